@@ -1,0 +1,65 @@
+//! Why bindings could not be generated or checked.
+
+use std::path::{Path, PathBuf};
+use std::{error, fmt, io};
+
+/// A failure to generate, write or check bindings.
+///
+/// Its text names the file or world; [`source`](error::Error::source) carries what the parser, the generator or the
+/// operating system said.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Wit(PathBuf),
+    Generate(&'static str),
+    Write(PathBuf),
+    Stale(PathBuf),
+}
+
+impl Error {
+    /// Whether checked-in bindings differ from what the WIT yields today.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self.kind, Kind::Stale(_))
+    }
+
+    pub(crate) fn wit(dir: &Path, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self { kind: Kind::Wit(dir.to_owned()), source: Some(source.into()) }
+    }
+
+    pub(crate) fn generate(world: &'static str, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        Self { kind: Kind::Generate(world), source: Some(source.into()) }
+    }
+
+    pub(crate) fn write(file: &Path, source: io::Error) -> Self {
+        Self { kind: Kind::Write(file.to_owned()), source: Some(source.into()) }
+    }
+
+    pub(crate) fn stale(file: &Path) -> Self {
+        Self { kind: Kind::Stale(file.to_owned()), source: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Wit(dir) => write!(f, "cannot read the WIT in `{}`", dir.display()),
+            Kind::Generate(world) => write!(f, "cannot generate bindings for the world `{world}`"),
+            Kind::Write(file) => write!(f, "cannot write bindings to `{}`", file.display()),
+            Kind::Stale(file) => {
+                write!(f, "the bindings in `{}` are stale; write them anew with `cargo run -- bindgen`", file.display())
+            }
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

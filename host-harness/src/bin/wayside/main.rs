@@ -1,0 +1,2 @@
+//! The `wayside` command.
+fn main() {}

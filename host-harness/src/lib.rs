@@ -1,0 +1,1 @@
+//! Runs and tests WASI HTTP components natively.

@@ -1,0 +1,137 @@
+//! `#[http_component]`: parse, validate, expand.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{FnArg, ItemFn, Path, ReturnType, Signature, Token, Type, parse_quote};
+
+pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = Options::parse.parse2(options).and_then(|options| {
+        let function = parse_function(item.clone())?;
+        validate(&function.sig)?;
+        Ok(expand(&options, &function))
+    });
+    // The user's function stays beside the error, so that editors go on understanding the rest of the file.
+    expanded.unwrap_or_else(|error| {
+        let error = error.into_compile_error();
+        quote!(#item #error)
+    })
+}
+
+struct Options {
+    wayside: Path,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let mut options = Self { wayside: parse_quote!(::wayside) };
+        while !input.is_empty() {
+            if !input.peek(Token![crate]) {
+                let name: TokenStream = input.parse()?;
+                return Err(syn::Error::new_spanned(
+                    &name,
+                    format!("unknown option `{name}`; `http_component` has the option `crate = path`"),
+                ));
+            }
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            options.wayside = input.call(Path::parse_mod_style)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
+    syn::parse2(item.clone()).map_err(|error| {
+        // A function that does not parse has a better message from the parser; anything else never was a function.
+        if item.to_string().contains("fn ") {
+            error
+        } else {
+            syn::Error::new_spanned(item, "`#[http_component]` belongs on a function: `async fn handle(req: Request)`")
+        }
+    })
+}
+
+/// Refuses what the compiler would blame on code that the user never wrote.
+fn validate(signature: &Signature) -> syn::Result<()> {
+    if let Some(parameter) = signature.generics.params.first() {
+        return Err(syn::Error::new_spanned(
+            parameter,
+            "an HTTP handler cannot be generic: the host calls it with one type of request",
+        ));
+    }
+    if let Some(qualifier) = &signature.unsafety {
+        return Err(syn::Error::new_spanned(qualifier, "an HTTP handler cannot be `unsafe`: the host calls it"));
+    }
+    if let Some(abi) = &signature.abi {
+        return Err(syn::Error::new_spanned(abi, "an HTTP handler has no ABI of its own; remove `extern`"));
+    }
+    if let Some(receiver) = signature.receiver() {
+        return Err(syn::Error::new_spanned(
+            receiver,
+            "an HTTP handler is a free function; move it out of the `impl` and remove `self`",
+        ));
+    }
+    if let Some(second) = signature.inputs.iter().nth(1) {
+        return Err(syn::Error::new_spanned(
+            second,
+            "an HTTP handler takes at most one argument; take `wayside::Request` to get all of the request",
+        ));
+    }
+    Ok(())
+}
+
+fn expand(options: &Options, function: &ItemFn) -> TokenStream {
+    let wayside = &options.wayside;
+    let name = &function.sig.ident;
+    let (pattern, argument, checks) = match function.sig.inputs.first() {
+        Some(FnArg::Typed(input)) => {
+            let argument = &input.ty;
+            let check = quote_spanned!(argument.span()=> #wayside::__private::check_argument::<#argument>(););
+            (quote!(argument), quote!(argument: #argument), check)
+        }
+        _ => (quote!(), quote!((): ()), quote!()),
+    };
+    let response_check = match &function.sig.output {
+        ReturnType::Type(_, response) if is_nameable(response) => {
+            quote_spanned!(response.span()=> #wayside::__private::check_response::<#response>();)
+        }
+        _ => quote!(),
+    };
+    let call = if function.sig.asyncness.is_some() {
+        quote!(|#argument| #name(#pattern))
+    } else {
+        quote!(|#argument| ::core::future::ready(#name(#pattern)))
+    };
+    let checks_name = format_ident!("check_types");
+    quote! {
+        #function
+
+        const _: () = {
+            #[allow(dead_code)]
+            fn #checks_name() {
+                #checks
+                #response_check
+            }
+
+            #wayside::__private::export!(#call);
+        };
+    }
+}
+
+/// Whether a type can stand as a type argument, which `impl Trait` cannot.
+fn is_nameable(ty: &Type) -> bool {
+    !quote!(#ty).into_iter().any(mentions_impl)
+}
+
+fn mentions_impl(token: proc_macro2::TokenTree) -> bool {
+    match token {
+        proc_macro2::TokenTree::Ident(ident) => ident == "impl",
+        proc_macro2::TokenTree::Group(group) => group.stream().into_iter().any(mentions_impl),
+        _ => false,
+    }
+}

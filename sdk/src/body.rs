@@ -1,0 +1,465 @@
+//! Bodies of requests and responses.
+
+mod channel;
+mod error;
+#[cfg(feature = "json")]
+mod json;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::sys::{Here, IncomingBody as _, World};
+
+pub use channel::Sender;
+pub use error::Error;
+
+type Incoming = <Here as World>::IncomingBody;
+
+/// The body of a request or a response, incoming or outgoing.
+///
+/// A body is bytes that are there already, or a stream that is read piece by piece and never held whole. It implements
+/// [`http_body::Body`], so it fits everything that is written against that trait.
+///
+/// A body that came in and goes out untouched, as in a proxy or an echo, is moved inside the host: its bytes never enter
+/// the component.
+///
+/// # Examples
+///
+/// ```
+/// # wayside::test::block_on(async {
+/// use wayside::Body;
+///
+/// let mut body = Body::from("hello");
+/// while let Some(piece) = body.next_chunk().await {
+///     println!("{} bytes", piece?.len());
+/// }
+/// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+/// ```
+#[derive(Default)]
+pub struct Body {
+    data: Data,
+    /// Trailers that follow the data: set by the user, or read from the incoming body after its data.
+    trailers: Option<Box<HeaderMap>>,
+}
+
+#[derive(Default)]
+enum Data {
+    #[default]
+    Empty,
+    Bytes(Bytes),
+    #[allow(dead_code, reason = "natively there is no host that a body could come from")]
+    Incoming(Incoming),
+    Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+}
+
+/// What a world sends: bytes at hand, its own incoming body, or anything else piece by piece.
+#[allow(dead_code, reason = "natively there is no host to send anything to")]
+pub(crate) enum Outgoing {
+    Bytes(Bytes),
+    Incoming(Incoming),
+    Stream(Body),
+}
+
+impl Body {
+    /// Makes a body without a byte.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { data: Data::Empty, trailers: None }
+    }
+
+    /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
+    ///
+    /// An error of the stream breaks the message off, so that the peer never takes a part for the whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use futures_util::stream;
+    /// use wayside::Body;
+    ///
+    /// let pieces = ["one ", "two ", "three"].map(Ok::<_, Infallible>);
+    /// let body = Body::from_stream(stream::iter(pieces));
+    /// # assert_eq!(wayside::test::block_on(body.text()).unwrap(), "one two three");
+    /// ```
+    pub fn from_stream<S, D, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<D, E>> + Send + 'static,
+        D: Into<Bytes>,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::boxed(FromStream { stream })
+    }
+
+    /// Makes a body from any other implementation of [`http_body::Body`].
+    pub fn from_http_body<B>(body: B) -> Self
+    where
+        B: HttpBody + Send + 'static,
+        B::Data: Into<Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self::boxed(FromHttpBody { body })
+    }
+
+    /// Makes a body that is written from elsewhere, and the sender that writes it.
+    ///
+    /// The sender waits until the peer has taken the piece before, so no more than one piece is held. See [`Sender`] for
+    /// how such a body ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// let (mut sender, body) = Body::channel();
+    /// wayside::spawn(async move {
+    ///     for line in ["one\n", "two\n"] {
+    ///         sender.send(line).await?;
+    ///     }
+    ///     sender.finish();
+    ///     Ok::<(), wayside::body::Error>(())
+    /// })
+    /// .detach();
+    /// assert_eq!(body.text().await?, "one\ntwo\n");
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn channel() -> (Sender, Self) {
+        let (sender, receiver) = channel::channel();
+        (sender, Self::boxed(receiver))
+    }
+
+    /// Adds trailers, the fields that follow the data (RFC 9110, section 6.5).
+    ///
+    /// HTTP/1.1 servers may pass on only those that the `Trailer` field of the head announces.
+    #[must_use]
+    pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
+        self.trailers = Some(Box::new(trailers));
+        self
+    }
+
+    /// Fails the reading of this body as soon as it is known to be longer than `limit` bytes.
+    ///
+    /// The failure is an [`Error`] of which [`is_too_large`](Error::is_too_large) is true, which becomes the status 413
+    /// when a handler returns it. A body whose length is known fails before the first byte is read.
+    #[must_use]
+    pub fn limited(self, limit: u64) -> Self {
+        if self.size_hint().upper().is_some_and(|upper| upper <= limit) {
+            return self;
+        }
+        Self::boxed(Limited { body: self, left: limit, limit })
+    }
+
+    /// Reads the next piece of the data, never an empty one; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off, exceeds a limit, or its source fails. After an error, `None` follows.
+    pub async fn next_chunk(&mut self) -> Option<Result<Bytes, Error>> {
+        poll_fn(|cx| self.poll_data(cx)).await
+    }
+
+    /// Reads what is left of the data, drops it, and answers with the trailers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off before its end.
+    pub async fn trailers(&mut self) -> Result<Option<HeaderMap>, Error> {
+        while let Some(chunk) = self.next_chunk().await {
+            chunk?;
+        }
+        if let Data::Incoming(incoming) = &mut self.data {
+            let trailers = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
+            self.data = Data::Empty;
+            self.trailers = self.trailers.take().or(trailers.map(Box::new));
+        }
+        Ok(self.trailers.take().map(|trailers| *trailers))
+    }
+
+    /// Reads the whole body into memory. Set a limit with [`limited`](Body::limited) for a body from outside.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off, exceeds a limit, or its source fails.
+    pub async fn bytes(mut self) -> Result<Bytes, Error> {
+        if let Data::Bytes(bytes) = self.data {
+            return Ok(bytes);
+        }
+        let Some(first) = self.next_chunk().await.transpose()? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = self.next_chunk().await.transpose()? else {
+            return Ok(first);
+        };
+        let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0);
+        let mut whole = BytesMut::with_capacity(first.len() + second.len() + rest);
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&second);
+        while let Some(chunk) = self.next_chunk().await.transpose()? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Reads the whole body as UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`bytes`](Body::bytes), and if the body is not UTF-8.
+    pub async fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.bytes().await?.into()).map_err(Error::utf8)
+    }
+
+    fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
+        Self { data: Data::Boxed(Box::pin(body)), trailers: None }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match &mut self.data {
+            Data::Empty => Poll::Ready(None),
+            Data::Bytes(bytes) => {
+                let bytes = mem::take(bytes);
+                self.data = Data::Empty;
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Data::Incoming(incoming) => {
+                let data = ready!(incoming.poll_data(cx));
+                if let Some(Err(_)) = data {
+                    self.data = Data::Empty;
+                }
+                Poll::Ready(data)
+            }
+            Data::Boxed(body) => loop {
+                let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
+                    self.data = Data::Empty;
+                    return Poll::Ready(None);
+                };
+                match frame.map(Frame::into_data) {
+                    Ok(Ok(bytes)) if bytes.is_empty() => {}
+                    Ok(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                    Ok(Err(frame)) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            self.trailers = Some(Box::new(trailers));
+                        }
+                    }
+                    Err(error) => {
+                        self.data = Data::Empty;
+                        self.trailers = None;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// What the worlds that have a host make of bodies.
+#[allow(dead_code, reason = "natively there is no host")]
+impl Body {
+    pub(crate) fn incoming(incoming: Incoming) -> Self {
+        Self { data: Data::Incoming(incoming), trailers: None }
+    }
+
+    /// Splits into what is cheapest to send, and the trailers that the user set.
+    pub(crate) fn into_outgoing(self) -> (Outgoing, Option<Box<HeaderMap>>) {
+        match self.data {
+            Data::Empty => (Outgoing::Bytes(Bytes::new()), self.trailers),
+            Data::Bytes(bytes) => (Outgoing::Bytes(bytes), self.trailers),
+            Data::Incoming(incoming) => (Outgoing::Incoming(incoming), self.trailers),
+            Data::Boxed(_) => (Outgoing::Stream(self), None),
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        if let Some(data) = ready!(this.poll_data(cx)) {
+            return Poll::Ready(Some(data.map(Frame::data)));
+        }
+        if let Data::Incoming(incoming) = &mut this.data {
+            let trailers = ready!(incoming.poll_trailers(cx));
+            this.data = Data::Empty;
+            match trailers {
+                Ok(trailers) => this.trailers = this.trailers.take().or(trailers.map(Box::new)),
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+        Poll::Ready(this.trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.trailers.is_none()
+            && match &self.data {
+                Data::Empty => true,
+                Data::Bytes(bytes) => bytes.is_empty(),
+                Data::Incoming(_) => false,
+                Data::Boxed(body) => body.is_end_stream(),
+            }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.data {
+            Data::Empty => SizeHint::with_exact(0),
+            Data::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Data::Incoming(incoming) => incoming.size_hint(),
+            Data::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = self.size_hint();
+        f.debug_struct("Body").field("at_least", &hint.lower()).field("at_most", &hint.upper()).finish()
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { data: Data::Bytes(bytes), trailers: None }
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<Cow<'static, str>> for Body {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+pin_project! {
+    struct FromStream<S> {
+        #[pin]
+        stream: S,
+    }
+}
+
+impl<S, D, E> HttpBody for FromStream<S>
+where
+    S: Stream<Item = Result<D, E>>,
+    D: Into<Bytes>,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let item = ready!(self.project().stream.poll_next(cx));
+        Poll::Ready(item.map(|item| item.map(|data| Frame::data(data.into())).map_err(Error::source_failed)))
+    }
+}
+
+pin_project! {
+    struct FromHttpBody<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> HttpBody for FromHttpBody<B>
+where
+    B: HttpBody,
+    B::Data: Into<Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(self.project().body.poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Into::into)).map_err(Error::source_failed)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+struct Limited {
+    body: Body,
+    left: u64,
+    limit: u64,
+}
+
+impl HttpBody for Limited {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        if this.body.size_hint().lower() > this.left {
+            this.body = Body::empty();
+            return Poll::Ready(Some(Err(Error::too_large(this.limit))));
+        }
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
+            match this.left.checked_sub(data.len() as u64) {
+                Some(left) => this.left = left,
+                None => {
+                    this.body = Body::empty();
+                    return Poll::Ready(Some(Err(Error::too_large(this.limit))));
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

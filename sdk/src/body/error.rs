@@ -1,0 +1,155 @@
+//! Why a body could not be read or written.
+
+use std::error::Error as StdError;
+use std::string::FromUtf8Error;
+use std::{fmt, str};
+
+/// A failure to read or write a body.
+///
+/// Ask the predicates for the cause; [`source`](StdError::source) has what lies below it.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The peer or the host broke the body off.
+    BrokenOff {
+        received: u64,
+        declared: Option<u64>,
+        reason: String,
+    },
+    /// The body that is being sent is not as long as its head declares.
+    Longer,
+    Shorter {
+        missing: u64,
+    },
+    /// The host does not take what is being sent.
+    Rejected(String),
+    Aborted,
+    Closed,
+    TooLarge(u64),
+    Utf8,
+    #[cfg(feature = "json")]
+    Json,
+    Source,
+}
+
+impl Error {
+    /// Whether the body ended before its end: the connection broke, or the writer gave up.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self.kind, Kind::BrokenOff { .. } | Kind::Aborted)
+    }
+
+    /// Whether nobody reads the body any more, as when the client went away.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.kind, Kind::Closed)
+    }
+
+    /// Whether the body was longer than its limit.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.kind, Kind::TooLarge(_))
+    }
+
+    /// Whether the bytes arrived but were not the text or the document that was asked for.
+    #[must_use]
+    pub fn is_decode(&self) -> bool {
+        match self.kind {
+            Kind::Utf8 => true,
+            #[cfg(feature = "json")]
+            Kind::Json => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn aborted() -> Self {
+        Self { kind: Kind::Aborted, source: None }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self { kind: Kind::Closed, source: None }
+    }
+
+    pub(super) fn too_large(limit: u64) -> Self {
+        Self { kind: Kind::TooLarge(limit), source: None }
+    }
+
+    pub(super) fn utf8(source: FromUtf8Error) -> Self {
+        let source: str::Utf8Error = source.utf8_error();
+        Self { kind: Kind::Utf8, source: Some(source.into()) }
+    }
+
+    #[cfg(feature = "json")]
+    pub(super) fn json(source: serde_json::Error) -> Self {
+        Self { kind: Kind::Json, source: Some(source.into()) }
+    }
+
+    pub(super) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let source = source.into();
+        // A body inside another adapter keeps its own error.
+        match source.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(source) => Self { kind: Kind::Source, source: Some(source) },
+        }
+    }
+}
+
+/// What the worlds that have a host report.
+#[allow(dead_code, reason = "natively there is no host")]
+impl Error {
+    pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
+        Self { kind: Kind::BrokenOff { received, declared, reason }, source: None }
+    }
+
+    pub(crate) fn longer_than_declared() -> Self {
+        Self { kind: Kind::Longer, source: None }
+    }
+
+    pub(crate) fn shorter_than_declared(missing: u64) -> Self {
+        Self { kind: Kind::Shorter { missing }, source: None }
+    }
+
+    pub(crate) fn rejected(reason: String) -> Self {
+        Self { kind: Kind::Rejected(reason), source: None }
+    }
+
+    pub(crate) fn trailers(reason: String) -> Self {
+        Self::rejected(format!("its trailers cannot be sent: {reason}"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::BrokenOff { received, declared, reason } => {
+                write!(f, "the body broke off after {received}")?;
+                if let Some(declared) = declared {
+                    write!(f, " of {declared}")?;
+                }
+                f.write_str(" bytes")?;
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+            }
+            Kind::Longer => f.write_str("the body is longer than its content-length"),
+            Kind::Shorter { missing } => write!(f, "the body is {missing} bytes shorter than its content-length"),
+            Kind::Rejected(reason) => write!(f, "the host did not take the body: {reason}"),
+            Kind::Aborted => f.write_str("the sender of the body was dropped without `finish`"),
+            Kind::Closed => f.write_str("nobody reads the body any more"),
+            Kind::TooLarge(limit) => write!(f, "the body is longer than its limit of {limit} bytes"),
+            Kind::Utf8 => f.write_str("the body is not UTF-8"),
+            #[cfg(feature = "json")]
+            Kind::Json => f.write_str("the body is not the expected JSON"),
+            Kind::Source => f.write_str("the source of the body failed"),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,16 @@
+//! Bodies as JSON documents.
+
+use serde::de::DeserializeOwned;
+
+use super::{Body, Error};
+
+impl Body {
+    /// Reads the whole body as a JSON document. Needs the feature `json`.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is no such document.
+    pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        serde_json::from_slice(&self.bytes().await?).map_err(Error::json)
+    }
+}

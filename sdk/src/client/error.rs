@@ -1,0 +1,139 @@
+//! Why an outbound call failed.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use http::{Method, Uri};
+
+/// A failure of an outbound call.
+///
+/// Its text names the method and the URL, without credentials. Ask the predicates for the cause, and
+/// [`source`](StdError::source) for what lies below.
+#[derive(Debug)]
+pub struct Error {
+    // Boxed to keep `Result<Response, Error>` no larger than a response.
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    target: Option<String>,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The causes that a caller can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "made by the worlds that have a host")]
+pub(crate) enum Kind {
+    Timeout,
+    Dns,
+    Connect,
+    Tls,
+    Denied,
+    Incomplete,
+    Request,
+    Body,
+    Protocol,
+    Host,
+}
+
+impl Error {
+    /// Whether a time limit ran out.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.inner.kind == Kind::Timeout
+    }
+
+    /// Whether the name of the server could not be resolved.
+    #[must_use]
+    pub fn is_dns(&self) -> bool {
+        self.inner.kind == Kind::Dns
+    }
+
+    /// Whether no connection to the server came about: it refused, or cannot be reached.
+    #[must_use]
+    pub fn is_connect(&self) -> bool {
+        self.inner.kind == Kind::Connect
+    }
+
+    /// Whether TLS failed: the handshake, or the server's certificate.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.inner.kind == Kind::Tls
+    }
+
+    /// Whether the host does not allow this call.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        self.inner.kind == Kind::Denied
+    }
+
+    /// Whether the response broke off before its end.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.inner.kind == Kind::Incomplete
+    }
+
+    /// Whether the request itself is at fault: its URL, its method, its fields.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        self.inner.kind == Kind::Request
+    }
+
+    /// Whether the body of the request failed while it was sent.
+    #[must_use]
+    pub fn is_body(&self) -> bool {
+        self.inner.kind == Kind::Body
+    }
+
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { inner: Box::new(Inner { kind, target: None, message: message.into(), source: None }) }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_target(mut self, method: &Method, uri: &Uri) -> Self {
+        self.inner.target = Some(format!("{method} {}", without_credentials(uri)));
+        self
+    }
+}
+
+fn without_credentials(uri: &Uri) -> String {
+    let text = uri.to_string();
+    match uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
+        Some((credentials, _)) => text.replacen(&format!("{credentials}@"), "", 1),
+        None => text,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(target) = &self.inner.target {
+            write!(f, "{target}: ")?;
+        }
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_stay_out_of_the_text() {
+        let uri = Uri::from_static("http://user:secret@example.org/path?q=1");
+        let error = Error::new(Kind::Connect, "connection refused").with_target(&Method::GET, &uri);
+        assert_eq!(error.to_string(), "GET http://example.org/path?q=1: connection refused");
+    }
+}

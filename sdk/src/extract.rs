@@ -1,0 +1,250 @@
+//! What a handler can take as its argument.
+
+#[cfg(feature = "json")]
+mod json;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, ready};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri};
+
+use crate::sys::{Here, IncomingRequest as _, World};
+use crate::{Body, Error, IntoResponse, Request};
+use from_body::FromBody;
+
+#[cfg(feature = "json")]
+pub use json::Json;
+
+/// How many bytes of a body an extractor reads into memory: 2 MiB.
+///
+/// A longer body is answered with 413, before any of it is read if its length is known. Handlers that take [`Body`] or
+/// [`Request`] read as much as they like; [`Body::limited`] sets a limit of their own.
+pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
+
+/// A type that a handler can take as its argument.
+///
+/// An extractor fetches only what it needs from the host: a handler that takes [`Method`] never pays for the fields.
+///
+/// # Examples
+///
+/// An extractor of one's own:
+///
+/// ```
+/// use wayside::{Error, FromRequest, IncomingRequest, StatusCode, http_component};
+///
+/// struct ApiKey(String);
+///
+/// impl FromRequest for ApiKey {
+///     type Rejection = Error;
+///
+///     async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+///         let headers = request.headers()?;
+///         let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
+///         key.map(|key| ApiKey(key.to_owned()))
+///             .ok_or_else(|| Error::new(StatusCode::UNAUTHORIZED, "the field x-api-key is missing"))
+///     }
+/// }
+///
+/// #[http_component]
+/// fn handle(key: ApiKey) -> String {
+///     format!("{} characters\n", key.0.len())
+/// }
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the argument of an HTTP handler",
+    label = "expected `wayside::Request` or another type that can be extracted from a request",
+    note = "a handler takes nothing or one type that implements `wayside::FromRequest`"
+)]
+pub trait FromRequest: Sized {
+    /// The answer when the request does not hold what this type needs.
+    type Rejection: IntoResponse;
+
+    /// Takes this type out of a request.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the response that tells the client what its request lacks.
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+}
+
+/// A request as it arrived: each part is fetched from the host only when it is asked for.
+pub struct IncomingRequest(<Here as World>::IncomingRequest);
+
+impl IncomingRequest {
+    pub(crate) fn new(request: <Here as World>::IncomingRequest) -> Self {
+        Self(request)
+    }
+
+    /// The method.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 400 if the host passed on what is no method (RFC 9110, section 9.1).
+    pub fn method(&self) -> Result<Method, Error> {
+        self.0.method()
+    }
+
+    /// The target, with scheme and authority where the host tells them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 400 if the host passed on what is no URI.
+    pub fn uri(&self) -> Result<Uri, Error> {
+        self.0.uri()
+    }
+
+    /// The fields, with `host` restored.
+    ///
+    /// # Errors
+    ///
+    /// Fails with 400 if the host passed on what is no field, or more than 24 576 of them.
+    pub fn headers(&self) -> Result<HeaderMap, Error> {
+        self.0.headers()
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn into_body(self) -> Body {
+        self.0.into_body()
+    }
+
+    /// All of it, as the `http` crate's type.
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
+    pub fn into_request(self) -> Result<Request, Error> {
+        let (method, uri, headers) = (self.method()?, self.uri()?, self.headers()?);
+        let mut request = Request::new(self.into_body());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+impl fmt::Debug for IncomingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingRequest").finish_non_exhaustive()
+    }
+}
+
+/// Implements [`FromRequest`] for what needs no waiting.
+macro_rules! from_head {
+    ($($type:ty, $request:ident => $extract:expr;)*) => {$(
+        impl FromRequest for $type {
+            type Rejection = Error;
+
+            fn from_request($request: IncomingRequest) -> impl Future<Output = Result<Self, Error>> + Send {
+                ready($extract)
+            }
+        }
+    )*};
+}
+
+from_head! {
+    Parts, request => request.into_request().map(|request| request.into_parts().0);
+    Method, request => request.method();
+    Uri, request => request.uri();
+    HeaderMap, request => request.headers();
+}
+
+impl FromRequest for () {
+    type Rejection = Infallible;
+
+    fn from_request(_: IncomingRequest) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        ready(Ok(()))
+    }
+}
+
+impl FromRequest for IncomingRequest {
+    type Rejection = Infallible;
+
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        ready(Ok(request))
+    }
+}
+
+impl FromRequest for Body {
+    type Rejection = Infallible;
+
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Infallible>> + Send {
+        ready(Ok(request.into_body()))
+    }
+}
+
+impl<B: FromBody> FromRequest for Request<B> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        let (parts, body) = request.into_request()?.into_parts();
+        Ok(Self::from_parts(parts, B::from_body(body).await?))
+    }
+}
+
+/// Implements [`FromRequest`] for what is made of the body alone.
+macro_rules! from_whole_body {
+    ($($type:ty)*) => {$(
+        impl FromRequest for $type {
+            type Rejection = Error;
+
+            async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+                Self::from_body(request.into_body()).await
+            }
+        }
+    )*};
+}
+
+from_whole_body! { Bytes Vec<u8> String }
+
+mod from_body {
+    use super::{Body, Bytes, Error, Future, StatusCode, whole};
+
+    /// What the body of an extracted request can be read into; sealed, because a type of one's own implements
+    /// [`FromRequest`](super::FromRequest).
+    pub trait FromBody: Sized {
+        fn from_body(body: Body) -> impl Future<Output = Result<Self, Error>> + Send;
+    }
+
+    impl FromBody for Body {
+        async fn from_body(body: Body) -> Result<Self, Error> {
+            Ok(body)
+        }
+    }
+
+    impl FromBody for Bytes {
+        async fn from_body(body: Body) -> Result<Self, Error> {
+            whole(body).await
+        }
+    }
+
+    impl FromBody for Vec<u8> {
+        async fn from_body(body: Body) -> Result<Self, Error> {
+            Ok(whole(body).await?.into())
+        }
+    }
+
+    impl FromBody for String {
+        async fn from_body(body: Body) -> Result<Self, Error> {
+            Self::from_utf8(whole(body).await?.into()).map_err(|error| {
+                Error::new(StatusCode::BAD_REQUEST, "the request body is not UTF-8").with_source(error.utf8_error())
+            })
+        }
+    }
+}
+
+/// Reads a body of at most [`BODY_LIMIT`] bytes.
+async fn whole(body: Body) -> Result<Bytes, Error> {
+    body.limited(BODY_LIMIT).bytes().await.map_err(|error| {
+        let detail = if error.is_too_large() {
+            format!("the request body is longer than {BODY_LIMIT} bytes")
+        } else {
+            "the request body could not be read".to_owned()
+        };
+        Error::from(error).with_detail(detail)
+    })
+}

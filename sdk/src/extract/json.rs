@@ -1,0 +1,106 @@
+//! JSON in and out of a handler.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::whole;
+use crate::{Error, FromRequest, IncomingRequest, IntoResponse, Response};
+
+/// A JSON document: as an argument, the request's body; as an answer, the response's. Needs the feature `json`.
+///
+/// As an argument it wants the media type `application/json` or one that ends in `+json`, and answers 415 without it,
+/// 400 to what is not JSON, 422 to JSON of another shape, and 413 over [`BODY_LIMIT`](super::BODY_LIMIT).
+///
+/// # Examples
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use wayside::{Json, http_component};
+///
+/// #[derive(Deserialize)]
+/// struct Numbers(Vec<i64>);
+///
+/// #[derive(Serialize)]
+/// struct Sum { sum: i64 }
+///
+/// #[http_component]
+/// fn handle(Json(Numbers(numbers)): Json<Numbers>) -> Json<Sum> {
+///     Json(Sum { sum: numbers.iter().sum() })
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        if !is_json(&request.headers()?) {
+            return Err(Error::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the request body must have the content-type application/json",
+            ));
+        }
+        serde_json::from_slice(&whole(request.into_body()).await?).map(Self).map_err(rejection)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(json) => {
+                let mut response = Response::new(json.into());
+                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            Err(error) => Error::from(error).into_response(),
+        }
+    }
+}
+
+/// Whether the fields declare a JSON body: `application/json`, or a structured syntax suffix (RFC 6839, section 3.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn rejection(error: serde_json::Error) -> Error {
+    let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
+    // What serde says of the client's own document is the client's to read.
+    Error::new(status, format!("the request body is not the expected JSON: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(content_type: &str) -> bool {
+        is_json(&[(header::CONTENT_TYPE, content_type.parse().unwrap())].into_iter().collect())
+    }
+
+    #[test]
+    fn media_types_of_json_are_accepted() {
+        for good in ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"] {
+            assert!(accepts(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn other_media_types_are_refused() {
+        for bad in ["text/plain", "application/jsonp", "text/html+json", "json", ""] {
+            assert!(!accepts(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn wrong_shape_is_422_and_wrong_syntax_400() {
+        let of = |json: &str| rejection(serde_json::from_str::<u8>(json).unwrap_err()).status();
+        assert_eq!(of("\"text\""), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(of("]"), StatusCode::BAD_REQUEST);
+    }
+}

@@ -1,0 +1,27 @@
+//! From a user's function to an answer.
+
+use std::future::Future;
+
+use crate::{FromRequest, IncomingRequest, IntoResponse, Response};
+
+/// Extracts the argument of a handler, calls it, and turns what it returns into a response.
+///
+/// The macro brings every shape of handler into this one: a function of one argument (`()` where the user's has none)
+/// that returns a future.
+pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest) -> Response
+where
+    A: FromRequest,
+    F: Future<Output = R>,
+    R: IntoResponse,
+{
+    match A::from_request(request).await {
+        Ok(argument) => handler(argument).await.into_response(),
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// Makes the compiler point at the argument's type when it cannot be extracted from a request.
+pub fn check_argument<A: FromRequest>() {}
+
+/// Makes the compiler point at the return type when it is no answer.
+pub fn check_response<R: IntoResponse>() {}

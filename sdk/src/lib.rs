@@ -1,0 +1,41 @@
+#![doc = include_str!("lib.md")]
+
+pub mod body;
+pub mod client;
+pub mod error;
+pub mod extract;
+mod handler;
+pub mod respond;
+mod sys;
+pub mod task;
+#[cfg(not(target_family = "wasm"))]
+pub mod test;
+pub mod time;
+
+#[doc(no_inline)]
+pub use bytes::Bytes;
+#[doc(no_inline)]
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+pub use {bytes, http, http_body};
+
+pub use body::Body;
+pub use error::Error;
+#[cfg(feature = "json")]
+pub use extract::Json;
+pub use extract::{FromRequest, IncomingRequest};
+pub use respond::{Html, IntoResponse};
+pub use task::spawn;
+pub use wayside_macros::http_component;
+
+/// An HTTP request; `http`'s own type, with [`Body`] as the default body.
+pub type Request<B = Body> = http::Request<B>;
+
+/// An HTTP response; `http`'s own type, with [`Body`] as the default body.
+pub type Response<B = Body> = http::Response<B>;
+
+/// What the attribute macros expand to. Not API: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::handler::{answer, check_argument, check_response};
+    pub use crate::sys::export::*;
+}

@@ -1,0 +1,74 @@
+//! The worlds: one folder for each ABI that a handler can be built for.
+//!
+//! [`World`] is the contract that each of them fulfils; the rest of the crate speaks to [`Here`], the world of the
+//! target at hand. No other file of the crate asks for the target.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use http_body::SizeHint;
+
+use crate::{Request, Response, body, client, error};
+
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+mod wasip2;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+pub(crate) use wasip2::Wasip2 as Here;
+#[cfg(all(target_os = "wasi", target_env = "p2"))]
+pub(crate) use wasip2::export;
+
+#[cfg(not(target_family = "wasm"))]
+mod native;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use native::export;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use native::{Arrived, Native as Here, OutboundAnswer, OutboundHandler, set_outbound};
+
+#[cfg(all(target_family = "wasm", not(all(target_os = "wasi", target_env = "p2"))))]
+compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");
+
+/// What the crate needs of the place where it runs.
+pub(crate) trait World {
+    /// A request as it arrived, nothing of it read yet.
+    type IncomingRequest: IncomingRequest;
+    /// A body that is arriving.
+    type IncomingBody: IncomingBody;
+    /// Completes after a span of time.
+    type Sleep: Future<Output = ()> + Send + Unpin;
+
+    /// Sends a request and answers at the head of its response, while the upload goes on.
+    fn send(request: Request) -> impl Future<Output = Result<Response, client::Error>> + Send;
+
+    /// Starts a timer.
+    fn sleep(span: Duration) -> Self::Sleep;
+
+    /// Waits until something that a future of this thread waits for has happened, and wakes that future.
+    ///
+    /// May return early. Panics where it is certain that nothing can happen any more.
+    fn park();
+
+    /// What ends a [`park`](World::park) of the current thread from elsewhere.
+    fn unparker() -> impl Fn() + Send + Sync + 'static;
+}
+
+/// A request of which each part is fetched only when it is asked for.
+pub(crate) trait IncomingRequest: Send {
+    fn method(&self) -> Result<Method, error::Error>;
+    /// With scheme and authority where the host tells them.
+    fn uri(&self) -> Result<Uri, error::Error>;
+    /// With the `host` field that hosts take out.
+    fn headers(&self) -> Result<HeaderMap, error::Error>;
+    fn into_body(self) -> body::Body;
+}
+
+/// A body that is fetched piece by piece.
+pub(crate) trait IncomingBody: Send {
+    /// The next piece, never empty; `None` after the last.
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, body::Error>>>;
+    /// The trailers, once all data has been read.
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, body::Error>>;
+    fn size_hint(&self) -> SizeHint;
+}

@@ -1,0 +1,73 @@
+//! Timers of a thread, on the system's clock.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+thread_local! {
+    /// The wakers of this thread's timers, by time and number.
+    static TIMERS: RefCell<(u64, BTreeMap<(Instant, u64), Waker>)> = const { RefCell::new((0, BTreeMap::new())) };
+}
+
+pub(crate) struct Sleep {
+    deadline: Instant,
+    /// The number of the timer in `TIMERS`, once it is there.
+    number: Option<u64>,
+}
+
+impl Sleep {
+    pub(super) fn new(span: Duration) -> Self {
+        let now = Instant::now();
+        // A span beyond what the clock can count is as good as for ever.
+        let deadline = now.checked_add(span).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        Self { deadline, number: None }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if Instant::now() >= self.deadline {
+            return Poll::Ready(());
+        }
+        TIMERS.with_borrow_mut(|(last, timers)| {
+            let number = *self.number.get_or_insert_with(|| {
+                *last += 1;
+                *last
+            });
+            timers.insert((self.deadline, number), cx.waker().clone());
+        });
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            TIMERS.with_borrow_mut(|(_, timers)| timers.remove(&(self.deadline, number)));
+        }
+    }
+}
+
+/// Waits for the first timer of this thread or an unpark, and wakes the timers that are due.
+pub(super) fn park() {
+    let first = TIMERS.with_borrow(|(_, timers)| timers.first_key_value().map(|((deadline, _), _)| *deadline));
+    match first.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+        Some(Duration::ZERO) => {}
+        Some(span) => thread::park_timeout(span),
+        None => thread::park(),
+    }
+    let now = Instant::now();
+    TIMERS.with_borrow_mut(|(_, timers)| {
+        while let Some(timer) = timers.first_entry()
+            && timer.key().0 <= now
+        {
+            timer.remove().wake();
+        }
+    });
+}

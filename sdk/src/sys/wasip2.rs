@@ -1,0 +1,45 @@
+//! The world of WASI 0.2: a component that exports `wasi:http/incoming-handler`.
+
+mod convert;
+mod exchange;
+pub(crate) mod export;
+mod incoming;
+mod outgoing;
+mod panic;
+mod poll;
+mod send;
+
+#[path = "../bindings/wasip2.rs"]
+#[rustfmt::skip]
+#[expect(clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
+#[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]
+pub mod bindings;
+
+use std::time::Duration;
+
+use crate::{Request, Response, client};
+
+pub(crate) struct Wasip2;
+
+impl super::World for Wasip2 {
+    type IncomingRequest = exchange::IncomingRequest;
+    type IncomingBody = incoming::IncomingBody;
+    type Sleep = poll::Sleep;
+
+    async fn send(request: Request) -> Result<Response, client::Error> {
+        send::send(request).await
+    }
+
+    fn sleep(span: Duration) -> poll::Sleep {
+        poll::Sleep::new(span)
+    }
+
+    fn park() {
+        poll::park();
+    }
+
+    fn unparker() -> impl Fn() + Send + Sync + 'static {
+        // The only thread is awake whenever it can be woken.
+        || ()
+    }
+}

@@ -1,0 +1,276 @@
+//! From the `http` crate's types to those of `wasi:http`, and back.
+//!
+//! A conversion that fails says why in a sentence; whoever called knows whom to tell.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri};
+
+use super::bindings::wasi::http::types as wasi;
+use crate::client::Kind;
+use crate::error::Error;
+
+/// How many bytes of fields hosts take, counted as wasmtime counts them; over it they end the instance.
+const FIELDS_LIMIT_BYTES: usize = 128 * 1024;
+/// What wasmtime adds to the length of each name and value: the size of the structs that hold them.
+const NAME_OVERHEAD_BYTES: usize = 32;
+const VALUE_OVERHEAD_BYTES: usize = 40;
+
+pub(super) fn bad_request(what: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, format!("the {what} of the request is not valid: {why}"))
+}
+
+pub(super) fn method_from_wasi(method: wasi::Method) -> Result<Method, Error> {
+    Ok(match method {
+        wasi::Method::Get => Method::GET,
+        wasi::Method::Head => Method::HEAD,
+        wasi::Method::Post => Method::POST,
+        wasi::Method::Put => Method::PUT,
+        wasi::Method::Delete => Method::DELETE,
+        wasi::Method::Connect => Method::CONNECT,
+        wasi::Method::Options => Method::OPTIONS,
+        wasi::Method::Trace => Method::TRACE,
+        wasi::Method::Patch => Method::PATCH,
+        wasi::Method::Other(name) => {
+            Method::from_bytes(name.as_bytes()).map_err(|error| bad_request("method", error))?
+        }
+    })
+}
+
+pub(super) fn method_into_wasi(method: &Method) -> wasi::Method {
+    match *method {
+        Method::GET => wasi::Method::Get,
+        Method::HEAD => wasi::Method::Head,
+        Method::POST => wasi::Method::Post,
+        Method::PUT => wasi::Method::Put,
+        Method::DELETE => wasi::Method::Delete,
+        Method::CONNECT => wasi::Method::Connect,
+        Method::OPTIONS => wasi::Method::Options,
+        Method::TRACE => wasi::Method::Trace,
+        Method::PATCH => wasi::Method::Patch,
+        ref other => wasi::Method::Other(other.as_str().to_owned()),
+    }
+}
+
+pub(super) fn method_name(method: &wasi::Method) -> &str {
+    match method {
+        wasi::Method::Get => "GET",
+        wasi::Method::Head => "HEAD",
+        wasi::Method::Post => "POST",
+        wasi::Method::Put => "PUT",
+        wasi::Method::Delete => "DELETE",
+        wasi::Method::Connect => "CONNECT",
+        wasi::Method::Options => "OPTIONS",
+        wasi::Method::Trace => "TRACE",
+        wasi::Method::Patch => "PATCH",
+        wasi::Method::Other(name) => name,
+    }
+}
+
+/// Scheme and authority are taken together or not at all, as a URI has them.
+pub(super) fn uri_from_wasi(
+    scheme: Option<wasi::Scheme>,
+    authority: Option<String>,
+    path_with_query: Option<String>,
+) -> Result<Uri, Error> {
+    let mut parts = uri::Parts::default();
+    parts.path_and_query = Some(match path_with_query.filter(|path| !path.is_empty()) {
+        Some(path) => PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(|error| bad_request("path", error))?,
+        None => PathAndQuery::from_static("/"),
+    });
+    if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
+        let authority = Authority::from_maybe_shared(Bytes::from(authority));
+        parts.authority = Some(authority.map_err(|error| bad_request("authority", error))?);
+        parts.scheme = Some(scheme_from_wasi(scheme)?);
+    }
+    Uri::from_parts(parts).map_err(|error| bad_request("target", error))
+}
+
+fn scheme_from_wasi(scheme: Option<wasi::Scheme>) -> Result<Scheme, Error> {
+    match scheme {
+        Some(wasi::Scheme::Http) | None => Ok(Scheme::HTTP),
+        Some(wasi::Scheme::Https) => Ok(Scheme::HTTPS),
+        Some(wasi::Scheme::Other(name)) => {
+            Scheme::try_from(name.as_str()).map_err(|error| bad_request("scheme", error))
+        }
+    }
+}
+
+pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
+    if *scheme == Scheme::HTTP {
+        wasi::Scheme::Http
+    } else if *scheme == Scheme::HTTPS {
+        wasi::Scheme::Https
+    } else {
+        wasi::Scheme::Other(scheme.as_str().to_owned())
+    }
+}
+
+pub(super) fn host(authority: String) -> Result<HeaderValue, Error> {
+    HeaderValue::from_maybe_shared(Bytes::from(authority)).map_err(|error| bad_request("authority", error))
+}
+
+pub(super) fn headers_from_wasi(fields: &wasi::Fields) -> Result<HeaderMap, String> {
+    let entries = fields.entries();
+    let mut headers = HeaderMap::try_with_capacity(entries.len()).map_err(|error| error.to_string())?;
+    for (name, value) in entries {
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|error| format!("the field name `{}`: {error}", name.escape_debug()))?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+            .map_err(|error| format!("the field `{parsed}`: {error}"))?;
+        headers.try_append(parsed, value).map_err(|error| error.to_string())?;
+    }
+    Ok(headers)
+}
+
+/// Leaves out what belongs to one connection only (RFC 9110, section 7.6.1), which hosts refuse, and `host`, which
+/// they make of the authority.
+pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<wasi::Fields, String> {
+    let fields = wasi::Fields::new();
+    let mut size = 0;
+    for (name, value) in headers {
+        if is_hop_by_hop(name.as_str()) || is_named_by_connection(headers, name) {
+            continue;
+        }
+        size += name.as_str().len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
+        if size > FIELDS_LIMIT_BYTES {
+            return Err(format!(
+                "the fields are too large: `{name}` takes them beyond the {FIELDS_LIMIT_BYTES} bytes that hosts accept"
+            ));
+        }
+        match fields.append(name.as_str(), value.as_bytes()) {
+            // A field of which only this host knows that it is its own.
+            Ok(()) | Err(wasi::HeaderError::Forbidden) => {}
+            Err(error) => return Err(format!("the host refused the field `{name}`: {}", header_error(error))),
+        }
+    }
+    Ok(fields)
+}
+
+fn header_error(error: wasi::HeaderError) -> &'static str {
+    match error {
+        wasi::HeaderError::InvalidSyntax => "its name or value is not valid",
+        wasi::HeaderError::Forbidden => "it may not be set",
+        wasi::HeaderError::Immutable => "the fields cannot be changed",
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "host"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
+}
+
+/// The declared length, where there is one that can be read.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    declared_length(headers).ok().flatten()
+}
+
+/// The declared length; digits only, and once (RFC 9110, section 8.6).
+pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, String> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err("content-length is set more than once".to_owned());
+    }
+    let digits = value.to_str().ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(length) => Ok(Some(length)),
+        None => Err(format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii())),
+    }
+}
+
+pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
+    let mut digits = String::with_capacity(20);
+    let _ = write!(digits, "{length}");
+    fields
+        .append(header::CONTENT_LENGTH.as_str(), digits.as_bytes())
+        .map_err(|error| format!("the host refused content-length {length}: {}", header_error(error)))
+}
+
+/// The cause as a caller can tell it apart, and a sentence.
+pub(super) fn error_from_wasi(code: wasi::ErrorCode) -> (Kind, String) {
+    use wasi::ErrorCode as Code;
+    let (kind, text, detail) = match code {
+        Code::DnsTimeout => (Kind::Timeout, "the name lookup timed out", None),
+        Code::DnsError(payload) => (Kind::Dns, "the name lookup failed", payload.rcode),
+        Code::DestinationNotFound => (Kind::Dns, "the server was not found", None),
+        Code::DestinationUnavailable => (Kind::Connect, "the server is unavailable", None),
+        Code::DestinationIpProhibited => (Kind::Denied, "the server's address is prohibited", None),
+        Code::DestinationIpUnroutable => (Kind::Connect, "the server's address cannot be routed to", None),
+        Code::ConnectionRefused => (Kind::Connect, "the connection was refused", None),
+        Code::ConnectionTerminated => (Kind::Incomplete, "the connection broke", None),
+        Code::ConnectionTimeout => (Kind::Timeout, "the connection timed out", None),
+        Code::ConnectionReadTimeout => (Kind::Timeout, "reading from the connection timed out", None),
+        Code::ConnectionWriteTimeout => (Kind::Timeout, "writing to the connection timed out", None),
+        Code::ConnectionLimitReached => (Kind::Connect, "the host has too many connections", None),
+        Code::TlsProtocolError => (Kind::Tls, "TLS failed", None),
+        Code::TlsCertificateError => (Kind::Tls, "the server's certificate was refused", None),
+        Code::TlsAlertReceived(payload) => (Kind::Tls, "the server ended TLS with an alert", payload.alert_message),
+        Code::HttpRequestDenied => (Kind::Denied, "the host denied the request", None),
+        Code::HttpRequestLengthRequired => (Kind::Request, "the request needs a content-length", None),
+        Code::HttpRequestBodySize(size) => (Kind::Request, "the request body has the wrong size", bytes_of(size)),
+        Code::HttpRequestMethodInvalid => (Kind::Request, "the method is not valid", None),
+        Code::HttpRequestUriInvalid => (Kind::Request, "the URL is not valid", None),
+        Code::HttpRequestUriTooLong => (Kind::Request, "the URL is too long", None),
+        Code::HttpRequestHeaderSectionSize(size) => (Kind::Request, "the request fields are too large", bytes_of(size)),
+        Code::HttpRequestHeaderSize(payload) => {
+            (Kind::Request, "a request field is too large", payload.and_then(|payload| payload.field_name))
+        }
+        Code::HttpRequestTrailerSectionSize(size) => {
+            (Kind::Request, "the request trailers are too large", bytes_of(size))
+        }
+        Code::HttpRequestTrailerSize(payload) => (Kind::Request, "a request trailer is too large", payload.field_name),
+        Code::HttpResponseIncomplete => (Kind::Incomplete, "the response broke off", None),
+        Code::HttpResponseHeaderSectionSize(size) => {
+            (Kind::Protocol, "the response fields are too large", bytes_of(size))
+        }
+        Code::HttpResponseHeaderSize(payload) => (Kind::Protocol, "a response field is too large", payload.field_name),
+        Code::HttpResponseBodySize(size) => (Kind::Protocol, "the response body has the wrong size", bytes_of(size)),
+        Code::HttpResponseTrailerSectionSize(size) => {
+            (Kind::Protocol, "the response trailers are too large", bytes_of(size))
+        }
+        Code::HttpResponseTrailerSize(payload) => {
+            (Kind::Protocol, "a response trailer is too large", payload.field_name)
+        }
+        Code::HttpResponseTransferCoding(coding) => (Kind::Protocol, "the transfer coding is unknown", coding),
+        Code::HttpResponseContentCoding(coding) => (Kind::Protocol, "the content coding is unknown", coding),
+        Code::HttpResponseTimeout => (Kind::Timeout, "the response timed out", None),
+        Code::HttpUpgradeFailed => (Kind::Protocol, "the upgrade failed", None),
+        Code::HttpProtocolError => (Kind::Protocol, "the server or the connection broke the rules of HTTP", None),
+        Code::LoopDetected => (Kind::Request, "the request goes in a loop", None),
+        Code::ConfigurationError => (Kind::Host, "the host is not configured for the request", None),
+        Code::InternalError(detail) => (Kind::Host, "the host failed", detail),
+    };
+    let message = match detail {
+        Some(detail) => format!("{text}: {detail}"),
+        None => text.to_owned(),
+    };
+    (kind, message)
+}
+
+fn bytes_of(size: Option<impl std::fmt::Display>) -> Option<String> {
+    size.map(|size| format!("{size} bytes"))
+}

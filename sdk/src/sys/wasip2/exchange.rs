@@ -1,0 +1,263 @@
+//! One request and its answer.
+//!
+//! An instance of this world handles one request at a time, so the exchange at hand is kept in one place, where a panic
+//! finds it too.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http_body::Body as _;
+
+use super::bindings::wasi::http::types as wasi;
+use super::incoming::IncomingBody;
+use super::outgoing::{self, Slot, Writer};
+use super::{convert, panic};
+use crate::body::{self, Outgoing};
+use crate::error::{self, Error};
+use crate::{Body, IntoResponse as _, Response, task};
+
+thread_local! {
+    static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
+}
+
+/// The exchange at hand.
+struct Exchange {
+    /// Tells a request of this exchange from one that a handler kept from an earlier one.
+    number: u32,
+    request: Option<wasi::IncomingRequest>,
+    /// Present until the head of the response is sent.
+    response_out: Option<wasi::ResponseOutparam>,
+    /// Present while the body of the response is being sent.
+    writer: Option<Writer>,
+}
+
+impl Exchange {
+    const NONE: Self = Self { number: 0, request: None, response_out: None, writer: None };
+}
+
+/// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
+pub fn serve<F: Future<Output = Response>>(
+    request: wasi::IncomingRequest,
+    response_out: wasi::ResponseOutparam,
+    handler: impl FnOnce(crate::IncomingRequest) -> F,
+) {
+    panic::install_hook();
+    let number = EXCHANGE.with_borrow_mut(|exchange| {
+        let number = exchange.number.wrapping_add(1);
+        *exchange = Exchange { number, request: Some(request), response_out: Some(response_out), writer: None };
+        number
+    });
+    let request = IncomingRequest { number, declared: Cell::new(None) };
+    task::block_on(async {
+        let response = handler(crate::IncomingRequest::new(request)).await;
+        respond(response).await;
+    });
+    task::drop_spawned();
+    EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
+}
+
+/// The request of an exchange: a token for what the exchange holds.
+pub(crate) struct IncomingRequest {
+    number: u32,
+    /// The length of the body, where the fields have been read and tell it.
+    declared: Cell<Option<u64>>,
+}
+
+impl IncomingRequest {
+    fn with<R>(&self, read: impl FnOnce(&wasi::IncomingRequest) -> R) -> Result<R, Error> {
+        EXCHANGE
+            .with_borrow(|exchange| exchange.request.as_ref().filter(|_| exchange.number == self.number).map(read))
+            .ok_or_else(|| Error::new(StatusCode::INTERNAL_SERVER_ERROR, "a request was kept beyond its exchange"))
+    }
+}
+
+impl crate::sys::IncomingRequest for IncomingRequest {
+    fn method(&self) -> Result<Method, Error> {
+        convert::method_from_wasi(self.with(wasi::IncomingRequest::method)?)
+    }
+
+    fn uri(&self) -> Result<Uri, Error> {
+        self.with(|request| convert::uri_from_wasi(request.scheme(), request.authority(), request.path_with_query()))?
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let (headers, authority) =
+            self.with(|request| (convert::headers_from_wasi(&request.headers()), request.authority()))?;
+        let mut headers = headers.map_err(|reason| convert::bad_request("head", reason))?;
+        self.declared.set(convert::content_length(&headers));
+        // Hosts take `host` out of the fields and put it into the authority.
+        if let Some(authority) = authority.filter(|_| !headers.contains_key(header::HOST)) {
+            headers.insert(header::HOST, convert::host(authority)?);
+        }
+        Ok(headers)
+    }
+
+    fn into_body(self) -> Body {
+        match self.with(wasi::IncomingRequest::consume) {
+            Ok(Ok(body)) => Body::incoming(IncomingBody::new(body, self.declared.get())),
+            // A body that was taken before has nothing left.
+            Ok(Err(())) | Err(_) => Body::empty(),
+        }
+    }
+}
+
+/// The writer of the response, kept in the exchange.
+struct ResponseWriter;
+
+impl Slot for ResponseWriter {
+    fn with<R>(&mut self, operation: impl FnOnce(&mut Writer) -> R) -> Result<R, body::Error> {
+        EXCHANGE.with_borrow_mut(|exchange| exchange.writer.as_mut().map(operation)).ok_or_else(body::Error::closed)
+    }
+
+    fn take(self) -> Option<Writer> {
+        take_writer()
+    }
+}
+
+fn take_writer() -> Option<Writer> {
+    EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
+}
+
+/// Sends a response. What cannot be sent as it is becomes a 500 and a log line.
+async fn respond(response: Response) {
+    let outcome = match start(response) {
+        Ok(rest) => rest,
+        Err(reason) => {
+            log(&reason);
+            match start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()) {
+                Ok(rest) => rest,
+                // The host refuses a response without any peculiarity: it is gone.
+                Err(reason) => return log(&reason),
+            }
+        }
+    };
+    let Some(Rest { body, trailers, declared }) = outcome else {
+        return;
+    };
+    if let Err(error) = outgoing::write(ResponseWriter, body, trailers, declared).await {
+        // The message is broken off, so that the client does not take a part for the whole.
+        drop(take_writer());
+        if !error.is_closed() {
+            log(&format!("the response was cut: {}", error::Chain(&error)));
+        }
+    }
+}
+
+/// What remains to be sent after the head.
+struct Rest {
+    body: Outgoing,
+    trailers: Option<Box<HeaderMap>>,
+    /// The length that the head declares.
+    declared: Option<u64>,
+}
+
+/// Sends the head, with the whole message where the body is empty.
+fn start(response: Response) -> Result<Option<Rest>, String> {
+    let (parts, body) = response.into_parts();
+    let status = parts.status;
+    if let Some(source) = parts.extensions.get::<error::Source>() {
+        log(&format!("{status}: {source}"));
+    }
+    if status.is_informational() {
+        return Err(format!("the handler answered with the interim status {status}, which is no answer"));
+    }
+    let length = body.size_hint().exact();
+    let (body, trailers) = body.into_outgoing();
+    let declared = match convert::declared_length(&parts.headers)? {
+        Some(declared) => {
+            if let Some(length) = length.filter(|length| *length != declared) {
+                return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
+            }
+            Some(declared)
+        }
+        None if trailers.is_some() => None,
+        None => length,
+    };
+    let fields = convert::headers_into_wasi(&parts.headers)?;
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110, section 8.6.
+        fields.delete(header::CONTENT_LENGTH.as_str()).map_err(|error| format!("content-length: {error}"))?;
+    } else if let Some(declared) = declared
+        && !bodiless
+        && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    {
+        convert::append_content_length(&fields, declared)?;
+    }
+    let response = wasi::OutgoingResponse::new(fields);
+    if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
+        return Err(format!("the host refused the status {status}"));
+    }
+    let empty = length == Some(0) && trailers.is_none();
+    if empty || bodiless || is_head() {
+        set(response);
+        return Ok(None);
+    }
+    let writer = response.body().ok().and_then(Writer::new);
+    let writer = writer.ok_or("the host refused a body for the response")?;
+    set(response);
+    EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
+    Ok(Some(Rest { body, trailers, declared }))
+}
+
+/// Hands the head to the host.
+fn set(response: wasi::OutgoingResponse) {
+    if let Some(out) = EXCHANGE.with_borrow_mut(|exchange| exchange.response_out.take()) {
+        wasi::ResponseOutparam::set(out, Ok(response));
+    }
+}
+
+fn is_head() -> bool {
+    EXCHANGE.with_borrow(|exchange| {
+        exchange.request.as_ref().is_some_and(|request| matches!(request.method(), wasi::Method::Head))
+    })
+}
+
+/// Writes a line about the exchange at hand to stderr.
+pub(super) fn log(message: &str) {
+    let target = EXCHANGE.try_with(|exchange| exchange.try_borrow().ok().and_then(|exchange| exchange.target()));
+    match target.ok().flatten() {
+        Some(target) => eprintln!("{target}: {message}"),
+        None => eprintln!("{message}"),
+    }
+}
+
+impl Exchange {
+    /// Method and path, as they stand in log lines.
+    fn target(&self) -> Option<String> {
+        let request = self.request.as_ref()?;
+        let path = request.path_with_query();
+        Some(format!("{} {}", convert::method_name(&request.method()), path.as_deref().unwrap_or("/")))
+    }
+}
+
+/// Answers or breaks off the exchange at hand after a panic, when no other code can run any more.
+pub(super) fn answer_panic() {
+    let parts = EXCHANGE.try_with(|exchange| {
+        let mut exchange = exchange.try_borrow_mut().ok()?;
+        Some((exchange.response_out.take(), exchange.writer.take()))
+    });
+    let Ok(Some((response_out, writer))) = parts else {
+        return;
+    };
+    // Dropped before its end, the body is broken off.
+    drop(writer);
+    if let Some(out) = response_out {
+        let document = error::problem(StatusCode::INTERNAL_SERVER_ERROR, None);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(error::PROBLEM_JSON));
+        let Ok(fields) = convert::headers_into_wasi(&headers) else {
+            return;
+        };
+        let response = wasi::OutgoingResponse::new(fields);
+        let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {
+            return;
+        };
+        wasi::ResponseOutparam::set(out, Ok(response));
+        if writer.write_blocking(document.as_bytes()).is_ok() {
+            // Nobody is left who could act on a failure.
+            let _ = writer.finish(None);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What the macros call in this world: the export of a component.
+
+pub use super::bindings;
+pub use super::exchange::serve;
+
+/// Exports a handler as `wasi:http/incoming-handler`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_handler {
+    ($handler:expr) => {
+        struct Component;
+
+        impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for Component {
+            fn handle(
+                request: $crate::__private::bindings::wasi::http::types::IncomingRequest,
+                response_out: $crate::__private::bindings::wasi::http::types::ResponseOutparam,
+            ) {
+                $crate::__private::serve(request, response_out, |request| {
+                    $crate::__private::answer($handler, request)
+                });
+            }
+        }
+
+        $crate::__export_wasip2_impl!(Component with_types_in $crate::__private::bindings);
+    };
+}
+
+pub use crate::__export_handler as export;

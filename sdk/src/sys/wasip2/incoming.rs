@@ -1,0 +1,174 @@
+//! Bodies that arrive.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::SizeHint;
+
+use super::bindings::wasi::http::types as wasi;
+use super::bindings::wasi::io::streams::{InputStream, StreamError};
+use super::convert;
+use super::poll::Ready;
+use crate::body::Error;
+
+/// How much is asked of the host at once.
+const READ_BYTES: u64 = 64 * 1024;
+
+/// A body that is arriving, of a request or of a response.
+pub(crate) struct IncomingBody {
+    state: State,
+    declared: Option<u64>,
+    received: u64,
+    /// Hosts have taken the drop of a response for the end of the exchange, so it stays as long as its body.
+    _response: Option<wasi::IncomingResponse>,
+}
+
+enum State {
+    Unread(wasi::IncomingBody),
+    Data(Data),
+    /// All data has been read; the trailers have not been asked for.
+    Read(wasi::IncomingBody),
+    Trailers(Trailers),
+    Done,
+}
+
+/// Fields are dropped from the first to the last, and each is a child of the next: another order traps.
+struct Data {
+    ready: Option<Ready>,
+    stream: InputStream,
+    body: wasi::IncomingBody,
+}
+
+/// Dropped in this order for the same reason.
+struct Trailers {
+    ready: Ready,
+    future: wasi::FutureTrailers,
+}
+
+impl IncomingBody {
+    pub(super) fn new(body: wasi::IncomingBody, declared: Option<u64>) -> Self {
+        Self { state: State::Unread(body), declared, received: 0, _response: None }
+    }
+
+    pub(super) fn of_response(
+        body: wasi::IncomingBody,
+        declared: Option<u64>,
+        response: wasi::IncomingResponse,
+    ) -> Self {
+        Self { state: State::Unread(body), declared, received: 0, _response: Some(response) }
+    }
+
+    /// Runs an operation on the stream until it yields something else than "nothing yet".
+    ///
+    /// The operation answers with how many bytes it took from the stream, and what they are to the caller.
+    pub(super) fn poll_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut operation: impl FnMut(&InputStream) -> Result<Option<(u64, T)>, StreamError>,
+    ) -> Poll<Option<Result<T, Error>>> {
+        let Some(data) = self.open() else {
+            return Poll::Ready(None);
+        };
+        loop {
+            match operation(&data.stream) {
+                Ok(Some((count, value))) => {
+                    self.received += count;
+                    return Poll::Ready(Some(Ok(value)));
+                }
+                Ok(None) => {
+                    let ready = data.ready.get_or_insert_with(|| Ready::new(data.stream.subscribe()));
+                    ready!(ready.poll(cx));
+                }
+                Err(error) => return Poll::Ready(self.end(error)),
+            }
+        }
+    }
+
+    fn open(&mut self) -> Option<&mut Data> {
+        if let State::Unread(_) = self.state {
+            let State::Unread(body) = std::mem::replace(&mut self.state, State::Done) else {
+                return None;
+            };
+            // Fails only if somebody took the stream before, and nobody else has this body.
+            let stream = body.stream().ok()?;
+            self.state = State::Data(Data { ready: None, stream, body });
+        }
+        match &mut self.state {
+            State::Data(data) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Takes note of the end of the stream; an end too early is an error.
+    fn end<T>(&mut self, error: StreamError) -> Option<Result<T, Error>> {
+        let State::Data(Data { ready, stream, body }) = std::mem::replace(&mut self.state, State::Done) else {
+            return None;
+        };
+        drop(ready);
+        drop(stream);
+        match (error, self.declared) {
+            (StreamError::LastOperationFailed(error), _) => {
+                // The host would now claim that there are no trailers, as if all had gone well.
+                Some(Err(Error::broken_off(self.received, self.declared, error.to_debug_string())))
+            }
+            (StreamError::Closed, Some(declared)) if declared != self.received => {
+                Some(Err(Error::broken_off(self.received, Some(declared), String::new())))
+            }
+            (StreamError::Closed, _) => {
+                self.state = State::Read(body);
+                None
+            }
+        }
+    }
+}
+
+impl crate::sys::IncomingBody for IncomingBody {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        self.poll_with(cx, |stream| {
+            let bytes = stream.read(READ_BYTES)?;
+            Ok((!bytes.is_empty()).then(|| (bytes.len() as u64, Bytes::from(bytes))))
+        })
+    }
+
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
+        if let State::Read(_) | State::Unread(_) = self.state {
+            let (State::Read(body) | State::Unread(body)) = std::mem::replace(&mut self.state, State::Done) else {
+                return Poll::Ready(Ok(None));
+            };
+            let future = wasi::IncomingBody::finish(body);
+            self.state = State::Trailers(Trailers { ready: Ready::new(future.subscribe()), future });
+        }
+        let State::Trailers(trailers) = &mut self.state else {
+            return Poll::Ready(Ok(None));
+        };
+        let result = loop {
+            match trailers.future.get() {
+                Some(result) => break result,
+                None => ready!(trailers.ready.poll(cx)),
+            }
+        };
+        self.state = State::Done;
+        Poll::Ready(match result {
+            // The outer error says that the trailers were taken before, which the state rules out.
+            Ok(Ok(None)) | Err(()) => Ok(None),
+            Ok(Ok(Some(fields))) => convert::headers_from_wasi(&fields).map(Some).map_err(|error| {
+                Error::broken_off(self.received, self.declared, format!("its trailers are not valid: {error}"))
+            }),
+            Ok(Err(code)) => {
+                let (_, message) = convert::error_from_wasi(code);
+                Err(Error::broken_off(self.received, self.declared, message))
+            }
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.state, self.declared) {
+            (State::Unread(_) | State::Data(_), Some(declared)) => {
+                SizeHint::with_exact(declared.saturating_sub(self.received))
+            }
+            (State::Unread(_) | State::Data(_), None) => SizeHint::default(),
+            _ => SizeHint::with_exact(0),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Waiting for pollables of the host.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::bindings::wasi::clocks::monotonic_clock;
+use super::bindings::wasi::io::poll::{Pollable, poll};
+
+thread_local! {
+    /// Every registered pollable, at the index that its [`Ready`] holds.
+    static POLLABLES: RefCell<Vec<Option<Entry>>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Entry {
+    pollable: Pollable,
+    state: State,
+}
+
+enum State {
+    Idle,
+    Waiting(Waker),
+    Fired,
+}
+
+/// A pollable of the host that futures can wait for, again and again.
+///
+/// Must be dropped before the resource that the pollable came from: it is a child of it, and the host traps otherwise.
+pub(super) struct Ready {
+    index: usize,
+}
+
+impl Ready {
+    pub(super) fn new(pollable: Pollable) -> Self {
+        POLLABLES.with_borrow_mut(|pollables| {
+            let entry = Some(Entry { pollable, state: State::Idle });
+            let index = match pollables.iter().position(Option::is_none) {
+                Some(free) => {
+                    pollables[free] = entry;
+                    free
+                }
+                None => {
+                    pollables.push(entry);
+                    pollables.len() - 1
+                }
+            };
+            Self { index }
+        })
+    }
+
+    /// Ready once after each time that the host said so; pending and waiting otherwise.
+    pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        POLLABLES.with_borrow_mut(|pollables| {
+            let Some(Some(entry)) = pollables.get_mut(self.index) else {
+                return Poll::Ready(());
+            };
+            match &mut entry.state {
+                State::Fired => {
+                    entry.state = State::Idle;
+                    Poll::Ready(())
+                }
+                State::Waiting(waker) => {
+                    waker.clone_from(cx.waker());
+                    Poll::Pending
+                }
+                State::Idle => {
+                    entry.state = State::Waiting(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        POLLABLES.with_borrow_mut(|pollables| pollables[self.index] = None);
+    }
+}
+
+/// Blocks until the host has something for a waiting future, and wakes those futures.
+///
+/// # Panics
+///
+/// Panics if no future waits for the host: then nothing can ever happen.
+pub(super) fn park() {
+    // The panic comes after the borrow, because the panic hook drops pollables.
+    let Some(woken) = POLLABLES.with_borrow_mut(|pollables| wait(pollables)) else {
+        panic!("the handler waits for something that nothing can bring about any more");
+    };
+    for waker in woken {
+        waker.wake();
+    }
+}
+
+fn wait(pollables: &mut [Option<Entry>]) -> Option<Vec<Waker>> {
+    let mut waiting: Vec<&mut Entry> =
+        pollables.iter_mut().flatten().filter(|entry| matches!(entry.state, State::Waiting(_))).collect();
+    match waiting.as_mut_slice() {
+        [] => None,
+        [only] => {
+            only.pollable.block();
+            Some(vec![only.fire()])
+        }
+        _ => {
+            let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).collect();
+            let ready = poll(&list);
+            Some(ready.into_iter().filter_map(|index| Some(waiting.get_mut(index as usize)?.fire())).collect())
+        }
+    }
+}
+
+impl Entry {
+    fn fire(&mut self) -> Waker {
+        match mem::replace(&mut self.state, State::Fired) {
+            State::Waiting(waker) => waker,
+            State::Idle | State::Fired => Waker::noop().clone(),
+        }
+    }
+}
+
+/// Completes after a span of the monotonic clock.
+pub(crate) struct Sleep(Ready);
+
+impl Sleep {
+    pub(super) fn new(span: Duration) -> Self {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Self(Ready::new(monotonic_clock::subscribe_duration(nanos)))
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}

@@ -1,0 +1,200 @@
+//! Outbound calls.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use http_body::Body as _;
+
+use super::bindings::wasi::http::outgoing_handler;
+use super::bindings::wasi::http::types as wasi;
+use super::convert;
+use super::incoming::IncomingBody;
+use super::outgoing::{self, Writer};
+use super::poll::Ready;
+use crate::body::{self, Outgoing};
+use crate::client::{Error, Kind};
+use crate::{Body, Request, Response, task};
+
+/// Why the upload failed, told to whoever waits for the response.
+type UploadError = Arc<Mutex<Option<body::Error>>>;
+
+pub(super) async fn send(request: Request) -> Result<Response, Error> {
+    let (head, body) = split(request);
+    let Head { request, declared, is_head } = head?;
+    let (outgoing, trailers) = body;
+    let upload = if is_empty(&outgoing) && trailers.is_none() {
+        None
+    } else {
+        let writer = request.body().ok().and_then(Writer::new);
+        Some(writer.ok_or_else(|| Error::new(Kind::Host, "the host refused a body for the request"))?)
+    };
+    let response = outgoing_handler::handle(request, None).map_err(refused)?;
+    let upload_error = match upload {
+        Some(writer) => start_upload(writer, outgoing, trailers, declared)?,
+        None => None,
+    };
+    let mut pending = Pending { ready: None, response };
+    match poll_fn(|cx| pending.poll(cx)).await {
+        Ok(response) => receive(response, is_head),
+        Err(error) => match upload_error.and_then(|upload| take(&upload)) {
+            Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
+            None => Err(error),
+        },
+    }
+}
+
+struct Head {
+    request: wasi::OutgoingRequest,
+    declared: Option<u64>,
+    is_head: bool,
+}
+
+type OutgoingBody = (Outgoing, Option<Box<HeaderMap>>);
+
+fn split(request: Request) -> (Result<Head, Error>, OutgoingBody) {
+    let (parts, body) = request.into_parts();
+    let length = body.size_hint().exact();
+    let (outgoing, trailers) = body.into_outgoing();
+    let length = length.filter(|_| trailers.is_none());
+    (head(&HttpRequest::from_parts(parts, ()), length), (outgoing, trailers))
+}
+
+/// Makes the request without its body.
+fn head(request: &HttpRequest<()>, length: Option<u64>) -> Result<Head, Error> {
+    let invalid = |reason: String| Error::new(Kind::Request, reason);
+    let declared = convert::declared_length(request.headers()).map_err(invalid)?;
+    if let (Some(declared), Some(length)) = (declared, length)
+        && declared != length
+    {
+        return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
+    }
+    let fields = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
+    if let (None, Some(length)) = (declared, length)
+        && (length > 0 || expects_body(request.method()))
+    {
+        convert::append_content_length(&fields, length).map_err(invalid)?;
+    }
+    let outgoing = wasi::OutgoingRequest::new(fields);
+    let method = request.method();
+    if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
+        return Err(invalid(format!("the host refused the method `{method}`")));
+    }
+    let uri = request.uri();
+    if let Some(scheme) = uri.scheme()
+        && outgoing.set_scheme(Some(&convert::scheme_into_wasi(scheme))).is_err()
+    {
+        return Err(invalid(format!("the host refused the scheme `{scheme}`")));
+    }
+    if let Some(authority) = uri.authority()
+        && outgoing.set_authority(Some(authority.as_str())).is_err()
+    {
+        return Err(invalid(format!("the host refused the authority `{authority}`")));
+    }
+    if let Some(path) = uri.path_and_query()
+        && outgoing.set_path_with_query(Some(path.as_str())).is_err()
+    {
+        return Err(invalid(format!("the host refused the path `{path}`")));
+    }
+    Ok(Head { request: outgoing, declared: declared.or(length), is_head: *method == Method::HEAD })
+}
+
+/// Whether a request of this method without a body says so (RFC 9110, section 8.6).
+fn expects_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+fn is_empty(body: &Outgoing) -> bool {
+    matches!(body, Outgoing::Bytes(bytes) if bytes.is_empty())
+}
+
+/// Sends the body: at once if the host takes it at once, else beside whatever the handler does.
+fn start_upload(
+    writer: Writer,
+    mut body: Outgoing,
+    trailers: Option<Box<HeaderMap>>,
+    declared: Option<u64>,
+) -> Result<Option<UploadError>, Error> {
+    if let Outgoing::Bytes(bytes) = &mut body {
+        let length = bytes.len() as u64;
+        let sent = writer.write_now(bytes);
+        if sent.is_err() {
+            // The server may have answered already, and does not want the rest.
+            return Ok(None);
+        }
+        if bytes.is_empty() {
+            return match writer.finish(trailers.as_deref()) {
+                Ok(()) => Ok(None),
+                Err(error) => Err(Error::new(Kind::Body, "the request body failed").with_source(error)),
+            };
+        }
+        let left = declared.map(|declared| declared - (length - bytes.len() as u64));
+        return Ok(Some(upload_beside(writer, body, trailers, left)));
+    }
+    Ok(Some(upload_beside(writer, body, trailers, declared)))
+}
+
+fn upload_beside(
+    writer: Writer,
+    body: Outgoing,
+    trailers: Option<Box<HeaderMap>>,
+    declared: Option<u64>,
+) -> UploadError {
+    let failure = UploadError::default();
+    let report = Arc::clone(&failure);
+    task::run_beside(async move {
+        if let Err(error) = outgoing::write(writer, body, trailers, declared).await
+            && !error.is_closed()
+        {
+            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    });
+    failure
+}
+
+fn take(failure: &UploadError) -> Option<body::Error> {
+    failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// A response that has yet to arrive.
+///
+/// Fields are dropped from the first to the last, and the first is a child of the second: another order traps.
+struct Pending {
+    ready: Option<Ready>,
+    response: wasi::FutureIncomingResponse,
+}
+
+impl Pending {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<wasi::IncomingResponse, Error>> {
+        loop {
+            match self.response.get() {
+                Some(Ok(response)) => return Poll::Ready(response.map_err(refused)),
+                Some(Err(())) => return Poll::Ready(Err(Error::new(Kind::Host, "the response was taken before"))),
+                None => {
+                    let ready = self.ready.get_or_insert_with(|| Ready::new(self.response.subscribe()));
+                    ready!(ready.poll(cx));
+                }
+            }
+        }
+    }
+}
+
+fn receive(incoming: wasi::IncomingResponse, is_head: bool) -> Result<Response, Error> {
+    let invalid = |reason: String| Error::new(Kind::Protocol, format!("the response is not valid: {reason}"));
+    let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
+    let headers = convert::headers_from_wasi(&incoming.headers()).map_err(invalid)?;
+    // What these declare is the length of another response (RFC 9110, section 8.6).
+    let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };
+    let body = incoming.consume().map_err(|()| Error::new(Kind::Host, "the response has no body to take"))?;
+    let mut response = Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming)));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn refused(code: wasi::ErrorCode) -> Error {
+    let (kind, message) = convert::error_from_wasi(code);
+    Error::new(kind, message)
+}

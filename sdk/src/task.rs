@@ -1,0 +1,281 @@
+//! Futures that run beside the handler.
+//!
+//! One executor serves every world: it polls what has been woken, and parks in its world when nothing has. Wakers may
+//! come from anywhere, so channels and locks of other crates work.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::sys::{Here, World};
+
+/// Runs a future beside the current one, on the same thread.
+///
+/// It makes progress whenever the handler waits. Dropping the handle cancels the future; awaiting it yields the
+/// result; [`detach`](Task::detach) lets it go on by itself until the exchange ends, which is when the last byte of the
+/// response has been sent.
+///
+/// # Examples
+///
+/// ```
+/// # wayside::test::block_on(async {
+/// let task = wayside::spawn(async { 6 * 7 });
+/// assert_eq!(task.await, 42);
+/// # });
+/// ```
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let state = Arc::new(State { cancelled: AtomicBool::new(false), result: Mutex::default() });
+    let runner = Arc::clone(&state);
+    let mut future = Box::pin(future);
+    let run = poll_fn(move |cx| {
+        if runner.cancelled.load(Ordering::Relaxed) {
+            return Poll::Ready(());
+        }
+        let output = std::task::ready!(future.as_mut().poll(cx));
+        let mut result = lock(&runner.result);
+        result.output = Some(output);
+        if let Some(waker) = result.waker.take() {
+            waker.wake();
+        }
+        Poll::Ready(())
+    });
+    let job = start(Box::pin(run));
+    Task { state, job, detached: false }
+}
+
+/// A spawned future; awaiting it yields what the future yields.
+#[must_use = "dropping a task cancels it; call `detach` to let it run"]
+pub struct Task<T> {
+    state: Arc<State<T>>,
+    job: Arc<Job>,
+    detached: bool,
+}
+
+struct State<T> {
+    cancelled: AtomicBool,
+    result: Mutex<TaskResult<T>>,
+}
+
+struct TaskResult<T> {
+    output: Option<T>,
+    waker: Option<Waker>,
+}
+
+impl<T> Default for TaskResult<T> {
+    fn default() -> Self {
+        Self { output: None, waker: None }
+    }
+}
+
+impl<T> Task<T> {
+    /// Lets the future run to its end, or to that of the exchange, whatever happens to this handle.
+    pub fn detach(mut self) {
+        self.detached = true;
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut result = lock(&self.state.result);
+        match result.output.take() {
+            Some(output) => Poll::Ready(output),
+            None => {
+                result.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        if !self.detached {
+            self.state.cancelled.store(true, Ordering::Relaxed);
+            // Polled once more, the future is dropped at once and not when something happens to wake it.
+            self.job.wake_by_ref();
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("detached", &self.detached).finish_non_exhaustive()
+    }
+}
+
+/// What tells the executor that a future wants to be polled.
+struct Job {
+    woken: AtomicBool,
+    unpark: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Job {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { woken: AtomicBool::new(true), unpark: Box::new(Here::unparker()) })
+    }
+
+    fn take_woken(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Job {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        (self.unpark)();
+    }
+}
+
+type Run = Pin<Box<dyn Future<Output = ()>>>;
+
+thread_local! {
+    /// The spawned futures of this thread. A future that is being polled is not in it.
+    static SPAWNED: RefCell<VecDeque<(Arc<Job>, Run)>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Adds a future to those that run beside the handler.
+fn start(run: Run) -> Arc<Job> {
+    let job = Job::new();
+    SPAWNED.with_borrow_mut(|spawned| spawned.push_back((Arc::clone(&job), run)));
+    job
+}
+
+/// Runs a future of a world beside the handler until the exchange ends.
+#[allow(dead_code, reason = "the worlds that upload bodies use it")]
+pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
+    start(Box::pin(future));
+}
+
+/// Runs a future to its end, and the spawned ones meanwhile.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let job = Job::new();
+    let waker = Waker::from(Arc::clone(&job));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if job.take_woken()
+            && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
+        {
+            return output;
+        }
+        let progress = run_spawned();
+        if !progress && !job.woken.load(Ordering::Acquire) {
+            Here::park();
+        }
+    }
+}
+
+/// Drops the spawned futures of this thread that have not ended.
+#[allow(dead_code, reason = "the worlds in which an exchange ends use it")]
+pub(crate) fn drop_spawned() {
+    while let Some(spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) {
+        drop(spawned);
+    }
+}
+
+/// Polls each spawned future that has been woken; tells whether there was one.
+fn run_spawned() -> bool {
+    let mut progress = false;
+    let mut round = SPAWNED.with_borrow_mut(mem::take);
+    let mut waiting = VecDeque::with_capacity(round.len());
+    while let Some((job, mut run)) = round.pop_front() {
+        if job.take_woken() {
+            progress = true;
+            let waker = Waker::from(Arc::clone(&job));
+            if run.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                continue;
+            }
+        }
+        waiting.push_back((job, run));
+    }
+    SPAWNED.with_borrow_mut(|spawned| {
+        // What was spawned in this round comes after what was there before.
+        waiting.append(spawned);
+        *spawned = waiting;
+    });
+    progress
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::time::sleep;
+
+    #[test]
+    fn a_spawned_future_yields_its_output() {
+        assert_eq!(block_on(async { spawn(async { 7 }).await }), 7);
+    }
+
+    #[test]
+    fn a_dropped_task_is_cancelled() {
+        static STEPS: AtomicUsize = AtomicUsize::new(0);
+        block_on(async {
+            let task = spawn(async {
+                sleep(Duration::from_millis(1)).await;
+                STEPS.fetch_add(1, Ordering::Relaxed);
+            });
+            drop(task);
+            sleep(Duration::from_millis(20)).await;
+        });
+        assert_eq!(STEPS.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_detached_task_goes_on() {
+        static STEPS: AtomicUsize = AtomicUsize::new(0);
+        block_on(async {
+            spawn(async { STEPS.fetch_add(1, Ordering::Relaxed) }).detach();
+            sleep(Duration::from_millis(1)).await;
+        });
+        assert_eq!(STEPS.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_waker_from_another_thread_is_heard() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let thread = std::thread::spawn(move || sender.send(5).unwrap());
+        assert_eq!(block_on(receiver).unwrap(), 5);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn channels_of_other_crates_work_between_tasks() {
+        let sum = block_on(async {
+            let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+            spawn(async move {
+                for n in 1..=4 {
+                    sender.send(n).await.unwrap();
+                }
+            })
+            .detach();
+            let mut sum = 0;
+            while let Some(n) = receiver.recv().await {
+                sum += n;
+            }
+            sum
+        });
+        assert_eq!(sum, 10);
+    }
+}
