@@ -28,6 +28,11 @@ impl Error {
         matches!(self.kind, Kind::Stale(_))
     }
 
+    /// Takes out what lies below, to hand it on in another error.
+    pub fn take_source(&mut self) -> Option<Box<dyn error::Error + Send + Sync>> {
+        self.source.take()
+    }
+
     pub(crate) fn wit(dir: &Path, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         Self { kind: Kind::Wit(dir.to_owned()), source: Some(source.into()) }
     }
@@ -52,7 +57,7 @@ impl fmt::Display for Error {
             Kind::Generate(world) => write!(f, "cannot generate bindings for the world `{world}`"),
             Kind::Write(file) => write!(f, "cannot write bindings to `{}`", file.display()),
             Kind::Stale(file) => {
-                write!(f, "the bindings in `{}` are stale; write them anew with `cargo run -- bindgen`", file.display())
+                write!(f, "the bindings in `{}` are stale", file.display())
             }
         }
     }

@@ -1,2 +1,34 @@
-//! The `wayside` command.
-fn main() {}
+//! The `wayside` command: builds, serves, requests and inspects WASI HTTP components.
+
+mod args;
+mod bindgen;
+mod exit_code;
+mod inspect;
+mod report;
+mod request;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    report::start_log();
+    let outcome = match args.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Request(args) => request::run(args).await,
+        Command::Inspect(args) => inspect::run(args).await,
+        Command::Bindgen(args) => bindgen::run(&args),
+    };
+    match outcome {
+        Ok(code) => code.into(),
+        Err(error) => {
+            report::error(&error);
+            exit_code::ExitCode::Failure.into()
+        }
+    }
+}

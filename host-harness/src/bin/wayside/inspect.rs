@@ -1,0 +1,47 @@
+//! `wayside inspect`.
+
+use std::fmt::Write as _;
+
+use wayside_harness::{Component, Description, Error, World, cargo};
+
+use crate::args::Inspect;
+use crate::exit_code::ExitCode;
+use crate::report;
+
+pub(crate) async fn run(args: Inspect) -> Result<ExitCode, Error> {
+    let target = args.target.target;
+    let path = if target.is_dir() { cargo::build_once(&target, cargo::Progress::Shown).await? } else { target };
+    let component = Component::load(path)?;
+    let description = component.description();
+    let text = if args.json { json(description)? } else { text(description) };
+    report::result(text.as_bytes())?;
+    Ok(ExitCode::Success)
+}
+
+fn json(description: &Description) -> Result<String, Error> {
+    let json = serde_json::to_string_pretty(description)
+        .map_err(|error| Error::new("cannot describe the component as JSON").with_source(error))?;
+    Ok(json + "\n")
+}
+
+fn text(description: &Description) -> String {
+    let mut text = String::new();
+    // Writing to a `String` never fails.
+    let _ = writeln!(text, "{}", description.path.display());
+    let _ = writeln!(text, "world    {}", description.world);
+    let _ = writeln!(text, "size     {} bytes", description.size_bytes);
+    for (number, export) in description.exports.iter().enumerate() {
+        let _ = writeln!(text, "{:<8} {export}", if number == 0 { "exports" } else { "" });
+    }
+    for (number, import) in description.imports.iter().enumerate() {
+        let note = if import.provided { "" } else { "  (not offered by this harness)" };
+        let _ = writeln!(text, "{:<8} {}{note}", if number == 0 { "imports" } else { "" }, import.name);
+    }
+    if description.world == World::Other {
+        text.push_str(
+            "\nThis component has no HTTP handler. Put `#[http_component]` on a function, so that it exports\n\
+             `wasi:http/incoming-handler`.\n",
+        );
+    }
+    text
+}

@@ -1,0 +1,121 @@
+//! `wayside request`.
+
+use std::fmt::Write as _;
+use std::io;
+
+use bytes::Bytes;
+use http::{Method, Response, Uri};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use wayside_harness::{Body, Error};
+
+use crate::args::Request;
+use crate::exit_code::ExitCode;
+use crate::{report, serve};
+
+/// How much of a file is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
+    let uri: Uri = args.path.parse().map_err(|error| {
+        Error::new(format!("`{}` is no path or URL", args.path))
+            .with_help("write a path that starts with a slash, as `/search?q=1`")
+            .with_source(error)
+    })?;
+    let method = args.method.unwrap_or(if args.data.is_some() { Method::POST } else { Method::GET });
+    let body = match &args.data {
+        Some(data) => body(data).await?,
+        None => Body::empty(),
+    };
+    let mut request = http::Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    for (name, value) in args.headers {
+        request.headers_mut().append(name, value);
+    }
+    let app = serve::open(args.target, args.guest).await?;
+    let response = app.request(request).await;
+    let code = print(response, args.include).await?;
+    app.idle().await;
+    Ok(code)
+}
+
+/// Makes the body of a request from what `--data` says; files are streamed.
+async fn body(data: &str) -> Result<Body, Error> {
+    match data.strip_prefix('@') {
+        None => Ok(data.to_owned().into()),
+        Some("-") => Ok(stream(tokio::io::stdin())),
+        Some(path) => {
+            let failed = |error| {
+                Error::new(format!("cannot read the data file `{path}`"))
+                    .with_help("check the path; `-d` without `@` takes text")
+                    .with_source(error)
+            };
+            let file = File::open(path).await.map_err(failed)?;
+            let is_dir = file.metadata().await.map_err(failed)?.is_dir();
+            if is_dir {
+                return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
+            }
+            Ok(stream(file))
+        }
+    }
+}
+
+fn stream(reader: impl AsyncRead + Send + Unpin + 'static) -> Body {
+    let chunks = futures_util::stream::try_unfold(reader, |mut reader| async move {
+        let mut chunk = Vec::with_capacity(READ_BYTES);
+        reader.read_buf(&mut chunk).await?;
+        Ok::<_, io::Error>((!chunk.is_empty()).then(|| (Frame::data(Bytes::from(chunk)), reader)))
+    });
+    Body::new(StreamBody::new(chunks))
+}
+
+async fn print(response: Response<Body>, include: bool) -> Result<ExitCode, Error> {
+    let (parts, mut body) = response.into_parts();
+    if include {
+        report::result(&head(&parts))?;
+    }
+    let code = ExitCode::of_status(parts.status);
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => {
+                if let Some(data) = frame.data_ref()
+                    && !report::result(data)?
+                {
+                    return Ok(code);
+                }
+                if let Some(trailers) = frame.trailers_ref().filter(|_| include) {
+                    report::result(&fields(trailers))?;
+                }
+            }
+            Err(error) => {
+                report::note(&format!("error: the response broke off: {error}"));
+                return Ok(ExitCode::Incomplete);
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn head(parts: &http::response::Parts) -> Vec<u8> {
+    let mut line = String::new();
+    // Writing to a `String` never fails.
+    let _ = writeln!(line, "{}", parts.status);
+    let mut head = line.into_bytes();
+    head.extend(fields(&parts.headers));
+    head.push(b'\n');
+    head
+}
+
+fn fields(headers: &http::HeaderMap) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for (name, value) in headers {
+        lines.extend_from_slice(name.as_str().as_bytes());
+        lines.extend_from_slice(b": ");
+        lines.extend_from_slice(value.as_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}

@@ -1,0 +1,186 @@
+//! Bodies on the host's side.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+
+use crate::outbound::ErrorCode;
+
+/// What the failure of a body carries.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request to a component or of a response from it.
+///
+/// It streams: [`http_body::Body`] reads it frame by frame.
+pub struct Body(UnsyncBoxBody<Bytes, BodyError>);
+
+impl Body {
+    /// Makes a body without a byte.
+    #[must_use]
+    pub fn empty() -> Self {
+        Bytes::new().into()
+    }
+
+    /// Makes a body of anything that implements [`http_body::Body`].
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        Self(body.map_err(Into::into).boxed_unsync())
+    }
+
+    /// Reads the whole body into memory.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off.
+    pub async fn bytes(self) -> Result<Bytes, BodyError> {
+        Ok(self.0.collect().await?.to_bytes())
+    }
+
+    /// Reads the whole body as UTF-8 text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off or is not UTF-8.
+    pub async fn text(self) -> Result<String, BodyError> {
+        Ok(String::from_utf8(self.bytes().await?.into())?)
+    }
+
+    /// Reads the whole body and its trailers.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off.
+    pub async fn bytes_and_trailers(self) -> Result<(Bytes, Option<HeaderMap>), BodyError> {
+        let collected = self.0.collect().await?;
+        let trailers = collected.trailers().cloned();
+        Ok((collected.to_bytes(), trailers))
+    }
+
+    /// For the guest: with errors that it can be told, and without empty frames, which some guests take for the end.
+    pub(crate) fn into_guest(self) -> UnsyncBoxBody<Bytes, ErrorCode> {
+        WithoutEmptyFrames(self.0).map_err(error_code).boxed_unsync()
+    }
+}
+
+/// The code for an error that did not have one.
+fn error_code(error: BodyError) -> ErrorCode {
+    match error.downcast::<ErrorCode>() {
+        Ok(code) => *code,
+        Err(error) => match error.downcast::<hyper::Error>() {
+            Ok(error) => ErrorCode::Hyper(*error),
+            Err(error) => ErrorCode::InternalError(Some(error.to_string())),
+        },
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+struct WithoutEmptyFrames(UnsyncBoxBody<Bytes, BodyError>);
+
+impl HttpBody for WithoutEmptyFrames {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(cx));
+            let empty = matches!(&frame, Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty));
+            if !empty {
+                return Poll::Ready(frame);
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = self.size_hint();
+        f.debug_struct("Body").field("at_least", &hint.lower()).field("at_most", &hint.upper()).finish()
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(Full::new(bytes))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::StreamBody;
+
+    #[tokio::test]
+    async fn empty_frames_never_reach_a_guest() {
+        let frames = [Bytes::new(), Bytes::from_static(b"a"), Bytes::new(), Bytes::from_static(b"b")];
+        let frames = frames.map(|data| Ok::<_, std::io::Error>(Frame::data(data)));
+        let mut body = Body::new(StreamBody::new(futures_util::stream::iter(frames))).into_guest();
+        let mut sizes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            sizes.push(frame.unwrap().into_data().unwrap().len());
+        }
+        assert_eq!(sizes, [1, 1]);
+    }
+}

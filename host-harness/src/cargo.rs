@@ -1,0 +1,182 @@
+//! Builds components with cargo.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{env, fs, io};
+
+use cargo_metadata::{CrateType, Message, Metadata, MetadataCommand};
+use tokio::sync::OnceCell;
+
+use crate::Error;
+
+/// The target that components are built for.
+const TARGET: &str = "wasm32-wasip2";
+
+/// Whether cargo's progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// On stderr, as it comes.
+    Shown,
+    /// Only if the build fails, within the error.
+    Hidden,
+}
+
+/// Builds the crate in a directory once a process, whoever asks and however often, and tells where the component is.
+///
+/// # Errors
+///
+/// Fails like [`build`], with the same error for all who ask.
+pub async fn build_once(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
+    type Build = Arc<OnceCell<PathBuf>>;
+    static BUILDS: Mutex<Option<HashMap<PathBuf, Build>>> = Mutex::new(None);
+    let key = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    let cell = {
+        let mut builds = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(builds.get_or_insert_default().entry(key).or_default())
+    };
+    let dir = dir.to_owned();
+    let built = cell.get_or_try_init(|| async {
+        match tokio::task::spawn_blocking(move || build(&dir, progress)).await {
+            Ok(built) => built,
+            Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
+        }
+    });
+    built.await.cloned()
+}
+
+/// Builds the crate in a directory: release profile, target `wasm32-wasip2`, which is installed if it is missing.
+///
+/// # Errors
+///
+/// Fails if the directory holds no crate, the crate does not compile, or makes no component.
+pub fn build(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
+    let manifest = dir.join("Cargo.toml");
+    if !manifest.is_file() {
+        return Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
+            .with_help("name the directory of a crate, or a `.wasm` file"));
+    }
+    ensure_target()?;
+    let metadata = metadata(&manifest)?;
+    let package = library(&metadata, dir)?;
+    let mut cargo = Command::new(cargo());
+    cargo
+        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .arg("--manifest-path")
+        .arg(&manifest)
+        .args(["--package", &package.name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    match progress {
+        Progress::Shown => cargo.stderr(Stdio::inherit()),
+        Progress::Hidden => cargo.stderr(Stdio::piped()),
+    };
+    let mut child = cargo.spawn().map_err(|error| not_runnable("cargo", error))?;
+    let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || io::read_to_string(stderr)));
+    let stdout = child.stdout.take();
+    let artifact = stdout.and_then(|stdout| artifact(BufReader::new(stdout), &package.id));
+    let status = child.wait().map_err(|error| not_runnable("cargo", error))?;
+    let said = stderr.and_then(|reader| reader.join().ok()?.ok()).unwrap_or_default();
+    if !status.success() {
+        let error = Error::new(format!("the crate in `{}` does not compile", dir.display()))
+            .with_help("mend what the compiler says, and try again");
+        return Err(if said.is_empty() { error } else { error.with_source(Said(said)) });
+    }
+    artifact.ok_or_else(|| {
+        Error::new(format!("the build of `{}` made no `.wasm` file", dir.display()))
+            .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml")
+    })
+}
+
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn not_runnable(program: &str, error: io::Error) -> Error {
+    Error::new(format!("cannot run `{program}`"))
+        .with_help("install Rust from https://rustup.rs, or put it into PATH")
+        .with_source(error)
+}
+
+fn metadata(manifest: &Path) -> Result<Metadata, Error> {
+    MetadataCommand::new().cargo_path(cargo()).manifest_path(manifest).no_deps().exec().map_err(|error| {
+        let source = match error {
+            cargo_metadata::Error::CargoMetadata { stderr } => Said(stderr).into(),
+            other => Box::<dyn std::error::Error + Send + Sync>::from(other),
+        };
+        Error::new(format!("cannot read `{}`", manifest.display()))
+            .with_help("mend what cargo says, and try again")
+            .with_source(source)
+    })
+}
+
+/// The package in the directory, if it can become a component.
+fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a cargo_metadata::Package, Error> {
+    let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
+    let package = metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted);
+    let Some(package) = package else {
+        return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
+            .with_help("name the directory of one of its members"));
+    };
+    let is_component =
+        package.targets.iter().any(|target| target.crate_types.iter().any(|kind| *kind == CrateType::CDyLib));
+    if !is_component {
+        return Err(Error::new(format!("the crate `{}` makes no component", package.name))
+            .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml"));
+    }
+    Ok(package)
+}
+
+/// Finds the component among cargo's messages.
+fn artifact(messages: impl io::BufRead, package: &cargo_metadata::PackageId) -> Option<PathBuf> {
+    let mut found = None;
+    // All messages are read even after it is found, or cargo would wait for its reader.
+    for message in Message::parse_stream(messages).map_while(Result::ok) {
+        if let Message::CompilerArtifact(artifact) = message
+            && artifact.package_id == *package
+        {
+            found = artifact.filenames.into_iter().find(|file| file.extension() == Some("wasm")).or(found);
+        }
+    }
+    found.map(Into::into)
+}
+
+/// Installs the target through rustup where the toolchain lacks it.
+fn ensure_target() -> Result<(), Error> {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .map_err(|error| not_runnable("rustc", error))?;
+    let libdir = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    if output.status.success() && libdir.is_dir() {
+        return Ok(());
+    }
+    tracing::warn!("the Rust target {TARGET} is missing; adding it with `rustup target add {TARGET}`");
+    let missing = || {
+        Error::new(format!("the Rust target `{TARGET}` is not installed, and rustup cannot add it"))
+            .with_help(format!("run `rustup target add {TARGET}`, or install the target with your toolchain"))
+    };
+    let output = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .output()
+        .map_err(|error| missing().with_source(error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(missing().with_source(Said(String::from_utf8_lossy(&output.stderr).into_owned())))
+}
+
+/// What a program said on stderr.
+#[derive(Debug)]
+struct Said(String);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.trim_end())
+    }
+}
+
+impl std::error::Error for Said {}

@@ -1,0 +1,187 @@
+//! Loading a component: what it is, and what it lacks.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use serde::Serialize;
+use wasmtime::component::Component as Compiled;
+use wasmtime::component::types::ComponentItem;
+
+use crate::Error;
+use crate::engine::{Purpose, engine};
+
+/// A compiled component, with a description of what it is.
+#[derive(Clone)]
+pub struct Component {
+    pub(crate) compiled: Compiled,
+    description: Description,
+}
+
+/// What a component is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Description {
+    /// The file that it was loaded from.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// The kind of HTTP handler that it exports.
+    pub world: World,
+    /// What it needs of a host.
+    pub imports: Vec<Import>,
+    /// What it offers.
+    pub exports: Vec<String>,
+}
+
+/// The kind of HTTP handler that a component exports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum World {
+    /// A handler of WASI 0.2: it exports `wasi:http/incoming-handler`.
+    IncomingHandler {
+        /// The version of the interface, as in `0.2.6`.
+        version: String,
+    },
+    /// A handler of WASI 0.3: it exports `wasi:http/handler`.
+    Handler {
+        /// The version of the interface, as in `0.3.0`.
+        version: String,
+    },
+    /// No handler.
+    Other,
+}
+
+/// Something that a component needs of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// The name of the interface, as in `wasi:http/types@0.2.6`.
+    pub name: String,
+    /// Whether this harness has it.
+    pub provided: bool,
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IncomingHandler { version } => write!(f, "wasi:http/incoming-handler@{version}"),
+            Self::Handler { version } => write!(f, "wasi:http/handler@{version}"),
+            Self::Other => f.write_str("no HTTP handler"),
+        }
+    }
+}
+
+impl Component {
+    /// Reads and compiles a component from a file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or holds no component; the error's help says what to do.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::load_for(path.as_ref(), Purpose::Serve)
+    }
+
+    pub(crate) fn load_for(path: &Path, purpose: Purpose) -> Result<Self, Error> {
+        let bytes = read(path)?;
+        check_kind(path, &bytes)?;
+        let compiled = Compiled::new(engine(purpose)?, &bytes).map_err(|error| {
+            Error::new(format!("the component `{}` is not valid", path.display()))
+                .with_help("build it anew; a file that was cut or changed cannot be loaded")
+                .with_source(Flat::of(&error))
+        })?;
+        let description = describe(path, bytes.len() as u64, &compiled);
+        Ok(Self { compiled, description })
+    }
+
+    /// What this component is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+impl fmt::Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|error| {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound => "check the path, or name the directory of the crate to build it first",
+            io::ErrorKind::PermissionDenied => "make the file readable for this user",
+            _ => "check that the path names a file",
+        };
+        Error::new(format!("cannot read the component `{}`", path.display())).with_help(help).with_source(error)
+    })
+}
+
+/// Tells a component from what people take for one.
+fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if wasmparser::Parser::is_component(bytes) {
+        return Ok(());
+    }
+    let path = path.display();
+    if wasmparser::Parser::is_core_wasm(bytes) {
+        return Err(Error::new(format!("`{path}` is a core WebAssembly module, not a component"))
+            .with_help("build it with `cargo build --target wasm32-wasip2`, which makes a component"));
+    }
+    let what = if bytes.is_empty() {
+        "is empty"
+    } else if std::str::from_utf8(bytes).is_ok() {
+        "is a text file, not a WebAssembly component"
+    } else {
+        "is not a WebAssembly component"
+    };
+    Err(Error::new(format!("`{path}` {what}"))
+        .with_help("name a `.wasm` file that `cargo build --target wasm32-wasip2` made, or the directory of a crate"))
+}
+
+fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
+    let ty = compiled.component_type();
+    let imports = ty
+        .imports(compiled.engine())
+        .map(|(name, item)| Import { name: name.to_owned(), provided: provides(name, &item.ty) })
+        .collect();
+    let exports: Vec<String> = ty.exports(compiled.engine()).map(|(name, _)| name.to_owned()).collect();
+    let world = exports.iter().find_map(|name| world_of(name)).unwrap_or(World::Other);
+    Description { path: path.to_owned(), size_bytes, world, imports, exports }
+}
+
+fn world_of(export: &str) -> Option<World> {
+    if let Some(version) = export.strip_prefix("wasi:http/incoming-handler@") {
+        return Some(World::IncomingHandler { version: version.to_owned() });
+    }
+    let version = export.strip_prefix("wasi:http/handler@")?;
+    Some(World::Handler { version: version.to_owned() })
+}
+
+/// The packages of WASI 0.2 that the harness links, whole.
+const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
+
+fn provides(import: &str, item: &ComponentItem) -> bool {
+    let Some((package, version)) = import.strip_prefix("wasi:").and_then(|rest| rest.split_once('@')) else {
+        // Types that a component imports by name alone carry nothing to link.
+        return matches!(item, ComponentItem::Type(_));
+    };
+    let package = package.split('/').next().unwrap_or_default();
+    PROVIDED.contains(&package) && version.starts_with("0.2.")
+}
+
+/// An error of wasmtime as text: its causes carry no types that anybody asks for.
+#[derive(Debug)]
+pub(crate) struct Flat(String);
+
+impl Flat {
+    pub(crate) fn of(error: &wasmtime::Error) -> Self {
+        Self(format!("{error:#}"))
+    }
+}
+
+impl fmt::Display for Flat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Flat {}

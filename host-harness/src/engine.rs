@@ -1,0 +1,76 @@
+//! The wasmtime engines of this process.
+
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationConfig};
+
+use crate::Error;
+
+/// How often guests give way to other work; the shortest time in which a deadline can be noticed in a busy guest.
+const EPOCH: Duration = Duration::from_millis(10);
+
+/// How much of an instance's memory and tables stays mapped for the next one; more is given back to the system.
+const KEEP_MEMORY_BYTES: usize = 2 * 1024 * 1024;
+const KEEP_TABLE_BYTES: usize = 1024 * 1024;
+
+/// What an engine is for: the two cannot share compiled code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Serve,
+    /// Counts every instruction, which makes guests slower.
+    CountFuel,
+}
+
+/// The engine for a purpose, made at its first use; one for each purpose serves the whole process.
+pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
+    static SERVE: OnceLock<Engine> = OnceLock::new();
+    static COUNT_FUEL: OnceLock<Engine> = OnceLock::new();
+    let slot = match purpose {
+        Purpose::Serve => &SERVE,
+        Purpose::CountFuel => &COUNT_FUEL,
+    };
+    if let Some(engine) = slot.get() {
+        return Ok(engine);
+    }
+    let made = Engine::new(&config(purpose))
+        .map_err(|error| Error::new("cannot start the WebAssembly engine").with_source(error))?;
+    // Two threads may have made one; the first stays.
+    Ok(slot.get_or_init(|| {
+        start_epochs(&made);
+        made
+    }))
+}
+
+fn config(purpose: Purpose) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.consume_fuel(purpose == Purpose::CountFuel);
+    config.wasm_component_model_async(true);
+    config.allocation_strategy(pooling());
+    // Without a place for the cache, everything is compiled anew each time.
+    config.cache(Cache::new(CacheConfig::new()).ok());
+    config
+}
+
+fn pooling() -> PoolingAllocationConfig {
+    let mut pooling = PoolingAllocationConfig::new();
+    pooling.linear_memory_keep_resident(KEEP_MEMORY_BYTES);
+    pooling.table_keep_resident(KEEP_TABLE_BYTES);
+    // Resets only the pages that were written; where the kernel is too old for it, all that is kept.
+    pooling.pagemap_scan(Enabled::Auto);
+    pooling
+}
+
+/// Counts epochs for as long as the process lives; the engines live as long.
+fn start_epochs(engine: &Engine) {
+    let engine = engine.weak();
+    thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(EPOCH);
+        }
+    });
+}

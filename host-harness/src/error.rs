@@ -1,0 +1,54 @@
+//! Why the harness could not do what it was asked.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A failure to build, load or serve a component.
+///
+/// Its text says what happened and to what; [`help`](Error::help) says what to do next, and
+/// [`source`](StdError::source) what lies below.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+    help: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error from a sentence in lower case, without a full stop, values in backticks.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), help: None, source: None }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what lies below.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What to do next, where there is something to say.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,156 @@
+//! One request through one component.
+
+mod state;
+mod wasip2;
+
+use http::{Request, Response, StatusCode, header};
+
+use crate::component::{Component, Flat, World};
+use crate::telemetry::Recorder;
+use crate::{Body, Error, Limits, Outbound};
+
+pub(crate) use state::Settings;
+
+/// A component, linked and ready to be instantiated for each request.
+pub(crate) struct Guest {
+    world: wasip2::Wasip2,
+    settings: Settings,
+    recorder: Recorder,
+}
+
+/// Why a component gave no response.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It trapped, or returned without an answer.
+    Trapped,
+    /// It took longer than its limit.
+    TimedOut,
+    /// It answered with an error code.
+    ErrorCode(String),
+    /// The request cannot be shown to a component.
+    BadRequest(&'static str),
+}
+
+impl Guest {
+    pub(crate) fn new(component: &Component, settings: Settings, recorder: Recorder) -> Result<Self, Error> {
+        let description = component.description();
+        let path = description.path.display();
+        match &description.world {
+            World::IncomingHandler { .. } => {}
+            World::Handler { version } => {
+                return Err(Error::new(format!("`{path}` is a handler of WASI {version}, which is not supported yet"))
+                    .with_help("build it for WASI 0.2, so that it exports `wasi:http/incoming-handler@0.2`"));
+            }
+            World::Other => {
+                let exports = match description.exports.as_slice() {
+                    [] => "nothing".to_owned(),
+                    exports => exports.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                };
+                return Err(Error::new(format!("`{path}` is no HTTP handler: it exports {exports}")).with_help(
+                    "put `#[http_component]` on the handler, so that it exports `wasi:http/incoming-handler`",
+                ));
+            }
+        }
+        let world = wasip2::Wasip2::link(component).map_err(|error| {
+            let missing = description.imports.iter().filter(|import| !import.provided);
+            let missing: Vec<String> = missing.map(|import| format!("`{}`", import.name)).collect();
+            let error = Error::new(format!("cannot link `{path}`")).with_source(Flat::of(&error));
+            if missing.is_empty() {
+                error.with_help("`wayside inspect` shows what the component imports")
+            } else {
+                error.with_help(format!("the harness does not offer {}; remove what imports it", missing.join(", ")))
+            }
+        })?;
+        Ok(Self { world, settings, recorder })
+    }
+
+    /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
+    pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+        let running = self.recorder.start();
+        let answer = match fill_uri(&mut request) {
+            Ok(()) => self.world.handle(&self.settings, request, running).await,
+            Err(reason) => Err(Failure::BadRequest(reason)),
+        };
+        answer.unwrap_or_else(|failure| failure.into_response())
+    }
+}
+
+/// Gives the URI a scheme and an authority, from the `Host` field where the request has neither.
+fn fill_uri(request: &mut Request<Body>) -> Result<(), &'static str> {
+    let mut parts = request.uri().clone().into_parts();
+    if parts.authority.is_none() {
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let authority = match (hosts.next(), hosts.next()) {
+            // RFC 9112, section 3.2.
+            (_, Some(_)) => return Err("the request has more than one Host field"),
+            (Some(host), None) => host.as_bytes().try_into().map_err(|_| "the Host field is not valid")?,
+            (None, _) if request.version() < http::Version::HTTP_11 => http::uri::Authority::from_static("localhost"),
+            (None, _) => return Err("the request has no Host field"),
+        };
+        parts.authority = Some(authority);
+    }
+    if parts.scheme.is_none() {
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+    }
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    }
+    *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| "the request target is not valid")?;
+    Ok(())
+}
+
+impl Failure {
+    fn into_response(self) -> Response<Body> {
+        match self {
+            Self::Trapped => problem(StatusCode::INTERNAL_SERVER_ERROR, None),
+            Self::ErrorCode(code) => {
+                tracing::error!("the component answered with the error code {code}");
+                problem(StatusCode::INTERNAL_SERVER_ERROR, None)
+            }
+            Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
+            Self::BadRequest(reason) => problem(StatusCode::BAD_REQUEST, Some(reason)),
+        }
+    }
+}
+
+/// A problem document (RFC 9457) with a status and, where the client may know more, a sentence.
+pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body> {
+    let mut document = serde_json::json!({ "title": status.canonical_reason(), "status": status.as_u16() });
+    if let Some(detail) = detail {
+        document["detail"] = detail.into();
+    }
+    let mut response = Response::new(Body::from(document.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// What every instance of a component gets.
+impl Settings {
+    pub(crate) fn new(env: Vec<(String, String)>, outbound: Outbound, limits: Limits, fuel: bool) -> Self {
+        Self { env, outbound, limits, fuel }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri_of(request: http::request::Builder) -> Result<String, &'static str> {
+        let mut request = request.body(Body::empty()).unwrap();
+        fill_uri(&mut request).map(|()| request.uri().to_string())
+    }
+
+    #[test]
+    fn the_host_field_becomes_the_authority() {
+        assert_eq!(uri_of(Request::get("/a?b").header("host", "x.test:81")).unwrap(), "http://x.test:81/a?b");
+        assert_eq!(uri_of(Request::get("http://y.test/").header("host", "x.test")).unwrap(), "http://y.test/");
+    }
+
+    #[test]
+    fn a_missing_or_repeated_host_is_refused() {
+        assert!(uri_of(Request::get("/")).is_err());
+        assert!(uri_of(Request::get("/").header("host", "a").header("host", "b")).is_err());
+        assert!(uri_of(Request::get("/").header("host", "a b")).is_err());
+    }
+}

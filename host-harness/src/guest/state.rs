@@ -1,0 +1,108 @@
+//! What an instance carries with it.
+
+use std::pin::Pin;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tower_service::Service as _;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use crate::limits::Meter;
+use crate::outbound::{ErrorCode, Timeouts};
+use crate::telemetry::{LogStream, Running};
+use crate::{Body, Limits, Outbound};
+
+/// What every instance of a component gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) outbound: Outbound,
+    pub(crate) limits: Limits,
+    pub(crate) fuel: bool,
+}
+
+/// The data of a store.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    hooks: Hooks,
+    pub(crate) meter: Meter,
+}
+
+struct Hooks {
+    outbound: Outbound,
+}
+
+impl State {
+    pub(crate) fn new(settings: &Settings, running: &Running) -> Self {
+        let mut wasi = WasiCtx::builder();
+        wasi.envs(&settings.env);
+        wasi.stdout(running.output(LogStream::Stdout));
+        wasi.stderr(running.output(LogStream::Stderr));
+        Self {
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+            hooks: Hooks { outbound: settings.outbound.clone() },
+            meter: Meter::new(&settings.limits),
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+type Sent = Result<(Response<WasiBody>, Transmission), ErrorCode>;
+type Transmission = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Transmission,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let mut request = request.map(Body::new);
+        if let Some(options) = options {
+            request.extensions_mut().insert(Timeouts {
+                connect: options.connect_timeout,
+                first_byte: options.first_byte_timeout,
+                between_bytes: options.between_bytes_timeout,
+            });
+        }
+        let answer = self.outbound.call(request);
+        Box::new(async move {
+            let response = answer.await?.map(|body| body.into_guest().boxed_unsync());
+            let transmitted: Transmission = Box::new(std::future::ready(Ok(())));
+            Ok((response, transmitted))
+        })
+    }
+
+    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> WasiErrorCode {
+        if error.is_incomplete_message() {
+            WasiErrorCode::HttpResponseIncomplete
+        } else {
+            WasiErrorCode::HttpProtocolError
+        }
+    }
+}
+
+// The store is moved between threads with its state.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<State>();
+    is_send::<Pin<Box<dyn Future<Output = Sent> + Send>>>();
+};

@@ -1,0 +1,300 @@
+//! Components of WASI 0.2: a fresh instance for each request.
+
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use wasmtime::component::Linker;
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode as WasiErrorCode, Scheme};
+use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+
+use super::Failure;
+use super::state::{Settings, State};
+use crate::Body;
+use crate::body::BodyError;
+use crate::component::Component;
+use crate::telemetry::Running;
+
+pub(super) struct Wasip2 {
+    pre: ProxyPre<State>,
+}
+
+/// What the component put into its `response-outparam`.
+type Answer = Result<Response<HyperOutgoingBody>, WasiErrorCode>;
+
+impl Wasip2 {
+    pub(super) fn link(component: &Component) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(component.compiled.engine());
+        // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)? })
+    }
+
+    /// Runs a request, and answers at the head of the response; the component goes on by itself.
+    pub(super) async fn handle(
+        &self,
+        settings: &Settings,
+        request: Request<Body>,
+        running: Running,
+    ) -> Result<Response<Body>, Failure> {
+        let store = self.store(settings, &running);
+        let (answer, answered) = oneshot::channel();
+        let end = Arc::new(End::default());
+        let worker =
+            Worker { pre: self.pre.clone(), store, running, timeout: settings.limits.timeout, end: Arc::clone(&end) };
+        tokio::spawn(worker.run(request, answer));
+        match answered.await {
+            Ok(Answered::Head(Ok(response))) => {
+                Ok(response.map(|body| Body::new(GuestBody { body, end: Some(BodyEnd(end)) })))
+            }
+            Ok(Answered::Head(Err(code))) => Err(Failure::ErrorCode(format!("{code}"))),
+            Ok(Answered::TimedOut) => Err(Failure::TimedOut),
+            Ok(Answered::Trapped) | Err(_) => Err(Failure::Trapped),
+        }
+    }
+
+    fn store(&self, settings: &Settings, running: &Running) -> Store<State> {
+        let mut store = Store::new(self.pre.engine(), State::new(settings, running));
+        store.limiter(|state| &mut state.meter);
+        // A busy component gives way to others at each epoch, which is also when its deadline is seen.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        if settings.fuel {
+            store.set_fuel(u64::MAX).expect("the engine of this store counts fuel");
+        }
+        store
+    }
+}
+
+enum Answered {
+    Head(Answer),
+    Trapped,
+    TimedOut,
+}
+
+/// Runs one instance to its end, beyond the end of the response if it has more to do.
+struct Worker {
+    pre: ProxyPre<State>,
+    store: Store<State>,
+    running: Running,
+    timeout: Duration,
+    end: Arc<End>,
+}
+
+/// Where the one that tells of the answer is kept, shared between the host function and the worker.
+type AnswerSlot = Arc<Mutex<Option<oneshot::Sender<Answered>>>>;
+
+fn tell(slot: &AnswerSlot, answered: Answered) -> bool {
+    match slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // The receiver is gone when the client is.
+        Some(answer) => {
+            let _ = answer.send(answered);
+            true
+        }
+        None => false,
+    }
+}
+
+impl Worker {
+    async fn run(mut self, request: Request<Body>, answer: oneshot::Sender<Answered>) {
+        let slot: AnswerSlot = Arc::new(Mutex::new(Some(answer)));
+        let end = Arc::clone(&self.end);
+        let outcome = {
+            let mut call = pin!(call(&self.pre, &mut self.store, request, Arc::clone(&slot), Arc::clone(&end)));
+            tokio::select! {
+                outcome = &mut call => Some(outcome),
+                () = end.head_overdue(self.timeout) => None,
+                () = end.work_overdue(self.timeout) => None,
+            }
+        };
+        let memory = self.store.data().meter.peak_bytes();
+        let fuel = self.store.get_fuel().ok().map(|left| u64::MAX - left);
+        let answered = match outcome {
+            Some(Ok(())) => {
+                if tell(&slot, Answered::Trapped) {
+                    self.running.trapped("the handler returned without an answer".to_owned());
+                }
+                None
+            }
+            Some(Err(error)) => {
+                self.running.trapped(reason(&error, &self.store));
+                tell(&slot, Answered::Trapped);
+                Some(())
+            }
+            None => {
+                self.running.trapped(format!("it took longer than its limit of {:?}", self.timeout));
+                tell(&slot, Answered::TimedOut);
+                Some(())
+            }
+        };
+        self.running.used(memory, fuel);
+        // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
+        end.set_ended(answered.map(|()| self.store));
+    }
+}
+
+async fn call(
+    pre: &ProxyPre<State>,
+    store: &mut Store<State>,
+    request: Request<Body>,
+    slot: AnswerSlot,
+    end: Arc<End>,
+) -> wasmtime::Result<()> {
+    let proxy = pre.instantiate_async(&mut *store).await?;
+    let scheme = match request.uri().scheme_str() {
+        Some("https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    let mut view = store.data_mut().http();
+    let request = view.new_incoming_request(scheme, request.map(Body::into_guest))?;
+    let out = view.new_response_outparam_from_callback(move |answer| {
+        end.head_sent();
+        tell(&slot, Answered::Head(answer));
+    })?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+}
+
+/// What a trap was, for people: the cause, a hint, and where in the component.
+fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
+    let mut reason = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if let Some(limit) = store.data().meter.exceeded_bytes() {
+        reason.push_str(&format!("; it had asked for more than its {limit} bytes of memory"));
+    }
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>()
+        && !backtrace.frames().is_empty()
+    {
+        reason.push_str(&format!("\n{backtrace}"));
+    }
+    reason
+}
+
+/// How far an exchange has come, between its worker and the body of its response.
+#[derive(Default)]
+struct End {
+    state: Mutex<EndState>,
+    changed: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct EndState {
+    head_sent: bool,
+    body_gone: bool,
+    /// The store of an instance that ended badly. Dropped, it would make its body end as if it were whole.
+    failed: Option<Store<State>>,
+    reader: Option<Waker>,
+}
+
+impl End {
+    fn lock(&self) -> std::sync::MutexGuard<'_, EndState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn head_sent(&self) {
+        self.lock().head_sent = true;
+        self.changed.notify_waiters();
+    }
+
+    fn set_ended(&self, failed: Option<Store<State>>) {
+        let mut state = self.lock();
+        if state.body_gone || !state.head_sent {
+            return;
+        }
+        state.failed = failed;
+        if let Some(reader) = state.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Completes when the head has not been sent in time, and never otherwise.
+    async fn head_overdue(&self, limit: Duration) {
+        sleep(limit).await;
+        if self.lock().head_sent {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Completes when the component goes on for too long after its body has been read or given up.
+    async fn work_overdue(&self, limit: Duration) {
+        let mut changed = pin!(self.changed.notified());
+        loop {
+            changed.as_mut().enable();
+            if self.lock().body_gone {
+                break;
+            }
+            changed.as_mut().await;
+            changed.set(self.changed.notified());
+        }
+        sleep(limit).await;
+    }
+}
+
+/// The body of a response, which breaks off where the instance that wrote it ended badly.
+struct GuestBody {
+    body: HyperOutgoingBody,
+    end: Option<BodyEnd>,
+}
+
+/// Tells the worker when nobody reads the body any more.
+struct BodyEnd(Arc<End>);
+
+impl Drop for BodyEnd {
+    fn drop(&mut self) {
+        let failed = {
+            let mut state = self.0.lock();
+            state.body_gone = true;
+            state.failed.take()
+        };
+        self.0.changed.notify_waiters();
+        drop(failed);
+    }
+}
+
+impl HttpBody for GuestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(None) => {
+                this.end = None;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(frame)) => Poll::Ready(Some(frame.map_err(Into::into))),
+            Poll::Pending => {
+                let Some(BodyEnd(end)) = &this.end else {
+                    return Poll::Pending;
+                };
+                let mut state = end.lock();
+                if state.failed.is_some() {
+                    // What was written has been read, and the writer is still there: it never finished.
+                    return Poll::Ready(Some(Err("the component ended before its response did".into())));
+                }
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,127 @@
+//! Outbound calls: who answers what a component sends.
+
+mod network;
+mod policy;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::Body;
+
+pub use policy::Rule;
+
+/// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
+pub use wasmtime_wasi_http::Error as ErrorCode;
+
+/// The time limits that a component asks for, in the extensions of its outbound requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// How long connecting may take, TLS included.
+    pub connect: Option<Duration>,
+    /// How long the head of the response may take.
+    pub first_byte: Option<Duration>,
+    /// How long the body of the response may pause.
+    pub between_bytes: Option<Duration>,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>;
+type Handler = dyn Fn(Request<Body>) -> Answer + Send + Sync;
+
+/// Answers the outbound calls of a component: a [`Service`] over requests with absolute URIs.
+///
+/// By default every call is denied.
+#[derive(Clone)]
+pub struct Outbound(Arc<Handler>);
+
+impl Outbound {
+    /// Denies every call.
+    #[must_use]
+    pub fn deny() -> Self {
+        Self::allow(Vec::new())
+    }
+
+    /// Sends the calls that a rule allows over the network, and denies the others.
+    ///
+    /// A denied call fails inside the component; the host's log says which rule would have allowed it.
+    #[must_use]
+    pub fn allow(rules: impl IntoIterator<Item = Rule>) -> Self {
+        let rules: Vec<Rule> = rules.into_iter().collect();
+        let network = network::Network::new();
+        Self::from_handler(move |request| match policy::check(&rules, request.uri()) {
+            Ok(()) => Box::pin(network.clone().send(request)),
+            Err(denied) => {
+                tracing::warn!("{denied}");
+                Box::pin(ready(Err(ErrorCode::HttpRequestDenied)))
+            }
+        })
+    }
+
+    /// Answers every call with a function.
+    pub fn from_fn<F, A>(answer: F) -> Self
+    where
+        F: Fn(Request<Body>) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Response<Body>, ErrorCode>> + Send + 'static,
+    {
+        Self::from_handler(move |request| Box::pin(answer(request)))
+    }
+
+    /// Answers every call with a service. An error that is no [`ErrorCode`] becomes `internal-error`.
+    pub fn from_service<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Future: Send> + Clone + Send + Sync + 'static,
+        S::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        Self::from_fn(move |request| {
+            let mut service = service.clone();
+            async move {
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(code)?;
+                service.call(request).await.map_err(code)
+            }
+        })
+    }
+
+    fn from_handler(handler: impl Fn(Request<Body>) -> Answer + Send + Sync + 'static) -> Self {
+        Self(Arc::new(handler))
+    }
+}
+
+fn code(error: impl Into<Box<dyn StdError + Send + Sync>>) -> ErrorCode {
+    match error.into().downcast::<ErrorCode>() {
+        Ok(code) => *code,
+        Err(error) => ErrorCode::InternalError(Some(error.to_string())),
+    }
+}
+
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::deny()
+    }
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound").finish_non_exhaustive()
+    }
+}
+
+impl Service<Request<Body>> for Outbound {
+    type Response = Response<Body>;
+    type Error = ErrorCode;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ErrorCode>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        (self.0)(request)
+    }
+}

@@ -1,0 +1,240 @@
+//! Outbound calls over the network: pooled connections, HTTP/1.1 and HTTP/2, TLS.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use std::{fmt, vec};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tower_service::Service;
+
+use super::{ErrorCode, Timeouts};
+use crate::Body;
+use crate::body::BodyError;
+
+/// What connecting and the response may take where the component sets no limit.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
+
+#[derive(Clone)]
+pub(super) struct Network {
+    client: Client<Connector, Body>,
+}
+
+impl Network {
+    pub(super) fn new() -> Self {
+        let mut http = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(http);
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connector(https));
+        Self { client }
+    }
+
+    pub(super) async fn send(self, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
+        let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
+        // The pool connects for whoever comes first, so one request's own limit for that is counted with the response.
+        let limit = match (timeouts.connect, timeouts.first_byte) {
+            (connect, Some(first_byte)) => first_byte + connect.unwrap_or(CONNECT_TIMEOUT),
+            (_, None) => RESPONSE_TIMEOUT,
+        };
+        let response = timeout(limit, self.client.request(request))
+            .await
+            .map_err(|_| ErrorCode::HttpResponseTimeout)?
+            .map_err(|error| code(&error))?;
+        Ok(response.map(|body| {
+            let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
+            Body::new(Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false })
+        }))
+    }
+}
+
+/// The code that tells a component the cause best.
+fn code(error: &hyper_util::client::legacy::Error) -> ErrorCode {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<ConnectTimeout>() {
+            return ErrorCode::ConnectionTimeout;
+        }
+        if let Some(error) = error.downcast_ref::<LookupFailed>() {
+            return ErrorCode::DnsError { rcode: Some(error.0.to_string()), info_code: None };
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return hyper_code(error);
+        }
+        if let Some(code) = error.downcast_ref::<io::Error>().and_then(io_code) {
+            return code;
+        }
+        cause = error.source();
+    }
+    if error.is_connect() {
+        return ErrorCode::DestinationUnavailable;
+    }
+    ErrorCode::HttpProtocolError
+}
+
+fn hyper_code(error: &hyper::Error) -> ErrorCode {
+    if error.is_timeout() {
+        ErrorCode::HttpResponseTimeout
+    } else if error.is_incomplete_message() {
+        ErrorCode::HttpResponseIncomplete
+    } else if let Some(code) = error.source().and_then(|source| source.downcast_ref::<io::Error>()).and_then(io_code) {
+        code
+    } else {
+        ErrorCode::HttpProtocolError
+    }
+}
+
+fn io_code(error: &io::Error) -> Option<ErrorCode> {
+    if let Some(error) = error.get_ref() {
+        if error.is::<ConnectTimeout>() {
+            return Some(ErrorCode::ConnectionTimeout);
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return Some(match error {
+                rustls::Error::InvalidCertificate(_) => ErrorCode::TlsCertificateError,
+                rustls::Error::AlertReceived(alert) => ErrorCode::TlsAlertReceived {
+                    alert_id: Some((*alert).into()),
+                    alert_message: alert.as_str().map(str::to_owned),
+                },
+                _ => ErrorCode::TlsProtocolError,
+            });
+        }
+    }
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => ErrorCode::ConnectionRefused,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => ErrorCode::ConnectionTerminated,
+        io::ErrorKind::TimedOut => ErrorCode::ConnectionTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorCode::DestinationIpUnroutable,
+        _ => return None,
+    })
+}
+
+/// Connects within a time that includes the TLS handshake.
+#[derive(Clone)]
+struct Connector(HttpsConnector<HttpConnector<Resolver>>);
+
+type Connection = <HttpsConnector<HttpConnector<Resolver>> as Service<http::Uri>>::Response;
+
+impl Service<http::Uri> for Connector {
+    type Response = Connection;
+    type Error = BodyError;
+    type Future = Pin<Box<dyn Future<Output = Result<Connection, BodyError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: http::Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move { timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(Box::new(ConnectTimeout))) })
+    }
+}
+
+#[derive(Debug)]
+struct ConnectTimeout;
+
+impl fmt::Display for ConnectTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection within {} s", CONNECT_TIMEOUT.as_secs())
+    }
+}
+
+impl StdError for ConnectTimeout {}
+
+/// The system's resolver, whose failures can be told from others.
+#[derive(Clone)]
+struct Resolver(GaiResolver);
+
+#[derive(Debug)]
+struct LookupFailed(io::Error);
+
+impl fmt::Display for LookupFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "name lookup failed: {}", self.0)
+    }
+}
+
+impl StdError for LookupFailed {}
+
+impl Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = LookupFailed;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupFailed>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LookupFailed>> {
+        self.0.poll_ready(cx).map_err(LookupFailed)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let lookup = self.0.call(name);
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = lookup.await.map_err(LookupFailed)?.collect();
+            Ok(addresses.into_iter())
+        })
+    }
+}
+
+/// The body of a response, which may not pause for long.
+struct Received {
+    body: Incoming,
+    pause: Duration,
+    deadline: Pin<Box<Sleep>>,
+    /// Whether the reader waits: a pause that the reader makes itself does not count.
+    waiting: bool,
+}
+
+impl HttpBody for Received {
+    type Data = Bytes;
+    type Error = ErrorCode;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
+        let this = &mut *self;
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                this.waiting = false;
+                Poll::Ready(frame.map(|frame| frame.map_err(|error| body_code(&error))))
+            }
+            Poll::Pending => {
+                if !this.waiting {
+                    this.waiting = true;
+                    this.deadline.as_mut().reset(Instant::now() + this.pause);
+                }
+                std::task::ready!(this.deadline.as_mut().poll(cx));
+                Poll::Ready(Some(Err(ErrorCode::ConnectionReadTimeout)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Whatever breaks a response body leaves it incomplete.
+fn body_code(error: &hyper::Error) -> ErrorCode {
+    if error.is_timeout() { ErrorCode::HttpResponseTimeout } else { ErrorCode::HttpResponseIncomplete }
+}

@@ -1,0 +1,136 @@
+//! Serving a component over a socket.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::guest::{Guest, problem};
+use crate::{Body, Error};
+
+/// How long requests may go on after the server was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A server that answers with a component: HTTP/1.1, and HTTP/2 without TLS for clients that start with it.
+///
+/// It stops when it is dropped, at once; [`shutdown`](Server::shutdown) lets requests finish.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn bind(addr: impl ToSocketAddrs + std::fmt::Display, guest: Arc<Guest>) -> Result<Self, Error> {
+        let listener = TcpListener::bind(&addr).await.map_err(|error| {
+            let help = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "end the program that listens there, or choose another port; 0 takes a free one"
+                }
+                std::io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
+                std::io::ErrorKind::AddrNotAvailable => "choose an address of this machine, as `127.0.0.1:3000`",
+                _ => "write an address and a port, as `127.0.0.1:3000`",
+            };
+            Error::new(format!("cannot listen on `{addr}`")).with_help(help).with_source(error)
+        })?;
+        let addr = listener
+            .local_addr()
+            .map_err(|error| Error::new("cannot read the address of the listening socket").with_source(error))?;
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(accept(listener, guest, stopped));
+        Ok(Self { addr, stop: Some(stop), task })
+    }
+
+    /// The address that the server really listens on.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The URL of a path on this server, which starts with a slash.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    /// Takes no new requests, waits up to 10 seconds for those that run, and stops.
+    pub async fn shutdown(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The task ends by itself only if it panicked.
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::Receiver<()>) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new());
+    let graceful = GracefulShutdown::new();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: those that are in use will be given back.
+                    tracing::error!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            // An error means that the server was dropped.
+            _ = &mut stopped => break,
+        };
+        // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
+        let _ = stream.set_nodelay(true);
+        let guest = Arc::clone(&guest);
+        let service = service_fn(move |request| {
+            let guest = Arc::clone(&guest);
+            async move { Ok::<_, Infallible>(answer(&guest, request).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended: {error}");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were cut: they took longer than {} s to finish", DRAIN.as_secs());
+    }
+}
+
+async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<Body> {
+    if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) && is_upgrade(&request) {
+        return problem(
+            StatusCode::NOT_IMPLEMENTED,
+            Some("this server has no CONNECT, no upgrades and no WebSockets: wasi:http has none"),
+        );
+    }
+    guest.handle(request.map(Body::new)).await
+}
+
+/// Whether the client asks for another protocol; HTTP/2 without TLS is an offer that may be left alone.
+fn is_upgrade(request: &Request<Incoming>) -> bool {
+    !request.headers().get_all(header::UPGRADE).iter().all(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
+}

@@ -1,0 +1,211 @@
+//! The harness itself: one component, ready for requests.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::{Request, Response, uri};
+use tokio::net::ToSocketAddrs;
+
+use crate::cargo::{self, Progress};
+use crate::engine::Purpose;
+use crate::guest::{Guest, Settings};
+use crate::telemetry::Recorder;
+use crate::{Body, Component, Description, Error, Limits, LogEntry, Outbound, Server, Trap, Usage};
+
+/// One component, ready to answer requests: in process, or over a socket.
+///
+/// Each request gets an instance of its own.
+pub struct Harness {
+    guest: Arc<Guest>,
+    recorder: Recorder,
+    description: Description,
+}
+
+impl Harness {
+    /// Starts from a crate directory: builds it with cargo (release, `wasm32-wasip2`) and loads what comes out.
+    ///
+    /// The same directory is built once a process, however many tests ask for it.
+    #[must_use = "await the builder to get a harness"]
+    pub fn build(dir: impl Into<PathBuf>) -> HarnessBuilder {
+        HarnessBuilder::new(Source::Crate(dir.into()))
+    }
+
+    /// Starts from a component in a file.
+    #[must_use = "await the builder to get a harness"]
+    pub fn load(wasm: impl Into<PathBuf>) -> HarnessBuilder {
+        HarnessBuilder::new(Source::File(wasm.into()))
+    }
+
+    /// Starts from a crate directory or a file, whichever the path names.
+    #[must_use = "await the builder to get a harness"]
+    pub fn open(path: impl Into<PathBuf>) -> HarnessBuilder {
+        let path = path.into();
+        if path.is_dir() { Self::build(path) } else { Self::load(path) }
+    }
+
+    /// Sends one request to the component, in process, and answers at the head of its response.
+    ///
+    /// A target without scheme and authority gets `http` and `localhost`. Whatever the component does there is a
+    /// response: one that traps is answered with 500, one that takes too long with 504.
+    pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
+        let mut request = request.map(Into::into);
+        if request.uri().authority().is_none() && !request.headers().contains_key(http::header::HOST) {
+            let mut parts = request.uri().clone().into_parts();
+            parts.scheme = Some(uri::Scheme::HTTP);
+            parts.authority = Some(uri::Authority::from_static("localhost"));
+            if let Ok(uri) = http::Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+        self.guest.handle(request).await
+    }
+
+    /// Serves the component over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be listened on.
+    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
+        Server::bind(addr, Arc::clone(&self.guest)).await
+    }
+
+    /// What the component is.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Waits until no instance runs: they may go on after the response has been read.
+    pub async fn idle(&self) {
+        self.recorder.idle().await;
+    }
+
+    /// What the component wrote to stdout and stderr so far, the newest 10 000 entries.
+    #[must_use]
+    pub fn logs(&self) -> Vec<LogEntry> {
+        self.recorder.logs()
+    }
+
+    /// All that the component wrote so far, as one text.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        self.logs().into_iter().map(|entry| entry.text).collect()
+    }
+
+    /// The requests that ended their instance so far, the newest 10 000.
+    #[must_use]
+    pub fn traps(&self) -> Vec<Trap> {
+        self.recorder.traps()
+    }
+
+    /// What each finished request took, the newest 10 000.
+    #[must_use]
+    pub fn usage(&self) -> Vec<Usage> {
+        self.recorder.usage()
+    }
+}
+
+impl fmt::Debug for Harness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Harness").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+/// Makes a [`Harness`]; awaiting it does.
+#[derive(Debug)]
+pub struct HarnessBuilder {
+    source: Source,
+    env: Vec<(String, String)>,
+    outbound: Outbound,
+    limits: Limits,
+    count_fuel: bool,
+    pass_on_output: bool,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Source {
+    Crate(PathBuf),
+    File(PathBuf),
+}
+
+impl HarnessBuilder {
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            env: Vec::new(),
+            outbound: Outbound::deny(),
+            limits: Limits::default(),
+            count_fuel: false,
+            pass_on_output: false,
+            progress: Progress::Hidden,
+        }
+    }
+
+    /// Sets an environment variable of the component. It sees none but these.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets who answers outbound calls; by default they are denied.
+    pub fn outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = outbound;
+        self
+    }
+
+    /// Sets what a request may take.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Counts fuel, about one unit an instruction, which makes the component slower; see [`Harness::usage`].
+    pub fn count_fuel(mut self) -> Self {
+        self.count_fuel = true;
+        self
+    }
+
+    /// Passes what the component writes on to this process's stderr, as well as recording it.
+    pub fn pass_on_output(mut self) -> Self {
+        self.pass_on_output = true;
+        self
+    }
+
+    /// Shows cargo's progress on stderr while a crate is built.
+    pub fn show_progress(mut self) -> Self {
+        self.progress = Progress::Shown;
+        self
+    }
+}
+
+impl IntoFuture for HarnessBuilder {
+    type Output = Result<Harness, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Harness, Error>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let purpose = if self.count_fuel { Purpose::CountFuel } else { Purpose::Serve };
+            let component = match self.source {
+                Source::File(path) => load(path, purpose).await?,
+                Source::Crate(dir) => load(cargo::build_once(&dir, self.progress).await?, purpose).await?,
+            };
+            let recorder = Recorder::new(self.pass_on_output);
+            let settings = Settings::new(self.env, self.outbound, self.limits, self.count_fuel);
+            let guest = Guest::new(&component, settings, recorder.clone())?;
+            Ok(Harness { guest: Arc::new(guest), recorder, description: component.description().clone() })
+        })
+    }
+}
+
+/// Compiles on a thread of its own: it takes a while.
+async fn load(path: PathBuf, purpose: Purpose) -> Result<Component, Error> {
+    let compile = move || Component::load_for(Path::new(&path), purpose);
+    match tokio::task::spawn_blocking(compile).await {
+        Ok(component) => component,
+        Err(panic) => Err(Error::new("the compiler of the component panicked").with_source(panic)),
+    }
+}
