@@ -3,7 +3,7 @@
 mod state;
 mod wasip2;
 
-use http::{Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use crate::component::{Component, Flat, World};
 use crate::telemetry::Recorder;
@@ -68,10 +68,25 @@ impl Guest {
     pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let running = self.recorder.start();
         let answer = match fill_uri(&mut request) {
-            Ok(()) => self.world.handle(&self.settings, request, running).await,
+            Ok(()) => {
+                remove_connection_fields(request.headers_mut());
+                self.world.handle(&self.settings, request, running).await
+            }
             Err(reason) => Err(Failure::BadRequest(reason)),
         };
         answer.unwrap_or_else(|failure| failure.into_response())
+    }
+}
+
+/// Removes the fields that a `Connection` field names (RFC 9110, section 7.6.1).
+///
+/// Components never see `Connection` itself, so they could not tell which fields to keep to themselves.
+pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names: Vec<String> =
+        options.flat_map(|value| value.split(',')).map(|option| option.trim().to_ascii_lowercase()).collect();
+    for name in names {
+        headers.remove(name.as_str());
     }
 }
 
@@ -115,11 +130,10 @@ impl Failure {
 
 /// A problem document (RFC 9457) with a status and, where the client may know more, a sentence.
 pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body> {
-    let mut document = serde_json::json!({ "title": status.canonical_reason(), "status": status.as_u16() });
-    if let Some(detail) = detail {
-        document["detail"] = detail.into();
-    }
-    let mut response = Response::new(Body::from(document.to_string()));
+    let title = serde_json::Value::from(status.canonical_reason());
+    let detail = detail.map_or(String::new(), |detail| format!(",\"detail\":{}", serde_json::Value::from(detail)));
+    let document = format!("{{\"title\":{title},\"status\":{}{detail}}}", status.as_u16());
+    let mut response = Response::new(Body::from(document));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
     response

@@ -90,6 +90,10 @@ impl Recorder {
         let _ = running.wait_for(|running| *running == 0).await;
     }
 
+    pub(crate) fn requests(&self) -> u64 {
+        self.lock().requests
+    }
+
     pub(crate) fn logs(&self) -> Vec<LogEntry> {
         self.lock().logs.clone()
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Request, Response, uri};
+use http::{Request, Response, header, uri};
+use http_body::Body as _;
 use tokio::net::ToSocketAddrs;
 
 use crate::cargo::{self, Progress};
@@ -48,17 +49,23 @@ impl Harness {
 
     /// Sends one request to the component, in process, and answers at the head of its response.
     ///
-    /// A target without scheme and authority gets `http` and `localhost`. Whatever the component does there is a
+    /// A target without scheme and authority gets `http` and `localhost`, a body of known length its `content-length`. Whatever the component does there is a
     /// response: one that traps is answered with 500, one that takes too long with 504.
     pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
         let mut request = request.map(Into::into);
-        if request.uri().authority().is_none() && !request.headers().contains_key(http::header::HOST) {
+        if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
             let mut parts = request.uri().clone().into_parts();
             parts.scheme = Some(uri::Scheme::HTTP);
             parts.authority = Some(uri::Authority::from_static("localhost"));
             if let Ok(uri) = http::Uri::from_parts(parts) {
                 *request.uri_mut() = uri;
             }
+        }
+        let length = request.body().size_hint().exact().filter(|length| *length > 0);
+        if let Some(length) = length
+            && !request.headers().contains_key(header::TRANSFER_ENCODING)
+        {
+            request.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         }
         self.guest.handle(request).await
     }
@@ -81,6 +88,12 @@ impl Harness {
     /// Waits until no instance runs: they may go on after the response has been read.
     pub async fn idle(&self) {
         self.recorder.idle().await;
+    }
+
+    /// How many requests the component was given so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.recorder.requests()
     }
 
     /// What the component wrote to stdout and stderr so far, the newest 10 000 entries.

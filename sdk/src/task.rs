@@ -180,9 +180,11 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Drops the spawned futures of this thread that have not ended.
-#[allow(dead_code, reason = "the worlds in which an exchange ends use it")]
-pub(crate) fn drop_spawned() {
+/// Ends an exchange: spawned futures that have something to learn are polled once more, then all are dropped.
+///
+/// So a task that writes a body learns that the client went away, which is what ended the exchange.
+pub(crate) fn end() {
+    run_spawned();
     while let Some(spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) {
         drop(spawned);
     }

@@ -32,7 +32,7 @@ use crate::{Body, IncomingRequest, IntoResponse, Request, sys, task};
 /// Panics if the future panics.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let output = task::block_on(future);
-    task::drop_spawned();
+    task::end();
     output
 }
 

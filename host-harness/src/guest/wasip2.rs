@@ -55,7 +55,7 @@ impl Wasip2 {
         tokio::spawn(worker.run(request, answer));
         match answered.await {
             Ok(Answered::Head(Ok(response))) => {
-                Ok(response.map(|body| Body::new(GuestBody { body, end: Some(BodyEnd(end)) })))
+                Ok(response.map(|body| Body::new(GuestBody { body, end: Some(BodyEnd(end)), error: None })))
             }
             Ok(Answered::Head(Err(code))) => Err(Failure::ErrorCode(format!("{code}"))),
             Ok(Answered::TimedOut) => Err(Failure::TimedOut),
@@ -246,6 +246,17 @@ impl End {
 struct GuestBody {
     body: HyperOutgoingBody,
     end: Option<BodyEnd>,
+    /// An error that is about to be told.
+    error: Option<BodyError>,
+}
+
+impl GuestBody {
+    /// Keeps an error back for one turn, in which the server sends what it has of the response.
+    fn break_off(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.error = Some(error);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 /// Tells the worker when nobody reads the body any more.
@@ -269,12 +280,16 @@ impl HttpBody for GuestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
+        if let Some(error) = this.error.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(None) => {
                 this.end = None;
                 Poll::Ready(None)
             }
-            Poll::Ready(Some(frame)) => Poll::Ready(Some(frame.map_err(Into::into))),
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Err(error))) => this.break_off(error.into(), cx),
             Poll::Pending => {
                 let Some(BodyEnd(end)) = &this.end else {
                     return Poll::Pending;
@@ -282,7 +297,8 @@ impl HttpBody for GuestBody {
                 let mut state = end.lock();
                 if state.failed.is_some() {
                     // What was written has been read, and the writer is still there: it never finished.
-                    return Poll::Ready(Some(Err("the component ended before its response did".into())));
+                    drop(state);
+                    return this.break_off("the component ended before its response did".into(), cx);
                 }
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending

@@ -23,6 +23,7 @@ use tower_service::Service;
 use super::{ErrorCode, Timeouts};
 use crate::Body;
 use crate::body::BodyError;
+use crate::guest::remove_connection_fields;
 
 /// What connecting and the response may take where the component sets no limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,7 +59,9 @@ impl Network {
             .await
             .map_err(|_| ErrorCode::HttpResponseTimeout)?
             .map_err(|error| code(&error))?;
-        Ok(response.map(|body| {
+        let (mut parts, body) = response.into_parts();
+        remove_connection_fields(&mut parts.headers);
+        Ok(Response::from_parts(parts, body).map(|body| {
             let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
             Body::new(Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false })
         }))
@@ -103,8 +106,9 @@ fn hyper_code(error: &hyper::Error) -> ErrorCode {
 
 fn io_code(error: &io::Error) -> Option<ErrorCode> {
     if let Some(error) = error.get_ref() {
-        if error.is::<ConnectTimeout>() {
-            return Some(ErrorCode::ConnectionTimeout);
+        // Connectors wrap the error of the layer below, and the wrapper's own `source` steps over it.
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return io_code(error);
         }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(match error {

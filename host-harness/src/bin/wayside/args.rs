@@ -138,8 +138,7 @@ mod tests {
 
     #[test]
     fn the_declaration_is_consistent() {
-        clap::CommandFactory::command().debug_assert();
-        let _: Option<Args> = None;
+        <Args as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn serve<F: Future<Output = Response>>(
         let response = handler(crate::IncomingRequest::new(request)).await;
         respond(response).await;
     });
-    task::drop_spawned();
+    task::end();
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
 }
 

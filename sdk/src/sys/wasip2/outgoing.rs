@@ -80,25 +80,30 @@ impl Writer {
         }
     }
 
-    /// Moves the next bytes of an incoming body inside the host; false at its end.
-    fn poll_splice(&mut self, incoming: &mut IncomingBody, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
+    /// Moves the next bytes of an incoming body inside the host, at most `limit`; 0 at its end.
+    fn poll_splice(
+        &mut self,
+        incoming: &mut IncomingBody,
+        limit: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<u64, Error>> {
         loop {
             let mut blocked = false;
-            let moved = incoming.poll_with(cx, |input| match self.stream.splice(input, SPLICE_BYTES) {
+            let moved = incoming.poll_with(cx, |input| match self.stream.splice(input, limit) {
                 Ok(0) => {
                     blocked = self.is_blocked();
                     // A blocked output is waited for below; the input has nothing to say about it.
-                    Ok(blocked.then_some((0, ())))
+                    Ok(blocked.then_some((0, 0)))
                 }
-                Ok(count) => Ok(Some((count, ()))),
+                Ok(count) => Ok(Some((count, count))),
                 Err(error) => Err(error),
             });
             match ready!(moved) {
-                Some(Ok(())) if blocked => ready!(self.poll_ready(cx)),
-                Some(Ok(())) => return Poll::Ready(Ok(true)),
+                Some(Ok(_)) if blocked => ready!(self.poll_ready(cx)),
+                Some(Ok(count)) => return Poll::Ready(Ok(count)),
                 // The host does not say which of the two streams it means.
                 Some(Err(error)) => return Poll::Ready(self.is_open().and(Err(error))),
-                None => return Poll::Ready(self.is_open().map(|()| false)),
+                None => return Poll::Ready(self.is_open().map(|()| 0)),
             }
         }
     }
@@ -156,7 +161,7 @@ pub(super) async fn write(
             trailers
         }
         Outgoing::Incoming(mut incoming) => {
-            while poll_fn(|cx| output.slot.with(|writer| writer.poll_splice(&mut incoming, cx))?).await? {}
+            output.splice(&mut incoming).await?;
             let received = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
             trailers.or(received.map(Box::new))
         }
@@ -182,11 +187,28 @@ struct Output<S> {
 
 impl<S: Slot> Output<S> {
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        if let Some(left) = &mut self.left {
-            // Hosts let a body pass that is longer than declared, cut to the declared length.
-            *left = left.checked_sub(bytes.len() as u64).ok_or_else(Error::longer_than_declared)?;
-        }
+        self.count(bytes.len() as u64)?;
         poll_fn(|cx| self.slot.with(|writer| writer.poll_write(&mut bytes, cx))?).await
+    }
+
+    async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
+        loop {
+            // One byte over the declared length is enough to tell that there is more.
+            let limit = self.left.map_or(SPLICE_BYTES, |left| SPLICE_BYTES.min(left.saturating_add(1)));
+            let count = poll_fn(|cx| self.slot.with(|writer| writer.poll_splice(incoming, limit, cx))?).await?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.count(count)?;
+        }
+    }
+
+    /// Counts what is sent against the declared length; hosts would cut a longer body to it and let it pass for whole.
+    fn count(&mut self, bytes: u64) -> Result<(), Error> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(bytes).ok_or_else(Error::longer_than_declared)?;
+        }
+        Ok(())
     }
 
     /// Fetches the next frame, and flushes what was written if it takes a while.

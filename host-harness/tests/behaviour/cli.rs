@@ -1,0 +1,235 @@
+//! The command, run as its users run it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::fixture::root;
+
+fn wayside() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
+    command.current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    wayside().args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn temporary(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// One paragraph that starts with `error:`, names the thing, says what to do, and holds nothing for programmers.
+#[track_caller]
+fn assert_message(output: &Output, parts: &[&str]) {
+    let text = stderr(output);
+    let message = &text[text.find("error:").unwrap_or_else(|| panic!("no error in {text:?}"))..];
+    assert!(!output.status.success(), "{text}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is missing in {text}");
+    }
+    for bad in ["panicked", "stack backtrace", "Os {", "Error {", "Some(", "kind:"] {
+        assert!(!text.contains(bad), "`{bad}` in {text}");
+    }
+}
+
+#[test]
+fn request_prints_the_body_alone() {
+    let output = run(&["request", "examples/hello"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "Hello from Wayside!\n");
+}
+
+#[test]
+fn request_prints_status_and_fields_on_demand() {
+    let output = run(&["request", "examples/hello", "/", "-i"]);
+    assert_eq!(
+        stdout(&output),
+        "200 OK\ncontent-type: text/plain; charset=utf-8\ncontent-length: 20\n\nHello from Wayside!\n"
+    );
+}
+
+#[test]
+fn request_sends_a_file_and_returns_it_byte_for_byte() {
+    let file = temporary("request-data").join("data");
+    let data: Vec<u8> = (0..2 * 1024 * 1024 + 1).map(|index: u32| (index * 7 % 251) as u8).collect();
+    fs::write(&file, &data).unwrap();
+    let output = run(&["request", "examples/echo", "/x", "-X", "POST", "-d", &format!("@{}", file.display())]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(output.stdout == data, "{} bytes came back as {} others", data.len(), output.stdout.len());
+}
+
+#[test]
+fn request_tells_the_status_by_its_exit_code() {
+    let code = |args: &[&str]| run(args).status.code().unwrap();
+    let guests = "host-harness/tests/guests";
+    assert_eq!(code(&["request", guests, "/status/302"]), 0);
+    assert_eq!(code(&["request", guests, "/status/404"]), 4);
+    assert_eq!(code(&["request", guests, "/status/503"]), 5);
+    assert_eq!(code(&["request", guests, "/panic-before-head"]), 5);
+    assert_eq!(code(&["request", guests, "/panic-after-head"]), 6);
+    assert_eq!(code(&["request", guests, "/trap-after-head"]), 6);
+    assert_eq!(code(&["request", guests, "/status/200", "-H", "no colon"]), 2);
+}
+
+#[test]
+fn request_passes_fields_and_environment() {
+    let output = run(&["request", "examples/headers", "/p?q=1", "-H", "x-a: 1", "-H", "x-a: 2", "-X", "PUT"]);
+    assert_eq!(stdout(&output), "PUT http://localhost/p?q=1\nx-a: 1\nx-a: 2\nhost: localhost\n");
+    let output = run(&["request", "examples/proxy", "/", "--env", "UPSTREAM=http://denied.test"]);
+    assert_eq!(output.status.code(), Some(5));
+    assert!(stderr(&output).contains("--allow-outbound http://denied.test"), "{}", stderr(&output));
+}
+
+#[test]
+fn serve_prints_the_address_and_ends_well_on_ctrl_c() {
+    let mut child =
+        wayside().args(["serve", "examples/hello", "--addr", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.starts_with("listening on ")).unwrap();
+    let addr = line.trim_start_matches("listening on http://").trim_end_matches('/').to_owned();
+    let mut stream = TcpStream::connect(&addr).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("Hello from Wayside!\n"), "{answer}");
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn inspect_tells_what_a_component_is() {
+    let output = run(&["inspect", "examples/hello"]);
+    let text = stdout(&output);
+    assert!(text.contains("world    wasi:http/incoming-handler@0.2.6\n"), "{text}");
+    assert!(text.contains("wasi:io/streams@0.2.6\n"), "{text}");
+    assert!(!text.contains("not offered"), "{text}");
+}
+
+#[test]
+fn inspect_speaks_json() {
+    let output = run(&["inspect", "examples/hello", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["world"], serde_json::json!({ "kind": "incoming-handler", "version": "0.2.6" }));
+    assert_eq!(json["exports"], serde_json::json!(["wasi:http/incoming-handler@0.2.6"]));
+    assert!(json["size_bytes"].as_u64().unwrap() > 1000);
+    assert!(json["imports"].as_array().unwrap().iter().all(|import| import["provided"] == true));
+}
+
+#[test]
+fn bindgen_check_passes_on_a_fresh_checkout_and_names_the_fix_elsewhere() {
+    let output = run(&["bindgen", "--check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let empty = temporary("bindgen-empty");
+    let output = run(&["bindgen", "--check", "--root", &empty.to_string_lossy()]);
+    assert_message(&output, &["cannot read the WIT", "help: run this in the root of a checkout"]);
+}
+
+#[test]
+fn an_unreadable_file_is_named() {
+    let output = run(&["serve", "no/such.wasm"]);
+    assert_message(&output, &["cannot read the component `no/such.wasm`: ", "help: check the path"]);
+}
+
+#[test]
+fn a_text_file_is_named() {
+    let output = run(&["request", "README.md"]);
+    assert_message(&output, &["`README.md` is a text file", "help: name a `.wasm` file"]);
+}
+
+#[test]
+fn a_core_module_is_named() {
+    let file = temporary("core").join("core.wasm");
+    fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
+    let output = run(&["inspect", &file.to_string_lossy()]);
+    assert_message(&output, &["is a core WebAssembly module, not a component", "help: build it with `cargo build"]);
+}
+
+#[test]
+fn a_component_of_another_world_is_named() {
+    let file = temporary("world").join("other.wasm");
+    fs::write(&file, b"\0asm\x0d\0\x01\0").unwrap();
+    let output = run(&["serve", &file.to_string_lossy()]);
+    assert_message(&output, &["is no HTTP handler: it exports nothing", "help: put `#[http_component]`"]);
+}
+
+#[test]
+fn a_bad_address_is_refused_before_anything_is_built() {
+    let output = run(&["serve", "no/such/directory", "--addr", "3000"]);
+    assert_message(&output, &["`3000` is no address to listen on", "help: write an address and a port"]);
+}
+
+#[test]
+fn an_address_of_another_machine_is_named() {
+    let output = run(&["serve", "examples/hello", "--addr", "192.0.2.1:80"]);
+    assert_message(&output, &["cannot listen on `192.0.2.1:80`: ", "help: choose an address of this machine"]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let output = run(&["serve", "examples/hello", "--addr", &addr]);
+    assert_message(&output, &[&format!("cannot listen on `{addr}`: "), "help: end the program that listens there"]);
+}
+
+#[test]
+fn a_crate_that_does_not_compile_shows_the_compiler_and_one_paragraph() {
+    let dir = temporary("broken-crate");
+    crate_in(&dir, "fn broken( {}");
+    let output = run(&["serve", &dir.to_string_lossy()]);
+    assert_message(&output, &["does not compile", "help: mend what the compiler says"]);
+    assert!(stderr(&output).contains("src/lib.rs:1"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_directory_without_a_manifest_is_named() {
+    let dir = temporary("no-manifest");
+    let output = run(&["request", &dir.to_string_lossy()]);
+    assert_message(&output, &["has no Cargo.toml", "help: name the directory of a crate"]);
+}
+
+#[test]
+fn a_manifest_that_is_no_toml_is_named() {
+    let dir = temporary("bad-manifest");
+    fs::write(dir.join("Cargo.toml"), "this is no toml").unwrap();
+    let output = run(&["request", &dir.to_string_lossy()]);
+    assert_message(&output, &["cannot read `", "help: mend what cargo says"]);
+}
+
+#[test]
+fn a_bad_pattern_says_how_to_write_one() {
+    let output = run(&["serve", "examples/hello", "--allow-outbound", "ftp://x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("write `[scheme://]host[:port]`"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_data_file_that_is_not_there_is_named() {
+    let output = run(&["request", "examples/echo", "/", "-d", "@no/such/file"]);
+    assert_message(&output, &["cannot read the data file `no/such/file`: ", "help: check the path"]);
+}
+
+/// The smallest crate outside the workspace with the given source.
+fn crate_in(dir: &Path, source: &str) {
+    fs::create_dir_all(dir.join("src")).unwrap();
+    let manifest = "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+                    [lib]\ncrate-type = [\"cdylib\"]\n\n[workspace]\n";
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::write(dir.join("src/lib.rs"), source).unwrap();
+}

@@ -1,0 +1,91 @@
+//! What a built component is made of, and what is no component.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use wayside_harness::{Component, Harness, World, cargo};
+
+use super::fixture::{example, root};
+
+/// Writes a file for one test.
+fn file(name: &str, contents: &[u8]) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, contents).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn a_component_holds_each_wasi_package_in_one_version() {
+    for name in ["hello", "proxy", "json"] {
+        let app = example(name).await.unwrap();
+        let description = app.description();
+        let names = description.imports.iter().map(|import| &import.name).chain(&description.exports);
+        let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for name in names {
+            let (interface, version) = name.split_once('@').unwrap();
+            let package = interface.split('/').next().unwrap();
+            versions.entry(package).or_default().push(version);
+        }
+        for (package, versions) in versions {
+            assert!(versions.iter().all(|version| *version == "0.2.6"), "{name} has {package} in {versions:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_that_an_example_imports_is_offered() {
+    let app = example("fan-out").await.unwrap();
+    assert_eq!(app.description().world, World::IncomingHandler { version: "0.2.6".to_owned() });
+    for import in &app.description().imports {
+        assert!(import.provided, "{} is not offered", import.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_component_is_refused_with_what_it_is_and_what_to_do() {
+    let core = b"\0asm\x01\0\0\0";
+    let component = b"\0asm\x0d\0\x01\0";
+    for (path, what) in [
+        (file("text.wasm", b"(module)"), "is a text file"),
+        (file("empty.wasm", b""), "is empty"),
+        (file("noise.wasm", b"\xff\xfe\x00\x80noise"), "is not a WebAssembly component"),
+        (file("core.wasm", core), "is a core WebAssembly module"),
+        (file("none.wasm", component), "is no HTTP handler: it exports nothing"),
+        (file("cut.wasm", &[&component[..], b"\x01\xff"].concat()), "is not valid"),
+        (PathBuf::from("no/such/file.wasm"), "cannot read the component"),
+    ] {
+        let error = Harness::load(&path).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(what) && text.contains(&*path.to_string_lossy()), "{text}");
+        assert!(error.help().is_some(), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_cut_anywhere_is_refused() {
+    let whole = fs::read(cargo::build_once(&root().join("examples/hello"), cargo::Progress::Hidden).await.unwrap());
+    let whole = whole.unwrap();
+    for number in 1..20 {
+        let path = file(&format!("cut-{number}.wasm"), &whole[..whole.len() * number / 20]);
+        assert!(Component::load(&path).is_err(), "cut at {number}/20");
+    }
+}
+
+#[tokio::test]
+async fn a_component_of_another_world_is_described() {
+    let path = file("other.wasm", b"\0asm\x0d\0\x01\0");
+    let component = Component::load(path).unwrap();
+    assert_eq!(component.description().world, World::Other);
+}
+
+#[tokio::test]
+async fn a_directory_that_makes_no_component_is_refused() {
+    for (dir, what) in
+        [("wit", "has no Cargo.toml"), (".", "is a workspace without a package"), ("bindgen", "makes no component")]
+    {
+        let error = Harness::build(root().join(dir)).await.unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        assert!(error.help().is_some());
+    }
+}

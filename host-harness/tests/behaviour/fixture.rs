@@ -1,0 +1,198 @@
+//! Components to test, and the two ends of the wire.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use wayside_harness::http::Request;
+use wayside_harness::{Body, Harness, HarnessBuilder, Server};
+
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The component of the behaviours in `tests/guests`.
+pub(crate) fn guests() -> HarnessBuilder {
+    Harness::build(root().join("host-harness/tests/guests"))
+}
+
+pub(crate) fn example(name: &str) -> HarnessBuilder {
+    Harness::build(root().join("examples").join(name))
+}
+
+pub(crate) fn get(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::post(path).body(body.into()).unwrap()
+}
+
+/// The answer of the behaviours to one request over a socket, and the component behind it.
+pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
+    let app = guests().await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let wire = Wire::get(&server, path).await;
+    server.shutdown().await;
+    app.idle().await;
+    (wire, app)
+}
+
+/// An HTTP/1.1 response as it came, byte for byte.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    /// What follows the head, with the framing.
+    pub(crate) rest: Vec<u8>,
+}
+
+impl Wire {
+    pub(crate) async fn get(server: &Server, path: &str) -> Self {
+        Self::exchange(server, &format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
+    }
+
+    /// Sends text as it is and reads until the server closes the connection.
+    pub(crate) async fn exchange(server: &Server, request: &str) -> Self {
+        let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        // A reset is one of the ways in which a message is broken off.
+        let _ = stream.read_to_end(&mut all).await;
+        Self::parse(&all)
+    }
+
+    fn parse(all: &[u8]) -> Self {
+        let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| {
+            panic!("no head in {:?}", String::from_utf8_lossy(all));
+        });
+        let head: String = all[..end].iter().map(|byte| char::from(*byte)).collect();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+        Self { status, head, rest: all[end + 4..].to_vec() }
+    }
+
+    /// The values of a field, in order.
+    pub(crate) fn field(&self, name: &str) -> Vec<&str> {
+        let fields = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
+        fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
+    /// The body without its framing, and whether the framing says that it is whole.
+    pub(crate) fn body(&self) -> (Vec<u8>, bool) {
+        if let [length] = self.field("content-length")[..] {
+            return (self.rest.clone(), self.rest.len() == length.parse::<usize>().unwrap());
+        }
+        if self.field("transfer-encoding") != ["chunked"] {
+            return (self.rest.clone(), true);
+        }
+        let (mut body, mut rest) = (Vec::new(), &self.rest[..]);
+        loop {
+            let Some(end) = rest.windows(2).position(|two| two == b"\r\n") else {
+                return (body, false);
+            };
+            let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+            rest = &rest[end + 2..];
+            if size == 0 {
+                return (body, rest.ends_with(b"\r\n"));
+            }
+            if rest.len() < size + 2 {
+                body.extend_from_slice(rest);
+                return (body, false);
+            }
+            body.extend_from_slice(&rest[..size]);
+            rest = &rest[size + 2..];
+        }
+    }
+
+    /// The body as text; fails the test if it was cut.
+    pub(crate) fn whole_text(&self) -> String {
+        let (body, whole) = self.body();
+        assert!(whole, "the response was cut: {self:?}");
+        String::from_utf8(body).unwrap()
+    }
+
+    /// What came of a body that was cut; fails the test if it passes for whole.
+    pub(crate) fn cut_text(&self) -> String {
+        let (body, whole) = self.body();
+        assert!(!whole, "the response passes for whole: {self:?}");
+        String::from_utf8(body).unwrap()
+    }
+}
+
+/// A server on loopback that answers each connection with the same bytes, whatever it is asked.
+pub(crate) struct Upstream {
+    pub(crate) url: String,
+    requests: std::sync::Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Upstream {
+    /// Answers when the head of a request has arrived, and closes the connection.
+    pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::with(move |mut stream| {
+            let answer = answer.clone();
+            async move {
+                read_head(&mut stream).await;
+                stream.write_all(&answer).await.unwrap();
+                stream.shutdown().await.unwrap();
+                // Closing with unread data would reset the connection under the answer.
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn with<F, A>(serve: F) -> Self
+    where
+        F: Fn(TcpStream) -> A + Send + 'static,
+        A: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = std::sync::Arc::new(AtomicUsize::new(0));
+        let count = std::sync::Arc::clone(&requests);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(serve(stream));
+            }
+        });
+        Self { url, requests, task }
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads up to the end of a request's head.
+pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Waits for something that happens by itself, for a minute at most.
+pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if happened() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("this never happened: {what}");
+}

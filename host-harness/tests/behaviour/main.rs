@@ -1,0 +1,13 @@
+//! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
+
+mod cli;
+mod component;
+mod examples;
+mod failures;
+mod fields;
+mod fixture;
+mod lengths;
+mod outbound;
+mod server;
+mod streaming;
+mod wit;

@@ -1,0 +1,220 @@
+//! Outbound calls, to real servers on loopback.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use wayside_harness::http::{Request, Response};
+use wayside_harness::{Body, ErrorCode, Outbound};
+
+use super::fixture::{Upstream, example, get, guests, post, read_head};
+
+/// What the behaviour `call` says of an upstream.
+async fn call(url: &str, outbound: Outbound, request: Request<Body>) -> String {
+    let app = guests().env("UPSTREAM", url).outbound(outbound).await.unwrap();
+    let text = app.request(request).await.into_body().text().await.unwrap();
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    text
+}
+
+fn allow(rule: &str) -> Outbound {
+    Outbound::allow([rule.parse().unwrap()])
+}
+
+async fn call_upstream(upstream: &Upstream, request: Request<Body>) -> String {
+    call(&upstream.url, allow(&upstream.url), request).await
+}
+
+#[tokio::test]
+async fn a_call_that_no_rule_allows_is_denied_and_names_the_url() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let text = call(&upstream.url, Outbound::deny(), get("/call")).await;
+    assert_eq!(text, format!("denied: GET {}/: the host denied the request\n", upstream.url));
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_whole_response_is_read_to_its_end() {
+    let upstream = Upstream::answering("HTTP/1.1 201 Created\r\ncontent-length: 5\r\n\r\nhello").await;
+    assert_eq!(call_upstream(&upstream, get("/call")).await, "status 201\n5 bytes\n");
+}
+
+#[tokio::test]
+async fn a_response_shorter_than_its_content_length_is_incomplete() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert!(
+        text.starts_with("status 200\n5 bytes, then incomplete=true: the body broke off after 5 of 100 bytes"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_chunked_response_without_its_end_is_incomplete() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n").await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert!(text.starts_with("status 200\n5 bytes, then incomplete=true: "), "{text}");
+}
+
+#[tokio::test]
+async fn trailers_of_a_response_arrive() {
+    let answer =
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n5\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n";
+    let upstream = Upstream::answering(answer).await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert_eq!(text, "status 200\n5 bytes, trailers {\"x-sum\": \"7\"}\n");
+}
+
+#[tokio::test]
+async fn the_length_in_an_answer_to_head_is_no_missing_body() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
+    // The answer to a HEAD request has no body, so the guest's own answer is asked for with GET.
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(Outbound::from_fn({
+        let network = allow(&upstream.url);
+        move |mut request: Request<Body>| {
+            *request.method_mut() = "HEAD".parse().unwrap();
+            tower_service::Service::call(&mut network.clone(), request)
+        }
+    }));
+    let app = app.await.unwrap();
+    let response = app.request(Request::builder().method("HEAD").uri("/call").body(()).unwrap()).await;
+    assert_eq!(response.status(), 200);
+    app.idle().await;
+    assert!(app.traps().is_empty());
+}
+
+#[tokio::test]
+async fn interim_responses_are_skipped() {
+    let answer = "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let upstream = Upstream::answering(answer).await;
+    assert_eq!(call_upstream(&upstream, get("/call")).await, "status 200\n2 bytes\n");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_refuses() {
+    let port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let url = format!("http://127.0.0.1:{port}");
+    let text = call(&url, allow(&url), get("/call")).await;
+    assert_eq!(text, format!("connect: GET {url}/: the connection was refused\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_closes_without_an_answer_is_incomplete() {
+    let upstream = Upstream::with(async |mut stream| {
+        read_head(&mut stream).await;
+    })
+    .await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert!(text.starts_with("incomplete: GET "), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_http_is_an_error() {
+    let upstream = Upstream::answering("SSH-2.0-OpenSSH\r\n\r\n").await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert!(text.starts_with("other: GET "), "{text}");
+}
+
+#[tokio::test]
+async fn tls_to_a_server_without_tls_is_a_tls_error() {
+    let upstream = Upstream::with(async |mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let url = upstream.url.replace("http:", "https:");
+    let text = call(&url, allow(&url), get("/call")).await;
+    assert!(text.starts_with("tls: GET "), "{text}");
+}
+
+#[tokio::test]
+async fn the_request_reaches_the_server_as_it_was_made() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let heads = Arc::clone(&seen);
+    let upstream = Upstream::with(move |mut stream| {
+        let heads = Arc::clone(&heads);
+        async move {
+            let head = read_head(&mut stream).await;
+            let mut body = [0; 5];
+            stream.read_exact(&mut body).await.unwrap();
+            *heads.lock().unwrap() = head + std::str::from_utf8(&body).unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let request = Request::put("/call")
+        .header("x-kept", "yes")
+        .header("connection", "x-private")
+        .header("x-private", "no")
+        .header("te", "trailers")
+        .body("hello".into())
+        .unwrap();
+    let text = call_upstream(&upstream, request).await;
+    assert_eq!(text, "status 204\n0 bytes\n");
+    let seen = seen.lock().unwrap().to_ascii_lowercase();
+    assert!(seen.starts_with("put / http/1.1\r\n"), "{seen}");
+    assert!(seen.contains(&format!("\r\nhost: {}\r\n", upstream.url.trim_start_matches("http://"))), "{seen}");
+    assert!(seen.contains("\r\nx-kept: yes\r\n") && !seen.contains("x-private"), "{seen}");
+    assert!(seen.ends_with("\r\n\r\nhello"), "{seen}");
+    assert_eq!(seen.matches("\r\nhost:").count(), 1, "{seen}");
+}
+
+#[tokio::test]
+async fn an_answer_arrives_while_the_upload_goes_on() {
+    use http_body_util::channel::Channel;
+    use wayside_harness::bytes::Bytes;
+
+    let upstream = Upstream::with(async |mut stream| {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhi!\r\n").await.unwrap();
+        // The rest of the answer waits for the rest of the upload.
+        let mut upload = Vec::new();
+        while !upload.ends_with(b"0\r\n\r\n") {
+            upload.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"3\r\nbye\r\n0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+    let (mut upload, body) = Channel::<Bytes, std::io::Error>::new(1);
+    let response = app.request(post("/", Body::new(body))).await;
+    assert_eq!(response.status(), 200);
+    upload.send_data("late".into()).await.unwrap();
+    drop(upload);
+    assert_eq!(response.into_body().text().await.unwrap(), "hi!bye");
+}
+
+#[tokio::test]
+async fn a_failure_that_a_service_makes_up_is_told_apart() {
+    for (code, kind) in [
+        (ErrorCode::DnsTimeout, "timeout"),
+        (ErrorCode::DnsError { rcode: Some("NXDOMAIN".into()), info_code: None }, "dns"),
+        (ErrorCode::TlsCertificateError, "tls"),
+        (ErrorCode::HttpResponseIncomplete, "incomplete"),
+        (ErrorCode::HttpRequestUriTooLong, "request"),
+        (ErrorCode::ConnectionLimitReached, "connect"),
+        (ErrorCode::InternalError(Some("odd".into())), "other"),
+    ] {
+        let code = Arc::new(Mutex::new(Some(code)));
+        let outbound = Outbound::from_fn(move |_| {
+            let code = code.lock().unwrap().take().unwrap();
+            async move { Err(code) }
+        });
+        let text = call("http://made-up.test", outbound, get("/call")).await;
+        assert!(text.starts_with(&format!("{kind}: GET http://made-up.test/: ")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_a_response_that_fails_is_incomplete() {
+    let outbound = Outbound::from_fn(async |_| {
+        let frames = [Ok(wayside_harness::http_body::Frame::data("part".into())), Err(std::io::Error::other("gone"))];
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+        Ok(Response::new(Body::new(body)))
+    });
+    let text = call("http://made-up.test", outbound, get("/call")).await;
+    assert!(text.starts_with("status 200\n4 bytes, then incomplete=true: "), "{text}");
+}

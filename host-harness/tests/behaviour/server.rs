@@ -1,0 +1,69 @@
+//! The server around the component.
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::fixture::{Wire, eventually, example, guests};
+
+#[tokio::test]
+async fn a_request_without_host_is_400() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    for request in [
+        "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n",
+    ] {
+        let wire = Wire::exchange(&server, request).await;
+        assert_eq!(wire.status, 400, "{request}");
+        assert_eq!(wire.field("content-type"), ["application/problem+json"]);
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_is_501_with_a_reason() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let request = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n";
+    let wire = Wire::exchange(&server, request).await;
+    assert_eq!(wire.status, 501);
+    assert!(wire.whole_text().contains("wasi:http has none"), "{wire:?}");
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_for_the_next_request() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    for _ in 0..3 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"Hello from Wayside!\n") {
+            seen.push(stream.read_u8().await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_running_request_is_finished_before_the_server_stops() {
+    let app = guests().await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    // The request is in hand once the component has been asked for.
+    let started = || app.requests() == 1;
+    eventually("the request starts", started).await;
+    server.shutdown().await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("quick slow "), "{answer}");
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named_with_the_way_out() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let error = app.serve(server.addr().to_string()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot listen on `{}`", server.addr()));
+    assert!(error.help().unwrap().contains("choose another port"));
+}

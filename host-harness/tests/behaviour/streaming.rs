@@ -1,0 +1,108 @@
+//! Bodies of all sizes, piece by piece.
+
+use http_body_util::{BodyExt as _, StreamBody};
+use wayside_harness::Body;
+use wayside_harness::bytes::Bytes;
+use wayside_harness::http::Request;
+use wayside_harness::http_body::Frame;
+
+use super::fixture::{example, get, guests, post};
+
+const MIB: usize = 1024 * 1024;
+
+/// The sizes around the limits of the host's buffers.
+const SIZES: [usize; 8] = [0, 1, 4095, 4096, 4097, MIB, 2 * MIB + 1, 64 * MIB];
+
+fn bytes_of(size: usize) -> Bytes {
+    (0..size).map(|index| (index * 31 + index / 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn an_echo_returns_every_byte_at_every_size() {
+    let app = example("echo").await.unwrap();
+    for size in SIZES {
+        let sent = bytes_of(size);
+        let response = app.request(post("/x", sent.clone())).await;
+        let received = response.into_body().bytes().await.unwrap();
+        assert!(received == sent, "{size} bytes came back as {} others", received.len());
+    }
+}
+
+#[tokio::test]
+async fn an_echo_over_a_socket_returns_every_byte() {
+    let app = example("echo").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .build_http::<http_body_util::Full<Bytes>>();
+    for size in SIZES {
+        let sent = bytes_of(size);
+        let request = Request::post(server.url("/x")).body(sent.clone().into()).unwrap();
+        let received = client.request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert!(received == sent, "{size} bytes came back as {} others", received.len());
+    }
+}
+
+#[tokio::test]
+async fn a_gibibyte_streams_through_an_echo_in_little_memory() {
+    const PIECES: usize = 16 * 1024;
+    let piece = bytes_of(64 * 1024);
+    let frames =
+        futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone()))));
+    let app = example("echo").await.unwrap();
+    let mut body = app.request(post("/", Body::new(StreamBody::new(frames)))).await.into_body();
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        received += frame.unwrap().data_ref().map_or(0, Bytes::len);
+    }
+    assert_eq!(received, PIECES * 64 * 1024);
+    app.idle().await;
+    let memory = app.usage()[0].memory_bytes;
+    assert!(memory < 4 * MIB, "the component took {memory} bytes");
+}
+
+#[tokio::test]
+async fn a_response_streams_while_the_request_still_comes() {
+    let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+    let app = example("echo").await.unwrap();
+    let mut answer = app.request(post("/", Body::new(body))).await.into_body();
+    for number in 0..3 {
+        let piece = Bytes::from(format!("piece {number}"));
+        sender.send_data(piece.clone()).await.unwrap();
+        let frame = answer.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), piece);
+    }
+    drop(sender);
+    assert!(answer.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn an_upload_is_read_piece_by_piece() {
+    let app = guests().await.unwrap();
+    let text = async |body: Bytes| app.request(post("/chunks", body)).await.into_body().text().await.unwrap();
+    assert_eq!(text(bytes_of(MIB)).await, "1048576 bytes in several pieces\n");
+    assert_eq!(text(Bytes::new()).await, "0 bytes in at most one pieces\n");
+}
+
+#[tokio::test]
+async fn a_body_read_whole_is_the_body_that_was_sent() {
+    let app = guests().await.unwrap();
+    for size in [0, 1, 65536, 65537, MIB + 1] {
+        let sent = bytes_of(size);
+        let received = app.request(post("/whole", sent.clone())).await.into_body().bytes().await.unwrap();
+        assert!(received == sent, "{size} bytes came back as {} others", received.len());
+    }
+}
+
+#[tokio::test]
+async fn tasks_talk_over_channels_of_other_crates() {
+    let app = guests().await.unwrap();
+    let response = app.request(get("/tasks")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "the sum is 20\n");
+}
+
+#[tokio::test]
+async fn sleeps_run_beside_each_other() {
+    let app = guests().await.unwrap();
+    let response = app.request(get("/sleep")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "quick slow ");
+}

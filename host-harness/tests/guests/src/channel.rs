@@ -1,0 +1,19 @@
+//! A body written by a spawned task, which is dropped without `finish` if the path says so.
+
+use wayside::{Body, Request, body};
+
+pub(crate) async fn handle(request: Request) -> Body {
+    let finish = super::parameter(&request) != "dropped";
+    let (mut sender, body) = Body::channel();
+    wayside::spawn(async move {
+        for piece in ["one ", "two ", "three"] {
+            sender.send(piece).await?;
+        }
+        if finish {
+            sender.finish();
+        }
+        Ok::<(), body::Error>(())
+    })
+    .detach();
+    body
+}

@@ -1,0 +1,13 @@
+//! Tells how the body of the request arrived: how many pieces, how many bytes.
+
+use wayside::{Error, Request};
+
+pub(crate) async fn handle(request: Request) -> Result<String, Error> {
+    let mut body = request.into_body();
+    let (mut pieces, mut bytes) = (0, 0);
+    while let Some(piece) = body.next_chunk().await {
+        pieces += 1;
+        bytes += piece?.len();
+    }
+    Ok(format!("{bytes} bytes in {} pieces\n", if pieces > 1 { "several" } else { "at most one" }))
+}

@@ -1,0 +1,17 @@
+//! Writes until nobody reads any more, and says on stderr how it learned.
+
+use wayside::{Body, Request};
+
+pub(crate) async fn handle(_: Request) -> Body {
+    let (mut sender, body) = Body::channel();
+    wayside::spawn(async move {
+        loop {
+            if let Err(error) = sender.send(vec![b'x'; 16 * 1024]).await {
+                eprintln!("writer stopped: closed={}: {error}", error.is_closed());
+                return;
+            }
+        }
+    })
+    .detach();
+    body
+}

@@ -1,0 +1,9 @@
+//! An error that reaches the handler's `?`.
+
+use std::fs;
+
+use wayside::{Error, Request};
+
+pub(crate) async fn handle(_: Request) -> Result<String, Error> {
+    Ok(fs::read_to_string("/etc/secret-place")?)
+}

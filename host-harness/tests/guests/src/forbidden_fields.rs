@@ -1,0 +1,20 @@
+//! Fields that belong to a connection, which a handler cannot set.
+
+use wayside::{Request, Response};
+
+pub(crate) async fn handle(_: Request) -> Response {
+    let mut response = Response::new("sent".into());
+    for (name, value) in [
+        ("connection", "x-private, close"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-authenticate", "Basic"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+        ("host", "elsewhere.test"),
+        ("x-private", "named by connection"),
+        ("x-public", "kept"),
+    ] {
+        response.headers_mut().append(name, wayside::HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,20 @@
+//! Bodies of ten bytes under a `content-length` that the path names; `?stream` sends them piece by piece.
+
+use std::convert::Infallible;
+
+use futures_util::stream;
+use wayside::{Body, HeaderValue, Request, Response};
+
+pub(crate) async fn handle(request: Request) -> Response {
+    let streams = request.uri().query() == Some("stream");
+    let body = if streams {
+        Body::from_stream(stream::iter(["01234", "56789"].map(Ok::<_, Infallible>)))
+    } else {
+        Body::from("0123456789")
+    };
+    let mut response = Response::new(body);
+    if let Ok(length) = HeaderValue::try_from(super::parameter(&request)) {
+        response.headers_mut().insert("content-length", length);
+    }
+    response
+}

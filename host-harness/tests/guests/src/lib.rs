@@ -1,0 +1,59 @@
+//! Behaviours for the tests of the wire: the first segment of the path picks one, and each has a file of its own.
+//!
+//! They make one component, because a build and a link for each would take longer than all the tests.
+
+use wayside::{IntoResponse, Request, Response, StatusCode, http_component};
+
+/// Declares the behaviours and picks one by its name, with `-` for `_`.
+macro_rules! behaviours {
+    ($($name:ident)*) => {
+        $(mod $name;)*
+
+        async fn run(name: &str, request: Request) -> Response {
+            $(if name == stringify!($name).replace('_', "-") {
+                return $name::handle(request).await.into_response();
+            })*
+            (StatusCode::NOT_FOUND, format!("no behaviour `{name}`\n")).into_response()
+        }
+    };
+}
+
+behaviours! {
+    back
+    body_fails
+    call
+    channel
+    chunks
+    deadlock
+    endless
+    error
+    field_bytes
+    fields
+    forbidden_fields
+    length
+    limited
+    memory
+    panic_after_head
+    panic_before_head
+    recursion
+    sleep
+    spin
+    status
+    tasks
+    trailers
+    trap
+    trap_after_end
+    trap_after_head
+    whole
+}
+
+#[http_component]
+async fn handle(request: Request) -> Response {
+    let name = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
+    run(&name, request).await
+}
+
+/// The second segment of the path.
+fn parameter(request: &Request) -> String {
+    request.uri().path().split('/').nth(2).unwrap_or_default().to_owned()
+}

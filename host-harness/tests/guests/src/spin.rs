@@ -1,0 +1,12 @@
+//! Never ends.
+
+use std::hint::black_box;
+
+use wayside::Request;
+
+pub(crate) async fn handle(_: Request) -> String {
+    let mut number = 0u64;
+    loop {
+        number = black_box(number.wrapping_add(1));
+    }
+}

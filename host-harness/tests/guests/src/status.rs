@@ -1,0 +1,8 @@
+//! A body under the status that the path names.
+
+use wayside::{IntoResponse, Request, StatusCode};
+
+pub(crate) async fn handle(request: Request) -> impl IntoResponse {
+    let status = super::parameter(&request).parse().unwrap_or(StatusCode::OK);
+    (status, "a body")
+}

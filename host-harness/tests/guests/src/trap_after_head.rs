@@ -1,0 +1,13 @@
+//! Traps without a panic when a part of the body has been sent.
+
+use std::convert::Infallible;
+
+use futures_util::{StreamExt as _, stream};
+use wayside::{Body, Request};
+
+pub(crate) async fn handle(_: Request) -> Body {
+    Body::from_stream(stream::iter(0..2).map(|number| match number {
+        0 => Ok::<_, Infallible>("first part"),
+        _ => super::trap::trap(),
+    }))
+}

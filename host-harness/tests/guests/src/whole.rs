@@ -1,0 +1,7 @@
+//! Reads the body whole and sends it back.
+
+use wayside::{Bytes, Error, Request};
+
+pub(crate) async fn handle(request: Request) -> Result<Bytes, Error> {
+    Ok(request.into_body().bytes().await?)
+}
