@@ -1,7 +1,7 @@
 //! `#[http_component]`: parse, validate, expand.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{FnArg, ItemFn, Path, ReturnType, Signature, Token, Type, parse_quote};
@@ -34,7 +34,13 @@ impl Parse for Options {
                     format!("unknown option `{name}`; `http_component` has the option `crate = path`"),
                 ));
             }
-            input.parse::<Token![crate]>()?;
+            let option = input.parse::<Token![crate]>()?;
+            if !input.peek(Token![=]) {
+                return Err(syn::Error::new_spanned(
+                    option,
+                    "`crate` needs the path of the `wayside` crate, as in `crate = roadside`",
+                ));
+            }
             input.parse::<Token![=]>()?;
             options.wayside = input.call(Path::parse_mod_style)?;
             if !input.is_empty() {
@@ -107,16 +113,15 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     } else {
         quote!(|#argument| ::core::future::ready(#name(#pattern)))
     };
-    let checks_name = format_ident!("check_types");
     quote! {
         #function
 
         const _: () = {
-            #[allow(dead_code)]
-            fn #checks_name() {
+            // On every target, or a wrong type would pass where nothing is exported.
+            const _: fn() = || {
                 #checks
                 #response_check
-            }
+            };
 
             #wayside::__private::export!(#call);
         };

@@ -1,0 +1,6 @@
+#[wayside::http_component(crate = roadside)]
+fn handle() -> &'static str {
+    "hello"
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[wayside::http_component(crate)]
+fn handle() -> &'static str {
+    "hello"
+}
+
+fn main() {}

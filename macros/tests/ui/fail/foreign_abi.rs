@@ -1,0 +1,4 @@
+#[wayside::http_component]
+extern "C" fn handle() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[wayside::http_component]
+fn handle<T: wayside::FromRequest>(_: T) -> &'static str {
+    "hello"
+}
+
+fn main() {}

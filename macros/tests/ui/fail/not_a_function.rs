@@ -1,0 +1,4 @@
+#[wayside::http_component]
+struct Handler;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use wayside::{Method, Uri};
+
+#[wayside::http_component]
+fn handle(method: Method, uri: Uri) -> String {
+    format!("{method} {uri}")
+}
+
+fn main() {}

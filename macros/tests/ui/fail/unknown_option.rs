@@ -1,0 +1,6 @@
+#[wayside::http_component(path = "/hello")]
+fn handle() -> &'static str {
+    "hello"
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[wayside::http_component]
+unsafe fn handle() -> &'static str {
+    "hello"
+}
+
+fn main() {}
