@@ -1,0 +1,136 @@
+//! What the examples cost: fuel for a request, memory, bytes of the component.
+//!
+//! Fuel is wasmtime's count of executed instructions, from the instantiation of a fresh instance to the end of its
+//! work; the same for the same component and request on every machine, as long as the component never has to wait. It
+//! is compared with the figures in `cost.tsv`, and a rise of more than 5 % fails. Cases in which the component waits for
+//! its peer are printed only: how often it waits depends on the machine. `COST=write cargo test --test cost` writes the
+//! figures anew.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use wayside_harness::http::{Request, Response};
+use wayside_harness::{Body, Harness, Outbound};
+
+/// How much dearer than on record a case may be.
+const TOLERANCE: f64 = 1.05;
+
+struct Cost {
+    case: &'static str,
+    /// Whether the component never waits for its peer.
+    steady: bool,
+    fuel: u64,
+    memory_bytes: usize,
+    wasm_bytes: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut costs = Vec::new();
+    for (case, steady, example, body) in [
+        ("hello", true, "hello", None),
+        ("headers", true, "headers", None),
+        ("echo 1 KiB", true, "echo", Some(vec![b'x'; 1024])),
+        ("echo 64 MiB", false, "echo", Some(vec![b'x'; 64 * 1024 * 1024])),
+        ("json", true, "json", Some(br#"{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}"#.to_vec())),
+        ("stream 1 MiB", false, "stream", None),
+        ("upload 1 KiB", true, "upload", Some(vec![b'x'; 1024])),
+        ("proxy 1 KiB", false, "proxy", Some(vec![b'x'; 1024])),
+        ("fan-out 3", false, "fan-out", None),
+    ] {
+        costs.push(Cost { steady, ..measure(case, example, body).await });
+    }
+    print!("{}", table(&costs));
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cost.tsv");
+    if env::var_os("COST").is_some_and(|value| value == "write") {
+        fs::write(&record, record_of(&costs)).unwrap();
+        return ExitCode::SUCCESS;
+    }
+    let dearer = compare(&costs, &fs::read_to_string(&record).unwrap());
+    for line in &dearer {
+        println!("{line}");
+    }
+    println!("{} passed, {} failed", costs.len() - dearer.len(), dearer.len());
+    if dearer.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn measure(case: &'static str, example: &str, body: Option<Vec<u8>>) -> Cost {
+    let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example);
+    let upstream = Outbound::from_fn(async |_| {
+        Ok(Response::builder().header("content-type", "text/plain").body(Body::from("from upstream")).unwrap())
+    });
+    let app = Harness::build(dir)
+        .env("UPSTREAM", "http://upstream.test")
+        .outbound(upstream)
+        .count_fuel()
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+    let response = app.request(request(body)).await;
+    assert_eq!(response.status(), 200, "{case}");
+    response.into_body().bytes().await.unwrap();
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{case}: {:?}", app.traps());
+    let usage = app.usage()[0];
+    Cost {
+        case,
+        steady: true,
+        fuel: usage.fuel.unwrap(),
+        memory_bytes: usage.memory_bytes,
+        wasm_bytes: app.description().size_bytes,
+    }
+}
+
+/// A request with the seven fields that a browser might send.
+fn request(body: Option<Vec<u8>>) -> Request<Body> {
+    let method = if body.is_some() { "POST" } else { "GET" };
+    let mut request = Request::builder().method(method).uri("http://example.org/path?query=1");
+    for (name, value) in [
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"),
+        ("accept", "text/html,application/json;q=0.9"),
+        ("accept-encoding", "gzip, deflate, br"),
+        ("accept-language", "en-GB,en;q=0.5"),
+        ("cache-control", "no-cache"),
+        ("content-type", "application/json"),
+        ("x-request-id", "01J8Z3V5Q6"),
+    ] {
+        request = request.header(name, value);
+    }
+    request.body(body.map_or_else(Body::empty, Body::from)).unwrap()
+}
+
+fn table(costs: &[Cost]) -> String {
+    let mut table = format!("{:<14}{:>12}{:>14}{:>14}\n", "case", "fuel", "memory, KiB", "wasm, bytes");
+    for Cost { case, fuel, memory_bytes, wasm_bytes, .. } in costs {
+        let _ = writeln!(table, "{case:<14}{fuel:>12}{:>14}{wasm_bytes:>14}", memory_bytes / 1024);
+    }
+    table
+}
+
+fn record_of(costs: &[Cost]) -> String {
+    let mut record = "case\tfuel\twasm_bytes\n".to_owned();
+    for Cost { case, fuel, wasm_bytes, .. } in costs.iter().filter(|cost| cost.steady) {
+        let _ = writeln!(record, "{case}\t{fuel}\t{wasm_bytes}");
+    }
+    record
+}
+
+/// A line for each figure that rose by more than the tolerance.
+fn compare(costs: &[Cost], record: &str) -> Vec<String> {
+    let mut dearer = Vec::new();
+    for Cost { case, fuel, wasm_bytes, .. } in costs.iter().filter(|cost| cost.steady) {
+        let line = record.lines().find_map(|line| line.strip_prefix(case)?.strip_prefix('\t'));
+        let Some((old_fuel, old_bytes)) = line.and_then(|line| line.split_once('\t')) else {
+            dearer.push(format!("{case} is not on record; write it with `COST=write cargo test --test cost`"));
+            continue;
+        };
+        for (what, new, old) in [("fuel", *fuel, old_fuel), ("bytes of wasm", *wasm_bytes, old_bytes)] {
+            let old: u64 = old.parse().unwrap();
+            if new as f64 > old as f64 * TOLERANCE {
+                dearer.push(format!("{case} rose from {old} to {new} {what}"));
+            }
+        }
+    }
+    dearer
+}
