@@ -121,8 +121,7 @@ fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a cargo_metadata:
         return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
             .with_help("name the directory of one of its members"));
     };
-    let is_component =
-        package.targets.iter().any(|target| target.crate_types.iter().any(|kind| *kind == CrateType::CDyLib));
+    let is_component = package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib));
     if !is_component {
         return Err(Error::new(format!("the crate `{}` makes no component", package.name))
             .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml"));

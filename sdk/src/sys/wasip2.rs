@@ -11,7 +11,7 @@ mod send;
 
 #[path = "../bindings/wasip2.rs"]
 #[rustfmt::skip]
-#[expect(clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
+#[expect(clippy::uninlined_format_args, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
 #[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]
 pub mod bindings;
 

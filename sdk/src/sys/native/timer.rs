@@ -9,8 +9,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The wakers of this thread's timers, by time and number.
-    static TIMERS: RefCell<(u64, BTreeMap<(Instant, u64), Waker>)> = const { RefCell::new((0, BTreeMap::new())) };
+    static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
+}
+
+/// The timers of a thread.
+struct Timers {
+    /// The number that was given last.
+    last: u64,
+    /// The wakers, by time and number.
+    wakers: BTreeMap<(Instant, u64), Waker>,
 }
 
 pub(crate) struct Sleep {
@@ -35,12 +42,12 @@ impl Future for Sleep {
         if Instant::now() >= self.deadline {
             return Poll::Ready(());
         }
-        TIMERS.with_borrow_mut(|(last, timers)| {
+        TIMERS.with_borrow_mut(|timers| {
             let number = *self.number.get_or_insert_with(|| {
-                *last += 1;
-                *last
+                timers.last += 1;
+                timers.last
             });
-            timers.insert((self.deadline, number), cx.waker().clone());
+            timers.wakers.insert((self.deadline, number), cx.waker().clone());
         });
         Poll::Pending
     }
@@ -49,22 +56,22 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            TIMERS.with_borrow_mut(|(_, timers)| timers.remove(&(self.deadline, number)));
+            TIMERS.with_borrow_mut(|timers| timers.wakers.remove(&(self.deadline, number)));
         }
     }
 }
 
 /// Waits for the first timer of this thread or an unpark, and wakes the timers that are due.
 pub(super) fn park() {
-    let first = TIMERS.with_borrow(|(_, timers)| timers.first_key_value().map(|((deadline, _), _)| *deadline));
+    let first = TIMERS.with_borrow(|timers| timers.wakers.first_key_value().map(|((deadline, _), _)| *deadline));
     match first.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
         Some(Duration::ZERO) => {}
         Some(span) => thread::park_timeout(span),
         None => thread::park(),
     }
     let now = Instant::now();
-    TIMERS.with_borrow_mut(|(_, timers)| {
-        while let Some(timer) = timers.first_entry()
+    TIMERS.with_borrow_mut(|timers| {
+        while let Some(timer) = timers.wakers.first_entry()
             && timer.key().0 <= now
         {
             timer.remove().wake();
