@@ -65,6 +65,10 @@ pub(crate) struct Request {
     #[arg(short, long)]
     pub(crate) include: bool,
 
+    /// Print on stderr what the request took: fuel (about one unit an instruction) and memory
+    #[arg(long)]
+    pub(crate) usage: bool,
+
     #[command(flatten)]
     pub(crate) guest: Guest,
 }

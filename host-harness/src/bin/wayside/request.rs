@@ -35,10 +35,20 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     for (name, value) in args.headers {
         request.headers_mut().append(name, value);
     }
-    let app = serve::open(args.target, args.guest).await?;
+    let mut builder = serve::open(args.target, args.guest);
+    if args.usage {
+        builder = builder.count_fuel();
+    }
+    let app = builder.await?;
     let response = app.request(request).await;
     let code = print(response, args.include).await?;
     app.idle().await;
+    if args.usage {
+        for usage in app.usage() {
+            let fuel = usage.fuel.unwrap_or_default();
+            report::note(&format!("took {fuel} units of fuel, {} KiB of memory", usage.memory_bytes / 1024));
+        }
+    }
     Ok(code)
 }
 

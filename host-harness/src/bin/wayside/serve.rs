@@ -1,6 +1,6 @@
 //! `wayside serve`.
 
-use wayside_harness::{Error, Harness, Outbound};
+use wayside_harness::{Error, Harness, HarnessBuilder, Outbound};
 
 use crate::args::{Guest, Serve, Target};
 use crate::exit_code::ExitCode;
@@ -21,13 +21,13 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 }
 
 /// Opens the target as every sub-command that runs one does.
-pub(crate) async fn open(target: Target, guest: Guest) -> Result<Harness, Error> {
+pub(crate) fn open(target: Target, guest: Guest) -> HarnessBuilder {
     let mut builder =
         Harness::open(target.target).outbound(Outbound::allow(guest.allow_outbound)).pass_on_output().show_progress();
     for (name, value) in guest.env {
         builder = builder.env(name, value);
     }
-    builder.await
+    builder
 }
 
 /// Refuses what is no address before anything is built.
