@@ -13,7 +13,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -57,17 +56,21 @@ enum Data {
     #[default]
     Empty,
     Bytes(Bytes),
+    /// Boxed, because a body is moved more often than one comes in.
     #[allow(dead_code, reason = "natively there is no host that a body could come from")]
-    Incoming(Incoming),
-    Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+    Incoming(Box<Incoming>),
+    Stream(Stream),
 }
+
+/// Any other body.
+type Stream = Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>;
 
 /// What a world sends: bytes at hand, its own incoming body, or anything else piece by piece.
 #[allow(dead_code, reason = "natively there is no host to send anything to")]
 pub(crate) enum Outgoing {
     Bytes(Bytes),
-    Incoming(Incoming),
-    Stream(Body),
+    Incoming(Box<Incoming>),
+    Stream(Stream),
 }
 
 impl Body {
@@ -94,7 +97,7 @@ impl Body {
     /// ```
     pub fn from_stream<S, D, E>(stream: S) -> Self
     where
-        S: Stream<Item = Result<D, E>> + Send + 'static,
+        S: futures_core::Stream<Item = Result<D, E>> + Send + 'static,
         D: Into<Bytes>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
@@ -222,7 +225,7 @@ impl Body {
     }
 
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self { data: Data::Boxed(Box::pin(body)), trailers: None }
+        Self { data: Data::Stream(Box::pin(body)), trailers: None }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -240,7 +243,7 @@ impl Body {
                 }
                 Poll::Ready(data)
             }
-            Data::Boxed(body) => loop {
+            Data::Stream(body) => loop {
                 let Some(frame) = ready!(body.as_mut().poll_frame(cx)) else {
                     self.data = Data::Empty;
                     return Poll::Ready(None);
@@ -268,7 +271,7 @@ impl Body {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Body {
     pub(crate) fn incoming(incoming: Incoming) -> Self {
-        Self { data: Data::Incoming(incoming), trailers: None }
+        Self { data: Data::Incoming(Box::new(incoming)), trailers: None }
     }
 
     /// Splits into what is cheapest to send, and the trailers that the user set.
@@ -277,7 +280,7 @@ impl Body {
             Data::Empty => (Outgoing::Bytes(Bytes::new()), self.trailers),
             Data::Bytes(bytes) => (Outgoing::Bytes(bytes), self.trailers),
             Data::Incoming(incoming) => (Outgoing::Incoming(incoming), self.trailers),
-            Data::Boxed(_) => (Outgoing::Stream(self), None),
+            Data::Stream(stream) => (Outgoing::Stream(stream), self.trailers),
         }
     }
 }
@@ -308,7 +311,7 @@ impl HttpBody for Body {
                 Data::Empty => true,
                 Data::Bytes(bytes) => bytes.is_empty(),
                 Data::Incoming(_) => false,
-                Data::Boxed(body) => body.is_end_stream(),
+                Data::Stream(body) => body.is_end_stream(),
             }
     }
 
@@ -317,7 +320,7 @@ impl HttpBody for Body {
             Data::Empty => SizeHint::with_exact(0),
             Data::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Data::Incoming(incoming) => incoming.size_hint(),
-            Data::Boxed(body) => body.size_hint(),
+            Data::Stream(body) => body.size_hint(),
         }
     }
 }
@@ -383,7 +386,7 @@ pin_project! {
 
 impl<S, D, E> HttpBody for FromStream<S>
 where
-    S: Stream<Item = Result<D, E>>,
+    S: futures_core::Stream<Item = Result<D, E>>,
     D: Into<Bytes>,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

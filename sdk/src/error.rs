@@ -2,10 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 
+use crate::respond::Answer;
+use crate::sys::{Here, World};
 use crate::{IntoResponse, Response, body, client};
 
 /// An error that a handler answers with: a status, a sentence for the client, and a source for the operator.
@@ -36,12 +37,8 @@ pub struct Error {
 struct Inner {
     status: StatusCode,
     detail: Option<String>,
-    source: Option<Arc<dyn StdError + Send + Sync>>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
 }
-
-/// The source of the error behind a response, for the log line that is written when the response is sent.
-#[derive(Clone)]
-pub(crate) struct Source(Arc<dyn StdError + Send + Sync>);
 
 impl Error {
     /// Makes an error with a status and a sentence that the client may read.
@@ -58,7 +55,7 @@ impl Error {
     /// Sets the source: what the operator should know and the client should not.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.inner.source = Some(Arc::from(source.into()));
+        self.inner.source = Some(source.into());
         self
     }
 
@@ -109,7 +106,7 @@ fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(source: E) -> Self {
         let status = status_of(&source);
-        Self { inner: Box::new(Inner { status, detail: None, source: Some(Arc::new(source)) }) }
+        Self { inner: Box::new(Inner { status, detail: None, source: Some(Box::new(source)) }) }
     }
 }
 
@@ -134,20 +131,15 @@ impl fmt::Debug for Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let Inner { status, detail, source } = *self.inner;
-        let mut response = Response::new(problem(status, detail.as_deref()).into());
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(source) = source {
-            response.extensions_mut().insert(Source(source));
-        }
-        response
+        self.into_answer().into_response()
     }
-}
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Chain(&*self.0).fmt(f)
+    fn into_answer(self) -> Answer {
+        let Inner { status, detail, source } = *self.inner;
+        if let Some(source) = source {
+            Here::log(&format!("{status}: {}", Chain(&*source)));
+        }
+        Answer::typed(PROBLEM_JSON, problem(status, detail.as_deref())).with_status(status)
     }
 }
 
@@ -224,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_kept_for_the_log_with_its_causes() {
+    fn the_log_shows_the_source_with_its_causes() {
         #[derive(Debug)]
         struct Outer(std::fmt::Error);
         impl fmt::Display for Outer {
@@ -237,9 +229,8 @@ mod tests {
                 Some(&self.0)
             }
         }
-        let response = Error::from(Outer(fmt::Error)).into_response();
-        let source = response.extensions().get::<Source>().unwrap().to_string();
-        assert_eq!(source, format!("cannot write the report: {}", fmt::Error));
+        let logged = Chain(&Outer(fmt::Error)).to_string();
+        assert_eq!(logged, format!("cannot write the report: {}", fmt::Error));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 
 use crate::sys::{Here, IncomingRequest as _, World};
 use crate::{Body, Error, IntoResponse, Request};
-use from_body::FromBody;
 
 #[cfg(feature = "json")]
 pub use json::Json;
@@ -177,64 +176,45 @@ impl FromRequest for Body {
     }
 }
 
-impl<B: FromBody> FromRequest for Request<B> {
+impl FromRequest for Request {
     type Rejection = Error;
 
-    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
-        let (parts, body) = request.into_request()?.into_parts();
-        Ok(Self::from_parts(parts, B::from_body(body).await?))
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Error>> + Send {
+        ready(request.into_request())
     }
 }
 
-/// Implements [`FromRequest`] for what is made of the body alone.
+/// Implements [`FromRequest`] for what a whole body is made into, alone and with the rest of the request.
 macro_rules! from_whole_body {
-    ($($type:ty)*) => {$(
+    ($($type:ty, $bytes:ident => $made:expr;)*) => {$(
         impl FromRequest for $type {
             type Rejection = Error;
 
             async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
-                Self::from_body(request.into_body()).await
+                let $bytes = whole(request.into_body()).await?;
+                $made
+            }
+        }
+
+        impl FromRequest for Request<$type> {
+            type Rejection = Error;
+
+            async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+                let (parts, body) = request.into_request()?.into_parts();
+                let $bytes = whole(body).await?;
+                let made: Result<$type, Error> = $made;
+                Ok(Self::from_parts(parts, made?))
             }
         }
     )*};
 }
 
-from_whole_body! { Bytes Vec<u8> String }
-
-mod from_body {
-    use super::{Body, Bytes, Error, Future, StatusCode, whole};
-
-    /// What the body of an extracted request can be read into; sealed, because a type of one's own implements
-    /// [`FromRequest`](super::FromRequest).
-    pub trait FromBody: Sized {
-        fn from_body(body: Body) -> impl Future<Output = Result<Self, Error>> + Send;
-    }
-
-    impl FromBody for Body {
-        async fn from_body(body: Body) -> Result<Self, Error> {
-            Ok(body)
-        }
-    }
-
-    impl FromBody for Bytes {
-        async fn from_body(body: Body) -> Result<Self, Error> {
-            whole(body).await
-        }
-    }
-
-    impl FromBody for Vec<u8> {
-        async fn from_body(body: Body) -> Result<Self, Error> {
-            Ok(whole(body).await?.into())
-        }
-    }
-
-    impl FromBody for String {
-        async fn from_body(body: Body) -> Result<Self, Error> {
-            Self::from_utf8(whole(body).await?.into()).map_err(|error| {
-                Error::new(StatusCode::BAD_REQUEST, "the request body is not UTF-8").with_source(error.utf8_error())
-            })
-        }
-    }
+from_whole_body! {
+    Bytes, bytes => Ok(bytes);
+    Vec<u8>, bytes => Ok(bytes.into());
+    String, bytes => String::from_utf8(bytes.into()).map_err(|error| {
+        Error::new(StatusCode::BAD_REQUEST, "the request body is not UTF-8").with_source(error.utf8_error())
+    });
 }
 
 /// Reads a body of at most [`BODY_LIMIT`] bytes.

@@ -2,21 +2,22 @@
 
 use std::future::Future;
 
-use crate::{FromRequest, IncomingRequest, IntoResponse, Response};
+use crate::respond::Answer;
+use crate::{FromRequest, IncomingRequest, IntoResponse};
 
-/// Extracts the argument of a handler, calls it, and turns what it returns into a response.
+/// Extracts the argument of a handler, calls it, and turns what it returns into an answer.
 ///
 /// The macro brings every shape of handler into this one: a function of one argument (`()` where the user's has none)
 /// that returns a future.
-pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest) -> Response
+pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest) -> Answer
 where
     A: FromRequest,
     F: Future<Output = R>,
     R: IntoResponse,
 {
     match A::from_request(request).await {
-        Ok(argument) => handler(argument).await.into_response(),
-        Err(rejection) => rejection.into_response(),
+        Ok(argument) => handler(argument).await.into_answer(),
+        Err(rejection) => rejection.into_answer(),
     }
 }
 

@@ -1,9 +1,14 @@
 #![doc = include_str!("lib.md")]
 
+#[cfg(feature = "allocator")]
+#[allow(dead_code, reason = "natively only its tests use it")]
+mod allocator;
 pub mod body;
 pub mod client;
 pub mod error;
 pub mod extract;
+#[allow(dead_code, reason = "used by the worlds that have a host")]
+mod field;
 mod handler;
 pub mod respond;
 mod sys;

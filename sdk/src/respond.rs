@@ -41,59 +41,99 @@ use crate::{Body, Error, Response};
 pub trait IntoResponse {
     /// Turns this into a response.
     fn into_response(self) -> Response;
+
+    /// Turns this into what a world sends. Not API: the default is right for every implementation outside this crate.
+    #[doc(hidden)]
+    fn into_answer(self) -> Answer
+    where
+        Self: Sized,
+    {
+        Answer::Response(Box::new(self.into_response()))
+    }
+}
+
+/// What a world sends: most answers are a body with a media type, and building a map of fields for that one would cost
+/// more than all the rest of the answer.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Answer {
+    /// A body with its media type, which has none if it is empty.
+    Body { status: StatusCode, content_type: Option<&'static str>, body: Body },
+    /// Anything else. Boxed, because it is moved more often than it is made.
+    Response(Box<Response>),
+}
+
+impl Answer {
+    pub(crate) fn typed(content_type: &'static str, body: impl Into<Body>) -> Self {
+        Self::Body { status: StatusCode::OK, content_type: Some(content_type), body: body.into() }
+    }
+
+    pub(crate) fn untyped(body: Body) -> Self {
+        Self::Body { status: StatusCode::OK, content_type: None, body }
+    }
+
+    pub(crate) fn with_status(mut self, new: StatusCode) -> Self {
+        match &mut self {
+            Self::Body { status, .. } => *status = new,
+            Self::Response(response) => *response.status_mut() = new,
+        }
+        self
+    }
+
+    pub(crate) fn into_response(self) -> Response {
+        match self {
+            Self::Body { status, content_type, body } => {
+                let mut response = Response::new(body);
+                *response.status_mut() = status;
+                if let Some(content_type) = content_type {
+                    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+                }
+                response
+            }
+            Self::Response(response) => *response,
+        }
+    }
+}
+
+/// Implements [`IntoResponse`] by what is sent.
+macro_rules! into_answer {
+    ($([$($generics:tt)*] $type:ty, $self:ident => $answer:expr;)*) => {$(
+        impl<$($generics)*> IntoResponse for $type {
+            fn into_response(self) -> Response {
+                self.into_answer().into_response()
+            }
+
+            fn into_answer($self) -> Answer {
+                $answer
+            }
+        }
+    )*};
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+
+into_answer! {
+    [] &'static str, self => Answer::typed(TEXT, self);
+    [] String, self => Answer::typed(TEXT, self);
+    [] Cow<'static, str>, self => Answer::typed(TEXT, self);
+    [] &'static [u8], self => Answer::typed(BYTES, self);
+    [] Vec<u8>, self => Answer::typed(BYTES, self);
+    [] Bytes, self => Answer::typed(BYTES, self);
+    [T: Into<Body>] Html<T>, self => Answer::typed("text/html; charset=utf-8", self.0);
+    [] (), self => Answer::untyped(Body::empty());
+    [] Body, self => Answer::untyped(self);
+    [] StatusCode, self => Answer::untyped(Body::empty()).with_status(self);
+    [T: IntoResponse] (StatusCode, T), self => self.1.into_answer().with_status(self.0);
+    [T: IntoResponse, E: IntoResponse] Result<T, E>, self => match self {
+        Ok(answer) => answer.into_answer(),
+        Err(error) => error.into_answer(),
+    };
 }
 
 /// A page: text sent as `text/html; charset=utf-8`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Html<T>(pub T);
-
-fn typed(body: Body, content_type: &'static str) -> Response {
-    let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
-}
-
-/// Implements [`IntoResponse`] for what is a body with a media type.
-macro_rules! body_of_type {
-    ($($media_type:literal: $($type:ty)*;)*) => {$($(
-        impl IntoResponse for $type {
-            fn into_response(self) -> Response {
-                typed(self.into(), $media_type)
-            }
-        }
-    )*)*};
-}
-
-body_of_type! {
-    "text/plain; charset=utf-8": &'static str String Cow<'static, str>;
-    "application/octet-stream": &'static [u8] Vec<u8> Bytes;
-}
-
-impl<T: Into<Body>> IntoResponse for Html<T> {
-    fn into_response(self) -> Response {
-        typed(self.0.into(), "text/html; charset=utf-8")
-    }
-}
-
-impl IntoResponse for () {
-    fn into_response(self) -> Response {
-        Response::new(Body::empty())
-    }
-}
-
-impl IntoResponse for Body {
-    fn into_response(self) -> Response {
-        Response::new(self)
-    }
-}
-
-impl IntoResponse for StatusCode {
-    fn into_response(self) -> Response {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = self;
-        response
-    }
-}
 
 impl<B: Into<Body>> IntoResponse for Response<B> {
     fn into_response(self) -> Response {
@@ -110,23 +150,6 @@ impl IntoResponse for Parts {
 impl IntoResponse for Infallible {
     fn into_response(self) -> Response {
         match self {}
-    }
-}
-
-impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
-    fn into_response(self) -> Response {
-        match self {
-            Ok(answer) => answer.into_response(),
-            Err(error) => error.into_response(),
-        }
-    }
-}
-
-impl<T: IntoResponse> IntoResponse for (StatusCode, T) {
-    fn into_response(self) -> Response {
-        let mut response = self.1.into_response();
-        *response.status_mut() = self.0;
-        response
     }
 }
 
@@ -151,30 +174,31 @@ where
     T: IntoResponse,
 {
     fn into_response(self) -> Response {
-        let mut response = self.1.into_response();
-        for (name, value) in self.0 {
-            let field = name.try_into().map_err(Error::from).and_then(|name| Ok((name, value.try_into()?)));
-            match field {
-                Ok((name, value)) => response.headers_mut().insert(name, value),
-                Err(error) => return error.into_response(),
-            };
-        }
-        response
+        with_fields(self.1.into_response(), self.0).unwrap_or_else(IntoResponse::into_response)
     }
 }
 
 impl<const N: usize, K, V, T> IntoResponse for (StatusCode, [(K, V); N], T)
 where
-    ([(K, V); N], T): IntoResponse,
+    K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
+    V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
+    T: IntoResponse,
 {
     fn into_response(self) -> Response {
-        let mut response = (self.1, self.2).into_response();
-        // A field that is none has become an error of its own, which keeps its status.
-        if response.extensions().get::<crate::error::Source>().is_none() {
-            *response.status_mut() = self.0;
-        }
-        response
+        with_fields((self.0, self.2).into_response(), self.1).unwrap_or_else(IntoResponse::into_response)
     }
+}
+
+/// Sets fields; one that is none is an error, which answers in place of the response.
+fn with_fields<const N: usize, K, V>(mut response: Response, fields: [(K, V); N]) -> Result<Response, Error>
+where
+    K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
+    V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
+{
+    for (name, value) in fields {
+        response.headers_mut().insert(name.try_into()?, value.try_into()?);
+    }
+    Ok(response)
 }
 
 #[cfg(test)]

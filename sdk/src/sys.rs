@@ -50,6 +50,9 @@ pub(crate) trait World {
     /// May return early. Panics where it is certain that nothing can happen any more.
     fn park();
 
+    /// Writes a line about the exchange at hand for the operator.
+    fn log(message: &str);
+
     /// What ends a [`park`](World::park) of the current thread from elsewhere.
     fn unparker() -> impl Fn() + Send + Sync + 'static;
 }

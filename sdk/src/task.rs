@@ -161,9 +161,20 @@ pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
     start(Box::pin(future));
 }
 
+/// Whether nothing was spawned that could go on while the current future blocks the whole thread.
+#[allow(dead_code, reason = "the worlds that can block use it")]
+pub(crate) fn is_alone() -> bool {
+    SPAWNED.with_borrow(VecDeque::is_empty)
+}
+
 /// Runs a future to its end, and the spawned ones meanwhile.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
+    // Most futures never wait, and need no waker of their own.
+    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return output;
+    }
+    // A waker counts from the poll that it was given to, so what was registered before is of no account.
     let job = Job::new();
     let waker = Waker::from(Arc::clone(&job));
     let mut cx = Context::from_waker(&waker);

@@ -4,16 +4,16 @@
 //! cargo run -- request examples/headers '/path?q=1' -H 'x-color: red' -H 'x-color: blue'
 //! ```
 
-use std::fmt::Write as _;
-
 use wayside::{Request, http_component};
 
 #[http_component]
 fn handle(req: Request) -> String {
     let mut page = format!("{} {}\n", req.method(), req.uri());
     for (name, value) in req.headers() {
-        // Writing to a `String` never fails.
-        let _ = writeln!(page, "{name}: {}", value.as_bytes().escape_ascii());
+        page.push_str(name.as_str());
+        page.push_str(": ");
+        page.push_str(value.to_str().unwrap_or("(not ASCII)"));
+        page.push('\n');
     }
     page
 }

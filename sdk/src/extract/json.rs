@@ -1,10 +1,11 @@
 //! JSON in and out of a handler.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::whole;
+use crate::respond::Answer;
 use crate::{Error, FromRequest, IncomingRequest, IntoResponse, Response};
 
 /// A JSON document: as an argument, the request's body; as an answer, the response's. Needs the feature `json`.
@@ -49,13 +50,13 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
+        self.into_answer().into_response()
+    }
+
+    fn into_answer(self) -> Answer {
         match serde_json::to_vec(&self.0) {
-            Ok(json) => {
-                let mut response = Response::new(json.into());
-                response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                response
-            }
-            Err(error) => Error::from(error).into_response(),
+            Ok(json) => Answer::typed("application/json", json),
+            Err(error) => Error::from(error).into_answer(),
         }
     }
 }

@@ -46,6 +46,10 @@ impl World for Native {
         timer::park();
     }
 
+    fn log(message: &str) {
+        eprintln!("{message}");
+    }
+
     fn unparker() -> impl Fn() + Send + Sync + 'static {
         let thread = thread::current();
         move || thread.unpark()

@@ -4,6 +4,11 @@ mod convert;
 mod exchange;
 pub(crate) mod export;
 mod incoming;
+#[cfg(feature = "allocator")]
+mod memory;
+#[cfg(not(feature = "allocator"))]
+#[path = "wasip2/memory_of_std.rs"]
+mod memory;
 mod outgoing;
 mod panic;
 mod poll;
@@ -16,6 +21,8 @@ mod send;
 pub mod bindings;
 
 use std::time::Duration;
+
+use memory::lists;
 
 use crate::{Request, Response, client};
 
@@ -36,6 +43,10 @@ impl super::World for Wasip2 {
 
     fn park() {
         poll::park();
+    }
+
+    fn log(message: &str) {
+        exchange::log(message);
     }
 
     fn unparker() -> impl Fn() + Send + Sync + 'static {

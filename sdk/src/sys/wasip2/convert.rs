@@ -2,15 +2,16 @@
 //!
 //! A conversion that fails says why in a sentence; whoever called knows whom to tell.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
+use http::header::MaxSizeReached;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri};
 
 use super::bindings::wasi::http::types as wasi;
+use super::lists;
 use crate::client::Kind;
 use crate::error::Error;
+use crate::field;
 
 /// How many bytes of fields hosts take, counted as wasmtime counts them; over it they end the instance.
 const FIELDS_LIMIT_BYTES: usize = 128 * 1024;
@@ -109,20 +110,24 @@ pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
 }
 
 pub(super) fn host(authority: String) -> Result<HeaderValue, Error> {
-    HeaderValue::from_maybe_shared(Bytes::from(authority)).map_err(|error| bad_request("authority", error))
+    field::value(&header::HOST, authority.into_bytes()).map_err(|error| bad_request("authority", error))
 }
 
 pub(super) fn headers_from_wasi(fields: &wasi::Fields) -> Result<HeaderMap, String> {
-    let entries = fields.entries();
-    let mut headers = HeaderMap::try_with_capacity(entries.len()).map_err(|error| error.to_string())?;
+    let entries = lists(|| fields.entries());
+    // One more than there are, for `host`.
+    let mut headers = HeaderMap::try_with_capacity(entries.len() + 1).map_err(too_many)?;
     for (name, value) in entries {
-        let parsed = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|error| format!("the field name `{}`: {error}", name.escape_debug()))?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
-            .map_err(|error| format!("the field `{parsed}`: {error}"))?;
-        headers.try_append(parsed, value).map_err(|error| error.to_string())?;
+        let name = field::name(name)?;
+        let value = field::value(&name, value)?;
+        headers.try_append(name, value).map_err(too_many)?;
     }
     Ok(headers)
+}
+
+#[cold]
+fn too_many(error: MaxSizeReached) -> String {
+    error.to_string()
 }
 
 /// Leaves out what belongs to one connection only (RFC 9110, section 7.6.1), which hosts refuse, and `host`, which
@@ -130,8 +135,9 @@ pub(super) fn headers_from_wasi(fields: &wasi::Fields) -> Result<HeaderMap, Stri
 pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
     let mut size = 0;
+    let names_others = headers.contains_key(header::CONNECTION);
     for (name, value) in headers {
-        if is_hop_by_hop(name.as_str()) || is_named_by_connection(headers, name) {
+        if is_hop_by_hop(name.as_str()) || (names_others && is_named_by_connection(headers, name)) {
             continue;
         }
         size += name.as_str().len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
@@ -140,13 +146,17 @@ pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<wasi::Fields, Str
                 "the fields are too large: `{name}` takes them beyond the {FIELDS_LIMIT_BYTES} bytes that hosts accept"
             ));
         }
-        match fields.append(name.as_str(), value.as_bytes()) {
-            // A field of which only this host knows that it is its own.
-            Ok(()) | Err(wasi::HeaderError::Forbidden) => {}
-            Err(error) => return Err(format!("the host refused the field `{name}`: {}", header_error(error))),
-        }
+        append(&fields, name.as_str(), value.as_bytes())?;
     }
     Ok(fields)
+}
+
+/// Adds a field, unless the host says that such fields are its own.
+pub(super) fn append(fields: &wasi::Fields, name: &str, value: &[u8]) -> Result<(), String> {
+    match fields.append(name, value) {
+        Ok(()) | Err(wasi::HeaderError::Forbidden) => Ok(()),
+        Err(error) => Err(format!("the host refused the field `{name}`: {}", header_error(error))),
+    }
 }
 
 fn header_error(error: wasi::HeaderError) -> &'static str {
@@ -183,7 +193,14 @@ fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// The declared length, where there is one that can be read.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    declared_length(headers).ok().flatten()
+    // A repeated one is no length, and hosts let none pass.
+    number(headers.get(header::CONTENT_LENGTH)?)
+}
+
+fn number(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if is_number { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
 
 /// The declared length; digits only, and once (RFC 9110, section 8.6).
@@ -195,19 +212,32 @@ pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, String
     if values.next().is_some() {
         return Err("content-length is set more than once".to_owned());
     }
-    let digits = value.to_str().ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
-    match digits.and_then(|digits| digits.parse().ok()) {
+    match number(value) {
         Some(length) => Ok(Some(length)),
         None => Err(format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii())),
     }
 }
 
 pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
-    let mut digits = String::with_capacity(20);
-    let _ = write!(digits, "{length}");
+    // The formatting of the standard library costs more than all the rest of an answer; 2^64 has 20 digits.
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = length;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    append(fields, header::CONTENT_LENGTH.as_str(), &digits[start..])
+}
+
+pub(super) fn delete_content_length(fields: &wasi::Fields) -> Result<(), String> {
     fields
-        .append(header::CONTENT_LENGTH.as_str(), digits.as_bytes())
-        .map_err(|error| format!("the host refused content-length {length}: {}", header_error(error)))
+        .delete(header::CONTENT_LENGTH.as_str())
+        .map_err(|error| format!("the host refused to remove content-length: {}", header_error(error)))
 }
 
 /// The cause as a caller can tell it apart, and a sentence.

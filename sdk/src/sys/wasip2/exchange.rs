@@ -6,16 +6,17 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::Body as _;
 
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Slot, Writer};
-use super::{convert, panic};
+use super::{convert, lists, panic};
 use crate::body::{self, Outgoing};
 use crate::error::{self, Error};
-use crate::{Body, IntoResponse as _, Response, task};
+use crate::respond::Answer;
+use crate::{Body, IntoResponse as _, task};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -37,7 +38,7 @@ impl Exchange {
 }
 
 /// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
-pub fn serve<F: Future<Output = Response>>(
+pub fn serve<F: Future<Output = Answer>>(
     request: wasi::IncomingRequest,
     response_out: wasi::ResponseOutparam,
     handler: impl FnOnce(crate::IncomingRequest) -> F,
@@ -50,8 +51,8 @@ pub fn serve<F: Future<Output = Response>>(
     });
     let request = IncomingRequest { number, declared: Cell::new(None) };
     task::block_on(async {
-        let response = handler(crate::IncomingRequest::new(request)).await;
-        respond(response).await;
+        let answer = handler(crate::IncomingRequest::new(request)).await;
+        respond(answer).await;
     });
     task::end();
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
@@ -67,7 +68,10 @@ pub(crate) struct IncomingRequest {
 impl IncomingRequest {
     fn with<R>(&self, read: impl FnOnce(&wasi::IncomingRequest) -> R) -> Result<R, Error> {
         EXCHANGE
-            .with_borrow(|exchange| exchange.request.as_ref().filter(|_| exchange.number == self.number).map(read))
+            .with_borrow(|exchange| {
+                let request = exchange.request.as_ref().filter(|_| exchange.number == self.number);
+                request.map(|request| lists(|| read(request)))
+            })
             .ok_or_else(|| Error::new(StatusCode::INTERNAL_SERVER_ERROR, "a request was kept beyond its exchange"))
     }
 }
@@ -87,8 +91,8 @@ impl crate::sys::IncomingRequest for IncomingRequest {
         let mut headers = headers.map_err(|reason| convert::bad_request("head", reason))?;
         self.declared.set(convert::content_length(&headers));
         // Hosts take `host` out of the fields and put it into the authority.
-        if let Some(authority) = authority.filter(|_| !headers.contains_key(header::HOST)) {
-            headers.insert(header::HOST, convert::host(authority)?);
+        if let (Some(authority), header::Entry::Vacant(entry)) = (authority, headers.entry(header::HOST)) {
+            entry.insert(convert::host(authority)?);
         }
         Ok(headers)
     }
@@ -113,26 +117,29 @@ impl Slot for ResponseWriter {
     fn take(self) -> Option<Writer> {
         take_writer()
     }
+
+    fn may_block(&self) -> bool {
+        // The handler has returned, so what remains are the futures that it spawned.
+        task::is_alone()
+    }
 }
 
 fn take_writer() -> Option<Writer> {
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
 }
 
-/// Sends a response. What cannot be sent as it is becomes a 500 and a log line.
-async fn respond(response: Response) {
-    let outcome = match start(response) {
+/// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
+async fn respond(answer: Answer) {
+    let outcome = start(answer).or_else(|reason| {
+        log(&reason);
+        start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_answer())
+    });
+    let rest = match outcome {
         Ok(rest) => rest,
-        Err(reason) => {
-            log(&reason);
-            match start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()) {
-                Ok(rest) => rest,
-                // The host refuses a response without any peculiarity: it is gone.
-                Err(reason) => return log(&reason),
-            }
-        }
+        // The host refuses even a plain response: it is gone.
+        Err(reason) => return log(&reason),
     };
-    let Some(Rest { body, trailers, declared }) = outcome else {
+    let Some(Rest { body, trailers, declared }) = rest else {
         return;
     };
     if let Err(error) = outgoing::write(ResponseWriter, body, trailers, declared).await {
@@ -153,41 +160,42 @@ struct Rest {
 }
 
 /// Sends the head, with the whole message where the body is empty.
-fn start(response: Response) -> Result<Option<Rest>, String> {
-    let (parts, body) = response.into_parts();
-    let status = parts.status;
-    if let Some(source) = parts.extensions.get::<error::Source>() {
-        log(&format!("{status}: {source}"));
-    }
+fn start(answer: Answer) -> Result<Option<Rest>, String> {
+    let (status, fields, set_length, body) = match answer {
+        Answer::Body { status, content_type, body } => {
+            let fields = wasi::Fields::new();
+            if let Some(content_type) = content_type {
+                convert::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
+            }
+            (status, fields, None, body)
+        }
+        Answer::Response(response) => {
+            let (parts, body) = response.into_parts();
+            let set_length = convert::declared_length(&parts.headers)?;
+            (parts.status, convert::headers_into_wasi(&parts.headers)?, set_length, body)
+        }
+    };
     if status.is_informational() {
-        return Err(format!("the handler answered with the interim status {status}, which is no answer"));
+        return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
     }
     let length = body.size_hint().exact();
     let (body, trailers) = body.into_outgoing();
-    let declared = match convert::declared_length(&parts.headers)? {
-        Some(declared) => {
-            if let Some(length) = length.filter(|length| *length != declared) {
-                return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
-            }
-            Some(declared)
-        }
-        None if trailers.is_some() => None,
-        None => length,
-    };
-    let fields = convert::headers_into_wasi(&parts.headers)?;
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    if status == StatusCode::NO_CONTENT {
-        // RFC 9110, section 8.6.
-        fields.delete(header::CONTENT_LENGTH.as_str()).map_err(|error| format!("content-length: {error}"))?;
-    } else if let Some(declared) = declared
-        && !bodiless
-        && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    if let (Some(declared), Some(length)) = (set_length, length)
+        && declared != length
     {
-        convert::append_content_length(&fields, declared)?;
+        return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
+    }
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    // The framing of trailers has no place for a length.
+    let declared = set_length.or(length.filter(|_| trailers.is_none()));
+    match declared {
+        Some(_) if status == StatusCode::NO_CONTENT => convert::delete_content_length(&fields)?,
+        Some(declared) if set_length.is_none() && !bodiless => convert::append_content_length(&fields, declared)?,
+        _ => {}
     }
     let response = wasi::OutgoingResponse::new(fields);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
-        return Err(format!("the host refused the status {status}"));
+        return Err(format!("the host refused the status {}", status.as_str()));
     }
     let empty = length == Some(0) && trailers.is_none();
     if empty || bodiless || is_head() {
@@ -245,11 +253,9 @@ pub(super) fn answer_panic() {
     drop(writer);
     if let Some(out) = response_out {
         let document = error::problem(StatusCode::INTERNAL_SERVER_ERROR, None);
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(error::PROBLEM_JSON));
-        let Ok(fields) = convert::headers_into_wasi(&headers) else {
-            return;
-        };
+        let fields = wasi::Fields::new();
+        // A client makes do without the media type.
+        let _ = convert::append(&fields, header::CONTENT_TYPE.as_str(), error::PROBLEM_JSON.as_bytes());
         let response = wasi::OutgoingResponse::new(fields);
         let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {
             return;

@@ -8,8 +8,8 @@ use http_body::SizeHint;
 
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{InputStream, StreamError};
-use super::convert;
 use super::poll::Ready;
+use super::{convert, lists};
 use crate::body::Error;
 
 /// How much is asked of the host at once.
@@ -85,6 +85,36 @@ impl IncomingBody {
         }
     }
 
+    /// The trailers as the host has them, once all data has been read.
+    pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
+        if let State::Read(_) | State::Unread(_) = self.state {
+            let (State::Read(body) | State::Unread(body)) = std::mem::replace(&mut self.state, State::Done) else {
+                return Poll::Ready(Ok(None));
+            };
+            let future = wasi::IncomingBody::finish(body);
+            self.state = State::Trailers(Trailers { ready: Ready::new(future.subscribe()), future });
+        }
+        let State::Trailers(trailers) = &mut self.state else {
+            return Poll::Ready(Ok(None));
+        };
+        let result = loop {
+            match trailers.future.get() {
+                Some(result) => break result,
+                None => ready!(trailers.ready.poll(cx)),
+            }
+        };
+        self.state = State::Done;
+        Poll::Ready(match result {
+            // The outer error says that the trailers were taken before, which the state rules out.
+            Err(()) => Ok(None),
+            Ok(Ok(fields)) => Ok(fields),
+            Ok(Err(code)) => {
+                let (_, message) = convert::error_from_wasi(code);
+                Err(Error::broken_off(self.received, self.declared, message))
+            }
+        })
+    }
+
     fn open(&mut self) -> Option<&mut Data> {
         if let State::Unread(_) = self.state {
             let State::Unread(body) = std::mem::replace(&mut self.state, State::Done) else {
@@ -126,40 +156,17 @@ impl IncomingBody {
 impl crate::sys::IncomingBody for IncomingBody {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         self.poll_with(cx, |stream| {
-            let bytes = stream.read(READ_BYTES)?;
+            let bytes = lists(|| stream.read(READ_BYTES))?;
             Ok((!bytes.is_empty()).then(|| (bytes.len() as u64, Bytes::from(bytes))))
         })
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
-        if let State::Read(_) | State::Unread(_) = self.state {
-            let (State::Read(body) | State::Unread(body)) = std::mem::replace(&mut self.state, State::Done) else {
-                return Poll::Ready(Ok(None));
-            };
-            let future = wasi::IncomingBody::finish(body);
-            self.state = State::Trailers(Trailers { ready: Ready::new(future.subscribe()), future });
-        }
-        let State::Trailers(trailers) = &mut self.state else {
-            return Poll::Ready(Ok(None));
-        };
-        let result = loop {
-            match trailers.future.get() {
-                Some(result) => break result,
-                None => ready!(trailers.ready.poll(cx)),
-            }
-        };
-        self.state = State::Done;
-        Poll::Ready(match result {
-            // The outer error says that the trailers were taken before, which the state rules out.
-            Ok(Ok(None)) | Err(()) => Ok(None),
-            Ok(Ok(Some(fields))) => convert::headers_from_wasi(&fields).map(Some).map_err(|error| {
-                Error::broken_off(self.received, self.declared, format!("its trailers are not valid: {error}"))
-            }),
-            Ok(Err(code)) => {
-                let (_, message) = convert::error_from_wasi(code);
-                Err(Error::broken_off(self.received, self.declared, message))
-            }
-        })
+        let fields = ready!(self.poll_fields(cx))?;
+        let trailers = fields.map(|fields| convert::headers_from_wasi(&fields)).transpose();
+        Poll::Ready(trailers.map_err(|error| {
+            Error::broken_off(self.received, self.declared, format!("its trailers are not valid: {error}"))
+        }))
     }
 
     fn size_hint(&self) -> SizeHint {

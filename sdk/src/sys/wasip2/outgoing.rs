@@ -6,16 +6,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
-use http_body::Body as _;
+use http_body::{Body, Frame};
 
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::convert;
 use super::incoming::IncomingBody;
 use super::poll::Ready;
-use crate::Body;
 use crate::body::{Error, Outgoing};
-use crate::sys::IncomingBody as _;
 
 /// How much one splice may move.
 const SPLICE_BYTES: u64 = 1024 * 1024;
@@ -37,6 +35,11 @@ pub(super) trait Slot {
     fn with<R>(&mut self, operation: impl FnOnce(&mut Writer) -> R) -> Result<R, Error>;
 
     fn take(self) -> Option<Writer>;
+
+    /// Whether the writer may block everything while it waits, because there is nothing else to do.
+    ///
+    /// That saves the way back to the executor and here again, which is most of the cost of a long body.
+    fn may_block(&self) -> bool;
 }
 
 impl Slot for Writer {
@@ -46,6 +49,10 @@ impl Slot for Writer {
 
     fn take(self) -> Option<Writer> {
         Some(self)
+    }
+
+    fn may_block(&self) -> bool {
+        false
     }
 }
 
@@ -70,26 +77,29 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn poll_write(&mut self, bytes: &mut Bytes, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_write(&mut self, bytes: &mut Bytes, may_block: bool, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             self.write_now(bytes)?;
             if bytes.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            ready!(self.poll_ready(cx));
+            ready!(self.poll_ready(may_block, cx));
         }
     }
 
-    /// Moves the next bytes of an incoming body inside the host, at most `limit`; 0 at its end.
+    /// Moves an incoming body inside the host, to its end.
     fn poll_splice(
         &mut self,
         incoming: &mut IncomingBody,
-        limit: u64,
+        left: &mut Left,
+        may_block: bool,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<u64, Error>> {
+    ) -> Poll<Result<(), Error>> {
+        let splice = if may_block { OutputStream::blocking_splice } else { OutputStream::splice };
         loop {
             let mut blocked = false;
-            let moved = incoming.poll_with(cx, |input| match self.stream.splice(input, limit) {
+            let limit = left.limit(SPLICE_BYTES);
+            let moved = incoming.poll_with(cx, |input| match splice(&self.stream, input, limit) {
                 Ok(0) => {
                     blocked = self.is_blocked();
                     // A blocked output is waited for below; the input has nothing to say about it.
@@ -99,11 +109,11 @@ impl Writer {
                 Err(error) => Err(error),
             });
             match ready!(moved) {
-                Some(Ok(_)) if blocked => ready!(self.poll_ready(cx)),
-                Some(Ok(count)) => return Poll::Ready(Ok(count)),
+                Some(Ok(_)) if blocked => ready!(self.poll_ready(may_block, cx)),
+                Some(Ok(count)) => left.count(count)?,
                 // The host does not say which of the two streams it means.
                 Some(Err(error)) => return Poll::Ready(self.is_open().and(Err(error))),
-                None => return Poll::Ready(self.is_open().map(|()| 0)),
+                None => return Poll::Ready(self.is_open()),
             }
         }
     }
@@ -116,8 +126,13 @@ impl Writer {
         self.stream.check_write().map(drop).map_err(write_error)
     }
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ready.get_or_insert_with(|| Ready::new(self.stream.subscribe())).poll(cx)
+    fn poll_ready(&mut self, may_block: bool, cx: &mut Context<'_>) -> Poll<()> {
+        let ready = self.ready.get_or_insert_with(|| Ready::new(self.stream.subscribe()));
+        if may_block {
+            ready.block();
+            return Poll::Ready(());
+        }
+        ready.poll(cx)
     }
 
     /// Makes what was written visible to the peer.
@@ -133,9 +148,8 @@ impl Writer {
     }
 
     /// Ends the message well.
-    pub(super) fn finish(self, trailers: Option<&HeaderMap>) -> Result<(), Error> {
+    pub(super) fn finish(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {
         let Self { ready, stream, body } = self;
-        let trailers = trailers.map(convert::headers_into_wasi).transpose().map_err(Error::trailers)?;
         drop(ready);
         drop(stream);
         wasi::OutgoingBody::finish(body, trailers).map_err(|code| {
@@ -154,7 +168,7 @@ pub(super) async fn write(
     trailers: Option<Box<HeaderMap>>,
     declared: Option<u64>,
 ) -> Result<(), Error> {
-    let mut output = Output { slot, left: declared };
+    let mut output = Output { slot, left: Left(declared) };
     let trailers = match body {
         Outgoing::Bytes(bytes) => {
             output.write(bytes).await?;
@@ -162,12 +176,16 @@ pub(super) async fn write(
         }
         Outgoing::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
-            let received = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
-            trailers.or(received.map(Box::new))
+            // Trailers that the user set take the place of those that came; those pass through as the host has them.
+            if trailers.is_none() {
+                let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
+                return output.finish_with(received);
+            }
+            trailers
         }
         Outgoing::Stream(mut body) => {
             let mut trailers = trailers;
-            while let Some(frame) = output.next_frame(&mut body).await {
+            while let Some(frame) = output.next_frame(body.as_mut()).await {
                 match frame?.into_data() {
                     Ok(bytes) => output.write(bytes).await?,
                     Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
@@ -181,41 +199,49 @@ pub(super) async fn write(
 
 struct Output<S> {
     slot: S,
-    /// What is left of the declared length.
-    left: Option<u64>,
+    left: Left,
 }
 
-impl<S: Slot> Output<S> {
-    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        self.count(bytes.len() as u64)?;
-        poll_fn(|cx| self.slot.with(|writer| writer.poll_write(&mut bytes, cx))?).await
-    }
+/// What is left of the declared length, where there is one.
+///
+/// Hosts let a body pass that is longer than declared, cut to the declared length.
+struct Left(Option<u64>);
 
-    async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
-        loop {
-            // One byte over the declared length is enough to tell that there is more.
-            let limit = self.left.map_or(SPLICE_BYTES, |left| SPLICE_BYTES.min(left.saturating_add(1)));
-            let count = poll_fn(|cx| self.slot.with(|writer| writer.poll_splice(incoming, limit, cx))?).await?;
-            if count == 0 {
-                return Ok(());
-            }
-            self.count(count)?;
-        }
-    }
-
-    /// Counts what is sent against the declared length; hosts would cut a longer body to it and let it pass for whole.
+impl Left {
     fn count(&mut self, bytes: u64) -> Result<(), Error> {
-        if let Some(left) = &mut self.left {
+        if let Some(left) = &mut self.0 {
             *left = left.checked_sub(bytes).ok_or_else(Error::longer_than_declared)?;
         }
         Ok(())
     }
 
+    /// How much to take at most: one byte over the declared length is enough to tell that there is more.
+    fn limit(&self, most: u64) -> u64 {
+        self.0.map_or(most, |left| most.min(left.saturating_add(1)))
+    }
+}
+
+impl<S: Slot> Output<S> {
+    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+        self.left.count(bytes.len() as u64)?;
+        let may_block = self.slot.may_block();
+        poll_fn(|cx| self.slot.with(|writer| writer.poll_write(&mut bytes, may_block, cx))?).await
+    }
+
+    async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
+        let may_block = self.slot.may_block();
+        let Self { slot, left } = self;
+        poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
+    }
+
     /// Fetches the next frame, and flushes what was written if it takes a while.
-    async fn next_frame(&mut self, body: &mut Body) -> Option<Result<http_body::Frame<Bytes>, Error>> {
+    async fn next_frame<B>(&mut self, mut body: Pin<&mut B>) -> Option<Result<Frame<Bytes>, Error>>
+    where
+        B: Body<Data = Bytes, Error = Error> + ?Sized,
+    {
         let mut flushed = false;
         poll_fn(|cx| {
-            let frame = Pin::new(&mut *body).poll_frame(cx);
+            let frame = body.as_mut().poll_frame(cx);
             if frame.is_pending() && !flushed {
                 flushed = true;
                 if let Err(error) = self.slot.with(|writer| writer.flush()).and_then(|flushed| flushed) {
@@ -228,10 +254,15 @@ impl<S: Slot> Output<S> {
     }
 
     fn finish(self, trailers: Option<Box<HeaderMap>>) -> Result<(), Error> {
-        if let Some(left @ 1..) = self.left {
+        let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers));
+        self.finish_with(trailers.transpose().map_err(Error::trailers)?)
+    }
+
+    fn finish_with(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {
+        if let Some(left @ 1..) = self.left.0 {
             return Err(Error::shorter_than_declared(left));
         }
-        self.slot.take().ok_or_else(Error::closed)?.finish(trailers.as_deref())
+        self.slot.take().ok_or_else(Error::closed)?.finish(trailers)
     }
 }
 

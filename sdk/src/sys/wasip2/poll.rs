@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::bindings::wasi::clocks::monotonic_clock;
 use super::bindings::wasi::io::poll::{Pollable, poll};
+use super::lists;
 
 thread_local! {
     /// Every registered pollable, at the index that its [`Ready`] holds.
@@ -49,6 +50,15 @@ impl Ready {
             };
             Self { index }
         })
+    }
+
+    /// Blocks everything until the host says that this is ready.
+    pub(super) fn block(&self) {
+        POLLABLES.with_borrow(|pollables| {
+            if let Some(Some(entry)) = pollables.get(self.index) {
+                entry.pollable.block();
+            }
+        });
     }
 
     /// Ready once after each time that the host said so; pending and waiting otherwise.
@@ -107,7 +117,7 @@ fn wait(pollables: &mut [Option<Entry>]) -> Option<Vec<Waker>> {
         }
         _ => {
             let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).collect();
-            let ready = poll(&list);
+            let ready = lists(|| poll(&list));
             Some(ready.into_iter().filter_map(|index| Some(waiting.get_mut(index as usize)?.fire())).collect())
         }
     }

@@ -124,7 +124,9 @@ fn start_upload(
             return Ok(None);
         }
         if bytes.is_empty() {
-            return match writer.finish(trailers.as_deref()) {
+            let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers)).transpose();
+            let trailers = trailers.map_err(|reason| Error::new(Kind::Request, reason))?;
+            return match writer.finish(trailers) {
                 Ok(()) => Ok(None),
                 Err(error) => Err(Error::new(Kind::Body, "the request body failed").with_source(error)),
             };

@@ -1,0 +1,106 @@
+//! The memory of a component.
+//!
+//! The host puts the lists and texts that it answers with into memory that it gets from `cabi_realloc`. What the SDK asks
+//! for comes from the size classes; what anybody else asks for must come from C's `malloc`, because the C library asks
+//! for its environment and its directories in this way too, and gives the answers up with `free`.
+
+#![allow(unsafe_code, reason = "this is where the canonical ABI and the allocator get their memory")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::arch::wasm32;
+use std::cell::Cell;
+
+use crate::allocator::{Below, SizeClasses};
+
+/// Components of this world have one thread, as the allocator needs.
+#[global_allocator]
+static ALLOCATOR: SizeClasses<Pages> = SizeClasses::new(Pages { owned: [const { Cell::new(0) }; OWNED_WORDS] });
+
+/// The size of a page of WebAssembly memory, and of an arena.
+const PAGE_BYTES: usize = 64 * 1024;
+/// A bit for each page that a 32-bit memory can have.
+const OWNED_WORDS: usize = 65_536 / 32;
+
+/// C's allocator, and arenas that are whole pages of their own.
+struct Pages {
+    owned: [Cell<u32>; OWNED_WORDS],
+}
+
+// SAFETY: everything is left to C's allocator.
+unsafe impl GlobalAlloc for Pages {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(piece, layout) }
+    }
+
+    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(piece, layout, size) }
+    }
+}
+
+// SAFETY: a page that the memory grows by belongs to whoever grew it; C's allocator grows the memory for itself.
+unsafe impl Below for Pages {
+    #[cold]
+    fn arena(&self) -> Option<(*mut u8, usize)> {
+        let page = wasm32::memory_grow::<0>(1);
+        if page == usize::MAX {
+            return None;
+        }
+        let word = &self.owned[page / 32];
+        word.set(word.get() | 1 << (page % 32));
+        Some(((page * PAGE_BYTES) as *mut u8, PAGE_BYTES))
+    }
+
+    #[inline]
+    fn owns(&self, address: usize) -> bool {
+        let page = address / PAGE_BYTES;
+        self.owned[page / 32].get() >> (page % 32) & 1 == 1
+    }
+}
+
+thread_local! {
+    /// Whether what the host asks memory for goes to the SDK.
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls a function of the host that answers with lists or texts, whose memory then comes from the size classes.
+pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
+    OURS.set(true);
+    let answer = call();
+    OURS.set(false);
+    answer
+}
+
+/// Gives the host memory for an answer; what the canonical ABI calls `realloc`.
+///
+/// # Safety
+///
+/// The host calls it as the canonical ABI says: with what an earlier call returned, or with nothing.
+#[unsafe(export_name = "cabi_realloc")]
+unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+    if size == 0 && old_size == 0 {
+        // An aligned address that is never read.
+        return align as *mut u8;
+    }
+    // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory.
+    let piece = unsafe {
+        let (old_layout, layout) =
+            (Layout::from_size_align_unchecked(old_size, align), Layout::from_size_align_unchecked(size, align));
+        match (old_size, OURS.get()) {
+            (0, true) => ALLOCATOR.alloc(layout),
+            (0, false) => System.alloc(layout),
+            (_, true) => ALLOCATOR.realloc(old, old_layout, size),
+            (_, false) => System.realloc(old, old_layout, size),
+        }
+    };
+    if piece.is_null() {
+        wasm32::unreachable();
+    }
+    piece
+}
