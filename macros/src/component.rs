@@ -2,14 +2,20 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::parse::{Parse as _, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{FnArg, ItemFn, Path, ReturnType, Signature, Token, Type, parse_quote};
+use syn::{FnArg, Ident, ItemFn, ReturnType, Signature, Type};
+
+use crate::options::Options;
 
 pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = Options::parse.parse2(options).and_then(|options| {
         let function = parse_function(item.clone())?;
         validate(&function.sig)?;
+        if let Some(service) = &options.service {
+            validate_service(&options, service, &function.sig)?;
+            return Ok(expand_service(&options, &function));
+        }
         Ok(expand(&options, &function))
     });
     // The user's function stays beside the error, so that editors go on understanding the rest of the file.
@@ -17,38 +23,6 @@ pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenSt
         let error = error.into_compile_error();
         quote!(#item #error)
     })
-}
-
-struct Options {
-    wayside: Path,
-}
-
-impl Parse for Options {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut options = Self { wayside: parse_quote!(::wayside) };
-        while !input.is_empty() {
-            if !input.peek(Token![crate]) {
-                let name: TokenStream = input.parse()?;
-                return Err(syn::Error::new_spanned(
-                    &name,
-                    format!("unknown option `{name}`; `http_component` has the option `crate = path`"),
-                ));
-            }
-            let option = input.parse::<Token![crate]>()?;
-            if !input.peek(Token![=]) {
-                return Err(syn::Error::new_spanned(
-                    option,
-                    "`crate` needs the path of the `wayside` crate, as in `crate = roadside`",
-                ));
-            }
-            input.parse::<Token![=]>()?;
-            options.wayside = input.call(Path::parse_mod_style)?;
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(options)
-    }
 }
 
 fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
@@ -91,6 +65,38 @@ fn validate(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
+/// A service is made once, without a request at hand, and reads bodies in its own way.
+fn validate_service(options: &Options, service: &Ident, signature: &Signature) -> syn::Result<()> {
+    if let Some(asyncness) = &signature.asyncness {
+        return Err(syn::Error::new_spanned(asyncness, "a function that makes a service cannot be `async`"));
+    }
+    if let Some(argument) = signature.inputs.first() {
+        return Err(syn::Error::new_spanned(
+            argument,
+            "a function that makes a service takes no argument; the service gets the requests",
+        ));
+    }
+    if options.max_body.is_some() {
+        return Err(syn::Error::new_spanned(
+            service,
+            "`service` and `max_body` do not go together: a service limits bodies in its own way",
+        ));
+    }
+    Ok(())
+}
+
+fn expand_service(options: &Options, function: &ItemFn) -> TokenStream {
+    let wayside = &options.wayside;
+    let name = &function.sig.ident;
+    quote! {
+        #function
+
+        const _: () = {
+            #wayside::__private::export!(|request| #wayside::__private::answer_service(#name, request));
+        };
+    }
+}
+
 fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     let wayside = &options.wayside;
     let name = &function.sig.ident;
@@ -113,6 +119,10 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     } else {
         quote!(|#argument| ::core::future::ready(#name(#pattern)))
     };
+    let body_limit = match options.max_body {
+        Some(bytes) => quote!(#bytes),
+        None => quote!(#wayside::extract::BODY_LIMIT),
+    };
     quote! {
         #function
 
@@ -123,7 +133,7 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
                 #response_check
             };
 
-            #wayside::__private::export!(#call);
+            #wayside::__private::export!(|request| #wayside::__private::answer(#call, request, #body_limit));
         };
     }
 }

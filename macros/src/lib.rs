@@ -1,6 +1,8 @@
 //! The attribute macros of the [`wayside`](https://docs.rs/wayside) crate. Use them from there.
 
 mod component;
+mod options;
+mod test;
 
 use proc_macro::TokenStream;
 
@@ -12,6 +14,10 @@ use proc_macro::TokenStream;
 ///
 /// # Options
 ///
+/// - `max_body = "10 MiB"`: how many bytes of a body an extractor reads into memory; 2 MiB by default. The units are B, kB,
+///   KiB, MB, MiB, GB and GiB.
+/// - `service`: the function makes a `tower_service::Service`, as an `axum::Router` is, once an instance, and the service is
+///   the handler. Needs the feature `tower`.
 /// - `crate = path`: where the `wayside` crate is found, when it goes by another name; `::wayside` by default.
 ///
 /// # Errors
@@ -21,4 +27,17 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
     component::http_component(options.into(), item.into()).into()
+}
+
+/// Makes an `async` function a test, which runs on the native executor of the `wayside` crate.
+///
+/// It is `#[test]` and `wayside::test::block_on` in one; a function that is not `async` is a plain `#[test]`. The option `crate = path` says where the `wayside` crate is found,
+/// when it goes by another name.
+///
+/// # Errors
+///
+/// The compiler rejects a function that takes arguments, and says so.
+#[proc_macro_attribute]
+pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    test::test(options.into(), item.into()).into()
 }

@@ -1,7 +1,11 @@
 //! What a handler can take as its argument.
 
+#[cfg(feature = "form")]
+mod form;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "multipart")]
+pub mod multipart;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,10 +18,15 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use crate::sys::{Here, IncomingRequest as _, World};
 use crate::{Body, Error, IntoResponse, Request};
 
+#[cfg(feature = "form")]
+pub use form::{Form, Query};
 #[cfg(feature = "json")]
 pub use json::Json;
+#[cfg(feature = "multipart")]
+pub use multipart::Multipart;
 
-/// How many bytes of a body an extractor reads into memory: 2 MiB.
+/// How many bytes of a body an extractor reads into memory, unless `#[http_component(max_body = "…")]` says otherwise:
+/// 2 MiB.
 ///
 /// A longer body is answered with 413, before any of it is read if its length is known. Handlers that take [`Body`] or
 /// [`Request`] read as much as they like; [`Body::limited`] sets a limit of their own.
@@ -71,11 +80,25 @@ pub trait FromRequest: Sized {
 }
 
 /// A request as it arrived: each part is fetched from the host only when it is asked for.
-pub struct IncomingRequest(<Here as World>::IncomingRequest);
+pub struct IncomingRequest {
+    request: <Here as World>::IncomingRequest,
+    body_limit: u64,
+}
 
 impl IncomingRequest {
     pub(crate) fn new(request: <Here as World>::IncomingRequest) -> Self {
-        Self(request)
+        Self { request, body_limit: BODY_LIMIT }
+    }
+
+    pub(crate) fn with_body_limit(self, bytes: u64) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// How many bytes of the body an extractor should read into memory: [`BODY_LIMIT`], or what `max_body` of
+    /// [`http_component`](crate::http_component) says.
+    #[must_use]
+    pub fn body_limit(&self) -> u64 {
+        self.body_limit
     }
 
     /// The method.
@@ -84,7 +107,7 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no method (RFC 9110, section 9.1).
     pub fn method(&self) -> Result<Method, Error> {
-        self.0.method()
+        self.request.method()
     }
 
     /// The target, with scheme and authority where the host tells them.
@@ -93,7 +116,7 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no URI.
     pub fn uri(&self) -> Result<Uri, Error> {
-        self.0.uri()
+        self.request.uri()
     }
 
     /// The fields, with `host` restored.
@@ -102,13 +125,13 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no field, or more than 24 576 of them.
     pub fn headers(&self) -> Result<HeaderMap, Error> {
-        self.0.headers()
+        self.request.headers()
     }
 
     /// The body.
     #[must_use]
     pub fn into_body(self) -> Body {
-        self.0.into_body()
+        self.request.into_body()
     }
 
     /// All of it, as the `http` crate's type.
@@ -191,7 +214,8 @@ macro_rules! from_whole_body {
             type Rejection = Error;
 
             async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
-                let $bytes = whole(request.into_body()).await?;
+                let limit = request.body_limit();
+                let $bytes = whole(request.into_body(), limit).await?;
                 $made
             }
         }
@@ -200,8 +224,9 @@ macro_rules! from_whole_body {
             type Rejection = Error;
 
             async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+                let limit = request.body_limit();
                 let (parts, body) = request.into_request()?.into_parts();
-                let $bytes = whole(body).await?;
+                let $bytes = whole(body, limit).await?;
                 let made: Result<$type, Error> = $made;
                 Ok(Self::from_parts(parts, made?))
             }
@@ -217,14 +242,21 @@ from_whole_body! {
     });
 }
 
-/// Reads a body of at most [`BODY_LIMIT`] bytes.
-async fn whole(body: Body) -> Result<Bytes, Error> {
-    body.limited(BODY_LIMIT).bytes().await.map_err(|error| {
+/// Reads a body of at most `limit` bytes.
+async fn whole(body: Body, limit: u64) -> Result<Bytes, Error> {
+    body.limited(limit).bytes().await.map_err(|error| {
         let detail = if error.is_too_large() {
-            format!("the request body is longer than {BODY_LIMIT} bytes")
+            format!("the request body is longer than {limit} bytes")
         } else {
             "the request body could not be read".to_owned()
         };
         Error::from(error).with_detail(detail)
     })
+}
+
+/// The media type of a body, in lower case and without its parameters.
+#[cfg(any(feature = "json", feature = "form"))]
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -9,13 +9,13 @@ use crate::{FromRequest, IncomingRequest, IntoResponse};
 ///
 /// The macro brings every shape of handler into this one: a function of one argument (`()` where the user's has none)
 /// that returns a future.
-pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest) -> Answer
+pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest, body_limit: u64) -> Answer
 where
     A: FromRequest,
     F: Future<Output = R>,
     R: IntoResponse,
 {
-    match A::from_request(request).await {
+    match A::from_request(request.with_body_limit(body_limit)).await {
         Ok(argument) => handler(argument).await.into_answer(),
         Err(rejection) => rejection.into_answer(),
     }
@@ -26,3 +26,15 @@ pub fn check_argument<A: FromRequest>() {}
 
 /// Makes the compiler point at the return type when it is no answer.
 pub fn check_response<R: IntoResponse>() {}
+
+/// Stands where the feature is missing, so that the compiler's complaint names it.
+#[cfg(not(feature = "tower"))]
+#[derive(Debug)]
+pub struct TheFeatureTowerOfTheCrateWayside;
+
+/// Complains that a service cannot be a handler.
+#[cfg(not(feature = "tower"))]
+pub async fn answer_service(_: TheFeatureTowerOfTheCrateWayside, request: IncomingRequest) -> Answer {
+    drop(request);
+    Answer::untyped(crate::Body::empty())
+}

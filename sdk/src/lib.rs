@@ -11,6 +11,9 @@ pub mod extract;
 mod field;
 mod handler;
 pub mod respond;
+#[cfg(feature = "tower")]
+mod service;
+pub mod sse;
 mod sys;
 pub mod task;
 #[cfg(not(target_family = "wasm"))]
@@ -29,8 +32,8 @@ pub use error::Error;
 pub use extract::Json;
 pub use extract::{FromRequest, IncomingRequest};
 pub use respond::{Html, IntoResponse};
-pub use task::spawn;
-pub use wayside_macros::http_component;
+pub use task::{spawn, wait_until};
+pub use wayside_macros::{http_component, test};
 
 /// An HTTP request; `http`'s own type, with [`Body`] as the default body.
 pub type Request<B = Body> = http::Request<B>;
@@ -41,6 +44,10 @@ pub type Response<B = Body> = http::Response<B>;
 /// What the attribute macros expand to. Not API: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(not(feature = "tower"))]
+    pub use crate::handler::answer_service;
     pub use crate::handler::{answer, check_argument, check_response};
+    #[cfg(feature = "tower")]
+    pub use crate::service::answer_service;
     pub use crate::sys::export::*;
 }

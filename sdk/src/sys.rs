@@ -25,7 +25,7 @@ mod native;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::export;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Arrived, Native as Here, OutboundAnswer, OutboundHandler, set_outbound};
+pub(crate) use native::{Arrived, Native as Here, set_outbound, timer};
 
 #[cfg(all(target_family = "wasm", not(all(target_os = "wasi", target_env = "p2"))))]
 compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");

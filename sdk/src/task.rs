@@ -48,8 +48,33 @@ where
         }
         Poll::Ready(())
     });
-    let job = start(Box::pin(run));
+    let job = start(Box::pin(run), Until::ResponseEnds);
     Task { state, job, detached: false }
+}
+
+/// Runs a future beside the current one, and on after the response has been sent, until it ends.
+///
+/// The client does not wait for it; the instance does, and takes no other request meanwhile. It runs also when the client
+/// goes away, but not when the handler panics. Natively, [`test::block_on`](crate::test::block_on) waits for it.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{client, http_component, wait_until};
+///
+/// #[http_component]
+/// fn handle() -> &'static str {
+///     wait_until(async {
+///         if let Err(error) = client::get("https://metrics.example/hit").await {
+///             eprintln!("not counted: {error}");
+///         }
+///     });
+///     "done\n"
+/// }
+/// # fn main() {}
+/// ```
+pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
+    start(Box::pin(future), Until::ItEnds);
 }
 
 /// A spawned future; awaiting it yields what the future yields.
@@ -143,22 +168,37 @@ impl Wake for Job {
 
 type Run = Pin<Box<dyn Future<Output = ()>>>;
 
+/// How long a future runs beside the handler.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    ResponseEnds,
+    ItEnds,
+}
+
+/// A future that runs beside the handler.
+struct Spawned {
+    job: Arc<Job>,
+    run: Run,
+    until: Until,
+}
+
 thread_local! {
     /// The spawned futures of this thread. A future that is being polled is not in it.
-    static SPAWNED: RefCell<VecDeque<(Arc<Job>, Run)>> = const { RefCell::new(VecDeque::new()) };
+    static SPAWNED: RefCell<VecDeque<Spawned>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// Adds a future to those that run beside the handler.
-fn start(run: Run) -> Arc<Job> {
+fn start(run: Run, until: Until) -> Arc<Job> {
     let job = Job::new();
-    SPAWNED.with_borrow_mut(|spawned| spawned.push_back((Arc::clone(&job), run)));
+    let spawned = Spawned { job: Arc::clone(&job), run, until };
+    SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
     job
 }
 
 /// Runs a future of a world beside the handler until the exchange ends.
 #[allow(dead_code, reason = "the worlds that upload bodies use it")]
 pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
-    start(Box::pin(future));
+    start(Box::pin(future), Until::ResponseEnds);
 }
 
 /// Whether nothing was spawned that could go on while the current future blocks the whole thread.
@@ -191,11 +231,17 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Ends an exchange: spawned futures that have something to learn are polled once more, then all are dropped.
+/// Ends an exchange: futures that have something to learn are polled once more, those that are waited for to their end,
+/// and the others are dropped.
 ///
 /// So a task that writes a body learns that the client went away, which is what ended the exchange.
 pub(crate) fn end() {
     run_spawned();
+    while SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds)) {
+        if !run_spawned() {
+            Here::park();
+        }
+    }
     while let Some(spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) {
         drop(spawned);
     }
@@ -206,15 +252,15 @@ fn run_spawned() -> bool {
     let mut progress = false;
     let mut round = SPAWNED.with_borrow_mut(mem::take);
     let mut waiting = VecDeque::with_capacity(round.len());
-    while let Some((job, mut run)) = round.pop_front() {
-        if job.take_woken() {
+    while let Some(mut spawned) = round.pop_front() {
+        if spawned.job.take_woken() {
             progress = true;
-            let waker = Waker::from(Arc::clone(&job));
-            if run.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            let waker = Waker::from(Arc::clone(&spawned.job));
+            if spawned.run.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
                 continue;
             }
         }
-        waiting.push_back((job, run));
+        waiting.push_back(spawned);
     }
     SPAWNED.with_borrow_mut(|spawned| {
         // What was spawned in this round comes after what was there before.
@@ -261,6 +307,18 @@ mod tests {
         block_on(async {
             spawn(async { STEPS.fetch_add(1, Ordering::Relaxed) }).detach();
             sleep(Duration::from_millis(1)).await;
+        });
+        assert_eq!(STEPS.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_waited_for_runs_to_its_end_after_the_future() {
+        static STEPS: AtomicUsize = AtomicUsize::new(0);
+        crate::test::block_on(async {
+            wait_until(async {
+                sleep(Duration::from_millis(2)).await;
+                STEPS.fetch_add(1, Ordering::Relaxed);
+            });
         });
         assert_eq!(STEPS.load(Ordering::Relaxed), 1);
     }

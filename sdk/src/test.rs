@@ -1,7 +1,8 @@
 //! Testing handlers natively, under plain `cargo test`.
 //!
-//! A handler stays the function that you wrote, so a test calls it. [`block_on`] runs an async one, and [`outbound`]
-//! answers the calls that it makes to other servers.
+//! A handler stays the function that you wrote, so a test calls it. [`macro@test`](crate::test) or [`block_on`] runs what is
+//! async, [`outbound`] answers the calls that it makes to other servers, and [`pause`] stops the clock, so that a test of
+//! an hour takes no time.
 //!
 //! # Examples
 //!
@@ -20,12 +21,21 @@
 //! assert_eq!(test::block_on(handle("Ada".to_owned())).unwrap(), "hello Ada");
 //! ```
 
+mod clock;
+mod mock;
+
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::{Body, IncomingRequest, IntoResponse, Request, sys, task};
+use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, task};
 
-/// Runs a future to its end on this thread, with everything that it spawned.
+pub use clock::{Pause, advance, pause};
+pub use mock::{Call, Mock};
+
+/// Runs a future to its end on this thread, with everything that it spawned; what it leaves to
+/// [`wait_until`](crate::wait_until) as well.
 ///
 /// # Panics
 ///
@@ -51,25 +61,34 @@ pub fn incoming<B: Into<Body>>(request: Request<B>) -> IncomingRequest {
     IncomingRequest::new(sys::Arrived(request.map(Into::into)))
 }
 
-/// Answers the outbound calls of this thread with a function, until the returned guard is dropped.
-///
-/// Without it every outbound call fails. Guards nest: the newest answers.
-pub fn outbound<H, F>(handler: H) -> Outbound
-where
-    H: Fn(Request) -> F + 'static,
-    F: Future<Output: IntoResponse> + Send + 'static,
-{
-    let handler = Rc::new(move |request| -> sys::OutboundAnswer {
-        let answer = handler(request);
-        Box::pin(async move { answer.await.into_response() })
-    });
-    Outbound { previous: sys::set_outbound(Some(handler)) }
+/// What can answer outbound calls: a function of the request, or a [`Mock`].
+pub trait Upstream {
+    /// Answers a call.
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
 }
 
-/// Keeps the function given to [`outbound`] in place.
+impl<H, F> Upstream for H
+where
+    H: Fn(Request) -> F,
+    F: Future<Output: IntoResponse> + Send + 'static,
+{
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+        let answer = self(request);
+        Box::pin(async move { answer.await.into_response() })
+    }
+}
+
+/// Answers the outbound calls of this thread, until the returned guard is dropped.
+///
+/// Without it every outbound call fails. Guards nest: the newest answers.
+pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
+    Outbound { previous: sys::set_outbound(Some(Rc::new(upstream))) }
+}
+
+/// Keeps what was given to [`outbound`] in place.
 #[must_use = "outbound calls are answered only as long as this lives"]
 pub struct Outbound {
-    previous: Option<sys::OutboundHandler>,
+    previous: Option<Rc<dyn Upstream>>,
 }
 
 impl Drop for Outbound {
@@ -78,8 +97,8 @@ impl Drop for Outbound {
     }
 }
 
-impl std::fmt::Debug for Outbound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound").finish_non_exhaustive()
     }
 }

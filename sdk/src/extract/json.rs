@@ -1,10 +1,10 @@
 //! JSON in and out of a handler.
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::whole;
+use super::{media_type, whole};
 use crate::respond::Answer;
 use crate::{Error, FromRequest, IncomingRequest, IntoResponse, Response};
 
@@ -44,7 +44,8 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
                 "the request body must have the content-type application/json",
             ));
         }
-        serde_json::from_slice(&whole(request.into_body()).await?).map(Self).map_err(rejection)
+        let limit = request.body_limit();
+        serde_json::from_slice(&whole(request.into_body(), limit).await?).map(Self).map_err(rejection)
     }
 }
 
@@ -63,11 +64,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 
 /// Whether the fields declare a JSON body: `application/json`, or a structured syntax suffix (RFC 6839, section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let media_type = media_type(headers);
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 fn rejection(error: serde_json::Error) -> Error {
@@ -78,6 +76,8 @@ fn rejection(error: serde_json::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn accepts(content_type: &str) -> bool {

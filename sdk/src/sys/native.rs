@@ -1,12 +1,10 @@
 //! The native world: no host, nothing exported. Handlers are plain functions that tests call.
 
 pub(crate) mod export;
-mod timer;
+pub(crate) mod timer;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
@@ -18,6 +16,7 @@ use http_body::SizeHint;
 
 use super::World;
 use crate::client::Kind;
+use crate::test::Upstream;
 use crate::{Body, Request, Response, body, client, error};
 
 pub(crate) struct Native;
@@ -28,7 +27,8 @@ impl World for Native {
     type Sleep = timer::Sleep;
 
     async fn send(request: Request) -> Result<Response, client::Error> {
-        let answer = OUTBOUND.with_borrow(|handler| handler.as_ref().map(|handler| handler(request)));
+        let upstream = OUTBOUND.with_borrow(Option::clone);
+        let answer = upstream.map(|upstream| upstream.answer(request));
         match answer {
             Some(answer) => Ok(answer.await),
             None => Err(client::Error::new(
@@ -56,19 +56,13 @@ impl World for Native {
     }
 }
 
-/// The answer to an outbound call.
-pub(crate) type OutboundAnswer = Pin<Box<dyn Future<Output = Response> + Send>>;
-
-/// Answers the outbound calls of a thread.
-pub(crate) type OutboundHandler = Rc<dyn Fn(Request) -> OutboundAnswer>;
-
 thread_local! {
-    static OUTBOUND: RefCell<Option<OutboundHandler>> = const { RefCell::new(None) };
+    static OUTBOUND: RefCell<Option<Rc<dyn Upstream>>> = const { RefCell::new(None) };
 }
 
 /// Sets who answers the outbound calls of this thread, and hands back who did before.
-pub(crate) fn set_outbound(handler: Option<OutboundHandler>) -> Option<OutboundHandler> {
-    OUTBOUND.replace(handler)
+pub(crate) fn set_outbound(upstream: Option<Rc<dyn Upstream>>) -> Option<Rc<dyn Upstream>> {
+    OUTBOUND.replace(upstream)
 }
 
 /// A request that a test made.

@@ -1,6 +1,6 @@
 //! Timers of a thread, on the system's clock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +10,32 @@ use std::time::{Duration, Instant};
 
 thread_local! {
     static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
+}
+
+/// What stands in for the system's clock on this thread: it stands still until something waits for it.
+#[derive(Clone, Copy)]
+struct Paused {
+    now: Instant,
+}
+
+thread_local! {
+    static PAUSED: Cell<Option<Paused>> = const { Cell::new(None) };
+}
+
+/// Stops or starts the clock of this thread; tells whether it stood before.
+pub(crate) fn set_paused(paused: bool) -> bool {
+    PAUSED.replace(paused.then(|| Paused { now: now() })).is_some()
+}
+
+/// Moves a clock that stands still.
+pub(crate) fn advance(span: Duration) {
+    if let Some(paused) = PAUSED.get() {
+        PAUSED.set(Some(Paused { now: paused.now + span }));
+    }
+}
+
+fn now() -> Instant {
+    PAUSED.get().map_or_else(Instant::now, |paused| paused.now)
 }
 
 /// The timers of a thread.
@@ -28,7 +54,7 @@ pub(crate) struct Sleep {
 
 impl Sleep {
     pub(super) fn new(span: Duration) -> Self {
-        let now = Instant::now();
+        let now = now();
         // A span beyond what the clock can count is as good as for ever.
         let deadline = now.checked_add(span).unwrap_or(now + Duration::from_secs(86_400 * 365));
         Self { deadline, number: None }
@@ -39,7 +65,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if Instant::now() >= self.deadline {
+        if now() >= self.deadline {
             return Poll::Ready(());
         }
         TIMERS.with_borrow_mut(|timers| {
@@ -62,19 +88,25 @@ impl Drop for Sleep {
 }
 
 /// Waits for the first timer of this thread or an unpark, and wakes the timers that are due.
+///
+/// A clock that stands still is moved to the first timer instead: nothing else can happen before it.
 pub(super) fn park() {
     let first = TIMERS.with_borrow(|timers| timers.wakers.first_key_value().map(|((deadline, _), _)| *deadline));
-    match first.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+    let span = first.map(|deadline| deadline.saturating_duration_since(now()));
+    match span {
+        Some(span) if PAUSED.get().is_some() => advance(span),
         Some(Duration::ZERO) => {}
         Some(span) => thread::park_timeout(span),
         None => thread::park(),
     }
-    let now = Instant::now();
+    let now = now();
+    let mut due = Vec::new();
     TIMERS.with_borrow_mut(|timers| {
         while let Some(timer) = timers.wakers.first_entry()
             && timer.key().0 <= now
         {
-            timer.remove().wake();
+            due.push(timer.remove());
         }
     });
+    due.into_iter().for_each(Waker::wake);
 }

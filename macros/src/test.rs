@@ -1,0 +1,44 @@
+//! `#[wayside::test]`: parse, validate, expand.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::parse::{Parse as _, Parser as _};
+use syn::{ItemFn, Signature};
+
+use crate::options::Options;
+
+pub(crate) fn test(options: TokenStream, item: TokenStream) -> TokenStream {
+    let expanded = Options::parse.parse2(options).and_then(|options| {
+        let function: ItemFn = syn::parse2(item.clone())?;
+        validate(&function.sig)?;
+        Ok(expand(&options, function))
+    });
+    expanded.unwrap_or_else(|error| {
+        let error = error.into_compile_error();
+        quote!(#item #error)
+    })
+}
+
+fn validate(signature: &Signature) -> syn::Result<()> {
+    if let Some(argument) = signature.inputs.first() {
+        return Err(syn::Error::new_spanned(argument, "a test takes no arguments"));
+    }
+    Ok(())
+}
+
+fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
+    let wayside = &options.wayside;
+    // `use wayside::test` brings the attribute with the module, in the place of the built-in one; a plain function stays
+    // what it would be with that.
+    if function.sig.asyncness.take().is_none() {
+        return quote!(#[::core::prelude::v1::test] #function);
+    }
+    let ItemFn { attrs, vis, sig, block } = function;
+    quote! {
+        #[::core::prelude::v1::test]
+        #(#attrs)*
+        #vis #sig {
+            #wayside::test::block_on(async move #block)
+        }
+    }
+}

@@ -1,0 +1,6 @@
+#[wayside::test]
+async fn it_works(name: String) {
+    drop(name);
+}
+
+fn main() {}

@@ -1,0 +1,126 @@
+//! Query strings and forms.
+
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+
+use super::{media_type, whole};
+use crate::{Error, FromRequest, IncomingRequest};
+
+/// The query of the URI, read into a type. Needs the feature `form`.
+///
+/// A query of another shape is answered with 400.
+///
+/// # Examples
+///
+/// ```
+/// use serde::Deserialize;
+/// use wayside::extract::Query;
+/// use wayside::http_component;
+///
+/// #[derive(Deserialize)]
+/// struct Search { q: String, page: Option<u32> }
+///
+/// #[http_component]
+/// fn handle(Query(search): Query<Search>) -> String {
+///     format!("page {} of {}\n", search.page.unwrap_or(1), search.q)
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        let uri = request.uri()?;
+        serde_urlencoded::from_str(uri.query().unwrap_or_default())
+            .map(Self)
+            .map_err(|error| Error::new(StatusCode::BAD_REQUEST, format!("the query is not the expected one: {error}")))
+    }
+}
+
+/// A form, `application/x-www-form-urlencoded`, read into a type. Needs the feature `form`.
+///
+/// Another media type is answered with 415, a form of another shape with 422, one over the limit for bodies with 413.
+///
+/// # Examples
+///
+/// ```
+/// use serde::Deserialize;
+/// use wayside::extract::Form;
+/// use wayside::http_component;
+///
+/// #[derive(Deserialize)]
+/// struct Login { name: String }
+///
+/// #[http_component]
+/// fn handle(Form(login): Form<Login>) -> String {
+///     format!("hello {}\n", login.name)
+/// }
+/// # fn main() {}
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        if media_type(&request.headers()?) != "application/x-www-form-urlencoded" {
+            return Err(Error::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the request body must have the content-type application/x-www-form-urlencoded",
+            ));
+        }
+        let limit = request.body_limit();
+        serde_urlencoded::from_bytes(&whole(request.into_body(), limit).await?).map(Self).map_err(|error| {
+            Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is not the expected one: {error}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::test::{block_on, incoming};
+    use crate::{Body, Request};
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Person {
+        name: String,
+        age: u8,
+    }
+
+    fn query(uri: &str) -> Result<Person, StatusCode> {
+        let request = Request::get(uri).body(Body::empty()).unwrap();
+        block_on(Query::from_request(incoming(request))).map(|Query(person)| person).map_err(|error| error.status())
+    }
+
+    fn form(content_type: &str, body: &'static str) -> Result<Person, StatusCode> {
+        let request = Request::post("/").header("content-type", content_type).body(body).unwrap();
+        block_on(Form::from_request(incoming(request))).map(|Form(person)| person).map_err(|error| error.status())
+    }
+
+    #[test]
+    fn a_query_is_decoded() {
+        assert_eq!(query("/?name=Ada%20L+x&age=36"), Ok(Person { name: "Ada L x".to_owned(), age: 36 }));
+    }
+
+    #[test]
+    fn another_query_is_400() {
+        for bad in ["/", "/?name=Ada", "/?name=Ada&age=old", "/?name=Ada&age=300"] {
+            assert_eq!(query(bad), Err(StatusCode::BAD_REQUEST), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_form_needs_its_media_type_and_shape() {
+        let media_type = "application/x-www-form-urlencoded; charset=utf-8";
+        assert_eq!(form(media_type, "name=Ada&age=36"), Ok(Person { name: "Ada".to_owned(), age: 36 }));
+        assert_eq!(form("text/plain", "name=Ada&age=36"), Err(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        assert_eq!(form(media_type, "name=Ada"), Err(StatusCode::UNPROCESSABLE_ENTITY));
+    }
+}

@@ -1,0 +1,204 @@
+//! Server-sent events: a response that goes on as long as there is something to tell.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use futures_util::stream;
+//! use wayside::http_component;
+//! use wayside::sse::{Event, Sse};
+//!
+//! #[http_component]
+//! fn handle() -> Sse {
+//!     let events = (1..=3).map(|number| Ok::<_, Infallible>(Event::new(format!("number {number}"))));
+//!     Sse::new(stream::iter(events))
+//! }
+//! # fn main() {}
+//! ```
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, header};
+use pin_project_lite::pin_project;
+
+use crate::time::{Sleep, sleep};
+use crate::{Body, IntoResponse, Response};
+
+/// A stream of events (the `text/event-stream` of the HTML standard), each sent at once.
+///
+/// An error of the stream breaks the response off; the client connects again by itself.
+#[derive(Debug)]
+pub struct Sse {
+    body: Body,
+}
+
+/// How long the stream may be silent before a comment is sent to keep the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+impl Sse {
+    /// Makes a response of a stream of events, with a comment after every 15 seconds of silence, so that what stands
+    /// between the two ends keeps the connection.
+    pub fn new<S, E>(events: S) -> Self
+    where
+        S: Stream<Item = Result<Event, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        Self::with_keep_alive(events, Some(KEEP_ALIVE))
+    }
+
+    /// Makes a response of a stream of events, with a comment after each silence of the given length, or none.
+    pub fn with_keep_alive<S, E>(events: S, silence: Option<Duration>) -> Self
+    where
+        S: Stream<Item = Result<Event, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+    {
+        Self { body: Body::from_stream(Lines { events, silence, comment_due: None }) }
+    }
+}
+
+impl IntoResponse for Sse {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(self.body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    lines: String,
+}
+
+impl Event {
+    /// Makes an event with data, which may have several lines.
+    #[must_use]
+    pub fn new(data: impl AsRef<str>) -> Self {
+        let mut event = Self { lines: String::new() };
+        // A line break of any kind ends a line of the stream.
+        for line in data.as_ref().replace("\r\n", "\n").split(['\n', '\r']) {
+            event.push("data", line);
+        }
+        event
+    }
+
+    /// Sets the kind of the event; `message` without it. Line breaks are left out.
+    #[must_use]
+    pub fn kind(mut self, kind: impl AsRef<str>) -> Self {
+        self.push("event", &one_line(kind.as_ref()));
+        self
+    }
+
+    /// Sets the id that the client sends as `last-event-id` when it connects again. Line breaks and NUL are left out.
+    #[must_use]
+    pub fn id(mut self, id: impl AsRef<str>) -> Self {
+        self.push("id", &one_line(id.as_ref()).replace('\0', ""));
+        self
+    }
+
+    /// Sets how long the client waits before it connects again, in whole milliseconds.
+    #[must_use]
+    pub fn retry(mut self, after: Duration) -> Self {
+        self.push("retry", &after.as_millis().to_string());
+        self
+    }
+
+    fn push(&mut self, field: &str, value: &str) {
+        for part in [field, ": ", value, "\n"] {
+            self.lines.push_str(part);
+        }
+    }
+
+    fn into_bytes(mut self) -> Bytes {
+        self.lines.push('\n');
+        self.lines.into()
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], "")
+}
+
+pin_project! {
+    struct Lines<S> {
+        #[pin]
+        events: S,
+        silence: Option<Duration>,
+        comment_due: Option<Sleep>,
+    }
+}
+
+impl<S, E> Stream for Lines<S>
+where
+    S: Stream<Item = Result<Event, E>>,
+{
+    type Item = Result<Bytes, E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.project();
+        if let Poll::Ready(event) = this.events.poll_next(cx) {
+            *this.comment_due = None;
+            return Poll::Ready(event.map(|event| event.map(Event::into_bytes)));
+        }
+        let Some(silence) = *this.silence else {
+            return Poll::Pending;
+        };
+        let due = this.comment_due.get_or_insert_with(|| sleep(silence));
+        if Pin::new(due).poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        *this.comment_due = None;
+        Poll::Ready(Some(Ok(Bytes::from_static(b":\n\n"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+    use crate::test::{block_on, pause};
+
+    #[test]
+    fn an_event_has_a_line_for_each_part_and_each_line_of_data() {
+        let event = Event::new("one\ntwo\r\nthree").kind("note\n").id("7").retry(Duration::from_secs(2));
+        let expected = "data: one\ndata: two\ndata: three\nevent: note\nid: 7\nretry: 2000\n\n";
+        assert_eq!(event.into_bytes(), expected);
+    }
+
+    #[test]
+    fn data_cannot_smuggle_another_field_in() {
+        assert_eq!(Event::new("a\rid: 1").into_bytes(), "data: a\ndata: id: 1\n\n");
+    }
+
+    #[test]
+    fn silence_is_broken_by_a_comment() {
+        let _paused = pause();
+        block_on(async {
+            let late = async {
+                sleep(Duration::from_secs(20)).await;
+                Ok::<_, Infallible>(Event::new("late"))
+            };
+            let mut body = Sse::new(stream::once(late)).into_response().into_body();
+            assert_eq!(body.next_chunk().await.unwrap().unwrap(), ":\n\n");
+            assert_eq!(body.next_chunk().await.unwrap().unwrap(), "data: late\n\n");
+            assert!(body.next_chunk().await.is_none());
+        });
+    }
+
+    #[test]
+    fn without_keep_alive_there_are_events_only() {
+        let events = stream::iter(1..=2).map(|number| Ok::<_, Infallible>(Event::new(number.to_string())));
+        let body = Sse::with_keep_alive(events, None).into_response().into_body();
+        assert_eq!(block_on(body.text()).unwrap(), "data: 1\n\ndata: 2\n\n");
+    }
+}

@@ -1,0 +1,92 @@
+//! A clock that stands still.
+
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::sys::timer;
+
+/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped.
+///
+/// When every future waits and one of them for time to pass, the clock jumps to the first moment that one waits for: a
+/// sleep of an hour takes no time. [`advance`] moves it by hand.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::{test, time};
+///
+/// let _paused = test::pause();
+/// test::block_on(time::sleep(Duration::from_secs(3600)));
+/// ```
+pub fn pause() -> Pause {
+    Pause { stood_before: timer::set_paused(true), not_send: PhantomData }
+}
+
+/// Moves the clock that [`pause`] stopped; does nothing to one that runs.
+pub fn advance(span: Duration) {
+    timer::advance(span);
+}
+
+/// Keeps the clock of this thread stopped.
+#[must_use = "the clock stands still only as long as this lives"]
+#[derive(Debug)]
+pub struct Pause {
+    stood_before: bool,
+    // It belongs to the thread whose clock it stopped.
+    not_send: PhantomData<Rc<()>>,
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        if !self.stood_before {
+            timer::set_paused(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::test::block_on;
+    use crate::time::{interval, sleep, timeout};
+
+    #[test]
+    fn a_paused_clock_jumps_to_what_is_waited_for() {
+        let _paused = pause();
+        let hour = Duration::from_secs(3600);
+        assert!(block_on(timeout(hour, sleep(2 * hour))).is_err());
+        assert!(block_on(timeout(2 * hour, sleep(hour))).is_ok());
+    }
+
+    #[test]
+    fn a_paused_clock_moves_by_hand() {
+        let _paused = pause();
+        block_on(async {
+            let mut nap = sleep(Duration::from_secs(60));
+            let is_over =
+                |nap: &mut crate::time::Sleep, cx: &mut std::task::Context<'_>| Pin::new(nap).poll(cx).is_ready();
+            assert!(!poll_fn(|cx| Poll::Ready(is_over(&mut nap, cx))).await);
+            advance(Duration::from_secs(59));
+            assert!(!poll_fn(|cx| Poll::Ready(is_over(&mut nap, cx))).await);
+            advance(Duration::from_secs(1));
+            assert!(poll_fn(|cx| Poll::Ready(is_over(&mut nap, cx))).await);
+        });
+    }
+
+    #[test]
+    fn an_interval_ticks_at_once_and_then_after_each_period() {
+        let _paused = pause();
+        block_on(async {
+            let mut clock = interval(Duration::from_secs(10));
+            clock.tick().await;
+            assert!(timeout(Duration::from_secs(9), clock.tick()).await.is_err());
+            assert!(timeout(Duration::from_secs(2), clock.tick()).await.is_ok());
+        });
+    }
+}
