@@ -224,6 +224,15 @@ impl Body {
         String::from_utf8(self.bytes().await?.into()).map_err(Error::utf8)
     }
 
+    /// The bytes of a body that are at hand, to send them again; none of one that streams.
+    pub(crate) fn share(&self) -> Option<Bytes> {
+        match &self.data {
+            Data::Empty => Some(Bytes::new()),
+            Data::Bytes(bytes) => Some(bytes.clone()),
+            Data::Incoming(_) | Data::Stream(_) => None,
+        }
+    }
+
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
         Self { data: Data::Stream(Box::pin(body)), trailers: None }
     }

@@ -1,20 +1,46 @@
 //! Requests to other servers.
+//!
+//! [`get`] is the shortest way, a [`Client`] the one with all the choices, and [`send`] one exchange and nothing more: what
+//! a proxy needs.
 
+mod builder;
 mod error;
+mod redirect;
+mod request;
+mod response;
+#[cfg(feature = "tower")]
+mod service;
+
+use std::time::Duration;
 
 use http::Uri;
 
 use crate::sys::{Here, World};
 use crate::{Body, Request, Response};
 
+pub use builder::{Client, ClientBuilder};
 pub use error::Error;
 pub(crate) use error::Kind;
+pub use request::RequestBuilder;
+pub use response::ResponseExt;
 
-/// Sends a request and answers when the head of the response has arrived.
+/// The time limits of one exchange; none where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timeouts {
+    /// Kept by the component's own clock, to the end of the response's body.
+    pub(crate) total: Option<Duration>,
+    pub(crate) connect: Option<Duration>,
+    pub(crate) first_byte: Option<Duration>,
+    pub(crate) between_bytes: Option<Duration>,
+}
+
+/// Sends a request and answers when the head of the response has arrived: one exchange, without redirects, and without a
+/// time limit but the host's.
 ///
 /// The body of the request is sent meanwhile, and goes on being sent while the response is read. The URI must be
-/// absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one connection only (RFC 9110, section 7.6.1) are left out, those that a `connection`
-/// field names among them, so that a request which came in can be sent on as it is.
+/// absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
+/// connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field names among them, so that a
+/// request which came in can be sent on as it is.
 ///
 /// # Errors
 ///
@@ -32,20 +58,14 @@ pub(crate) use error::Kind;
 /// }
 /// ```
 pub async fn send<B: Into<Body>>(request: Request<B>) -> Result<Response, Error> {
-    let request = request.map(Into::into);
-    if request.uri().scheme().is_none() || request.uri().authority().is_none() {
-        let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
-        return Err(error.with_target(request.method(), request.uri()));
-    }
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    Here::send(request).await.map_err(|error| error.with_target(&method, &uri))
+    exchange(request.map(Into::into), Timeouts::default()).await
 }
 
-/// Sends a GET request without fields and body.
+/// Sends a GET request with the client of [`Client::new`]: up to 10 redirects, 30 seconds.
 ///
 /// # Errors
 ///
-/// Fails like [`send`], and with [`Error::is_request`] if the text is not a URI.
+/// Fails like [`RequestBuilder::send`].
 ///
 /// # Examples
 ///
@@ -56,14 +76,21 @@ pub async fn send<B: Into<Body>>(request: Request<B>) -> Result<Response, Error>
 ///     Ok(client::get("https://example.org/").await?.into_body().text().await?)
 /// }
 /// ```
-pub async fn get<U>(uri: U) -> Result<Response, Error>
+pub async fn get<U>(url: U) -> Result<Response, Error>
 where
     U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
 {
-    let uri = uri.try_into().map_err(|source| Error::new(Kind::Request, "the URL is not valid").with_source(source))?;
-    let mut request = Request::new(Body::empty());
-    *request.uri_mut() = uri;
-    send(request).await
+    Client::new().get(url).send().await
+}
+
+/// One exchange, with errors that name it.
+async fn exchange(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+    if request.uri().scheme().is_none() || request.uri().authority().is_none() {
+        let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
+        return Err(error.with_target(request.method(), request.uri()));
+    }
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    Here::send(request, timeouts).await.map_err(|error| error.with_target(&method, &uri))
 }
 
 #[cfg(test)]

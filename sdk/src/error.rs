@@ -16,7 +16,8 @@ use crate::{IntoResponse, Response, body, client};
 /// stderr instead, with its chain of causes and the method and path of the request.
 ///
 /// The status of an error made by `?` is 500, with these exceptions: a [`body::Error`] that exceeded a limit is 413, any
-/// other failure to read a body 400; a [`client::Error`] that is a timeout is 504, any other 502.
+/// other failure to read the body of the request 400; a [`client::Error`] that is a timeout is 504, any other 502, and so it
+/// is with the body of a response from another server.
 ///
 /// # Examples
 ///
@@ -95,7 +96,12 @@ impl Error {
 /// The status that fits an error which reached a handler's `?`.
 fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
     if let Some(error) = error.downcast_ref::<body::Error>() {
-        return if error.is_too_large() { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+        return match (error.is_too_large(), error.is_timeout(), error.is_of_response()) {
+            (true, ..) => StatusCode::PAYLOAD_TOO_LARGE,
+            (_, true, _) => StatusCode::GATEWAY_TIMEOUT,
+            (.., true) => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::BAD_REQUEST,
+        };
     }
     if let Some(error) = error.downcast_ref::<client::Error>() {
         return if error.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };

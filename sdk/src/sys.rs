@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use http_body::SizeHint;
 
+use crate::client::Timeouts;
 use crate::{Request, Response, body, client, error};
 
 #[cfg(all(target_os = "wasi", target_env = "p2"))]
@@ -39,8 +40,11 @@ pub(crate) trait World {
     /// Completes after a span of time.
     type Sleep: Future<Output = ()> + Send + Unpin;
 
+    /// The time since some moment, on a clock that never goes back.
+    fn now() -> Duration;
+
     /// Sends a request and answers at the head of its response, while the upload goes on.
-    fn send(request: Request) -> impl Future<Output = Result<Response, client::Error>> + Send;
+    fn send(request: Request, timeouts: Timeouts) -> impl Future<Output = Result<Response, client::Error>> + Send;
 
     /// Starts a timer.
     fn sleep(span: Duration) -> Self::Sleep;

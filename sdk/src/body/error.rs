@@ -20,6 +20,10 @@ enum Kind {
         received: u64,
         declared: Option<u64>,
         reason: String,
+        of_response: bool,
+    },
+    TimedOut {
+        received: u64,
     },
     /// The body that is being sent is not as long as its head declares.
     Longer,
@@ -42,6 +46,17 @@ impl Error {
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(self.kind, Kind::BrokenOff { .. } | Kind::Aborted)
+    }
+
+    /// Whether the body of a response did not arrive in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind, Kind::TimedOut { .. })
+    }
+
+    /// Whether it was the body of a response from another server.
+    pub(crate) fn is_of_response(&self) -> bool {
+        matches!(self.kind, Kind::BrokenOff { of_response: true, .. } | Kind::TimedOut { .. })
     }
 
     /// Whether nobody reads the body any more, as when the client went away.
@@ -102,8 +117,12 @@ impl Error {
 /// What the worlds that have a host report.
 #[allow(dead_code, reason = "natively there is no host")]
 impl Error {
-    pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
-        Self { kind: Kind::BrokenOff { received, declared, reason }, source: None }
+    pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String, of_response: bool) -> Self {
+        Self { kind: Kind::BrokenOff { received, declared, reason, of_response }, source: None }
+    }
+
+    pub(crate) fn timed_out(received: u64) -> Self {
+        Self { kind: Kind::TimedOut { received }, source: None }
     }
 
     pub(crate) fn longer_than_declared() -> Self {
@@ -126,7 +145,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::BrokenOff { received, declared, reason } => {
+            Kind::BrokenOff { received, declared, reason, .. } => {
                 write!(f, "the body broke off after {received}")?;
                 if let Some(declared) = declared {
                     write!(f, " of {declared}")?;
@@ -134,6 +153,7 @@ impl fmt::Display for Error {
                 f.write_str(" bytes")?;
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
+            Kind::TimedOut { received } => write!(f, "the exchange took too long; {received} bytes had arrived"),
             Kind::Longer => f.write_str("the body is longer than its content-length"),
             Kind::Shorter { missing } => write!(f, "the body is {missing} bytes shorter than its content-length"),
             Kind::Rejected(reason) => write!(f, "the host did not take the body: {reason}"),

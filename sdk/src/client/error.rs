@@ -35,7 +35,10 @@ pub(crate) enum Kind {
     Incomplete,
     Request,
     Body,
+    Redirect,
+    Unsupported,
     Protocol,
+    Status,
     Host,
 }
 
@@ -86,6 +89,29 @@ impl Error {
     #[must_use]
     pub fn is_body(&self) -> bool {
         self.inner.kind == Kind::Body
+    }
+
+    /// Whether redirects went on for too long, or led nowhere.
+    #[must_use]
+    pub fn is_redirect(&self) -> bool {
+        self.inner.kind == Kind::Redirect
+    }
+
+    /// Whether the host cannot do what the client asks of it, as to keep a time limit.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.inner.kind == Kind::Unsupported
+    }
+
+    /// Whether the response had an error status; see [`error_for_status`](super::ResponseExt::error_for_status).
+    #[must_use]
+    pub fn is_status(&self) -> bool {
+        self.inner.kind == Kind::Status
+    }
+
+    #[allow(dead_code, reason = "used where no host keeps the time")]
+    pub(crate) fn timed_out(elapsed: crate::time::Elapsed) -> Self {
+        Self::new(Kind::Timeout, "no response in time").with_source(elapsed)
     }
 
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {

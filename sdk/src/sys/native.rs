@@ -15,8 +15,9 @@ use http::{HeaderMap, Method, Uri};
 use http_body::SizeHint;
 
 use super::World;
-use crate::client::Kind;
+use crate::client::{Kind, Timeouts};
 use crate::test::Upstream;
+use crate::time::timeout;
 use crate::{Body, Request, Response, body, client, error};
 
 pub(crate) struct Native;
@@ -26,11 +27,19 @@ impl World for Native {
     type IncomingBody = Infallible;
     type Sleep = timer::Sleep;
 
-    async fn send(request: Request) -> Result<Response, client::Error> {
+    fn now() -> Duration {
+        timer::elapsed()
+    }
+
+    async fn send(request: Request, timeouts: Timeouts) -> Result<Response, client::Error> {
         let upstream = OUTBOUND.with_borrow(Option::clone);
         let answer = upstream.map(|upstream| upstream.answer(request));
         match answer {
-            Some(answer) => Ok(answer.await),
+            Some(answer) => match timeouts.total {
+                // The finer limits are about connections, and there is none.
+                Some(limit) => timeout(limit, answer).await.map_err(client::Error::timed_out),
+                None => Ok(answer.await),
+            },
             None => Err(client::Error::new(
                 Kind::Denied,
                 "a native test has no network; answer the call with `wayside::test::outbound`",

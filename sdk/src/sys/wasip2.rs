@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use memory::lists;
 
+use crate::client::Timeouts;
 use crate::{Request, Response, client};
 
 pub(crate) struct Wasip2;
@@ -33,8 +34,12 @@ impl super::World for Wasip2 {
     type IncomingBody = incoming::IncomingBody;
     type Sleep = poll::Sleep;
 
-    async fn send(request: Request) -> Result<Response, client::Error> {
-        send::send(request).await
+    fn now() -> Duration {
+        poll::now()
+    }
+
+    async fn send(request: Request, timeouts: Timeouts) -> Result<Response, client::Error> {
+        send::send(request, timeouts).await
     }
 
     fn sleep(span: Duration) -> poll::Sleep {

@@ -34,6 +34,14 @@ pub(crate) fn advance(span: Duration) {
     }
 }
 
+/// The time since this thread asked first.
+pub(crate) fn elapsed() -> Duration {
+    thread_local! {
+        static START: Instant = now();
+    }
+    now().saturating_duration_since(START.with(|start| *start))
+}
+
 fn now() -> Instant {
     PAUSED.get().map_or_else(Instant::now, |paused| paused.now)
 }

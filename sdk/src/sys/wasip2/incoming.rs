@@ -20,8 +20,10 @@ pub(crate) struct IncomingBody {
     state: State,
     declared: Option<u64>,
     received: u64,
+    /// When the whole exchange must be done.
+    deadline: Option<Ready>,
     /// Hosts have taken the drop of a response for the end of the exchange, so it stays as long as its body.
-    _response: Option<wasi::IncomingResponse>,
+    response: Option<wasi::IncomingResponse>,
 }
 
 enum State {
@@ -48,15 +50,16 @@ struct Trailers {
 
 impl IncomingBody {
     pub(super) fn new(body: wasi::IncomingBody, declared: Option<u64>) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, _response: None }
+        Self { state: State::Unread(body), declared, received: 0, deadline: None, response: None }
     }
 
     pub(super) fn of_response(
         body: wasi::IncomingBody,
         declared: Option<u64>,
         response: wasi::IncomingResponse,
+        deadline: Option<Ready>,
     ) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, _response: Some(response) }
+        Self { state: State::Unread(body), declared, received: 0, deadline, response: Some(response) }
     }
 
     /// Runs an operation on the stream until it yields something else than "nothing yet".
@@ -78,7 +81,14 @@ impl IncomingBody {
                 }
                 Ok(None) => {
                     let ready = data.ready.get_or_insert_with(|| Ready::new(data.stream.subscribe()));
-                    ready!(ready.poll(cx));
+                    if ready.poll(cx).is_pending() {
+                        match &self.deadline {
+                            Some(deadline) => ready!(deadline.poll(cx)),
+                            None => return Poll::Pending,
+                        }
+                        self.state = State::Done;
+                        return Poll::Ready(Some(Err(Error::timed_out(self.received))));
+                    }
                 }
                 Err(error) => return Poll::Ready(self.end(error)),
             }
@@ -110,9 +120,18 @@ impl IncomingBody {
             Ok(Ok(fields)) => Ok(fields),
             Ok(Err(code)) => {
                 let (_, message) = convert::error_from_wasi(code);
-                Err(Error::broken_off(self.received, self.declared, message))
+                Err(self.broken_off(message))
             }
         })
+    }
+
+    /// Whether somebody must watch the clock while the body is read.
+    pub(super) fn has_deadline(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    fn broken_off(&self, reason: String) -> Error {
+        Error::broken_off(self.received, self.declared, reason, self.response.is_some())
     }
 
     fn open(&mut self) -> Option<&mut Data> {
@@ -140,10 +159,10 @@ impl IncomingBody {
         match (error, self.declared) {
             (StreamError::LastOperationFailed(error), _) => {
                 // The host would now claim that there are no trailers, as if all had gone well.
-                Some(Err(Error::broken_off(self.received, self.declared, error.to_debug_string())))
+                Some(Err(self.broken_off(error.to_debug_string())))
             }
             (StreamError::Closed, Some(declared)) if declared != self.received => {
-                Some(Err(Error::broken_off(self.received, Some(declared), String::new())))
+                Some(Err(self.broken_off(String::new())))
             }
             (StreamError::Closed, _) => {
                 self.state = State::Read(body);
@@ -164,9 +183,7 @@ impl crate::sys::IncomingBody for IncomingBody {
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(cx))?;
         let trailers = fields.map(|fields| convert::headers_from_wasi(&fields)).transpose();
-        Poll::Ready(trailers.map_err(|error| {
-            Error::broken_off(self.received, self.declared, format!("its trailers are not valid: {error}"))
-        }))
+        Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 
     fn size_hint(&self) -> SizeHint {

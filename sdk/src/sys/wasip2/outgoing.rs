@@ -229,7 +229,7 @@ impl<S: Slot> Output<S> {
     }
 
     async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
-        let may_block = self.slot.may_block();
+        let may_block = self.slot.may_block() && !incoming.has_deadline();
         let Self { slot, left } = self;
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }

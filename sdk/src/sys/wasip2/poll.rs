@@ -132,13 +132,27 @@ impl Entry {
     }
 }
 
+/// The time of the monotonic clock.
+pub(super) fn now() -> Duration {
+    Duration::from_nanos(monotonic_clock::now())
+}
+
+/// A pollable that is ready after a span of the monotonic clock.
+pub(super) fn after(span: Duration) -> Ready {
+    Ready::new(monotonic_clock::subscribe_duration(nanos(span)))
+}
+
+/// A span as WASI counts it; one beyond what can be counted is as good as for ever.
+pub(super) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Completes after a span of the monotonic clock.
 pub(crate) struct Sleep(Ready);
 
 impl Sleep {
     pub(super) fn new(span: Duration) -> Self {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Self(Ready::new(monotonic_clock::subscribe_duration(nanos)))
+        Self(after(span))
     }
 }
 

@@ -12,15 +12,16 @@ use super::bindings::wasi::http::types as wasi;
 use super::convert;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Writer};
-use super::poll::Ready;
+use super::poll::{self, Ready};
 use crate::body::{self, Outgoing};
-use crate::client::{Error, Kind};
+use crate::client::{Error, Kind, Timeouts};
 use crate::{Body, Request, Response, task};
 
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
-pub(super) async fn send(request: Request) -> Result<Response, Error> {
+pub(super) async fn send(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+    let options = options(&timeouts)?;
     let (head, body) = split(request);
     let Head { request, declared, is_head } = head?;
     let (outgoing, trailers) = body;
@@ -30,19 +31,47 @@ pub(super) async fn send(request: Request) -> Result<Response, Error> {
         let writer = request.body().ok().and_then(Writer::new);
         Some(writer.ok_or_else(|| Error::new(Kind::Host, "the host refused a body for the request"))?)
     };
-    let response = outgoing_handler::handle(request, None).map_err(refused)?;
+    let response = outgoing_handler::handle(request, options).map_err(refused)?;
     let upload_error = match upload {
         Some(writer) => start_upload(writer, outgoing, trailers, declared)?,
         None => None,
     };
+    let mut deadline = timeouts.total.map(poll::after);
     let mut pending = Pending { ready: None, response };
-    match poll_fn(|cx| pending.poll(cx)).await {
-        Ok(response) => receive(response, is_head),
+    let head = poll_fn(|cx| {
+        if let Poll::Ready(head) = pending.poll(cx) {
+            return Poll::Ready(head);
+        }
+        match &deadline {
+            Some(deadline) => deadline.poll(cx).map(|()| Err(out_of_time(&timeouts))),
+            None => Poll::Pending,
+        }
+    });
+    match head.await {
+        Ok(response) => receive(response, is_head, deadline.take()),
         Err(error) => match upload_error.and_then(|upload| take(&upload)) {
             Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
             None => Err(error),
         },
     }
+}
+
+/// The limits that the host keeps.
+fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, Error> {
+    if timeouts.connect.is_none() && timeouts.first_byte.is_none() && timeouts.between_bytes.is_none() {
+        return Ok(None);
+    }
+    let options = wasi::RequestOptions::new();
+    let unsupported = |()| Error::new(Kind::Unsupported, "the host cannot keep the time limits of the request");
+    options.set_connect_timeout(timeouts.connect.map(poll::nanos)).map_err(unsupported)?;
+    options.set_first_byte_timeout(timeouts.first_byte.map(poll::nanos)).map_err(unsupported)?;
+    options.set_between_bytes_timeout(timeouts.between_bytes.map(poll::nanos)).map_err(unsupported)?;
+    Ok(Some(options))
+}
+
+fn out_of_time(timeouts: &Timeouts) -> Error {
+    let span = timeouts.total.unwrap_or_default();
+    Error::new(Kind::Timeout, format!("no response within {} ms", span.as_millis()))
 }
 
 struct Head {
@@ -182,7 +211,7 @@ impl Pending {
     }
 }
 
-fn receive(incoming: wasi::IncomingResponse, is_head: bool) -> Result<Response, Error> {
+fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Ready>) -> Result<Response, Error> {
     let invalid = |reason: String| Error::new(Kind::Protocol, format!("the response is not valid: {reason}"));
     let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
     let headers = convert::headers_from_wasi(&incoming.headers()).map_err(invalid)?;
@@ -190,7 +219,7 @@ fn receive(incoming: wasi::IncomingResponse, is_head: bool) -> Result<Response, 
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };
     let body = incoming.consume().map_err(|()| Error::new(Kind::Host, "the response has no body to take"))?;
-    let mut response = Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming)));
+    let mut response = Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline)));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)

@@ -1,0 +1,237 @@
+//! A request in the making.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+
+use super::{Client, Error, Kind};
+use crate::{Body, Request, Response};
+
+/// A request in the making; what is wrong with it is reported when it is sent.
+#[derive(Debug)]
+#[must_use = "call `send` to send the request"]
+pub struct RequestBuilder {
+    client: Client,
+    request: Result<Request, Error>,
+    timeout: Option<Duration>,
+}
+
+impl RequestBuilder {
+    pub(super) fn new(client: Client, method: Method, uri: Result<Uri, Error>) -> Self {
+        let request = uri.map(|uri| {
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = method;
+            *request.uri_mut() = uri;
+            request
+        });
+        Self { client, request, timeout: None }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
+        if let Ok(request) = &mut self.request
+            && let Err(error) = change(request)
+        {
+            let error = error.with_target(request.method(), request.uri());
+            self.request = Err(error);
+        }
+        self
+    }
+
+    /// Adds a field, beside others of the same name.
+    pub fn header<K, V>(self, name: K, value: V) -> Self
+    where
+        K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
+        V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
+    {
+        self.change(|request| {
+            let name = name.try_into().map_err(|error| invalid("a field name", error))?;
+            let value = value.try_into().map_err(|error| invalid("a field value", error))?;
+            request.headers_mut().append(name, value);
+            Ok(())
+        })
+    }
+
+    /// Sets fields, in the place of others of the same names.
+    pub fn headers(self, headers: HeaderMap) -> Self {
+        self.change(|request| {
+            request.headers_mut().extend(headers);
+            Ok(())
+        })
+    }
+
+    /// Sets the `authorization` field to a bearer token (RFC 6750).
+    pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
+        let value = format!("Bearer {}", token.as_ref());
+        self.change(|request| set_authorization(request, &value))
+    }
+
+    /// Sets the `authorization` field to a name and a password (RFC 7617).
+    pub fn basic_auth(self, name: impl AsRef<str>, password: impl AsRef<str>) -> Self {
+        let value = format!("Basic {}", base64(format!("{}:{}", name.as_ref(), password.as_ref()).as_bytes()));
+        self.change(|request| set_authorization(request, &value))
+    }
+
+    /// Adds to the query of the URL. Needs the feature `form`.
+    #[cfg(feature = "form")]
+    pub fn query<T: serde::Serialize + ?Sized>(self, query: &T) -> Self {
+        self.change(|request| {
+            let added = serde_urlencoded::to_string(query).map_err(|error| invalid("the query", error))?;
+            if added.is_empty() {
+                return Ok(());
+            }
+            let path = request.uri().path();
+            let target = match request.uri().query() {
+                Some(query) if !query.is_empty() => format!("{path}?{query}&{added}"),
+                _ => format!("{path}?{added}"),
+            };
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = Some(target.try_into().map_err(|error| invalid("the query", error))?);
+            *request.uri_mut() = Uri::from_parts(parts).map_err(|error| invalid("the query", error))?;
+            Ok(())
+        })
+    }
+
+    /// Sets the body.
+    pub fn body(self, body: impl Into<Body>) -> Self {
+        self.change(|request| {
+            *request.body_mut() = body.into();
+            Ok(())
+        })
+    }
+
+    /// Sets the body to a JSON document, and the media type with it. Needs the feature `json`.
+    #[cfg(feature = "json")]
+    pub fn json<T: serde::Serialize + ?Sized>(self, document: &T) -> Self {
+        self.change(|request| {
+            let json = serde_json::to_vec(document).map_err(|error| invalid("the document", error))?;
+            set_body(request, json, "application/json");
+            Ok(())
+        })
+    }
+
+    /// Sets the body to a form, `application/x-www-form-urlencoded`, and the media type with it. Needs the feature `form`.
+    #[cfg(feature = "form")]
+    pub fn form<T: serde::Serialize + ?Sized>(self, form: &T) -> Self {
+        self.change(|request| {
+            let form = serde_urlencoded::to_string(form).map_err(|error| invalid("the form", error))?;
+            set_body(request, form, "application/x-www-form-urlencoded");
+            Ok(())
+        })
+    }
+
+    /// Limits this exchange, in the place of the client's own [`timeout`](super::ClientBuilder::timeout).
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Sends the request and answers when the head of the response has arrived, while the body goes on being sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a part of the request is not valid, and like [`send`](super::send) while it is sent; with
+    /// [`Error::is_redirect`] if there are too many redirects or one leads nowhere; with [`Error::is_timeout`] if the time
+    /// limit runs out. A response with a 4xx or 5xx status is not an error; see
+    /// [`error_for_status`](super::ResponseExt::error_for_status).
+    pub async fn send(self) -> Result<Response, Error> {
+        let total = self.timeout.or(self.client.total());
+        self.client.run(self.request?, total).await
+    }
+}
+
+fn set_authorization(request: &mut Request, value: &str) -> Result<(), Error> {
+    let mut value = HeaderValue::try_from(value).map_err(|error| invalid("the authorization", error))?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    Ok(())
+}
+
+#[cfg(any(feature = "json", feature = "form"))]
+fn set_body(request: &mut Request, body: impl Into<Body>, media_type: &'static str) {
+    *request.body_mut() = body.into();
+    request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
+}
+
+fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(Kind::Request, format!("{what} is not valid")).with_source(source)
+}
+
+/// RFC 4648, section 4; a whole crate for one field would be more.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let number = three.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            if place > three.len() {
+                text.push('=');
+            } else {
+                let digit = number >> (18 - 6 * place) & 0x3f;
+                // Writing to a `String` never fails.
+                let _ = text.write_char(ALPHABET[digit as usize].into());
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::{self, Call, Mock};
+
+    #[test]
+    fn base64_pads_as_rfc_4648_shows() {
+        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_request_reaches_the_server() {
+        let expected = Call::post("http://a.test/x?y=1&z=a+b")
+            .header("authorization", "Basic QWRhOjE=")
+            .header("content-type", "application/json")
+            .header("x-own", "1")
+            .header("x-default", "2")
+            .body("[1,2]");
+        let _upstream = test::outbound(Mock::new().reply(expected, |_| "fits"));
+        let client = Client::builder()
+            .default_header(HeaderName::from_static("x-default"), HeaderValue::from_static("2"))
+            .default_header(HeaderName::from_static("x-own"), HeaderValue::from_static("default"))
+            .build();
+        let request = client.post("http://a.test/x?y=1").basic_auth("Ada", "1").header("x-own", "1").json(&[1, 2]);
+        #[cfg(feature = "form")]
+        let request = request.query(&[("z", "a b")]);
+        #[cfg(not(feature = "form"))]
+        let request = request.change(|request| {
+            *request.uri_mut() = Uri::from_static("http://a.test/x?y=1&z=a+b");
+            Ok(())
+        });
+        assert_eq!(test::block_on(request.send()).unwrap().status(), 200);
+    }
+
+    #[test]
+    fn what_is_not_valid_is_reported_when_it_is_sent() {
+        let client = Client::new();
+        for request in [
+            client.get("http://a.test/").header("bad name", "x"),
+            client.get("http://a.test/").header("x", "bad\nvalue"),
+            client.get("http://a.test/").bearer_auth("bad\ntoken"),
+            client.get("http://a b/"),
+        ] {
+            assert!(test::block_on(request.send()).unwrap_err().is_request());
+        }
+    }
+
+    #[test]
+    fn a_time_limit_runs_out_on_a_stopped_clock_too() {
+        let _paused = test::pause();
+        let _upstream = test::outbound(async |_| crate::time::sleep(Duration::from_secs(60)).await);
+        let error = test::block_on(Client::new().get("http://a.test/").send()).unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        let patient = Client::new().get("http://a.test/").timeout(Duration::from_secs(61));
+        assert!(test::block_on(patient.send()).is_ok());
+    }
+}
