@@ -141,8 +141,8 @@ pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body
 
 /// What every instance of a component gets.
 impl Settings {
-    pub(crate) fn new(env: Vec<(String, String)>, outbound: Outbound, limits: Limits, fuel: bool) -> Self {
-        Self { env, outbound, limits, fuel }
+    pub(crate) fn new(env: Vec<(String, String)>, outbound: Outbound, limits: Limits) -> Self {
+        Self { env, outbound, limits, fuel: false, reuse: 1 }
     }
 }
 

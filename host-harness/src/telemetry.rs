@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -63,6 +64,7 @@ pub(crate) struct Recorder {
 #[derive(Debug, Default)]
 struct Records {
     requests: u64,
+    instances: u64,
     logs: Vec<LogEntry>,
     traps: Vec<Trap>,
     usage: Vec<Usage>,
@@ -88,6 +90,10 @@ impl Recorder {
         let mut running = self.running.subscribe();
         // The sender lives in this recorder, so the wait cannot fail.
         let _ = running.wait_for(|running| *running == 0).await;
+    }
+
+    pub(crate) fn instances(&self) -> u64 {
+        self.lock().instances
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -126,8 +132,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn output(&self, stream: LogStream) -> Output {
-        Output { request: self.request, stream, recorder: self.recorder.clone() }
+    /// A stream for what the instance of this request writes; `request` tells which request it works on.
+    pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
+        Output { request: Arc::clone(request), stream, recorder: self.recorder.clone() }
+    }
+
+    pub(crate) fn instantiated(&self) {
+        self.recorder.lock().instances += 1;
     }
 
     pub(crate) fn trapped(&self, reason: String) {
@@ -146,10 +157,10 @@ impl Drop for Running {
     }
 }
 
-/// One output stream of one request.
+/// One output stream of one instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    request: u64,
+    request: Arc<AtomicU64>,
     stream: LogStream,
     recorder: Recorder,
 }
@@ -161,17 +172,18 @@ impl Output {
             // Not ours to report on: a closed stderr is no reason to fail a request.
             let _ = io::Write::write_all(&mut io::stderr().lock(), bytes);
         }
+        let request = self.request.load(Ordering::Relaxed);
         let mut records = self.recorder.lock();
         // Formatted output comes in pieces; they are put together again up to the end of the line.
         if let Some(last) = records.logs.last_mut()
-            && last.request == self.request
+            && last.request == request
             && last.stream == self.stream
             && !last.text.ends_with('\n')
         {
             last.text.push_str(&text);
             return;
         }
-        keep(&mut records.logs, LogEntry { request: self.request, stream: self.stream, text });
+        keep(&mut records.logs, LogEntry { request, stream: self.stream, text });
     }
 }
 

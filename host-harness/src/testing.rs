@@ -18,7 +18,7 @@ use crate::{Body, Component, Description, Error, Limits, LogEntry, Outbound, Ser
 
 /// One component, ready to answer requests: in process, or over a socket.
 ///
-/// Each request gets an instance of its own.
+/// Each request gets an instance of its own, unless [`HarnessBuilder::reuse`] says otherwise.
 pub struct Harness {
     guest: Arc<Guest>,
     recorder: Recorder,
@@ -90,6 +90,12 @@ impl Harness {
         self.recorder.idle().await;
     }
 
+    /// How many instances were made so far.
+    #[must_use]
+    pub fn instances(&self) -> u64 {
+        self.recorder.instances()
+    }
+
     /// How many requests the component was given so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
@@ -135,6 +141,7 @@ pub struct HarnessBuilder {
     outbound: Outbound,
     limits: Limits,
     count_fuel: bool,
+    reuse: u32,
     pass_on_output: bool,
     progress: Progress,
 }
@@ -153,6 +160,7 @@ impl HarnessBuilder {
             outbound: Outbound::deny(),
             limits: Limits::default(),
             count_fuel: false,
+            reuse: 1,
             pass_on_output: false,
             progress: Progress::Hidden,
         }
@@ -173,6 +181,13 @@ impl HarnessBuilder {
     /// Sets what a request may take.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets how many requests an instance takes, one after the other, before it is replaced; 1 by default, which keeps
+    /// them apart. An instance that trapped is never used again.
+    pub fn reuse(mut self, requests: u32) -> Self {
+        self.reuse = requests.max(1);
         self
     }
 
@@ -207,7 +222,9 @@ impl IntoFuture for HarnessBuilder {
                 Source::Crate(dir) => load(cargo::build_once(&dir, self.progress).await?, purpose).await?,
             };
             let recorder = Recorder::new(self.pass_on_output);
-            let settings = Settings::new(self.env, self.outbound, self.limits, self.count_fuel);
+            let mut settings = Settings::new(self.env, self.outbound, self.limits);
+            settings.fuel = self.count_fuel;
+            settings.reuse = self.reuse;
             let guest = Guest::new(&component, settings, recorder.clone())?;
             Ok(Harness { guest: Arc::new(guest), recorder, description: component.description().clone() })
         })

@@ -1,6 +1,8 @@
 //! What an instance carries with it.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) fuel: bool,
+    /// How many requests one instance takes, one after the other.
+    pub(crate) reuse: u32,
 }
 
 /// The data of a store.
@@ -31,6 +35,8 @@ pub(crate) struct State {
     table: ResourceTable,
     hooks: Hooks,
     pub(crate) meter: Meter,
+    /// The number of the request at hand, for its output.
+    request: Arc<AtomicU64>,
 }
 
 struct Hooks {
@@ -39,17 +45,24 @@ struct Hooks {
 
 impl State {
     pub(crate) fn new(settings: &Settings, running: &Running) -> Self {
+        let request = Arc::new(AtomicU64::new(running.request));
         let mut wasi = WasiCtx::builder();
         wasi.envs(&settings.env);
-        wasi.stdout(running.output(LogStream::Stdout));
-        wasi.stderr(running.output(LogStream::Stderr));
+        wasi.stdout(running.output(LogStream::Stdout, &request));
+        wasi.stderr(running.output(LogStream::Stderr, &request));
         Self {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
             hooks: Hooks { outbound: settings.outbound.clone() },
             meter: Meter::new(&settings.limits),
+            request,
         }
+    }
+
+    /// Turns to the next request.
+    pub(crate) fn next(&mut self, running: &Running) {
+        self.request.store(running.request, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Components of WASI 0.2: a fresh instance for each request.
+//! Components of WASI 0.2: an instance for each request, or for several, one after the other.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use wasmtime::component::Linker;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi_http::WasiHttpView as _;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode as WasiErrorCode, Scheme};
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use super::Failure;
@@ -26,6 +26,19 @@ use crate::telemetry::Running;
 
 pub(super) struct Wasip2 {
     pre: ProxyPre<State>,
+    idle: Pool,
+}
+
+/// Instances that can take another request; the last one in is the first one out, because its memory is still warm.
+type Pool = Arc<Mutex<Vec<Instance>>>;
+
+/// An instance, which lives as long as its store.
+struct Instance {
+    store: Store<State>,
+    /// Missing before the first request.
+    proxy: Option<Proxy>,
+    /// How many requests it can still take, with the one at hand.
+    left: u32,
 }
 
 /// What the component put into its `response-outparam`.
@@ -37,7 +50,7 @@ impl Wasip2 {
         // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)? })
+        Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)?, idle: Pool::default() })
     }
 
     /// Runs a request, and answers at the head of the response; the component goes on by itself.
@@ -47,11 +60,17 @@ impl Wasip2 {
         request: Request<Body>,
         running: Running,
     ) -> Result<Response<Body>, Failure> {
-        let store = self.store(settings, &running);
+        let instance = self.instance(settings, &running);
         let (answer, answered) = oneshot::channel();
         let end = Arc::new(End::default());
-        let worker =
-            Worker { pre: self.pre.clone(), store, running, timeout: settings.limits.timeout, end: Arc::clone(&end) };
+        let worker = Worker {
+            pre: self.pre.clone(),
+            idle: Arc::clone(&self.idle),
+            instance,
+            running,
+            timeout: settings.limits.timeout,
+            end: Arc::clone(&end),
+        };
         tokio::spawn(worker.run(request, answer));
         match answered.await {
             Ok(Answered::Head(Ok(response))) => {
@@ -63,15 +82,27 @@ impl Wasip2 {
         }
     }
 
+    fn instance(&self, settings: &Settings, running: &Running) -> Instance {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut instance = idle.unwrap_or_else(|| Instance {
+            store: self.store(settings, running),
+            proxy: None,
+            left: settings.reuse,
+        });
+        instance.store.data_mut().next(running);
+        if settings.fuel {
+            instance.store.set_fuel(u64::MAX).expect("the engine of this store counts fuel");
+        }
+        instance
+    }
+
     fn store(&self, settings: &Settings, running: &Running) -> Store<State> {
+        running.instantiated();
         let mut store = Store::new(self.pre.engine(), State::new(settings, running));
         store.limiter(|state| &mut state.meter);
         // A busy component gives way to others at each epoch, which is also when its deadline is seen.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        if settings.fuel {
-            store.set_fuel(u64::MAX).expect("the engine of this store counts fuel");
-        }
         store
     }
 }
@@ -85,7 +116,8 @@ enum Answered {
 /// Runs one instance to its end, beyond the end of the response if it has more to do.
 struct Worker {
     pre: ProxyPre<State>,
-    store: Store<State>,
+    idle: Pool,
+    instance: Instance,
     running: Running,
     timeout: Duration,
     end: Arc<End>,
@@ -110,47 +142,57 @@ impl Worker {
         let slot: AnswerSlot = Arc::new(Mutex::new(Some(answer)));
         let end = Arc::clone(&self.end);
         let outcome = {
-            let mut call = pin!(call(&self.pre, &mut self.store, request, Arc::clone(&slot), Arc::clone(&end)));
+            let mut call = pin!(call(&self.pre, &mut self.instance, request, Arc::clone(&slot), Arc::clone(&end)));
             tokio::select! {
                 outcome = &mut call => Some(outcome),
                 () = end.head_overdue(self.timeout) => None,
                 () = end.work_overdue(self.timeout) => None,
             }
         };
-        let memory = self.store.data().meter.peak_bytes();
-        let fuel = self.store.get_fuel().ok().map(|left| u64::MAX - left);
-        let answered = match outcome {
+        let store = &self.instance.store;
+        let memory = store.data().meter.peak_bytes();
+        let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
+        let ended_well = match outcome {
             Some(Ok(())) => {
                 if tell(&slot, Answered::Trapped) {
                     self.running.trapped("the handler returned without an answer".to_owned());
                 }
-                None
+                true
             }
             Some(Err(error)) => {
-                self.running.trapped(reason(&error, &self.store));
+                self.running.trapped(reason(&error, store));
                 tell(&slot, Answered::Trapped);
-                Some(())
+                false
             }
             None => {
                 self.running.trapped(format!("it took longer than its limit of {:?}", self.timeout));
                 tell(&slot, Answered::TimedOut);
-                Some(())
+                false
             }
         };
         self.running.used(memory, fuel);
-        // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
-        end.set_ended(answered.map(|()| self.store));
+        self.instance.left -= 1;
+        if !ended_well {
+            // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
+            end.set_failed(self.instance.store);
+        } else if self.instance.left > 0 {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.instance);
+        }
     }
 }
 
 async fn call(
     pre: &ProxyPre<State>,
-    store: &mut Store<State>,
+    instance: &mut Instance,
     request: Request<Body>,
     slot: AnswerSlot,
     end: Arc<End>,
 ) -> wasmtime::Result<()> {
-    let proxy = pre.instantiate_async(&mut *store).await?;
+    let store = &mut instance.store;
+    let proxy = match &mut instance.proxy {
+        Some(proxy) => proxy,
+        none => none.insert(pre.instantiate_async(&mut *store).await?),
+    };
     let scheme = match request.uri().scheme_str() {
         Some("https") => Scheme::Https,
         _ => Scheme::Http,
@@ -208,12 +250,12 @@ impl End {
         self.changed.notify_waiters();
     }
 
-    fn set_ended(&self, failed: Option<Store<State>>) {
+    fn set_failed(&self, store: Store<State>) {
         let mut state = self.lock();
         if state.body_gone || !state.head_sent {
             return;
         }
-        state.failed = failed;
+        state.failed = Some(store);
         if let Some(reader) = state.reader.take() {
             reader.wake();
         }

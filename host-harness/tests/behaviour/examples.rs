@@ -146,6 +146,110 @@ fn every_example_and_every_behaviour_has_a_test() {
     for behaviour in fs::read_dir(root().join("host-harness/tests/guests/src")).unwrap() {
         let name = behaviour.unwrap().file_name().into_string().unwrap();
         let name = name.trim_end_matches(".rs").replace('_', "-");
-        assert!(name == "lib" || tests.contains(&format!("/{name}")), "no test runs the behaviour `{name}`");
+        assert!(
+            name == "lib" || name == "mirror" || tests.contains(&format!("/{name}")),
+            "no test runs the behaviour `{name}`"
+        );
     }
+}
+
+#[tokio::test]
+async fn axum_routes_requests() {
+    let app = example("axum").await.unwrap();
+    assert_eq!(text_of(&app, get("/hello/Ada")).await, (200, "hello Ada\n".to_owned()));
+    assert_eq!(text_of(&app, post("/shout", "quiet")).await, (200, "QUIET".to_owned()));
+    assert_eq!(text_of(&app, get("/nowhere")).await.0, 404);
+}
+
+#[tokio::test]
+async fn axum_is_built_once_an_instance_and_serves_many() {
+    let app = example("axum").reuse(100).await.unwrap();
+    for number in 0..50 {
+        let (_, text) = text_of(&app, get(&format!("/hello/{number}"))).await;
+        assert_eq!(text, format!("hello {number}\n"));
+        app.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn sse_sends_each_event_at_once() {
+    use http_body_util::BodyExt as _;
+
+    let app = example("sse").await.unwrap();
+    let response = app.request(get("/")).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut body = response.into_body();
+    for number in (0..=3).rev() {
+        // One frame an event: nothing waits for more to come.
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame, format!("data: {number}\nevent: count\n\n"));
+    }
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn multipart_lists_parts_and_refuses_what_is_no_form() {
+    let app = example("multipart").await.unwrap();
+    let ask = async |content_type: &str, body: Vec<u8>| {
+        let request = Request::post("/").header("content-type", content_type).body(Body::from(body)).unwrap();
+        text_of(&app, request).await
+    };
+    let mut form = b"--cut\r\ncontent-disposition: form-data; name=\"f\"; filename=\"big\"\r\n\r\n".to_vec();
+    form.resize(form.len() + 5 * 1024 * 1024, b'x');
+    form.extend_from_slice(b"\r\n--cut--\r\n");
+    let (status, text) = ask("multipart/form-data; boundary=cut", form).await;
+    assert_eq!((status, text.as_str()), (200, "f: file big, 5242880 bytes\n"));
+    assert_eq!(ask("text/plain", Vec::new()).await.0, 415);
+    assert_eq!(ask("multipart/form-data; boundary=cut", b"no form".to_vec()).await.0, 400);
+}
+
+#[tokio::test]
+async fn client_makes_its_calls_over_a_socket() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let upstream = Upstream::with(async |mut stream| {
+        loop {
+            let head = super::fixture::read_head(&mut stream).await.to_ascii_lowercase();
+            let length = head
+                .split("content-length: ")
+                .nth(1)
+                .map_or(0, |rest| rest.split('\r').next().unwrap().parse().unwrap());
+            let mut body = vec![0; length];
+            tokio::io::AsyncReadExt::read_exact(&mut stream, &mut body).await.unwrap();
+            let answer = match head.split(' ').take(2).collect::<Vec<_>>()[..] {
+                ["get", "/users?q=ada+l"] => "200 OK\r\ncontent-length: 14\r\n\r\n{\"name\":\"Ada\"}",
+                ["post", "/users"] => "201 Created\r\ncontent-length: 0\r\n\r\n",
+                ["post", "/notes"] => "302 Found\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n",
+                ["get", "/elsewhere"] => "204 No Content\r\n\r\n",
+                _ => "404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            };
+            stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let outbound = wayside_harness::Outbound::allow([upstream.url.parse().unwrap()]);
+    let app = example("client").env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    assert_eq!(text_of(&app, get("/")).await, (200, "Ada: 201 204\n".to_owned()));
+}
+
+#[tokio::test]
+async fn errors_keep_their_cause_inside() {
+    let app = example("errors").await.unwrap();
+    assert_eq!(text_of(&app, get("/?n=7")).await, (200, "14\n".to_owned()));
+    let (status, text) = text_of(&app, get("/")).await;
+    assert_eq!((status, text.contains("the query has no n")), (400, true));
+    assert_eq!(app.log_text(), "");
+    let (status, text) = text_of(&app, get("/?n=seven")).await;
+    assert_eq!((status, text.as_str()), (500, r#"{"title":"Internal Server Error","status":500}"#));
+    app.idle().await;
+    assert_eq!(app.log_text(), "GET /?n=seven: 500 Internal Server Error: invalid digit found in string\n");
+}
+
+#[tokio::test]
+async fn background_work_goes_on_after_the_answer() {
+    let app = example("background").await.unwrap();
+    assert_eq!(text_of(&app, get("/")).await, (200, "answered\n".to_owned()));
+    assert_eq!(app.log_text(), "", "the answer waited for the work");
+    app.idle().await;
+    assert_eq!(app.log_text(), "counted, after the answer\n");
 }

@@ -8,6 +8,8 @@ mod fields;
 mod fixture;
 mod lengths;
 mod outbound;
+mod reuse;
+mod roundtrip;
 mod server;
 mod streaming;
 mod wit;

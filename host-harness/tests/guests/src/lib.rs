@@ -33,6 +33,7 @@ behaviours! {
     length
     limited
     memory
+    mirror
     panic_after_head
     panic_before_head
     recursion
@@ -49,6 +50,10 @@ behaviours! {
 
 #[http_component]
 async fn handle(request: Request) -> Response {
+    // A mirror shows any path, so it cannot be picked by one.
+    if request.headers().contains_key("x-mirror-status") {
+        return mirror::handle(request).await;
+    }
     let name = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
     run(&name, request).await
 }

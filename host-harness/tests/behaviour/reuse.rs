@@ -1,0 +1,86 @@
+//! One instance for many requests: what one request does, the next does not see.
+
+use wayside_harness::http::Request;
+
+use super::fixture::{Upstream, example, get, guests, post, read_head};
+
+#[tokio::test]
+async fn memory_stays_flat_over_many_requests() {
+    let app = example("headers").reuse(u32::MAX).await.unwrap();
+    let mut warm = 0;
+    for number in 0..2_000 {
+        let request = Request::get(format!("/{number}")).header("x-number", "v".repeat(number % 700)).body(());
+        let response = app.request(request.unwrap()).await;
+        assert_eq!(response.status(), 200);
+        response.into_body().bytes().await.unwrap();
+        app.idle().await;
+        if number == 700 {
+            warm = app.usage().last().unwrap().memory_bytes;
+        }
+    }
+    assert_eq!(app.usage().last().unwrap().memory_bytes, warm);
+}
+
+/// After each of these, the instance that had it answers the next request.
+#[tokio::test]
+async fn an_instance_lives_on_after_what_peers_do() {
+    let app = guests().env("UPSTREAM", "http://127.0.0.1:1").reuse(u32::MAX).await.unwrap();
+    // A client that goes away in the middle of a response.
+    let body = app.request(get("/endless")).await.into_body();
+    drop(body);
+    app.idle().await;
+    // A body that breaks off, a call that is denied, a response that is cut.
+    let broken = futures_util::stream::iter([Ok(wayside_harness::http_body::Frame::data("x".into())), Err("gone")]);
+    let broken = wayside_harness::Body::new(http_body_util::StreamBody::new(broken));
+    assert_eq!(app.request(post("/whole", broken)).await.status(), 400);
+    for path in ["/call", "/body-fails", "/length/11?stream", "/fields/200", "/status/101", "/error"] {
+        let _ = app.request(get(path)).await.into_body().bytes().await;
+        app.idle().await;
+    }
+    let response = app.request(get("/sleep")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "quick slow ");
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    assert_eq!(app.instances(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_lives_on_after_what_upstreams_do() {
+    let upstreams = [
+        Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await,
+        Upstream::answering("nonsense\r\n\r\n").await,
+        Upstream::with(async |mut stream| drop(read_head(&mut stream).await)).await,
+    ];
+    let urls: Vec<String> = upstreams.iter().map(|upstream| upstream.url.clone()).collect();
+    let rules: Vec<_> = urls.iter().map(|url| url.parse().unwrap()).collect();
+    let app = example("proxy").outbound(wayside_harness::Outbound::allow(rules)).reuse(u32::MAX);
+    let app = app.env("UPSTREAM", &urls[0]).await.unwrap();
+    for _ in 0..20 {
+        let _ = app.request(post("/", "hello")).await.into_body().bytes().await;
+        app.idle().await;
+    }
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    assert_eq!(app.instances(), 1);
+}
+
+#[tokio::test]
+async fn an_instance_that_trapped_is_replaced() {
+    let app = guests().reuse(u32::MAX).await.unwrap();
+    for (path, instances) in
+        [("/sleep", 1), ("/sleep", 1), ("/trap", 1), ("/sleep", 2), ("/panic-before-head/x", 2), ("/sleep", 3)]
+    {
+        let _ = app.request(get(path)).await.into_body().bytes().await;
+        app.idle().await;
+        assert_eq!(app.instances(), instances, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_replaced_after_its_share_of_requests() {
+    let app = guests().reuse(3).await.unwrap();
+    for number in 0..9 {
+        app.request(get("/status/200")).await.into_body().bytes().await.unwrap();
+        app.idle().await;
+        assert_eq!(app.instances(), number / 3 + 1);
+    }
+}
