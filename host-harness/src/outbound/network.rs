@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, vec};
@@ -14,8 +14,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
@@ -50,15 +50,23 @@ impl Network {
 
     pub(super) async fn send(self, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
         let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
-        // The pool connects for whoever comes first, so one request's own limit for that is counted with the response.
-        let limit = match (timeouts.connect, timeouts.first_byte) {
-            (connect, Some(first_byte)) => first_byte + connect.unwrap_or(CONNECT_TIMEOUT),
-            (_, None) => RESPONSE_TIMEOUT,
+        let mut connection = capture_connection(&mut request);
+        let mut response = pin!(self.client.request(request));
+        let connected = async { drop(connection.wait_for_connection_metadata().await) };
+        let connect = timeout(timeouts.connect.unwrap_or(CONNECT_TIMEOUT), connected);
+        let response = tokio::select! {
+            // An answer may be there before anybody is told of the connection.
+            biased;
+            response = &mut response => response,
+            connected = connect => {
+                if connected.is_err() {
+                    return Err(ErrorCode::ConnectionTimeout);
+                }
+                let limit = timeouts.first_byte.unwrap_or(RESPONSE_TIMEOUT);
+                timeout(limit, response).await.map_err(|_| ErrorCode::HttpResponseTimeout)?
+            }
         };
-        let response = timeout(limit, self.client.request(request))
-            .await
-            .map_err(|_| ErrorCode::HttpResponseTimeout)?
-            .map_err(|error| code(&error))?;
+        let response = response.map_err(|error| code(&error))?;
         let (mut parts, body) = response.into_parts();
         remove_connection_fields(&mut parts.headers);
         Ok(Response::from_parts(parts, body).map(|body| {

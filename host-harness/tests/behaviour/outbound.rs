@@ -218,3 +218,100 @@ async fn a_body_of_a_response_that_fails_is_incomplete() {
     let text = call("http://made-up.test", outbound, get("/call")).await;
     assert!(text.starts_with("status 200\n4 bytes, then incomplete=true: "), "{text}");
 }
+
+/// A server that says something and then nothing more.
+async fn stalling(first: &'static str) -> Upstream {
+    Upstream::with(move |mut stream| async move {
+        stream.write_all(first.as_bytes()).await.unwrap();
+        // Ends when the client hangs up.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await
+}
+
+async fn within(path: &str, url: &str) -> String {
+    let app = guests().env("UPSTREAM", url).outbound(allow(url)).await.unwrap();
+    let text = app.request(get(path)).await.into_body().text().await.unwrap();
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    text
+}
+
+#[tokio::test]
+async fn a_server_that_stays_silent_runs_into_the_deadline() {
+    let upstream = stalling("").await;
+    let text = within("/deadline/100", &upstream.url).await;
+    assert!(text.starts_with("head: timeout=true"), "{text}");
+    assert!(text.ends_with(": no response in time\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_hangs_runs_into_the_deadline() {
+    let upstream = stalling("").await;
+    let text = within("/deadline/100", &upstream.url.replace("http:", "https:")).await;
+    assert!(text.starts_with("head: timeout=true"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_runs_into_the_deadline() {
+    let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
+    let text = within("/deadline/200", &upstream.url).await;
+    assert_eq!(text, "body: timeout=true incomplete=false: the exchange took too long; 5 bytes had arrived\n");
+}
+
+#[tokio::test]
+async fn a_limit_for_the_first_byte_is_kept_by_the_host() {
+    let upstream = stalling("").await;
+    let text = within("/deadline/100?first", &upstream.url).await;
+    assert!(text.starts_with("head: timeout=true"), "{text}");
+}
+
+#[tokio::test]
+async fn a_limit_for_pauses_is_kept_by_the_host() {
+    let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
+    let text = within("/deadline/100?pause", &upstream.url).await;
+    assert!(text.starts_with("body: timeout=false incomplete=true"), "{text}");
+}
+
+#[tokio::test]
+async fn an_exchange_within_its_limit_is_whole() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
+    assert_eq!(within("/deadline/60000", &upstream.url).await, "5 bytes\n");
+}
+
+#[tokio::test]
+async fn a_redirect_loop_is_an_error() {
+    let upstream = Upstream::answering("HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\n\r\n").await;
+    let text = within("/deadline/60000", &upstream.url).await;
+    assert!(text.starts_with("head: timeout=false redirect=true: GET http://"), "{text}");
+    assert!(text.ends_with("/again: more than 10 redirects\n"), "{text}");
+    assert_eq!(upstream.connections(), 11);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_in_the_body_is_incomplete() {
+    let upstream = Upstream::with(async |mut stream| {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await.unwrap();
+        stream.set_zero_linger().unwrap();
+    })
+    .await;
+    let text = call_upstream(&upstream, get("/call")).await;
+    assert!(text.contains("incomplete=true") || text.starts_with("incomplete: "), "{text}");
+}
+
+#[tokio::test]
+async fn an_early_answer_is_not_lost_with_the_upload() {
+    let upstream = Upstream::with(async |mut stream| {
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await.unwrap();
+        stream.flush().await.unwrap();
+        // Reads the rest, so that the answer is not reset away.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await;
+    let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+    let response = app.request(post("/", vec![b'x'; 8 * 1024 * 1024])).await;
+    assert_eq!(response.status(), 413);
+    assert_eq!(response.into_body().text().await.unwrap(), "big");
+}

@@ -24,6 +24,7 @@ behaviours! {
     call
     channel
     chunks
+    deadline
     deadlock
     endless
     error

@@ -43,7 +43,7 @@ pub(super) async fn send(request: Request, timeouts: Timeouts) -> Result<Respons
             return Poll::Ready(head);
         }
         match &deadline {
-            Some(deadline) => deadline.poll(cx).map(|()| Err(out_of_time(&timeouts))),
+            Some(deadline) => deadline.poll(cx).map(|()| Err(Error::new(Kind::Timeout, "no response in time"))),
             None => Poll::Pending,
         }
     });
@@ -67,11 +67,6 @@ fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, Error> {
     options.set_first_byte_timeout(timeouts.first_byte.map(poll::nanos)).map_err(unsupported)?;
     options.set_between_bytes_timeout(timeouts.between_bytes.map(poll::nanos)).map_err(unsupported)?;
     Ok(Some(options))
-}
-
-fn out_of_time(timeouts: &Timeouts) -> Error {
-    let span = timeouts.total.unwrap_or_default();
-    Error::new(Kind::Timeout, format!("no response within {} ms", span.as_millis()))
 }
 
 struct Head {

@@ -1,0 +1,26 @@
+//! Calls `UPSTREAM` with a client whose whole exchange may take as many milliseconds as the path says; with `?pause` the
+//! pauses of the body may, and the whole as long as it likes.
+
+use std::time::Duration;
+
+use wayside::Request;
+use wayside::client::Client;
+
+pub(crate) async fn handle(request: Request) -> String {
+    let upstream = std::env::var("UPSTREAM").unwrap_or_default();
+    let limit = Duration::from_millis(super::parameter(&request).parse().unwrap_or(0));
+    let client = match request.uri().query() {
+        Some("pause") => Client::builder().no_timeout().between_bytes_timeout(limit).build(),
+        Some("first") => Client::builder().no_timeout().first_byte_timeout(limit).build(),
+        _ => Client::builder().timeout(limit).build(),
+    };
+    match client.get(upstream).send().await {
+        Ok(response) => match response.into_body().bytes().await {
+            Ok(bytes) => format!("{} bytes\n", bytes.len()),
+            Err(error) => format!("body: timeout={} incomplete={}: {error}\n", error.is_timeout(), error.is_incomplete()),
+        },
+        Err(error) => {
+            format!("head: timeout={} redirect={}: {error}\n", error.is_timeout(), error.is_redirect())
+        }
+    }
+}
