@@ -83,14 +83,13 @@ where
     Client::new().get(url).send().await
 }
 
-/// One exchange, with errors that name it.
+/// One exchange.
 async fn exchange(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
     if request.uri().scheme().is_none() || request.uri().authority().is_none() {
         let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
         return Err(error.with_target(request.method(), request.uri()));
     }
-    let (method, uri) = (request.method().clone(), request.uri().clone());
-    Here::send(request, timeouts).await.map_err(|error| error.with_target(&method, &uri))
+    Here::send(request, timeouts).await
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) trait World {
     /// The time since some moment, on a clock that never goes back.
     fn now() -> Duration;
 
-    /// Sends a request and answers at the head of its response, while the upload goes on.
+    /// Sends a request and answers at the head of its response, while the upload goes on. Errors name the request.
     fn send(request: Request, timeouts: Timeouts) -> impl Future<Output = Result<Response, client::Error>> + Send;
 
     /// Starts a timer.

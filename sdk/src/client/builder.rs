@@ -127,7 +127,11 @@ impl Client {
         let start = total.map(|_| Here::now());
         let mut left = self.redirects;
         loop {
-            let spent = start.map(|start| Here::now().saturating_sub(start)).unwrap_or_default();
+            let spent = match start {
+                // The first exchange starts with all of the time.
+                Some(start) if left < self.redirects => Here::now().saturating_sub(start),
+                _ => Duration::ZERO,
+            };
             let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
             if self.redirects == 0 {
                 return exchange(request, timeouts).await;

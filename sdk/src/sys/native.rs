@@ -33,8 +33,9 @@ impl World for Native {
 
     async fn send(request: Request, timeouts: Timeouts) -> Result<Response, client::Error> {
         let upstream = OUTBOUND.with_borrow(Option::clone);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = upstream.map(|upstream| upstream.answer(request));
-        match answer {
+        let response = match answer {
             Some(answer) => match timeouts.total {
                 // The finer limits are about connections, and there is none.
                 Some(limit) => timeout(limit, answer).await.map_err(client::Error::timed_out),
@@ -44,7 +45,8 @@ impl World for Native {
                 Kind::Denied,
                 "a native test has no network; answer the call with `wayside::test::outbound`",
             )),
-        }
+        };
+        response.map_err(|error| error.with_target(&method, &uri))
     }
 
     fn sleep(span: Duration) -> timer::Sleep {

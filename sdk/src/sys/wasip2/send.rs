@@ -21,10 +21,23 @@ use crate::{Body, Request, Response, task};
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
 pub(super) async fn send(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let length = body.size_hint().exact();
+    let request = HttpRequest::from_parts(parts, ());
+    let response = exchange(&request, length, body.into_outgoing(), timeouts).await;
+    response.map_err(|error| error.with_target(request.method(), request.uri()))
+}
+
+type OutgoingBody = (Outgoing, Option<Box<HeaderMap>>);
+
+async fn exchange(
+    request: &HttpRequest<()>,
+    length: Option<u64>,
+    (outgoing, trailers): OutgoingBody,
+    timeouts: Timeouts,
+) -> Result<Response, Error> {
     let options = options(&timeouts)?;
-    let (head, body) = split(request);
-    let Head { request, declared, is_head } = head?;
-    let (outgoing, trailers) = body;
+    let Head { request, declared, is_head } = head(request, length.filter(|_| trailers.is_none()))?;
     let upload = if is_empty(&outgoing) && trailers.is_none() {
         None
     } else {
@@ -73,16 +86,6 @@ struct Head {
     request: wasi::OutgoingRequest,
     declared: Option<u64>,
     is_head: bool,
-}
-
-type OutgoingBody = (Outgoing, Option<Box<HeaderMap>>);
-
-fn split(request: Request) -> (Result<Head, Error>, OutgoingBody) {
-    let (parts, body) = request.into_parts();
-    let length = body.size_hint().exact();
-    let (outgoing, trailers) = body.into_outgoing();
-    let length = length.filter(|_| trailers.is_none());
-    (head(&HttpRequest::from_parts(parts, ()), length), (outgoing, trailers))
 }
 
 /// Makes the request without its body.
