@@ -50,6 +50,8 @@ pub struct Usage {
     pub memory_bytes: usize,
     /// How many units of fuel were used, about one an instruction; only where the harness counts it.
     pub fuel: Option<u64>,
+    /// How many functions of the host were called; only where the harness counts fuel.
+    pub host_calls: Option<u64>,
 }
 
 /// Collects what becomes of the requests of one harness.
@@ -146,8 +148,9 @@ impl Running {
         keep(&mut self.recorder.lock().traps, Trap { request: self.request, reason });
     }
 
-    pub(crate) fn used(&self, memory_bytes: usize, fuel: Option<u64>) {
-        keep(&mut self.recorder.lock().usage, Usage { request: self.request, memory_bytes, fuel });
+    pub(crate) fn used(&self, memory_bytes: usize, fuel: Option<u64>, host_calls: u64) {
+        let usage = Usage { request: self.request, memory_bytes, fuel, host_calls: fuel.map(|_| host_calls) };
+        keep(&mut self.recorder.lock().usage, usage);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the examples cost: fuel for a request, memory, bytes of the component.
+//! What the examples cost: fuel and calls to the host for a request, memory, bytes of the component; beside them, as
+//! the floor, what it costs with the generated bindings alone.
 //!
 //! Fuel is wasmtime's count of executed instructions, from the instantiation of a fresh instance to the end of its
 //! work; the same for the same component and request on every machine, as long as the component never has to wait. It
@@ -22,6 +23,7 @@ struct Cost {
     /// Whether the component never waits for its peer.
     steady: bool,
     fuel: u64,
+    host_calls: u64,
     memory_bytes: usize,
     wasm_bytes: u64,
 }
@@ -30,6 +32,8 @@ struct Cost {
 async fn main() -> ExitCode {
     let mut costs = Vec::new();
     for (case, steady, example, body) in [
+        ("raw hello", true, "raw-hello", None),
+        ("raw echo 1 KiB", true, "raw-echo", Some(vec![b'x'; 1024])),
         ("hello", true, "hello", None),
         ("headers", true, "headers", None),
         ("echo 1 KiB", true, "echo", Some(vec![b'x'; 1024])),
@@ -57,7 +61,8 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(case: &'static str, example: &str, body: Option<Vec<u8>>) -> Cost {
-    let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(example);
+    let home = if example.starts_with("raw-") { "tests" } else { "../examples" };
+    let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(home).join(example);
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("content-type", "text/plain").body(Body::from("from upstream")).unwrap())
     });
@@ -77,6 +82,7 @@ async fn measure(case: &'static str, example: &str, body: Option<Vec<u8>>) -> Co
         case,
         steady: true,
         fuel: usage.fuel.unwrap(),
+        host_calls: usage.host_calls.unwrap(),
         memory_bytes: usage.memory_bytes,
         wasm_bytes: app.description().size_bytes,
     }
@@ -101,9 +107,11 @@ fn request(body: Option<Vec<u8>>) -> Request<Body> {
 }
 
 fn table(costs: &[Cost]) -> String {
-    let mut table = format!("{:<14}{:>12}{:>14}{:>14}\n", "case", "fuel", "memory, KiB", "wasm, bytes");
-    for Cost { case, fuel, memory_bytes, wasm_bytes, .. } in costs {
-        let _ = writeln!(table, "{case:<14}{fuel:>12}{:>14}{wasm_bytes:>14}", memory_bytes / 1024);
+    let mut table =
+        format!("{:<16}{:>10}{:>12}{:>13}{:>13}\n", "case", "fuel", "host calls", "memory, KiB", "wasm, bytes");
+    for Cost { case, fuel, host_calls, memory_bytes, wasm_bytes, .. } in costs {
+        let memory = memory_bytes / 1024;
+        let _ = writeln!(table, "{case:<16}{fuel:>10}{host_calls:>12}{memory:>13}{wasm_bytes:>13}");
     }
     table
 }

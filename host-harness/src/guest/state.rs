@@ -35,6 +35,8 @@ pub(crate) struct State {
     table: ResourceTable,
     hooks: Hooks,
     pub(crate) meter: Meter,
+    /// How many functions of the host the request at hand has called, where that is counted.
+    pub(crate) host_calls: u64,
     /// The number of the request at hand, for its output.
     request: Arc<AtomicU64>,
 }
@@ -56,12 +58,14 @@ impl State {
             table: ResourceTable::new(),
             hooks: Hooks { outbound: settings.outbound.clone() },
             meter: Meter::new(&settings.limits),
+            host_calls: 0,
             request,
         }
     }
 
     /// Turns to the next request.
     pub(crate) fn next(&mut self, running: &Running) {
+        self.host_calls = 0;
         self.request.store(running.request, Ordering::Relaxed);
     }
 }

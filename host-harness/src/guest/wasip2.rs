@@ -11,7 +11,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use wasmtime::component::Linker;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{CallHook, Store, Trap, WasmBacktrace};
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode as WasiErrorCode, Scheme};
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
@@ -100,6 +100,14 @@ impl Wasip2 {
         running.instantiated();
         let mut store = Store::new(self.pre.engine(), State::new(settings, running));
         store.limiter(|state| &mut state.meter);
+        if settings.fuel {
+            store.call_hook(|mut cx, hook| {
+                if matches!(hook, CallHook::CallingHost) {
+                    cx.data_mut().host_calls += 1;
+                }
+                Ok(())
+            });
+        }
         // A busy component gives way to others at each epoch, which is also when its deadline is seen.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
@@ -151,6 +159,7 @@ impl Worker {
         };
         let store = &self.instance.store;
         let memory = store.data().meter.peak_bytes();
+        let host_calls = store.data().host_calls;
         let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
         let ended_well = match outcome {
             Some(Ok(())) => {
@@ -170,7 +179,7 @@ impl Worker {
                 false
             }
         };
-        self.running.used(memory, fuel);
+        self.running.used(memory, fuel, host_calls);
         self.instance.left -= 1;
         if !ended_well {
             // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.

@@ -46,7 +46,9 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     if args.usage {
         for usage in app.usage() {
             let fuel = usage.fuel.unwrap_or_default();
-            report::note(&format!("took {fuel} units of fuel, {} KiB of memory", usage.memory_bytes / 1024));
+            let calls = usage.host_calls.unwrap_or_default();
+            let memory = usage.memory_bytes / 1024;
+            report::note(&format!("took {fuel} units of fuel, {calls} calls to the host, {memory} KiB of memory"));
         }
     }
     Ok(code)

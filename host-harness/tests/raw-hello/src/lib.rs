@@ -1,0 +1,28 @@
+//! Greets, with nothing between it and the host but the generated bindings.
+
+#[cfg(target_family = "wasm")]
+mod component {
+    use wayside::__private::bindings::exports::wasi::http::incoming_handler::Guest;
+    use wayside::__private::bindings::wasi::http::types::{
+        Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+    };
+
+    struct Component;
+
+    impl Guest for Component {
+        fn handle(_: IncomingRequest, out: ResponseOutparam) {
+            let fields = Fields::new();
+            let _ = fields.append("content-type", b"text/plain; charset=utf-8");
+            let _ = fields.append("content-length", b"20");
+            let response = OutgoingResponse::new(fields);
+            let Ok(body) = response.body() else { return };
+            ResponseOutparam::set(out, Ok(response));
+            if let Ok(stream) = body.write() {
+                let _ = stream.blocking_write_and_flush(b"Hello from Wayside!\n");
+            }
+            let _ = OutgoingBody::finish(body, None);
+        }
+    }
+
+    wayside::__export_wasip2_impl!(Component with_types_in wayside::__private::bindings);
+}
