@@ -11,6 +11,7 @@ mod response;
 #[cfg(feature = "tower")]
 mod service;
 
+use std::future::Future;
 use std::time::Duration;
 
 use http::Uri;
@@ -57,8 +58,9 @@ pub(crate) struct Timeouts {
 ///     Ok(client::send(request).await?)
 /// }
 /// ```
-pub async fn send<B: Into<Body>>(request: Request<B>) -> Result<Response, Error> {
-    exchange(request.map(Into::into), Timeouts::default()).await
+pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
+    let request = Box::new(request.map(Into::into));
+    async move { exchange(request, Timeouts::default()).await.map(|response| *response) }
 }
 
 /// Sends a GET request with the client of [`Client::new`]: up to 10 redirects, 30 seconds.
@@ -76,15 +78,15 @@ pub async fn send<B: Into<Body>>(request: Request<B>) -> Result<Response, Error>
 ///     Ok(client::get("https://example.org/").await?.into_body().text().await?)
 /// }
 /// ```
-pub async fn get<U>(url: U) -> Result<Response, Error>
+pub fn get<U>(url: U) -> impl Future<Output = Result<Response, Error>> + Send
 where
     U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
 {
-    Client::new().get(url).send().await
+    Client::new().get(url).send()
 }
 
 /// One exchange.
-async fn exchange(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
+async fn exchange(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
     if request.uri().scheme().is_none() || request.uri().authority().is_none() {
         let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
         return Err(error.with_target(request.method(), request.uri()));

@@ -44,7 +44,12 @@ pub(crate) trait World {
     fn now() -> Duration;
 
     /// Sends a request and answers at the head of its response, while the upload goes on. Errors name the request.
-    fn send(request: Request, timeouts: Timeouts) -> impl Future<Output = Result<Response, client::Error>> + Send;
+    ///
+    /// Both are boxed, because every future on their way would be moved with them.
+    fn send(
+        request: Box<Request>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send;
 
     /// Starts a timer.
     fn sleep(span: Duration) -> Self::Sleep;

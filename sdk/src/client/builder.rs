@@ -1,5 +1,6 @@
 //! The client and its settings.
 
+use std::future::Future;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -109,8 +110,9 @@ impl Client {
     /// # Errors
     ///
     /// Fails like [`RequestBuilder::send`].
-    pub async fn execute<B: Into<Body>>(&self, request: Request<B>) -> Result<Response, Error> {
-        self.run(request.map(Into::into), self.timeouts.total).await
+    pub fn execute<B: Into<Body>>(&self, request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
+        let request = Box::new(request.map(Into::into));
+        async move { self.run(request, self.timeouts.total).await.map(|response| *response) }
     }
 
     pub(super) fn total(&self) -> Option<Duration> {
@@ -118,7 +120,7 @@ impl Client {
     }
 
     /// Sends a request and follows redirects, all within the time limit.
-    pub(super) async fn run(&self, mut request: Request, total: Option<Duration>) -> Result<Response, Error> {
+    pub(super) async fn run(&self, mut request: Box<Request>, total: Option<Duration>) -> Result<Box<Response>, Error> {
         for (name, value) in &self.headers {
             if !request.headers().contains_key(name) {
                 request.headers_mut().append(name, value.clone());
@@ -142,7 +144,7 @@ impl Client {
                 Next::Done => return Ok(response),
                 Next::Request(next) if left > 0 => {
                     left -= 1;
-                    request = *next;
+                    request = next;
                 }
                 Next::Request(next) => {
                     let error = Error::new(Kind::Redirect, format!("more than {} redirects", self.redirects));

@@ -12,28 +12,34 @@ use crate::{Body, Request, Response};
 #[derive(Debug)]
 #[must_use = "call `send` to send the request"]
 pub struct RequestBuilder {
+    // Boxed, because each step moves the whole.
+    making: Box<Making>,
+}
+
+#[derive(Debug)]
+struct Making {
     client: Client,
-    request: Result<Request, Error>,
+    request: Result<Box<Request>, Error>,
     timeout: Option<Duration>,
 }
 
 impl RequestBuilder {
     pub(super) fn new(client: Client, method: Method, uri: Result<Uri, Error>) -> Self {
         let request = uri.map(|uri| {
-            let mut request = Request::new(Body::empty());
+            let mut request = Box::new(Request::new(Body::empty()));
             *request.method_mut() = method;
             *request.uri_mut() = uri;
             request
         });
-        Self { client, request, timeout: None }
+        Self { making: Box::new(Making { client, request, timeout: None }) }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
-        if let Ok(request) = &mut self.request
+        if let Ok(request) = &mut self.making.request
             && let Err(error) = change(request)
         {
             let error = error.with_target(request.method(), request.uri());
-            self.request = Err(error);
+            self.making.request = Err(error);
         }
         self
     }
@@ -122,7 +128,7 @@ impl RequestBuilder {
 
     /// Limits this exchange, in the place of the client's own [`timeout`](super::ClientBuilder::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timeout = Some(limit);
+        self.making.timeout = Some(limit);
         self
     }
 
@@ -135,8 +141,9 @@ impl RequestBuilder {
     /// limit runs out. A response with a 4xx or 5xx status is not an error; see
     /// [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
-        let total = self.timeout.or(self.client.total());
-        self.client.run(self.request?, total).await
+        let Making { client, request, timeout } = *self.making;
+        let total = timeout.or(client.total());
+        client.run(request?, total).await.map(|response| *response)
     }
 }
 

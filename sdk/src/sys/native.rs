@@ -31,10 +31,10 @@ impl World for Native {
         timer::elapsed()
     }
 
-    async fn send(request: Request, timeouts: Timeouts) -> Result<Response, client::Error> {
+    async fn send(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, client::Error> {
         let upstream = OUTBOUND.with_borrow(Option::clone);
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let answer = upstream.map(|upstream| upstream.answer(request));
+        let answer = upstream.map(|upstream| upstream.answer(*request));
         let response = match answer {
             Some(answer) => match timeouts.total {
                 // The finer limits are about connections, and there is none.
@@ -46,7 +46,7 @@ impl World for Native {
                 "a native test has no network; answer the call with `wayside::test::outbound`",
             )),
         };
-        response.map_err(|error| error.with_target(&method, &uri))
+        response.map(Box::new).map_err(|error| error.with_target(&method, &uri))
     }
 
     fn sleep(span: Duration) -> timer::Sleep {

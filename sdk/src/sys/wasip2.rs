@@ -20,6 +20,7 @@ mod send;
 #[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]
 pub mod bindings;
 
+use std::future::Future;
 use std::time::Duration;
 
 use memory::lists;
@@ -38,8 +39,11 @@ impl super::World for Wasip2 {
         poll::now()
     }
 
-    async fn send(request: Request, timeouts: Timeouts) -> Result<Response, client::Error> {
-        send::send(request, timeouts).await
+    fn send(
+        request: Box<Request>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+        send::send(request, timeouts)
     }
 
     fn sleep(span: Duration) -> poll::Sleep {

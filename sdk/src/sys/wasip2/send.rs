@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use http::{HeaderMap, Method, Request as HttpRequest, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 
 use super::bindings::wasi::http::outgoing_handler;
@@ -20,23 +21,16 @@ use crate::{Body, Request, Response, task};
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
-pub(super) async fn send(request: Request, timeouts: Timeouts) -> Result<Response, Error> {
-    let (parts, body) = request.into_parts();
-    let length = body.size_hint().exact();
-    let request = HttpRequest::from_parts(parts, ());
-    let response = exchange(&request, length, body.into_outgoing(), timeouts).await;
-    response.map_err(|error| error.with_target(request.method(), request.uri()))
+pub(super) async fn send(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
+    let (request, body) = request.into_parts();
+    let response = exchange(&request, body, &timeouts).await;
+    response.map_err(|error| error.with_target(&request.method, &request.uri))
 }
 
-type OutgoingBody = (Outgoing, Option<Box<HeaderMap>>);
-
-async fn exchange(
-    request: &HttpRequest<()>,
-    length: Option<u64>,
-    (outgoing, trailers): OutgoingBody,
-    timeouts: Timeouts,
-) -> Result<Response, Error> {
-    let options = options(&timeouts)?;
+async fn exchange(request: &Parts, body: Body, timeouts: &Timeouts) -> Result<Box<Response>, Error> {
+    let length = body.size_hint().exact();
+    let (outgoing, trailers) = body.into_outgoing();
+    let options = options(timeouts)?;
     let Head { request, declared, is_head } = head(request, length.filter(|_| trailers.is_none()))?;
     let upload = if is_empty(&outgoing) && trailers.is_none() {
         None
@@ -89,26 +83,26 @@ struct Head {
 }
 
 /// Makes the request without its body.
-fn head(request: &HttpRequest<()>, length: Option<u64>) -> Result<Head, Error> {
+fn head(request: &Parts, length: Option<u64>) -> Result<Head, Error> {
     let invalid = |reason: String| Error::new(Kind::Request, reason);
-    let declared = convert::declared_length(request.headers()).map_err(invalid)?;
+    let declared = convert::declared_length(&request.headers).map_err(invalid)?;
     if let (Some(declared), Some(length)) = (declared, length)
         && declared != length
     {
         return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
     }
-    let fields = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
+    let fields = convert::headers_into_wasi(&request.headers).map_err(invalid)?;
     if let (None, Some(length)) = (declared, length)
-        && (length > 0 || expects_body(request.method()))
+        && (length > 0 || expects_body(&request.method))
     {
         convert::append_content_length(&fields, length).map_err(invalid)?;
     }
     let outgoing = wasi::OutgoingRequest::new(fields);
-    let method = request.method();
+    let method = &request.method;
     if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
         return Err(invalid(format!("the host refused the method `{method}`")));
     }
-    let uri = request.uri();
+    let uri = &request.uri;
     if let Some(scheme) = uri.scheme()
         && outgoing.set_scheme(Some(&convert::scheme_into_wasi(scheme))).is_err()
     {
@@ -209,7 +203,7 @@ impl Pending {
     }
 }
 
-fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Ready>) -> Result<Response, Error> {
+fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Ready>) -> Result<Box<Response>, Error> {
     let invalid = |reason: String| Error::new(Kind::Protocol, format!("the response is not valid: {reason}"));
     let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
     let headers = convert::headers_from_wasi(&incoming.headers()).map_err(invalid)?;
@@ -217,7 +211,8 @@ fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Rea
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };
     let body = incoming.consume().map_err(|()| Error::new(Kind::Host, "the response has no body to take"))?;
-    let mut response = Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline)));
+    let mut response =
+        Box::new(Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline))));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
