@@ -4,6 +4,8 @@ mod channel;
 mod error;
 #[cfg(feature = "json")]
 mod json;
+mod limited;
+mod source;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,9 +17,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use pin_project_lite::pin_project;
 
 use crate::sys::{Here, IncomingBody as _, World};
+
+use limited::Limited;
+use source::{FromHttpBody, FromStream};
 
 pub use channel::Sender;
 pub use error::Error;
@@ -101,7 +105,7 @@ impl Body {
         D: Into<Bytes>,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::boxed(FromStream { stream })
+        Self::boxed(FromStream::new(stream))
     }
 
     /// Makes a body from any other implementation of [`http_body::Body`].
@@ -111,7 +115,7 @@ impl Body {
         B::Data: Into<Bytes>,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self::boxed(FromHttpBody { body })
+        Self::boxed(FromHttpBody::new(body))
     }
 
     /// Makes a body that is written from elsewhere, and the sender that writes it.
@@ -161,7 +165,7 @@ impl Body {
         if self.size_hint().upper().is_some_and(|upper| upper <= limit) {
             return self;
         }
-        Self::boxed(Limited { body: self, left: limit, limit })
+        Self::boxed(Limited::new(self, limit))
     }
 
     /// Reads the next piece of the data, never an empty one; `None` after the last.
@@ -383,95 +387,5 @@ impl From<Cow<'static, str>> for Body {
             Cow::Borrowed(text) => text.into(),
             Cow::Owned(text) => text.into(),
         }
-    }
-}
-
-pin_project! {
-    struct FromStream<S> {
-        #[pin]
-        stream: S,
-    }
-}
-
-impl<S, D, E> HttpBody for FromStream<S>
-where
-    S: futures_core::Stream<Item = Result<D, E>>,
-    D: Into<Bytes>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let item = ready!(self.project().stream.poll_next(cx));
-        Poll::Ready(item.map(|item| item.map(|data| Frame::data(data.into())).map_err(Error::source_failed)))
-    }
-}
-
-pin_project! {
-    struct FromHttpBody<B> {
-        #[pin]
-        body: B,
-    }
-}
-
-impl<B> HttpBody for FromHttpBody<B>
-where
-    B: HttpBody,
-    B::Data: Into<Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(self.project().body.poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Into::into)).map_err(Error::source_failed)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-struct Limited {
-    body: Body,
-    left: u64,
-    limit: u64,
-}
-
-impl HttpBody for Limited {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = self.get_mut();
-        if this.body.size_hint().lower() > this.left {
-            this.body = Body::empty();
-            return Poll::Ready(Some(Err(Error::too_large(this.limit))));
-        }
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
-            match this.left.checked_sub(data.len() as u64) {
-                Some(left) => this.left = left,
-                None => {
-                    this.body = Body::empty();
-                    return Poll::Ready(Some(Err(Error::too_large(this.limit))));
-                }
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -171,6 +171,40 @@ async fn axum_is_built_once_an_instance_and_serves_many() {
     }
 }
 
+/// A gRPC message of one text field, in its frame.
+fn grpc_frame(text: &str) -> Vec<u8> {
+    let message = [&[0x0a, text.len() as u8], text.as_bytes()].concat();
+    [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat()
+}
+
+#[tokio::test]
+async fn grpc_answers_over_http2_with_its_status_in_the_trailers() {
+    use http_body_util::{BodyExt as _, Full};
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
+    use wayside_harness::bytes::Bytes;
+
+    let app = example("grpc").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+    for (method, name, replies, status) in [
+        ("SayHello", "Ada", grpc_frame("hello Ada"), "0"),
+        ("SayHelloTwice", "Ada", [grpc_frame("hello Ada"), grpc_frame("hello again Ada")].concat(), "0"),
+    ] {
+        let request = Request::post(server.url(&format!("/hello.Greeter/{method}")))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(Full::new(grpc_frame(name).into()))
+            .unwrap();
+        let body = client.request(request).await.unwrap().into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], status, "{method}");
+        assert_eq!(body.to_bytes(), replies, "{method}");
+    }
+    let empty = Request::post("/hello.Greeter/SayHello").body(Body::from(grpc_frame(""))).unwrap();
+    assert_eq!(app.request(empty).await.headers()["grpc-status"], "3");
+    assert_eq!(app.request(post("/hello.Greeter/Nothing", "")).await.headers()["grpc-status"], "12");
+}
+
 #[tokio::test]
 async fn sse_sends_each_event_at_once() {
     use http_body_util::BodyExt as _;
