@@ -5,6 +5,8 @@
 
 mod builder;
 mod error;
+#[cfg(feature = "multipart")]
+mod form;
 mod redirect;
 mod request;
 mod response;
@@ -22,6 +24,8 @@ use crate::{Body, Request, Response};
 pub use builder::{Client, ClientBuilder};
 pub use error::Error;
 pub(crate) use error::Kind;
+#[cfg(feature = "multipart")]
+pub use form::Form;
 pub use request::RequestBuilder;
 pub use response::ResponseExt;
 

@@ -26,6 +26,7 @@ fn types_are_send() {
     is_send::<Client>();
     is_send::<ClientBuilder>();
     is_send::<RequestBuilder>();
+    is_send::<client::Form>();
     is_send::<IncomingRequest>();
     is_send::<Json<u8>>();
     is_send::<Html<String>>();

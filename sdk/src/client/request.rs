@@ -126,6 +126,17 @@ impl RequestBuilder {
         })
     }
 
+    /// Sets the body to a form with files, and the media type with it. Needs the feature `multipart`.
+    #[cfg(feature = "multipart")]
+    pub fn multipart(self, form: super::Form) -> Self {
+        self.change(|request| {
+            let media_type = HeaderValue::try_from(form.media_type()).map_err(|error| invalid("the form", error))?;
+            request.headers_mut().insert(header::CONTENT_TYPE, media_type);
+            *request.body_mut() = form.into_body();
+            Ok(())
+        })
+    }
+
     /// Limits this exchange, in the place of the client's own [`timeout`](super::ClientBuilder::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.making.timeout = Some(limit);
