@@ -25,11 +25,12 @@ pub enum Progress {
     Hidden,
 }
 
-/// Builds the crate in a directory once a process, whoever asks and however often, and tells where the component is.
+/// Builds the crate in a directory once a process, whoever asks and however often, and tells where the component is. A
+/// build that fails is tried again by the next who asks.
 ///
 /// # Errors
 ///
-/// Fails like [`build`], with the same error for all who ask.
+/// Fails like [`build`].
 pub async fn build_once(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
     type Build = Arc<OnceCell<PathBuf>>;
     static BUILDS: Mutex<Option<HashMap<PathBuf, Build>>> = Mutex::new(None);
@@ -136,6 +137,8 @@ fn artifact(messages: impl io::BufRead, package: &cargo_metadata::PackageId) -> 
     for message in Message::parse_stream(messages).map_while(Result::ok) {
         if let Message::CompilerArtifact(artifact) = message
             && artifact.package_id == *package
+            // A binary beside the library has a `.wasm` file too.
+            && artifact.target.crate_types.contains(&CrateType::CDyLib)
         {
             found = artifact.filenames.into_iter().find(|file| file.extension() == Some("wasm")).or(found);
         }

@@ -93,16 +93,18 @@ pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
 /// Gives the URI a scheme and an authority, from the `Host` field where the request has neither.
 fn fill_uri(request: &mut Request<Body>) -> Result<(), &'static str> {
     let mut parts = request.uri().clone().into_parts();
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let host = hosts.next();
+    // RFC 9112, section 3.2.
+    if hosts.next().is_some() {
+        return Err("the request has more than one Host field");
+    }
     if parts.authority.is_none() {
-        let mut hosts = request.headers().get_all(header::HOST).iter();
-        let authority = match (hosts.next(), hosts.next()) {
-            // RFC 9112, section 3.2.
-            (_, Some(_)) => return Err("the request has more than one Host field"),
-            (Some(host), None) => host.as_bytes().try_into().map_err(|_| "the Host field is not valid")?,
-            (None, _) if request.version() < http::Version::HTTP_11 => http::uri::Authority::from_static("localhost"),
-            (None, _) => return Err("the request has no Host field"),
-        };
-        parts.authority = Some(authority);
+        parts.authority = Some(match host {
+            Some(host) => host.as_bytes().try_into().map_err(|_| "the Host field is not valid")?,
+            None if request.version() < http::Version::HTTP_11 => http::uri::Authority::from_static("localhost"),
+            None => return Err("the request has no Host field"),
+        });
     }
     if parts.scheme.is_none() {
         parts.scheme = Some(http::uri::Scheme::HTTP);

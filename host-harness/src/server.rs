@@ -13,7 +13,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::guest::{Guest, problem};
 use crate::{Body, Error};
@@ -85,6 +85,8 @@ async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new());
     let graceful = GracefulShutdown::new();
+    // Whatever ends this function ends the connections: they are tasks of this set.
+    let mut connections = JoinSet::new();
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -96,6 +98,7 @@ async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::
                     continue;
                 }
             },
+            Some(_) = connections.join_next() => continue,
             // An error means that the server was dropped.
             _ = &mut stopped => break,
         };
@@ -108,7 +111,7 @@ async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection ended: {error}");
             }

@@ -1,5 +1,6 @@
 //! What became of requests: output, traps, and what they took.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,13 +68,18 @@ pub(crate) struct Recorder {
 struct Records {
     requests: u64,
     instances: u64,
-    logs: Vec<LogEntry>,
-    traps: Vec<Trap>,
-    usage: Vec<Usage>,
+    logs: VecDeque<LogEntry>,
+    log_bytes: usize,
+    traps: VecDeque<Trap>,
+    usage: VecDeque<Usage>,
 }
 
 /// How many entries of each kind are kept; the oldest give way.
 const KEPT: usize = 10_000;
+/// How many bytes of output are kept; the oldest entries give way.
+const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// How long an entry gets before the next begins, also in the middle of a line.
+const ENTRY_BYTES: usize = 64 * 1024;
 
 impl Recorder {
     pub(crate) fn new(pass_on: bool) -> Self {
@@ -103,15 +109,15 @@ impl Recorder {
     }
 
     pub(crate) fn logs(&self) -> Vec<LogEntry> {
-        self.lock().logs.clone()
+        self.lock().logs.iter().cloned().collect()
     }
 
     pub(crate) fn traps(&self) -> Vec<Trap> {
-        self.lock().traps.clone()
+        self.lock().traps.iter().cloned().collect()
     }
 
     pub(crate) fn usage(&self) -> Vec<Usage> {
-        self.lock().usage.clone()
+        self.lock().usage.iter().copied().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
@@ -119,11 +125,33 @@ impl Recorder {
     }
 }
 
-fn keep<T>(entries: &mut Vec<T>, entry: T) {
+fn keep<T>(entries: &mut VecDeque<T>, entry: T) {
     if entries.len() == KEPT {
-        entries.remove(0);
+        entries.pop_front();
     }
-    entries.push(entry);
+    entries.push_back(entry);
+}
+
+impl Records {
+    fn log(&mut self, request: u64, stream: LogStream, text: String) {
+        self.log_bytes += text.len();
+        // Formatted output comes in pieces; they are put together again up to the end of the line.
+        match self.logs.back_mut() {
+            Some(last)
+                if last.request == request
+                    && last.stream == stream
+                    && !last.text.ends_with('\n')
+                    && last.text.len() < ENTRY_BYTES =>
+            {
+                last.text.push_str(&text);
+            }
+            _ => self.logs.push_back(LogEntry { request, stream, text }),
+        }
+        while self.logs.len() > KEPT || self.log_bytes > KEPT_BYTES {
+            let Some(oldest) = self.logs.pop_front() else { return };
+            self.log_bytes -= oldest.text.len();
+        }
+    }
 }
 
 /// A request that is being handled.
@@ -176,17 +204,7 @@ impl Output {
             let _ = io::Write::write_all(&mut io::stderr().lock(), bytes);
         }
         let request = self.request.load(Ordering::Relaxed);
-        let mut records = self.recorder.lock();
-        // Formatted output comes in pieces; they are put together again up to the end of the line.
-        if let Some(last) = records.logs.last_mut()
-            && last.request == request
-            && last.stream == self.stream
-            && !last.text.ends_with('\n')
-        {
-            last.text.push_str(&text);
-            return;
-        }
-        keep(&mut records.logs, LogEntry { request, stream: self.stream, text });
+        self.recorder.lock().log(request, self.stream, text);
     }
 }
 

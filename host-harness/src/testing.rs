@@ -102,7 +102,7 @@ impl Harness {
         self.recorder.requests()
     }
 
-    /// What the component wrote to stdout and stderr so far, the newest 10 000 entries.
+    /// What the component wrote to stdout and stderr so far: the newest 10 000 entries, of 16 MiB at most.
     #[must_use]
     pub fn logs(&self) -> Vec<LogEntry> {
         self.recorder.logs()

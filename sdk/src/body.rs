@@ -53,7 +53,12 @@ pub struct Body {
     data: Data,
     /// Trailers that follow the data: set by the user, or read from the incoming body after its data.
     trailers: Option<Box<HeaderMap>>,
+    /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
+    of_response: bool,
 }
+
+/// How much memory is asked for ahead of the bytes that it is for.
+const MOST_AHEAD_BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
 enum Data {
@@ -81,7 +86,7 @@ impl Body {
     /// Makes a body without a byte.
     #[must_use]
     pub const fn empty() -> Self {
-        Self { data: Data::Empty, trailers: None }
+        Self { data: Data::Empty, trailers: None, of_response: false }
     }
 
     /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
@@ -165,7 +170,8 @@ impl Body {
         if self.size_hint().upper().is_some_and(|upper| upper <= limit) {
             return self;
         }
-        Self::boxed(Limited::new(self, limit))
+        let of_response = self.of_response;
+        Self { of_response, ..Self::boxed(Limited::new(self, limit)) }
     }
 
     /// Reads the next piece of the data, never an empty one; `None` after the last.
@@ -209,7 +215,8 @@ impl Body {
         let Some(second) = self.next_chunk().await.transpose()? else {
             return Ok(first);
         };
-        let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0);
+        // What the peer declares is the peer's word; the rest is asked for as it comes.
+        let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0).min(MOST_AHEAD_BYTES);
         let mut whole = BytesMut::with_capacity(first.len() + second.len() + rest);
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);
@@ -225,7 +232,8 @@ impl Body {
     ///
     /// Fails like [`bytes`](Body::bytes), and if the body is not UTF-8.
     pub async fn text(self) -> Result<String, Error> {
-        String::from_utf8(self.bytes().await?.into()).map_err(Error::utf8)
+        let of_response = self.of_response;
+        String::from_utf8(self.bytes().await?.into()).map_err(|error| Error::utf8(error).of_response(of_response))
     }
 
     /// The bytes of a body that are at hand, to send them again; none of one that streams.
@@ -237,11 +245,26 @@ impl Body {
         }
     }
 
+    #[cfg_attr(not(feature = "json"), expect(dead_code, reason = "asked by what reads JSON"))]
+    fn is_of_response(&self) -> bool {
+        self.of_response
+    }
+
+    /// Takes note that the body came with a response from another server.
+    pub(crate) fn of_a_response(self) -> Self {
+        Self { of_response: true, ..self }
+    }
+
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self { data: Data::Stream(Box::pin(body)), trailers: None }
+        Self { data: Data::Stream(Box::pin(body)), trailers: None, of_response: false }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let data = ready!(self.poll_data_of_any(cx));
+        Poll::Ready(data.map(|data| data.map_err(|error| error.of_response(self.of_response))))
+    }
+
+    fn poll_data_of_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         match &mut self.data {
             Data::Empty => Poll::Ready(None),
             Data::Bytes(bytes) => {
@@ -284,7 +307,7 @@ impl Body {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Body {
     pub(crate) fn incoming(incoming: Incoming) -> Self {
-        Self { data: Data::Incoming(Box::new(incoming)), trailers: None }
+        Self { data: Data::Incoming(Box::new(incoming)), trailers: None, of_response: false }
     }
 
     /// Splits into what is cheapest to send, and the trailers that the user set.
@@ -353,7 +376,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { data: Data::Bytes(bytes), trailers: None }
+        Self { data: Data::Bytes(bytes), trailers: None, of_response: false }
     }
 }
 

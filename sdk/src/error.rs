@@ -15,9 +15,9 @@ use crate::{IntoResponse, Response, body, client};
 /// `application/problem+json`) with the status and the sentence; the source never leaves the component. It goes to
 /// stderr instead, with its chain of causes and the method and path of the request.
 ///
-/// The status of an error made by `?` is 500, with these exceptions: a [`body::Error`] that exceeded a limit is 413, any
-/// other failure to read the body of the request 400; a [`client::Error`] that is a timeout is 504, any other 502, and so it
-/// is with the body of a response from another server.
+/// The status of an error made by `?` is 500, with these exceptions. A [`client::Error`] is 502, or 504 if it is a timeout,
+/// and so is a [`body::Error`] about the body of a response from another server. A [`body::Error`] about another body is
+/// 413 if that exceeded a limit, and 400 otherwise.
 ///
 /// # Examples
 ///
@@ -96,10 +96,10 @@ impl Error {
 /// The status that fits an error which reached a handler's `?`.
 fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
     if let Some(error) = error.downcast_ref::<body::Error>() {
-        return match (error.is_too_large(), error.is_timeout(), error.is_of_response()) {
-            (true, ..) => StatusCode::PAYLOAD_TOO_LARGE,
-            (_, true, _) => StatusCode::GATEWAY_TIMEOUT,
-            (.., true) => StatusCode::BAD_GATEWAY,
+        return match (error.is_of_response(), error.is_timeout(), error.is_too_large()) {
+            (true, true, _) => StatusCode::GATEWAY_TIMEOUT,
+            (true, ..) => StatusCode::BAD_GATEWAY,
+            (_, _, true) => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
     }

@@ -42,7 +42,7 @@ struct Instance {
 }
 
 /// What the component put into its `response-outparam`.
-type Answer = Result<Response<HyperOutgoingBody>, WasiErrorCode>;
+type Answer = Result<Response<Body>, WasiErrorCode>;
 
 impl Wasip2 {
     pub(super) fn link(component: &Component) -> wasmtime::Result<Self> {
@@ -73,9 +73,7 @@ impl Wasip2 {
         };
         tokio::spawn(worker.run(request, answer));
         match answered.await {
-            Ok(Answered::Head(Ok(response))) => {
-                Ok(response.map(|body| Body::new(GuestBody { body, end: Some(BodyEnd(end)), error: None })))
-            }
+            Ok(Answered::Head(Ok(response))) => Ok(response),
             Ok(Answered::Head(Err(code))) => Err(Failure::ErrorCode(format!("{code}"))),
             Ok(Answered::TimedOut) => Err(Failure::TimedOut),
             Ok(Answered::Trapped) | Err(_) => Err(Failure::Trapped),
@@ -182,6 +180,7 @@ impl Worker {
         self.running.used(memory, fuel, host_calls);
         self.instance.left -= 1;
         if !ended_well {
+            self.instance.store.data().cut_uploads();
             // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
             end.set_failed(self.instance.store);
         } else if self.instance.left > 0 {
@@ -210,6 +209,10 @@ async fn call(
     let request = view.new_incoming_request(scheme, request.map(Body::into_guest))?;
     let out = view.new_response_outparam_from_callback(move |answer| {
         end.head_sent();
+        // Made here, so that the worker learns that nobody reads the body also where nobody gets the head.
+        let reader = BodyEnd(end);
+        let answer =
+            answer.map(|response| response.map(|body| Body::new(GuestBody { body, end: Some(reader), error: None })));
         tell(&slot, Answered::Head(answer));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await

@@ -25,7 +25,7 @@ use crate::Body;
 use crate::body::BodyError;
 use crate::guest::remove_connection_fields;
 
-/// What connecting and the response may take where the component sets no limit.
+/// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -164,3 +164,15 @@ async fn a_request_body_that_breaks_off_is_no_whole_one() {
     eventually("the handler fails", || app.log_text().contains("the body broke off")).await;
     assert!(app.log_text().contains("400 Bad Request"), "{}", app.log_text());
 }
+
+#[tokio::test]
+async fn a_handler_whose_client_left_before_the_head_is_ended_too() {
+    let app = guests().limits(Limits::default().timeout(Duration::from_millis(200))).await.unwrap();
+    // Nobody waits for the head, and nobody reads the body: the writer goes on until it is told.
+    let request = app.request(get("/endless"));
+    drop(tokio::time::timeout(Duration::ZERO, request).await);
+    app.idle().await;
+    let request = app.request(get("/spin"));
+    drop(tokio::time::timeout(Duration::from_millis(1), request).await);
+    app.idle().await;
+}

@@ -132,3 +132,13 @@ async fn a_stream_longer_than_its_content_length_is_cut() {
     assert_eq!(wire.cut_text(), "01234");
     assert!(app.log_text().contains("longer than its content-length"), "{}", app.log_text());
 }
+
+#[tokio::test]
+async fn a_body_taken_by_itself_knows_its_length() {
+    let app = super::fixture::example("echo").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let request = "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+    let wire = Wire::exchange(&server, request).await;
+    assert_eq!(wire.field("content-length"), ["5"]);
+    assert_eq!(wire.whole_text(), "hello");
+}

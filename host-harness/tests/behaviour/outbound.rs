@@ -315,3 +315,63 @@ async fn an_early_answer_is_not_lost_with_the_upload() {
     assert_eq!(response.status(), 413);
     assert_eq!(response.into_body().text().await.unwrap(), "big");
 }
+
+#[tokio::test]
+async fn an_upload_is_cut_when_its_component_ends_badly() {
+    for how in ["panic", "trap"] {
+        let seen = Arc::new(Mutex::new(None));
+        let uploads = Arc::clone(&seen);
+        let upstream = Upstream::with(move |mut stream| {
+            let uploads = Arc::clone(&uploads);
+            async move {
+                read_head(&mut stream).await;
+                let mut upload = vec![0; "A\r\nfirst part\r\n".len()];
+                stream.read_exact(&mut upload).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                let mut rest = Vec::new();
+                let _ = stream.read_to_end(&mut rest).await;
+                *uploads.lock().unwrap() = Some(String::from_utf8([upload, rest].concat()).unwrap());
+            }
+        })
+        .await;
+        let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+        assert_eq!(app.request(get(&format!("/cut-upload/{how}"))).await.status(), 500);
+        super::fixture::eventually("the upload ends", || seen.lock().unwrap().is_some()).await;
+        let upload = seen.lock().unwrap().clone().unwrap();
+        assert_eq!(upload, "A\r\nfirst part\r\n", "{how}: the upload has an end, as if it were whole");
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_sends_wrong_is_502_and_not_the_fault_of_the_client() {
+    for (answer, status) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n[1,2]", 200),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n<htm>", 502),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n[1,2]", 502),
+    ] {
+        let upstream = Upstream::answering(answer).await;
+        let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+        assert_eq!(app.request(get("/upstream-json")).await.status(), status, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_request_and_a_304_pass_through_a_proxy_with_the_length_that_they_tell() {
+    for (method, status) in [("HEAD", 200), ("GET", 304)] {
+        let upstream = Upstream::answering(format!("HTTP/1.1 {status} X\r\ncontent-length: 100\r\n\r\n")).await;
+        let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+        let response = app.request(Request::builder().method(method).uri("/").body(()).unwrap()).await;
+        assert_eq!(response.status(), status, "{method}: {}", app.log_text());
+        assert_eq!(response.headers()["content-length"], "100", "{method}");
+        assert!(response.into_body().bytes().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_declared_length_that_is_a_lie_costs_no_memory() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 3000000000\r\n\r\n[1,2]").await;
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&upstream.url)).await.unwrap();
+    assert_eq!(app.request(get("/upstream-json")).await.status(), 502);
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}

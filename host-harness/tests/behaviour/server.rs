@@ -67,3 +67,24 @@ async fn an_address_in_use_is_named_with_the_way_out() {
     assert_eq!(error.to_string(), format!("cannot listen on `{}`", server.addr()));
     assert!(error.help().unwrap().contains("choose another port"));
 }
+
+#[tokio::test]
+async fn two_hosts_are_400_beside_an_absolute_target_as_well() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let request = "GET http://a.test/ HTTP/1.1\r\nhost: a.test\r\nhost: b.test\r\nconnection: close\r\n\r\n";
+    assert_eq!(Wire::exchange(&server, request).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_dropped_server_ends_its_connections() {
+    let app = guests().await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut start = [0; 16];
+    stream.read_exact(&mut start).await.unwrap();
+    drop(server);
+    // Without an end this reads for ever.
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+}

@@ -10,6 +10,8 @@ use std::{fmt, str};
 pub struct Error {
     kind: Kind,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whether it is about the body of a response from another server.
+    of_response: bool,
 }
 
 enum Kind {
@@ -18,7 +20,6 @@ enum Kind {
         received: u64,
         declared: Option<u64>,
         reason: String,
-        of_response: bool,
     },
     TimedOut {
         received: u64,
@@ -52,9 +53,13 @@ impl Error {
         matches!(self.kind, Kind::TimedOut { .. })
     }
 
+    pub(crate) fn of_response(self, of_response: bool) -> Self {
+        Self { of_response, ..self }
+    }
+
     /// Whether it was the body of a response from another server.
     pub(crate) fn is_of_response(&self) -> bool {
-        matches!(self.kind, Kind::BrokenOff { of_response: true, .. } | Kind::TimedOut { .. })
+        self.of_response
     }
 
     /// Whether nobody reads the body any more, as when the client went away.
@@ -81,25 +86,25 @@ impl Error {
     }
 
     pub(super) fn aborted() -> Self {
-        Self { kind: Kind::Aborted, source: None }
+        Self { kind: Kind::Aborted, source: None, of_response: false }
     }
 
     pub(crate) fn closed() -> Self {
-        Self { kind: Kind::Closed, source: None }
+        Self { kind: Kind::Closed, source: None, of_response: false }
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
-        Self { kind: Kind::TooLarge(limit), source: None }
+        Self { kind: Kind::TooLarge(limit), source: None, of_response: false }
     }
 
     pub(super) fn utf8(source: FromUtf8Error) -> Self {
         let source: str::Utf8Error = source.utf8_error();
-        Self { kind: Kind::Utf8, source: Some(source.into()) }
+        Self { kind: Kind::Utf8, source: Some(source.into()), of_response: false }
     }
 
     #[cfg(feature = "json")]
     pub(super) fn json(source: serde_json::Error) -> Self {
-        Self { kind: Kind::Json, source: Some(source.into()) }
+        Self { kind: Kind::Json, source: Some(source.into()), of_response: false }
     }
 
     pub(super) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -107,7 +112,7 @@ impl Error {
         // A body inside another adapter keeps its own error.
         match source.downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => Self { kind: Kind::Source, source: Some(source) },
+            Err(source) => Self { kind: Kind::Source, source: Some(source), of_response: false },
         }
     }
 }
@@ -115,24 +120,24 @@ impl Error {
 /// What the worlds that have a host report.
 #[allow(dead_code, reason = "natively there is no host")]
 impl Error {
-    pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String, of_response: bool) -> Self {
-        Self { kind: Kind::BrokenOff { received, declared, reason, of_response }, source: None }
+    pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
+        Self { kind: Kind::BrokenOff { received, declared, reason }, source: None, of_response: false }
     }
 
     pub(crate) fn timed_out(received: u64) -> Self {
-        Self { kind: Kind::TimedOut { received }, source: None }
+        Self { kind: Kind::TimedOut { received }, source: None, of_response: false }
     }
 
     pub(crate) fn longer_than_declared() -> Self {
-        Self { kind: Kind::Longer, source: None }
+        Self { kind: Kind::Longer, source: None, of_response: false }
     }
 
     pub(crate) fn shorter_than_declared(missing: u64) -> Self {
-        Self { kind: Kind::Shorter { missing }, source: None }
+        Self { kind: Kind::Shorter { missing }, source: None, of_response: false }
     }
 
     pub(crate) fn rejected(reason: String) -> Self {
-        Self { kind: Kind::Rejected(reason), source: None }
+        Self { kind: Kind::Rejected(reason), source: None, of_response: false }
     }
 
     pub(crate) fn trailers(reason: String) -> Self {

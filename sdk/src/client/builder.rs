@@ -121,9 +121,11 @@ impl Client {
 
     /// Sends a request and follows redirects, all within the time limit.
     pub(super) async fn run(&self, mut request: Box<Request>, total: Option<Duration>) -> Result<Box<Response>, Error> {
-        for (name, value) in &self.headers {
+        for name in self.headers.keys() {
             if !request.headers().contains_key(name) {
-                request.headers_mut().append(name, value.clone());
+                for value in self.headers.get_all(name) {
+                    request.headers_mut().append(name, value.clone());
+                }
             }
         }
         let start = total.map(|_| Here::now());

@@ -7,7 +7,7 @@ use http::{Method, Uri};
 
 /// A failure of an outbound call.
 ///
-/// Its text names the method and the URL, without credentials. Ask the predicates for the cause, and
+/// Where a request was made, its text names the method and the URL, without credentials. Ask the predicates for the cause, and
 /// [`source`](StdError::source) for what lies below.
 #[derive(Debug)]
 pub struct Error {

@@ -46,7 +46,9 @@ impl World for Native {
                 "a native test has no network; answer the call with `wayside::test::outbound`",
             )),
         };
-        response.map(Box::new).map_err(|error| error.with_target(&method, &uri))
+        response
+            .map(|response| Box::new(response.map(Body::of_a_response)))
+            .map_err(|error| error.with_target(&method, &uri))
     }
 
     fn sleep(span: Duration) -> timer::Sleep {

@@ -24,6 +24,7 @@ behaviours! {
     call
     channel
     chunks
+    cut_upload
     deadline
     deadlock
     endless
@@ -46,6 +47,7 @@ behaviours! {
     trap
     trap_after_end
     trap_after_head
+    upstream_json
     whole
 }
 

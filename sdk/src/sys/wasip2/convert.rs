@@ -194,11 +194,10 @@ fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
 /// The declared length, where there is one that can be read.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     // A repeated one is no length, and hosts let none pass.
-    number(headers.get(header::CONTENT_LENGTH)?)
+    number(headers.get(header::CONTENT_LENGTH)?.as_bytes())
 }
 
-fn number(value: &HeaderValue) -> Option<u64> {
-    let digits = value.as_bytes();
+pub(super) fn number(digits: &[u8]) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     if is_number { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
 }
@@ -212,7 +211,7 @@ pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, String
     if values.next().is_some() {
         return Err("content-length is set more than once".to_owned());
     }
-    match number(value) {
+    match number(value.as_bytes()) {
         Some(length) => Ok(Some(length)),
         None => Err(format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii())),
     }

@@ -98,12 +98,19 @@ impl crate::sys::IncomingRequest for IncomingRequest {
     }
 
     fn into_body(self) -> Body {
+        let declared = self.declared.get().or_else(|| self.with(declared_length).ok().flatten());
         match self.with(wasi::IncomingRequest::consume) {
-            Ok(Ok(body)) => Body::incoming(IncomingBody::new(body, self.declared.get())),
+            Ok(Ok(body)) => Body::incoming(IncomingBody::new(body, declared)),
             // A body that was taken before has nothing left.
             Ok(Err(())) | Err(_) => Body::empty(),
         }
     }
+}
+
+/// The length that the fields of a request declare, without reading the others.
+fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
+    let values = request.headers().get(header::CONTENT_LENGTH.as_str());
+    convert::number(values.first()?)
 }
 
 /// The writer of the response, kept in the exchange.
@@ -180,12 +187,15 @@ fn start(answer: Answer) -> Result<Option<Rest>, String> {
     }
     let length = body.size_hint().exact();
     let (body, trailers) = body.into_outgoing();
+    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    // What answers HEAD, and a 304, may declare the length of another response (RFC 9110, section 8.6).
     if let (Some(declared), Some(length)) = (set_length, length)
         && declared != length
+        && !bodiless
+        && !is_head()
     {
         return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
     }
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     // The framing of trailers has no place for a length.
     let declared = set_length.or(length.filter(|_| trailers.is_none()));
     match declared {

@@ -23,7 +23,7 @@ pub(crate) struct IncomingBody {
     /// When the whole exchange must be done.
     deadline: Option<Ready>,
     /// Hosts have taken the drop of a response for the end of the exchange, so it stays as long as its body.
-    response: Option<wasi::IncomingResponse>,
+    _response: Option<wasi::IncomingResponse>,
 }
 
 enum State {
@@ -50,7 +50,7 @@ struct Trailers {
 
 impl IncomingBody {
     pub(super) fn new(body: wasi::IncomingBody, declared: Option<u64>) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, deadline: None, response: None }
+        Self { state: State::Unread(body), declared, received: 0, deadline: None, _response: None }
     }
 
     pub(super) fn of_response(
@@ -59,7 +59,7 @@ impl IncomingBody {
         response: wasi::IncomingResponse,
         deadline: Option<Ready>,
     ) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, deadline, response: Some(response) }
+        Self { state: State::Unread(body), declared, received: 0, deadline, _response: Some(response) }
     }
 
     /// Runs an operation on the stream until it yields something else than "nothing yet".
@@ -131,7 +131,7 @@ impl IncomingBody {
     }
 
     fn broken_off(&self, reason: String) -> Error {
-        Error::broken_off(self.received, self.declared, reason, self.response.is_some())
+        Error::broken_off(self.received, self.declared, reason)
     }
 
     fn open(&mut self) -> Option<&mut Data> {

@@ -31,7 +31,7 @@ async fn exchange(request: &Parts, body: Body, timeouts: &Timeouts) -> Result<Bo
     let length = body.size_hint().exact();
     let (outgoing, trailers) = body.into_outgoing();
     let options = options(timeouts)?;
-    let Head { request, declared, is_head } = head(request, length.filter(|_| trailers.is_none()))?;
+    let Head { request, declared, is_head } = head(request, length, trailers.is_some())?;
     let upload = if is_empty(&outgoing) && trailers.is_none() {
         None
     } else {
@@ -83,7 +83,7 @@ struct Head {
 }
 
 /// Makes the request without its body.
-fn head(request: &Parts, length: Option<u64>) -> Result<Head, Error> {
+fn head(request: &Parts, length: Option<u64>, has_trailers: bool) -> Result<Head, Error> {
     let invalid = |reason: String| Error::new(Kind::Request, reason);
     let declared = convert::declared_length(&request.headers).map_err(invalid)?;
     if let (Some(declared), Some(length)) = (declared, length)
@@ -92,6 +92,8 @@ fn head(request: &Parts, length: Option<u64>) -> Result<Head, Error> {
         return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
     }
     let fields = convert::headers_into_wasi(&request.headers).map_err(invalid)?;
+    // The framing of trailers has no place for a length.
+    let length = length.filter(|_| !has_trailers);
     if let (None, Some(length)) = (declared, length)
         && (length > 0 || expects_body(&request.method))
     {
@@ -152,7 +154,8 @@ fn start_upload(
                 Err(error) => Err(Error::new(Kind::Body, "the request body failed").with_source(error)),
             };
         }
-        let left = declared.map(|declared| declared - (length - bytes.len() as u64));
+        let sent = length - bytes.len() as u64;
+        let left = declared.map(|declared| declared.saturating_sub(sent));
         return Ok(Some(upload_beside(writer, body, trailers, left)));
     }
     Ok(Some(upload_beside(writer, body, trailers, declared)))
@@ -211,8 +214,9 @@ fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Rea
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };
     let body = incoming.consume().map_err(|()| Error::new(Kind::Host, "the response has no body to take"))?;
-    let mut response =
-        Box::new(Response::new(Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline))));
+    let mut response = Box::new(Response::new(
+        Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline)).of_a_response(),
+    ));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)

@@ -1,0 +1,17 @@
+//! Starts an upload to `UPSTREAM` without a declared length, and ends in the middle of it: the path says how.
+
+use futures_util::{StreamExt as _, stream};
+use wayside::{Body, Error, Request, client};
+
+pub(crate) async fn handle(request: Request) -> Result<String, Error> {
+    let how = super::parameter(&request);
+    let upstream = std::env::var("UPSTREAM")?;
+    let pieces = stream::iter(["first part"].map(Ok::<_, std::io::Error>)).chain(stream::pending());
+    let response = client::send(Request::post(&upstream).body(Body::from_stream(pieces))?).await?;
+    // The upload goes on while the answer is there.
+    match how.as_str() {
+        "panic" => panic!("in the middle of an upload"),
+        "trap" => super::trap::trap(),
+        _ => Ok(response.into_body().text().await?),
+    }
+}
