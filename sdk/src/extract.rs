@@ -161,8 +161,8 @@ macro_rules! from_head {
         impl FromRequest for $type {
             type Rejection = Error;
 
-            fn from_request($request: IncomingRequest) -> impl Future<Output = Result<Self, Error>> + Send {
-                ready($extract)
+            async fn from_request($request: IncomingRequest) -> Result<Self, Error> {
+                $extract
             }
         }
     )*};
@@ -202,8 +202,8 @@ impl FromRequest for Body {
 impl FromRequest for Request {
     type Rejection = Error;
 
-    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Error>> + Send {
-        ready(request.into_request())
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        request.into_request()
     }
 }
 

@@ -141,6 +141,19 @@ fn bindgen_check_passes_on_a_fresh_checkout_and_names_the_fix_elsewhere() {
 }
 
 #[test]
+fn bindgen_check_fails_on_stale_bindings_and_names_the_fixing_command() {
+    let copy = temporary("bindgen-stale");
+    super::wit::copy_dir(&root().join("wit"), &copy.join("wit"));
+    fs::create_dir_all(copy.join("sdk/src/bindings")).unwrap();
+    fs::write(copy.join("sdk/src/bindings/wasip2.rs"), "// Old.\n").unwrap();
+    let dir = copy.to_string_lossy();
+    let output = run(&["bindgen", "--check", "--root", &dir]);
+    assert_message(&output, &["are stale", "help: write them anew with `cargo run -- bindgen`"]);
+    assert!(run(&["bindgen", "--root", &dir]).status.success());
+    assert!(run(&["bindgen", "--check", "--root", &dir]).status.success());
+}
+
+#[test]
 fn an_unreadable_file_is_named() {
     let output = run(&["serve", "no/such.wasm"]);
     assert_message(&output, &["cannot read the component `no/such.wasm`: ", "help: check the path"]);

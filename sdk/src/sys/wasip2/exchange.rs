@@ -61,8 +61,8 @@ pub fn serve<F: Future<Output = Answer>>(
 /// The request of an exchange: a token for what the exchange holds.
 pub(crate) struct IncomingRequest {
     number: u32,
-    /// The length of the body, where the fields have been read and tell it.
-    declared: Cell<Option<u64>>,
+    /// The length of the body, once the fields have been read, where they tell it.
+    declared: Cell<Option<Option<u64>>>,
 }
 
 impl IncomingRequest {
@@ -89,7 +89,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
         let (headers, authority) =
             self.with(|request| (convert::headers_from_wasi(&request.headers()), request.authority()))?;
         let mut headers = headers.map_err(|reason| convert::bad_request("head", reason))?;
-        self.declared.set(convert::content_length(&headers));
+        self.declared.set(Some(convert::content_length(&headers)));
         // Hosts take `host` out of the fields and put it into the authority.
         if let (Some(authority), header::Entry::Vacant(entry)) = (authority, headers.entry(header::HOST)) {
             entry.insert(convert::host(authority)?);
@@ -98,7 +98,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
     }
 
     fn into_body(self) -> Body {
-        let declared = self.declared.get().or_else(|| self.with(declared_length).ok().flatten());
+        let declared = self.declared.get().unwrap_or_else(|| self.with(declared_length).ok().flatten());
         match self.with(wasi::IncomingRequest::consume) {
             Ok(Ok(body)) => Body::incoming(IncomingBody::new(body, declared)),
             // A body that was taken before has nothing left.
