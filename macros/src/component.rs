@@ -92,7 +92,7 @@ fn expand_service(options: &Options, function: &ItemFn) -> TokenStream {
         #function
 
         const _: () = {
-            #wayside::__private::export!(|request| #wayside::__private::answer_service(#name, request));
+            #wayside::__private::export!(request => #wayside::__private::answer_service(#name, request));
         };
     }
 }
@@ -133,7 +133,7 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
                 #response_check
             };
 
-            #wayside::__private::export!(|request| #wayside::__private::answer(#call, request, #body_limit));
+            #wayside::__private::export!(request => #wayside::__private::answer(#call, request, #body_limit));
         };
     }
 }

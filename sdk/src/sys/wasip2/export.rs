@@ -7,7 +7,7 @@ pub use super::exchange::serve;
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_handler {
-    ($answer:expr) => {
+    ($request:ident => $answer:expr) => {
         struct Component;
 
         impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for Component {
@@ -15,7 +15,7 @@ macro_rules! __export_handler {
                 request: $crate::__private::bindings::wasi::http::types::IncomingRequest,
                 response_out: $crate::__private::bindings::wasi::http::types::ResponseOutparam,
             ) {
-                $crate::__private::serve(request, response_out, $answer);
+                $crate::__private::serve(request, response_out, |$request| $answer);
             }
         }
 
