@@ -1,6 +1,6 @@
 //! Testing handlers natively, under plain `cargo test`.
 //!
-//! A handler stays the function that you wrote, so a test calls it. [`macro@test`](crate::test) or [`block_on`] runs what is
+//! A handler stays the function that you wrote, so a test calls it. `#[wayside::test]` or [`block_on`] runs what is
 //! async, [`outbound`] answers the calls that it makes to other servers, and [`pause`] stops the clock, so that a test of
 //! an hour takes no time.
 //!
