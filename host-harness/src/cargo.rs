@@ -146,8 +146,11 @@ fn artifact(messages: impl io::BufRead, package: &cargo_metadata::PackageId) -> 
     found.map(Into::into)
 }
 
-/// Installs the target through rustup where the toolchain lacks it.
+/// Installs the target through rustup where the toolchain lacks it; one at a time, because rustup does not wait for
+/// another that installs the same.
 fn ensure_target() -> Result<(), Error> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--print", "target-libdir", "--target", TARGET])
         .output()
