@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use crate::component::{Component, Flat, World};
 use crate::telemetry::Recorder;
-use crate::{Body, Error, Limits, Outbound};
+use crate::{Body, Error};
 
 pub(crate) use state::Settings;
 
@@ -139,13 +139,6 @@ pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
     response
-}
-
-/// What every instance of a component gets.
-impl Settings {
-    pub(crate) fn new(env: Vec<(String, String)>, outbound: Outbound, limits: Limits) -> Self {
-        Self { env, outbound, limits, fuel: false, reuse: 1 }
-    }
 }
 
 #[cfg(test)]

@@ -222,9 +222,13 @@ impl IntoFuture for HarnessBuilder {
                 Source::Crate(dir) => load(cargo::build_once(&dir, self.progress).await?, purpose).await?,
             };
             let recorder = Recorder::new(self.pass_on_output);
-            let mut settings = Settings::new(self.env, self.outbound, self.limits);
-            settings.fuel = self.count_fuel;
-            settings.reuse = self.reuse;
+            let settings = Settings {
+                env: self.env,
+                outbound: self.outbound,
+                limits: self.limits,
+                fuel: self.count_fuel,
+                reuse: self.reuse,
+            };
             let guest = Guest::new(&component, settings, recorder.clone())?;
             Ok(Harness { guest: Arc::new(guest), recorder, description: component.description().clone() })
         })

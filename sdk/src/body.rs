@@ -245,11 +245,6 @@ impl Body {
         }
     }
 
-    #[cfg_attr(not(feature = "json"), expect(dead_code, reason = "asked by what reads JSON"))]
-    fn is_of_response(&self) -> bool {
-        self.of_response
-    }
-
     /// Takes note that the body came with a response from another server.
     pub(crate) fn of_a_response(self) -> Self {
         Self { of_response: true, ..self }

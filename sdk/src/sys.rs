@@ -1,7 +1,8 @@
 //! The worlds: one folder for each ABI that a handler can be built for.
 //!
 //! [`World`] is the contract that each of them fulfils; the rest of the crate speaks to [`Here`], the world of the
-//! target at hand. No other file of the crate asks for the target.
+//! target at hand. No other file of the crate asks for the target, but for one line in `lib.rs` that leaves the native test
+//! support out of components.
 
 use std::future::Future;
 use std::task::{Context, Poll};

@@ -11,7 +11,7 @@ impl Body {
     ///
     /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is no such document.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let of_response = self.is_of_response();
+        let of_response = self.of_response;
         serde_json::from_slice(&self.bytes().await?).map_err(|error| Error::json(error).of_response(of_response))
     }
 }
