@@ -3,6 +3,8 @@
 mod state;
 mod wasip2;
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use crate::component::{Component, Flat, World};
@@ -66,15 +68,17 @@ impl Guest {
 
     /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
     pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
-        let running = self.recorder.start();
-        let answer = match fill_uri(&mut request) {
+        let filled = fill_uri(&mut request);
+        let running = self.recorder.start(&request);
+        let tracked = Arc::clone(&running.tracked);
+        let answer = match filled {
             Ok(()) => {
                 remove_connection_fields(request.headers_mut());
                 self.world.handle(&self.settings, request, running).await
             }
             Err(reason) => Err(Failure::BadRequest(reason)),
         };
-        answer.unwrap_or_else(|failure| failure.into_response())
+        tracked.answered(answer.unwrap_or_else(Failure::into_response))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode, header};
@@ -15,7 +14,8 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::guest::{Guest, problem};
+use crate::guest::problem;
+use crate::inbound::Inbound;
 use crate::{Body, Error};
 
 /// How long requests may go on after the server was told to stop.
@@ -32,7 +32,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) async fn bind(addr: impl ToSocketAddrs + std::fmt::Display, guest: Arc<Guest>) -> Result<Self, Error> {
+    pub(crate) async fn bind(addr: impl ToSocketAddrs + std::fmt::Display, inbound: Inbound) -> Result<Self, Error> {
         let listener = TcpListener::bind(&addr).await.map_err(|error| {
             let help = match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
@@ -48,7 +48,7 @@ impl Server {
             .local_addr()
             .map_err(|error| Error::new("cannot read the address of the listening socket").with_source(error))?;
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, guest, stopped));
+        let task = tokio::spawn(accept(listener, inbound, stopped));
         Ok(Self { addr, stop: Some(stop), task })
     }
 
@@ -80,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::Receiver<()>) {
+async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::Receiver<()>) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new());
@@ -104,10 +104,10 @@ async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::
         };
         // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
         let _ = stream.set_nodelay(true);
-        let guest = Arc::clone(&guest);
+        let inbound = inbound.clone();
         let service = service_fn(move |request| {
-            let guest = Arc::clone(&guest);
-            async move { Ok::<_, Infallible>(answer(&guest, request).await) }
+            let inbound = inbound.clone();
+            async move { Ok::<_, Infallible>(answer(&inbound, request).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
@@ -123,14 +123,14 @@ async fn accept(listener: TcpListener, guest: Arc<Guest>, mut stopped: oneshot::
     }
 }
 
-async fn answer(guest: &Guest, request: Request<Incoming>) -> Response<Body> {
+async fn answer(inbound: &Inbound, request: Request<Incoming>) -> Response<Body> {
     if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) && is_upgrade(&request) {
         return problem(
             StatusCode::NOT_IMPLEMENTED,
             Some("this server has no CONNECT, no upgrades and no WebSockets: wasi:http has none"),
         );
     }
-    guest.handle(request.map(Body::new)).await
+    inbound.handle(request.map(Body::new)).await
 }
 
 /// Whether the client asks for another protocol; HTTP/2 without TLS is an offer that may be left alone.

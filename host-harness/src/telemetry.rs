@@ -1,17 +1,24 @@
 //! What became of requests: output, traps, and what they took.
 
-use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+mod exchange;
+mod output;
 
-use bytes::Bytes;
-use tokio::io::AsyncWrite;
-use tokio::sync::watch;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, Request, Response};
+use tokio::sync::{broadcast, watch};
+use tower_service::Service as _;
+
+use crate::Body;
+use crate::outbound::{ErrorCode, Outbound};
+use exchange::Watched;
+
+pub use exchange::{BodyEnd, Call, Event, Exchange};
+pub(crate) use output::Output;
 
 /// Something that a component wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +67,7 @@ pub struct Usage {
 pub(crate) struct Recorder {
     records: Arc<Mutex<Records>>,
     running: watch::Sender<usize>,
+    events: broadcast::Sender<Event>,
     /// Whether output goes to this process's own as well.
     pass_on: bool,
 }
@@ -72,8 +80,11 @@ struct Records {
     log_bytes: usize,
     traps: VecDeque<Trap>,
     usage: VecDeque<Usage>,
+    calls: VecDeque<Call>,
 }
 
+/// How many events a subscriber may be behind before it misses some.
+const EVENTS: usize = 4096;
 /// How many entries of each kind are kept; the oldest give way.
 const KEPT: usize = 10_000;
 /// How many bytes of output are kept; the oldest entries give way.
@@ -83,15 +94,70 @@ const ENTRY_BYTES: usize = 64 * 1024;
 
 impl Recorder {
     pub(crate) fn new(pass_on: bool) -> Self {
-        Self { records: Arc::default(), running: watch::Sender::new(0), pass_on }
+        Self {
+            records: Arc::default(),
+            running: watch::Sender::new(0),
+            events: broadcast::Sender::new(EVENTS),
+            pass_on,
+        }
     }
 
-    /// Gives a request its number and counts it as running until the guard is dropped.
-    pub(crate) fn start(&self) -> Running {
+    /// Gives a request its number, and counts it as running until the guard is dropped.
+    pub(crate) fn start(&self, request: &Request<Body>) -> Running {
         self.running.send_modify(|running| *running += 1);
-        let mut records = self.lock();
-        records.requests += 1;
-        Running { request: records.requests, recorder: self.clone() }
+        let number = {
+            let mut records = self.lock();
+            records.requests += 1;
+            records.requests
+        };
+        let exchange = Exchange {
+            request: number,
+            started: SystemTime::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            request_headers: self.headers(request.headers()),
+            status: None,
+            response_headers: HeaderMap::new(),
+            head_after: None,
+            duration: Duration::ZERO,
+            response_bytes: 0,
+            end: None,
+            busy: Duration::ZERO,
+            calls: 0,
+            usage: None,
+            trap: None,
+        };
+        self.tell(|| Event::Started(Box::new(exchange.clone())));
+        let tracked = Tracked {
+            request: number,
+            started: Instant::now(),
+            exchange: Mutex::new(exchange),
+            recorder: self.clone(),
+        };
+        Running { request: number, tracked: Arc::new(tracked) }
+    }
+
+    /// What happens from now on.
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Tells those who want to know; where there are none, the event is not even made.
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            // The last of them may have gone just now.
+            let _ = self.events.send(event());
+        }
+    }
+
+    /// A copy of the fields of a message, where anybody is there to see it.
+    fn headers(&self, headers: &HeaderMap) -> HeaderMap {
+        if self.events.receiver_count() > 0 { headers.clone() } else { HeaderMap::new() }
+    }
+
+    fn log(&self, request: u64, stream: LogStream, text: String) {
+        self.tell(|| Event::Wrote(LogEntry { request, stream, text: text.clone() }));
+        self.lock().log(request, stream, text);
     }
 
     pub(crate) async fn idle(&self) {
@@ -118,6 +184,10 @@ impl Recorder {
 
     pub(crate) fn usage(&self) -> Vec<Usage> {
         self.lock().usage.iter().copied().collect()
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.lock().calls.iter().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
@@ -154,111 +224,145 @@ impl Records {
     }
 }
 
-/// A request that is being handled.
+/// A request that the component works on, counted as running until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) request: u64,
-    recorder: Recorder,
+    pub(crate) tracked: Arc<Tracked>,
 }
 
 impl Running {
     /// A stream for what the instance of this request writes; `request` tells which request it works on.
     pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
-        Output { request: Arc::clone(request), stream, recorder: self.recorder.clone() }
+        Output { request: Arc::clone(request), stream, recorder: self.tracked.recorder.clone() }
     }
 
     pub(crate) fn instantiated(&self) {
-        self.recorder.lock().instances += 1;
+        self.tracked.recorder.lock().instances += 1;
     }
 
     pub(crate) fn trapped(&self, reason: String) {
+        let recorder = &self.tracked.recorder;
         tracing::error!(request = self.request, "the component trapped: {reason}");
-        keep(&mut self.recorder.lock().traps, Trap { request: self.request, reason });
+        self.tracked.lock().trap = Some(reason.clone());
+        let trap = Trap { request: self.request, reason };
+        recorder.tell(|| Event::Trapped(trap.clone()));
+        keep(&mut recorder.lock().traps, trap);
     }
 
-    pub(crate) fn used(&self, memory_bytes: usize, fuel: Option<u64>, host_calls: u64) {
+    /// Notes what the component took, `busy` of the time.
+    pub(crate) fn used(&self, busy: Duration, memory_bytes: usize, fuel: Option<u64>, host_calls: u64) {
         let usage = Usage { request: self.request, memory_bytes, fuel, host_calls: fuel.map(|_| host_calls) };
-        keep(&mut self.recorder.lock().usage, usage);
+        {
+            let mut exchange = self.tracked.lock();
+            exchange.usage = Some(usage);
+            exchange.busy = busy;
+        }
+        keep(&mut self.tracked.recorder.lock().usage, usage);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.recorder.running.send_modify(|running| *running -= 1);
+        self.tracked.recorder.running.send_modify(|running| *running -= 1);
     }
 }
 
-/// One output stream of one instance.
-#[derive(Clone, Debug)]
-pub(crate) struct Output {
-    request: Arc<AtomicU64>,
-    stream: LogStream,
+/// A request that is finished when the last of this is dropped: by the component, and by the body of the response.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    request: u64,
+    started: Instant,
+    exchange: Mutex<Exchange>,
     recorder: Recorder,
 }
 
-impl Output {
-    fn record(&self, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        if self.recorder.pass_on {
-            // Not ours to report on: a closed stderr is no reason to fail a request.
-            let _ = io::Write::write_all(&mut io::stderr().lock(), bytes);
+impl Tracked {
+    /// Notes the head of the response, and watches its body.
+    pub(crate) fn answered(self: &Arc<Self>, response: Response<Body>) -> Response<Body> {
+        {
+            let mut exchange = self.lock();
+            exchange.status = Some(response.status());
+            exchange.response_headers = self.recorder.headers(response.headers());
+            exchange.head_after = Some(self.started.elapsed());
+            exchange.duration = self.started.elapsed();
+            self.recorder.tell(|| Event::Answered(Box::new(exchange.clone())));
         }
-        let request = self.request.load(Ordering::Relaxed);
-        self.recorder.lock().log(request, self.stream, text);
+        let tracked = Arc::clone(self);
+        response.map(|body| {
+            Body::new(Watched::new(body, move |bytes, end| {
+                let mut exchange = tracked.lock();
+                exchange.response_bytes = bytes;
+                exchange.end = Some(end);
+            }))
+        })
+    }
+
+    /// Watches a call that the component makes, to the end of the body of its answer.
+    pub(crate) fn call(
+        self: Arc<Self>,
+        request: Request<Body>,
+        outbound: &mut Outbound,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>> {
+        self.lock().calls += 1;
+        let call = Call {
+            request: self.request,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+            status: Err("the component gave it up".to_owned()),
+            response_headers: HeaderMap::new(),
+            response_bytes: 0,
+            end: None,
+            duration: Duration::ZERO,
+        };
+        let mut calling = Calling { call, started: Instant::now(), tracked: self };
+        let answer = outbound.call(request);
+        Box::pin(async move {
+            let response = answer.await;
+            match &response {
+                Ok(response) => {
+                    calling.call.status = Ok(response.status());
+                    calling.call.response_headers = response.headers().clone();
+                }
+                Err(code) => calling.call.status = Err(code.to_string()),
+            }
+            Ok(response?.map(|body| {
+                Body::new(Watched::new(body, move |bytes, end| {
+                    let mut calling = calling;
+                    calling.call.response_bytes = bytes;
+                    calling.call.end = Some(end);
+                }))
+            }))
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Exchange> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl IsTerminal for Output {
-    fn is_terminal(&self) -> bool {
-        false
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        let exchange = self.exchange.get_mut().unwrap_or_else(PoisonError::into_inner);
+        exchange.duration = duration;
+        self.recorder.tell(|| Event::Finished(Box::new(exchange.clone())));
     }
 }
 
-impl StdoutStream for Output {
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
+/// A call that goes on, which is recorded when this is dropped.
+struct Calling {
+    call: Call,
+    started: Instant,
+    tracked: Arc<Tracked>,
 }
 
-impl AsyncWrite for Output {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.record(bytes);
-        Poll::Ready(Ok(bytes.len()))
+impl Drop for Calling {
+    fn drop(&mut self) {
+        self.call.duration = self.started.elapsed();
+        let recorder = &self.tracked.recorder;
+        recorder.tell(|| Event::Called(Box::new(self.call.clone())));
+        keep(&mut recorder.lock().calls, self.call.clone());
     }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// How much a component may write at once.
-const WRITE_BYTES: usize = 64 * 1024;
-
-#[wasmtime_wasi::async_trait]
-impl OutputStream for Output {
-    fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.record(&bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), StreamError> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> Result<usize, StreamError> {
-        Ok(WRITE_BYTES)
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for Output {
-    async fn ready(&mut self) {}
 }

@@ -9,18 +9,20 @@ use std::sync::Arc;
 use http::{Request, Response, header, uri};
 use http_body::Body as _;
 use tokio::net::ToSocketAddrs;
+use tokio::sync::broadcast;
 
 use crate::cargo::{self, Progress};
 use crate::engine::Purpose;
 use crate::guest::{Guest, Settings};
+use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
-use crate::{Body, Component, Description, Error, Limits, LogEntry, Outbound, Server, Trap, Usage};
+use crate::{Body, Call, Component, Description, Error, Event, Limits, LogEntry, Outbound, Server, Trap, Usage};
 
 /// One component, ready to answer requests: in process, or over a socket.
 ///
 /// Each request gets an instance of its own, unless [`HarnessBuilder::reuse`] says otherwise.
 pub struct Harness {
-    guest: Arc<Guest>,
+    inbound: Inbound,
     recorder: Recorder,
     description: Description,
 }
@@ -67,7 +69,7 @@ impl Harness {
         {
             request.headers_mut().entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
         }
-        self.guest.handle(request).await
+        self.inbound.handle(request).await
     }
 
     /// Serves the component over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
@@ -76,7 +78,7 @@ impl Harness {
     ///
     /// Fails if the address cannot be listened on.
     pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
-        Server::bind(addr, Arc::clone(&self.guest)).await
+        Server::bind(addr, self.inbound.clone()).await
     }
 
     /// What the component is.
@@ -118,6 +120,20 @@ impl Harness {
     #[must_use]
     pub fn traps(&self) -> Vec<Trap> {
         self.recorder.traps()
+    }
+
+    /// The calls that the component made to others so far and that came to their end, the newest 10 000.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.recorder.calls()
+    }
+
+    /// What happens from now on, as it happens. The fields of messages are among it, which cost a copy each.
+    ///
+    /// A reader that is more than 4096 events behind misses the oldest, and is told so.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.recorder.events()
     }
 
     /// What each finished request took, the newest 10 000.
@@ -229,8 +245,12 @@ impl IntoFuture for HarnessBuilder {
                 fuel: self.count_fuel,
                 reuse: self.reuse,
             };
-            let guest = Guest::new(&component, settings, recorder.clone())?;
-            Ok(Harness { guest: Arc::new(guest), recorder, description: component.description().clone() })
+            let guest = Arc::new(Guest::new(&component, settings, recorder.clone())?);
+            let inbound = Inbound::new(move |request| {
+                let guest = Arc::clone(&guest);
+                async move { guest.handle(request).await }
+            });
+            Ok(Harness { inbound, recorder, description: component.description().clone() })
         })
     }
 }

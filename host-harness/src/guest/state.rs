@@ -19,7 +19,7 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 use crate::body::BodyError;
 use crate::limits::Meter;
 use crate::outbound::{ErrorCode, Timeouts};
-use crate::telemetry::{LogStream, Running};
+use crate::telemetry::{LogStream, Running, Tracked};
 use crate::{Body, Limits, Outbound};
 
 /// What every instance of a component gets.
@@ -48,6 +48,8 @@ pub(crate) struct State {
 
 struct Hooks {
     outbound: Outbound,
+    /// The request at hand, which calls are made for.
+    tracked: Option<Arc<Tracked>>,
     /// Whether the instance ended badly, which the bodies of its outbound requests must not outlive.
     cut: Arc<AtomicBool>,
 }
@@ -91,7 +93,7 @@ impl State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
-            hooks: Hooks { outbound: settings.outbound.clone(), cut: Arc::default() },
+            hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, cut: Arc::default() },
             meter: Meter::new(&settings.limits),
             host_calls: 0,
             request,
@@ -107,6 +109,12 @@ impl State {
     pub(crate) fn next(&mut self, running: &Running) {
         self.host_calls = 0;
         self.request.store(running.request, Ordering::Relaxed);
+        self.hooks.tracked = Some(Arc::clone(&running.tracked));
+    }
+
+    /// Lets go of the request at hand.
+    pub(crate) fn done(&mut self) {
+        self.hooks.tracked = None;
     }
 }
 
@@ -140,7 +148,10 @@ impl WasiHttpHooks for Hooks {
                 between_bytes: options.between_bytes_timeout,
             });
         }
-        let answer = self.outbound.call(request);
+        let answer = match &self.tracked {
+            Some(tracked) => Arc::clone(tracked).call(request, &mut self.outbound),
+            None => self.outbound.call(request),
+        };
         Box::new(async move {
             let response = answer.await?.map(|body| body.into_guest().boxed_unsync());
             let transmitted: Transmission = Box::new(std::future::ready(Ok(())));

@@ -1,9 +1,10 @@
 //! Components of WASI 0.2: an instance for each request, or for several, one after the other.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -147,8 +148,10 @@ impl Worker {
     async fn run(mut self, request: Request<Body>, answer: oneshot::Sender<Answered>) {
         let slot: AnswerSlot = Arc::new(Mutex::new(Some(answer)));
         let end = Arc::clone(&self.end);
+        let mut busy = Duration::ZERO;
         let outcome = {
-            let mut call = pin!(call(&self.pre, &mut self.instance, request, Arc::clone(&slot), Arc::clone(&end)));
+            let call = call(&self.pre, &mut self.instance, request, Arc::clone(&slot), Arc::clone(&end));
+            let mut call = pin!(timed(call, &mut busy));
             tokio::select! {
                 outcome = &mut call => Some(outcome),
                 () = end.head_overdue(self.timeout) => None,
@@ -177,8 +180,9 @@ impl Worker {
                 false
             }
         };
-        self.running.used(memory, fuel, host_calls);
+        self.running.used(busy, memory, fuel, host_calls);
         self.instance.left -= 1;
+        self.instance.store.data_mut().done();
         if !ended_well {
             self.instance.store.data().cut_uploads();
             // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
@@ -216,6 +220,18 @@ async fn call(
         tell(&slot, Answered::Head(answer));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+}
+
+/// Adds up how long a future works, and not how long it waits.
+async fn timed<F: Future>(future: F, busy: &mut Duration) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let start = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        *busy += start.elapsed();
+        polled
+    })
+    .await
 }
 
 /// What a trap was, for people: the cause, a hint, and where in the component.

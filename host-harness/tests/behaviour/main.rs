@@ -12,4 +12,5 @@ mod reuse;
 mod roundtrip;
 mod server;
 mod streaming;
+mod telemetry;
 mod wit;

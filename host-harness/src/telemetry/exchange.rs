@@ -1,0 +1,163 @@
+//! One request from its arrival to the end of all that it set off, and what it called meanwhile.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::{LogEntry, Trap, Usage};
+use crate::Body;
+use crate::body::BodyError;
+
+/// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// It arrived.
+    Started(Box<Exchange>),
+    /// The component answered with the head of its response.
+    Answered(Box<Exchange>),
+    /// The component wrote something.
+    Wrote(LogEntry),
+    /// A call to somebody else came to its end.
+    Called(Box<Call>),
+    /// The instance ended badly.
+    Trapped(Trap),
+    /// The response has been sent or given up, and the component has nothing more to do.
+    Finished(Box<Exchange>),
+}
+
+/// A request to a component and what became of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The number of the request, counted from 1.
+    pub request: u64,
+    /// When it arrived.
+    pub started: SystemTime,
+    /// Its method.
+    pub method: Method,
+    /// Its URI, with scheme and authority.
+    pub uri: Uri,
+    /// Its fields.
+    pub request_headers: HeaderMap,
+    /// The status of the response, once there is one.
+    pub status: Option<StatusCode>,
+    /// The fields of the response.
+    pub response_headers: HeaderMap,
+    /// How long the head of the response took.
+    pub head_after: Option<Duration>,
+    /// How long it all took, as far as it has come.
+    pub duration: Duration,
+    /// How many bytes of body the client was sent.
+    pub response_bytes: u64,
+    /// How the body of the response ended, once it has.
+    pub end: Option<BodyEnd>,
+    /// How long the component was busy, waiting left out.
+    pub busy: Duration,
+    /// How many calls to others it made.
+    pub calls: u32,
+    /// What it took, once the component is done.
+    pub usage: Option<Usage>,
+    /// Why the instance ended, where it ended badly.
+    pub trap: Option<String>,
+}
+
+/// A call that a component made to somebody else.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Call {
+    /// The number of the request that the component worked on, counted from 1.
+    pub request: u64,
+    /// The method of the call.
+    pub method: Method,
+    /// Its whole URL.
+    pub uri: Uri,
+    /// Its fields.
+    pub headers: HeaderMap,
+    /// The status of the answer, or why there was none.
+    pub status: Result<StatusCode, String>,
+    /// The fields of the answer.
+    pub response_headers: HeaderMap,
+    /// How many bytes of body the answer had, as far as they were read.
+    pub response_bytes: u64,
+    /// How the body of the answer ended, where there was one.
+    pub end: Option<BodyEnd>,
+    /// How long it took until the end of the answer.
+    pub duration: Duration,
+}
+
+/// How a body ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// It was read to its end.
+    Whole,
+    /// It broke off, for the reason given.
+    Broken(String),
+    /// Nobody wanted the rest.
+    GivenUp,
+}
+
+impl fmt::Display for BodyEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str("whole"),
+            Self::Broken(reason) => write!(f, "broken off: {reason}"),
+            Self::GivenUp => f.write_str("given up by its reader"),
+        }
+    }
+}
+
+/// A body whose end somebody is told of: after how many bytes, and how.
+pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
+    body: Body,
+    bytes: u64,
+    tell: Option<F>,
+}
+
+impl<F: FnOnce(u64, BodyEnd)> Watched<F> {
+    pub(super) fn new(body: Body, tell: F) -> Self {
+        Self { body, bytes: 0, tell: Some(tell) }
+    }
+
+    fn end(&mut self, end: BodyEnd) {
+        if let Some(tell) = self.tell.take() {
+            tell(self.bytes, end);
+        }
+    }
+}
+
+impl<F: FnOnce(u64, BodyEnd)> Drop for Watched<F> {
+    fn drop(&mut self) {
+        // An empty body, and one whose length is known, need not be read to their end to be whole.
+        let end = if self.body.is_end_stream() { BodyEnd::Whole } else { BodyEnd::GivenUp };
+        self.end(end);
+    }
+}
+
+impl<F: FnOnce(u64, BodyEnd) + Unpin> HttpBody for Watched<F> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            None => self.end(BodyEnd::Whole),
+            Some(Err(error)) => self.end(BodyEnd::Broken(error.to_string())),
+            Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
