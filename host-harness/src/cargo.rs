@@ -25,23 +25,24 @@ pub enum Progress {
     Hidden,
 }
 
-/// Builds the crate in a directory once a process, whoever asks and however often, and tells where the component is. A
-/// build that fails is tried again by the next who asks.
+/// Builds the crate in a directory with these features once a process, whoever asks and however often, and tells where
+/// the component is. A build that fails is tried again by the next who asks.
 ///
 /// # Errors
 ///
 /// Fails like [`build`].
-pub async fn build_once(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
-    type Build = Arc<OnceCell<PathBuf>>;
-    static BUILDS: Mutex<Option<HashMap<PathBuf, Build>>> = Mutex::new(None);
-    let key = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
+    type Builds = HashMap<(PathBuf, Vec<String>), Arc<OnceCell<PathBuf>>>;
+    static BUILDS: Mutex<Option<Builds>> = Mutex::new(None);
+    let features = sorted(features);
+    let key = (fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned()), features.clone());
     let cell = {
         let mut builds = BUILDS.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(builds.get_or_insert_default().entry(key).or_default())
     };
     let dir = dir.to_owned();
     let built = cell.get_or_try_init(|| async {
-        match tokio::task::spawn_blocking(move || build(&dir, progress)).await {
+        match tokio::task::spawn_blocking(move || build(&dir, &features, progress)).await {
             Ok(built) => built,
             Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
         }
@@ -51,10 +52,14 @@ pub async fn build_once(dir: &Path, progress: Progress) -> Result<PathBuf, Error
 
 /// Builds the crate in a directory: release profile, target `wasm32-wasip2`, which is installed if it is missing.
 ///
+/// The features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and come on top of the default ones. Each set of
+/// them is built in a directory of its own below that of the workspace's artifacts, so that the component of one does not
+/// take the place of the component of another.
+///
 /// # Errors
 ///
 /// Fails if the directory holds no crate, the crate does not compile, or makes no component.
-pub fn build(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
+pub fn build(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     let manifest = dir.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
@@ -71,6 +76,11 @@ pub fn build(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
         .args(["--package", &package.name])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if !features.is_empty() {
+        let features = sorted(features);
+        let target_dir = metadata.target_directory.join("features").join(folder_name(&features));
+        cargo.args(["--features", &features.join(",")]).arg("--target-dir").arg(target_dir);
+    }
     match progress {
         Progress::Shown => cargo.stderr(Stdio::inherit()),
         Progress::Hidden => cargo.stderr(Stdio::piped()),
@@ -90,6 +100,37 @@ pub fn build(dir: &Path, progress: Progress) -> Result<PathBuf, Error> {
         Error::new(format!("the build of `{}` made no `.wasm` file", dir.display()))
             .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml")
     })
+}
+
+/// Where the component of a target is: a directory is that of a crate, and built with these features; anything else is a
+/// file that is built already.
+///
+/// # Errors
+///
+/// Fails like [`build`], and where features are asked for of what is built already.
+pub async fn find_or_build(target: PathBuf, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
+    if target.is_dir() { build_once(&target, features, progress).await } else { built_already(target, features) }
+}
+
+pub(crate) fn built_already(file: PathBuf, features: &[String]) -> Result<PathBuf, Error> {
+    if features.is_empty() {
+        return Ok(file);
+    }
+    Err(Error::new(format!("`{}` is no directory of a crate that could be built with features", file.display()))
+        .with_help("name the directory of the crate, or leave the features out"))
+}
+
+/// The same set of features in the same order, however it was given.
+fn sorted(features: &[String]) -> Vec<String> {
+    let mut features = features.to_vec();
+    features.sort_unstable();
+    features.dedup();
+    features
+}
+
+/// A set of features as the name of a folder: what no system takes there is written with characters that features lack.
+fn folder_name(features: &[String]) -> String {
+    features.join(",").replace('/', "@").replace('?', "!")
 }
 
 fn cargo() -> OsString {
@@ -185,3 +226,21 @@ impl std::fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_of(features: &[&str]) -> String {
+        let features: Vec<String> = features.iter().map(|feature| (*feature).to_owned()).collect();
+        folder_name(&sorted(&features))
+    }
+
+    #[test]
+    fn each_set_of_features_has_one_folder() {
+        assert_eq!(folder_of(&["wayside/wasip3"]), "wayside@wasip3");
+        assert_eq!(folder_of(&["b", "a", "b"]), folder_of(&["a", "b"]));
+        assert_ne!(folder_of(&["a/b"]), folder_of(&["a-b"]));
+        assert_ne!(folder_of(&["a?/b"]), folder_of(&["a/b"]));
+    }
+}

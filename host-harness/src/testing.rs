@@ -153,6 +153,7 @@ impl fmt::Debug for Harness {
 #[derive(Debug)]
 pub struct HarnessBuilder {
     source: Source,
+    features: Vec<String>,
     env: Vec<(String, String)>,
     outbound: Outbound,
     limits: Limits,
@@ -172,6 +173,7 @@ impl HarnessBuilder {
     fn new(source: Source) -> Self {
         Self {
             source,
+            features: Vec::new(),
             env: Vec::new(),
             outbound: Outbound::deny(),
             limits: Limits::default(),
@@ -180,6 +182,13 @@ impl HarnessBuilder {
             pass_on_output: false,
             progress: Progress::Hidden,
         }
+    }
+
+    /// Builds the crate with these cargo features on top of the default ones: `NAME`, or `DEPENDENCY/NAME` for one of a
+    /// dependency, as `wayside/wasip3`. A component in a file is built already, and awaiting the builder fails.
+    pub fn features<F: Into<String>>(mut self, features: impl IntoIterator<Item = F>) -> Self {
+        self.features.extend(features.into_iter().map(Into::into));
+        self
     }
 
     /// Sets an environment variable of the component. It sees none but these.
@@ -234,9 +243,10 @@ impl IntoFuture for HarnessBuilder {
         Box::pin(async move {
             let purpose = if self.count_fuel { Purpose::CountFuel } else { Purpose::Serve };
             let component = match self.source {
-                Source::File(path) => load(path, purpose).await?,
-                Source::Crate(dir) => load(cargo::build_once(&dir, self.progress).await?, purpose).await?,
+                Source::Crate(dir) => cargo::build_once(&dir, &self.features, self.progress).await?,
+                Source::File(path) => cargo::built_already(path, &self.features)?,
             };
+            let component = load(component, purpose).await?;
             let recorder = Recorder::new(self.pass_on_output);
             let settings = Settings {
                 env: self.env,

@@ -211,6 +211,21 @@ fn a_crate_that_does_not_compile_shows_the_compiler_and_one_paragraph() {
 }
 
 #[test]
+fn features_of_what_is_built_already_are_refused() {
+    for command in ["inspect", "serve", "request"] {
+        let output = run(&[command, "README.md", "--features", "wayside/form"]);
+        assert_message(&output, &["`README.md` is no directory of a crate", "help: name the directory of the crate"]);
+    }
+}
+
+#[test]
+fn an_unknown_feature_shows_what_cargo_says() {
+    let output = run(&["inspect", "examples/hello", "--features", "wayside/no-such-feature"]);
+    assert_message(&output, &["does not compile"]);
+    assert!(stderr(&output).contains("no-such-feature"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_directory_without_a_manifest_is_named() {
     let dir = temporary("no-manifest");
     let output = run(&["request", &dir.to_string_lossy()]);

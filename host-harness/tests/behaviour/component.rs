@@ -64,7 +64,8 @@ async fn what_is_no_component_is_refused_with_what_it_is_and_what_to_do() {
 
 #[tokio::test]
 async fn a_component_cut_anywhere_is_refused() {
-    let whole = fs::read(cargo::build_once(&root().join("examples/hello"), cargo::Progress::Hidden).await.unwrap());
+    let whole =
+        fs::read(cargo::build_once(&root().join("examples/hello"), &[], cargo::Progress::Hidden).await.unwrap());
     let whole = whole.unwrap();
     for number in 1..20 {
         let path = file(&format!("cut-{number}.wasm"), &whole[..whole.len() * number / 20]);
@@ -88,4 +89,18 @@ async fn a_directory_that_makes_no_component_is_refused() {
         assert!(error.to_string().contains(what), "{error}");
         assert!(error.help().is_some());
     }
+}
+
+#[tokio::test]
+async fn each_set_of_features_is_a_component_of_its_own() {
+    let hello = root().join("examples/hello");
+    let plain = cargo::build_once(&hello, &[], cargo::Progress::Hidden).await.unwrap();
+    let features = ["wayside/form".to_owned()];
+    let other = cargo::build_once(&hello, &features, cargo::Progress::Hidden).await.unwrap();
+    assert_ne!(plain, other);
+    assert!(plain.is_file() && other.is_file());
+    let twice = cargo::build_once(&hello, &[&features[..], &features].concat(), cargo::Progress::Hidden).await.unwrap();
+    assert_eq!(other, twice);
+    let app = Harness::build(hello).features(features).await.unwrap();
+    assert_eq!(app.description().path, other);
 }

@@ -101,6 +101,10 @@ pub(crate) struct Target {
     /// A .wasm file, or the directory of a crate, which is built first
     #[arg(value_name = "TARGET")]
     pub(crate) target: PathBuf,
+
+    /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

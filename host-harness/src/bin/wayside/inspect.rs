@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use wayside_harness::{Component, Description, Error, World, cargo};
 
-use crate::args::Inspect;
+use crate::args::{Inspect, Target};
 use crate::exit_code::ExitCode;
 use crate::report;
 
 pub(crate) async fn run(args: Inspect) -> Result<ExitCode, Error> {
-    let target = args.target.target;
-    let path = if target.is_dir() { cargo::build_once(&target, cargo::Progress::Shown).await? } else { target };
+    let Target { target, features } = args.target;
+    let path = cargo::find_or_build(target, &features, cargo::Progress::Shown).await?;
     let component = Component::load(path)?;
     let description = component.description();
     let text = if args.json { json(description)? } else { text(description) };

@@ -22,8 +22,11 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 
 /// Opens the target as every sub-command that runs one does.
 pub(crate) fn open(target: Target, guest: Guest) -> HarnessBuilder {
-    let mut builder =
-        Harness::open(target.target).outbound(Outbound::allow(guest.allow_outbound)).pass_on_output().show_progress();
+    let mut builder = Harness::open(target.target)
+        .features(target.features)
+        .outbound(Outbound::allow(guest.allow_outbound))
+        .pass_on_output()
+        .show_progress();
     for (name, value) in guest.env {
         builder = builder.env(name, value);
     }
