@@ -1,0 +1,62 @@
+//! `wayside request`: its arguments.
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::{Guest, Target};
+
+/// Sends one request to a component, without a socket, and prints the body of the response.
+///
+/// Exits with 0 for a status below 400, 4 for 4xx, 5 for 5xx, 6 if the response breaks off, 1 if the component cannot
+/// be run, and 2 if the arguments cannot be understood.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Request {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// Path and query, or a whole URL [default: /]
+    #[arg(value_name = "PATH", default_value = "/", hide_default_value = true)]
+    pub(crate) path: String,
+
+    /// Method of the request [default: GET, or POST with --data]
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub(crate) method: Option<Method>,
+
+    /// Field of the request; can be given several times
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+
+    /// Body of the request: text, @FILE for a file's content, or @- for standard input
+    #[arg(short, long, value_name = "DATA")]
+    pub(crate) data: Option<String>,
+
+    /// Print status and fields before the body
+    #[arg(short, long)]
+    pub(crate) include: bool,
+
+    /// Print on stderr what the request took: fuel (about one unit an instruction) and memory
+    #[arg(long)]
+    pub(crate) usage: bool,
+
+    #[command(flatten)]
+    pub(crate) guest: Guest,
+}
+
+fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
+    let name = name.trim().parse().map_err(|error| format!("`{}`: {error}", name.trim()))?;
+    let value = value.trim().parse().map_err(|error| format!("the value of `{name}`: {error}"))?;
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_split_at_its_first_colon() {
+        let (name, value) = parse_header("x-time: 12:30").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-time", "12:30"));
+        assert!(parse_header("no colon").is_err());
+        assert!(parse_header("bad name: x").is_err());
+    }
+}
