@@ -44,7 +44,7 @@ async fn repeated_fields_stay_apart_on_the_wire() {
 #[tokio::test]
 async fn fields_up_to_the_limit_of_hosts_are_sent() {
     let app = guests().await.unwrap();
-    let response = app.request(Request::get("/fields/120").body(()).unwrap()).await;
+    let response = app.request(Request::get("/fields/120x1000").body(()).unwrap()).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers().len(), 121);
 }
@@ -52,8 +52,36 @@ async fn fields_up_to_the_limit_of_hosts_are_sent() {
 #[tokio::test]
 async fn fields_beyond_the_limit_of_hosts_are_500_and_a_log_line() {
     let app = guests().await.unwrap();
-    let response = app.request(Request::get("/fields/124").body(()).unwrap()).await;
+    let response = app.request(Request::get("/fields/124x1000").body(()).unwrap()).await;
     assert_eq!(response.status(), 500);
+    app.idle().await;
+    assert!(app.log_text().contains("the fields are too large"), "{}", app.log_text());
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn fields_of_any_size_near_the_limit_of_hosts_never_end_the_instance() {
+    let app = guests().reuse(u32::MAX).await.unwrap();
+    let mut statuses = Vec::new();
+    // One field of about 128 KiB, the most that hosts take, beside the `content-length` that is added to it.
+    for size in (130_800..131_100).step_by(4) {
+        let response = app.request(Request::get(format!("/fields/{size}")).body(()).unwrap()).await;
+        statuses.push(response.status().as_u16());
+        response.into_body().bytes().await.unwrap();
+        app.idle().await;
+    }
+    assert!(app.traps().is_empty(), "{:?}", app.traps()[0]);
+    assert!(statuses.is_sorted(), "{statuses:?}");
+    assert_eq!((statuses[0], *statuses.last().unwrap()), (200, 500));
+    assert_eq!(app.instances(), 1);
+}
+
+#[tokio::test]
+async fn trailers_beyond_the_limit_of_hosts_cut_the_response() {
+    let app = guests().await.unwrap();
+    let response = app.request(Request::get("/fields/0?124x1000").body(()).unwrap()).await;
+    assert_eq!(response.status(), 200);
+    assert!(response.into_body().bytes().await.is_err());
     app.idle().await;
     assert!(app.log_text().contains("the fields are too large"), "{}", app.log_text());
     assert!(app.traps().is_empty(), "{:?}", app.traps());

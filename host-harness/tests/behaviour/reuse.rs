@@ -33,7 +33,7 @@ async fn an_instance_lives_on_after_what_peers_do() {
     let broken = futures_util::stream::iter([Ok(wayside_harness::http_body::Frame::data("x".into())), Err("gone")]);
     let broken = wayside_harness::Body::new(http_body_util::StreamBody::new(broken));
     assert_eq!(app.request(post("/whole", broken)).await.status(), 400);
-    for path in ["/call", "/body-fails", "/length/11?stream", "/fields/200", "/status/101", "/error"] {
+    for path in ["/call", "/body-fails", "/length/11?stream", "/fields/200x1000", "/status/101", "/error"] {
         let _ = app.request(get(path)).await.into_body().bytes().await;
         app.idle().await;
     }

@@ -1,19 +1,26 @@
-//! As many fields of 1000 bytes as the path says.
+//! Fields of the sizes that the path names, in bytes of their values, and after `?` those of the trailers.
 
-use wayside::{HeaderName, HeaderValue, Request, Response};
+use wayside::{Body, HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 pub(crate) async fn handle(request: Request) -> Response {
-    let count: usize = super::parameter(&request).parse().unwrap_or(0);
-    let mut response = Response::new("fits".into());
-    for number in 0..count {
-        if let Ok(name) = HeaderName::try_from(format!("x-{number}")) {
-            response.headers_mut().insert(name, HeaderValue::from_static(VALUE));
-        }
-    }
+    let body = match request.uri().query() {
+        Some(sizes) => Body::from("fits").with_trailers(fields(sizes)),
+        None => Body::from("fits"),
+    };
+    let mut response = Response::new(body);
+    *response.headers_mut() = fields(&super::parameter(&request));
     response
 }
 
-const VALUE: &str = match std::str::from_utf8(&[b'v'; 1000]) {
-    Ok(text) => text,
-    Err(_) => "",
-};
+/// As `3x1000,5`: three of 1000 bytes and one of 5.
+fn fields(sizes: &str) -> HeaderMap {
+    let sizes = sizes.split(',').flat_map(|size| {
+        let (count, size) = size.split_once('x').unwrap_or(("1", size));
+        std::iter::repeat_n(size.parse().unwrap_or(0), count.parse().unwrap_or(0))
+    });
+    let fields = sizes.enumerate().filter_map(|(number, size)| {
+        let name = HeaderName::try_from(format!("x-{number}")).ok()?;
+        Some((name, HeaderValue::try_from("v".repeat(size)).ok()?))
+    });
+    fields.collect()
+}
