@@ -42,8 +42,9 @@ pub(crate) struct Timeouts {
 /// Sends a request and answers when the head of the response has arrived: one exchange, without redirects, and without a
 /// time limit but the host's.
 ///
-/// The body of the request is sent meanwhile, and goes on being sent while the response is read. The URI must be
-/// absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
+/// The body of the request is sent meanwhile, and goes on being sent while the response is read, or when it is dropped.
+/// What has not been sent when the exchange of the handler ends is broken off; [`wait_until`](crate::wait_until) puts that
+/// end off. The URI must be absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
 /// connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field names among them, so that a
 /// request which came in can be sent on as it is.
 ///

@@ -87,6 +87,15 @@ fn request_tells_the_status_by_its_exit_code() {
 }
 
 #[test]
+fn the_reason_of_a_trap_is_told_on_stderr_and_not_to_the_client() {
+    for (path, reason) in [("/trap", "unreachable"), ("/recursion", "stack"), ("/memory", "bytes of memory")] {
+        let output = run(&["request", "host-harness/tests/guests", path]);
+        assert_eq!(stdout(&output), r#"{"title":"Internal Server Error","status":500}"#, "{path}");
+        assert!(stderr(&output).contains(reason), "{path}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn request_passes_fields_and_environment() {
     let output = run(&["request", "examples/headers", "/p?q=1", "-H", "x-a: 1", "-H", "x-a: 2", "-X", "PUT"]);
     assert_eq!(stdout(&output), "PUT http://localhost/p?q=1\nx-a: 1\nx-a: 2\nhost: localhost\n");

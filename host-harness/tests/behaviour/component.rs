@@ -1,6 +1,6 @@
 //! What a built component is made of, and what is no component.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -31,6 +31,68 @@ async fn a_component_holds_each_wasi_package_in_one_version() {
             assert!(versions.iter().all(|version| *version == "0.2.6"), "{name} has {package} in {versions:?}");
         }
     }
+}
+
+/// What the standard library of Rust asks for; a host that has no more than that runs the components.
+#[test]
+fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface_once() {
+    let bindings = fs::read_to_string(root().join("sdk/src/bindings/wasip2.rs")).unwrap();
+    let mut modules: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in bindings.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")) {
+        *modules.entry(line.trim_end_matches(" {")).or_default() += 1;
+    }
+    for interface in ["types", "outgoing_handler", "incoming_handler", "error", "poll", "streams", "monotonic_clock"] {
+        assert_eq!(modules.get(interface), Some(&1), "{interface}");
+    }
+    let imports = bindings.split("wasm_import_module = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let imports: BTreeSet<&str> = imports.filter(|import| import.contains(':') && !import.starts_with('[')).collect();
+    assert!(imports.len() > 4, "{imports:?}");
+    for import in imports {
+        assert!(import.ends_with("@0.2.6"), "{import}");
+    }
+}
+
+/// Two of them would each bring an allocator for the host, and neither could run what the other exports.
+#[test]
+fn a_component_has_one_wit_bindgen() {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .current_dir(root())
+        .other_options(["--filter-platform".to_owned(), "wasm32-wasip2".to_owned()])
+        .exec()
+        .unwrap();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    for component in components(&metadata) {
+        let mut tree = BTreeSet::from([&component.id]);
+        let mut left = vec![&component.id];
+        while let Some(id) = left.pop() {
+            let node = nodes.iter().find(|node| node.id == *id).unwrap();
+            let normal = |dep: &&cargo_metadata::NodeDep| {
+                dep.dep_kinds.iter().any(|kind| kind.kind == cargo_metadata::DependencyKind::Normal)
+            };
+            left.extend(node.deps.iter().filter(normal).map(|dep| &dep.pkg).filter(|id| tree.insert(id)));
+        }
+        let bindgens = tree.iter().filter(|id| metadata[id].name.as_str() == "wit-bindgen").count();
+        assert_eq!(bindgens, 1, "{}", component.name);
+    }
+}
+
+#[test]
+fn every_component_of_the_project_is_built_natively_too() {
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec().unwrap();
+    for component in components(&metadata) {
+        assert!(metadata.workspace_default_members.contains(&component.id), "{} is left out", component.name);
+        assert!(component.rust_version.is_some(), "{} states no Rust version", component.name);
+    }
+}
+
+/// The packages of the project that become components.
+fn components(metadata: &cargo_metadata::Metadata) -> Vec<&cargo_metadata::Package> {
+    let is_component = |package: &&cargo_metadata::Package| {
+        package.targets.iter().any(|target| target.crate_types.contains(&cargo_metadata::CrateType::CDyLib))
+    };
+    let components: Vec<_> = metadata.workspace_packages().into_iter().filter(is_component).collect();
+    assert!(components.len() > 10, "{} components", components.len());
+    components
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use wayside_harness::{Harness, Limits};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use wayside_harness::{Body, Harness, Limits};
 
-use super::fixture::{Wire, eventually, get, guests, post, wire_get};
+use super::fixture::{Wire, assert_answers_next, eventually, get, guests, post, wire_get};
 
 /// The text of the problem document that says nothing of the cause.
 const PROBLEM_500: &str = r#"{"title":"Internal Server Error","status":500}"#;
@@ -24,6 +26,17 @@ async fn an_error_of_the_handler_is_a_problem_document_that_leaks_nothing() {
     assert_eq!(wire.field("content-type"), ["application/problem+json"]);
     assert_eq!(wire.whole_text(), r#"{"title":"Internal Server Error","status":500}"#);
     assert!(app.log_text().starts_with("GET /error: 500 Internal Server Error: "), "{}", app.log_text());
+}
+
+#[tokio::test]
+async fn an_error_answers_with_its_own_status_and_not_with_an_error_code_of_the_host() {
+    for status in [400, 404, 409, 422, 503] {
+        let (wire, app) = wire_get(&format!("/error-status/{status}")).await;
+        assert_eq!(wire.status, status);
+        assert_eq!(wire.field("content-type"), ["application/problem+json"]);
+        assert!(wire.whole_text().contains(r#""detail":"the reason""#), "{wire:?}");
+        assert_eq!(app.log_text(), "");
+    }
 }
 
 #[tokio::test]
@@ -153,12 +166,55 @@ async fn a_client_that_goes_away_is_told_to_the_writer() {
 }
 
 #[tokio::test]
-async fn a_request_body_that_breaks_off_is_no_whole_one() {
-    use tokio::io::AsyncWriteExt as _;
+async fn a_client_that_hangs_up_leaves_the_work_that_is_waited_for() {
+    use tokio::io::AsyncReadExt as _;
 
+    let app = guests().reuse(u32::MAX).await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /hang-up HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    stream.read_exact(&mut [0; 64 * 1024]).await.unwrap();
+    drop(stream);
+    eventually("the work ends", || app.log_text().contains("done")).await;
+    app.idle().await;
+    assert_eq!(app.log_text(), "the body was dropped\nthe work was done\n");
+    assert_answers_next(&app).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_in_its_upload_leaves_the_instance_to_others() {
+    let app = guests().reuse(u32::MAX).await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    for framing in ["content-length: 100\r\n\r\nonly this", "transfer-encoding: chunked\r\n\r\n9\r\nonly this\r\n"] {
+        let before = app.log_text().len();
+        let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+        stream.write_all(format!("POST /whole HTTP/1.1\r\nhost: test\r\n{framing}").as_bytes()).await.unwrap();
+        drop(stream);
+        eventually("the handler fails", || app.log_text()[before..].contains("the body broke off")).await;
+        app.idle().await;
+        assert_answers_next(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_dropped_while_it_is_read_ends_nothing() {
+    use http_body_util::channel::Channel;
+    use wayside_harness::bytes::Bytes;
+
+    let app = guests().reuse(u32::MAX).await.unwrap();
+    let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(1);
+    sender.send_data("piece".into()).await.unwrap();
+    let response = app.request(post("/half-read/request", Body::new(body))).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "5 bytes, then a pause\n");
+    app.idle().await;
+    assert_answers_next(&app).await;
+}
+
+#[tokio::test]
+async fn a_request_body_that_breaks_off_is_no_whole_one() {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
-    let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     stream.write_all(b"POST /whole HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\nonly this").await.unwrap();
     drop(stream);
     eventually("the handler fails", || app.log_text().contains("the body broke off")).await;

@@ -42,6 +42,16 @@ pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     (wire, app)
 }
 
+/// Shows that whatever happened before, the instance that it happened to answers the next request. The component is one of
+/// the behaviours, with all its requests in one instance.
+pub(crate) async fn assert_answers_next(app: &Harness) {
+    let next = app.request(get("/sleep")).await;
+    assert_eq!(next.into_body().text().await.unwrap(), "quick slow ");
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    assert_eq!(app.instances(), 1, "another instance took over");
+}
+
 /// An HTTP/1.1 response as it came, byte for byte.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -177,13 +187,13 @@ impl Drop for Upstream {
     }
 }
 
-/// Reads up to the end of a request's head.
+/// Reads up to the end of a request's head, one character a byte.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
-    String::from_utf8(head).unwrap()
+    head.into_iter().map(char::from).collect()
 }
 
 /// Waits for something that happens by itself, for a minute at most.

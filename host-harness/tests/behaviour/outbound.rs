@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wayside_harness::http::{Request, Response};
-use wayside_harness::{Body, ErrorCode, Outbound};
+use wayside_harness::{Body, ErrorCode, Outbound, Timeouts};
 
-use super::fixture::{Upstream, example, get, guests, post, read_head};
+use super::fixture::{Upstream, assert_answers_next, example, get, guests, post, read_head};
 
-/// What the behaviour `call` says of an upstream.
+/// What a behaviour says of an upstream, after which the same instance answers the next request.
 async fn call(url: &str, outbound: Outbound, request: Request<Body>) -> String {
-    let app = guests().env("UPSTREAM", url).outbound(outbound).await.unwrap();
+    let app = guests().env("UPSTREAM", url).outbound(outbound).reuse(u32::MAX).await.unwrap();
     let text = app.request(request).await.into_body().text().await.unwrap();
     app.idle().await;
-    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    assert_answers_next(&app).await;
     text
 }
 
@@ -188,24 +188,97 @@ async fn an_answer_arrives_while_the_upload_goes_on() {
 }
 
 #[tokio::test]
-async fn a_failure_that_a_service_makes_up_is_told_apart() {
-    for (code, kind) in [
-        (ErrorCode::DnsTimeout, "timeout"),
-        (ErrorCode::DnsError { rcode: Some("NXDOMAIN".into()), info_code: None }, "dns"),
-        (ErrorCode::TlsCertificateError, "tls"),
-        (ErrorCode::HttpResponseIncomplete, "incomplete"),
-        (ErrorCode::HttpRequestUriTooLong, "request"),
-        (ErrorCode::ConnectionLimitReached, "connect"),
-        (ErrorCode::InternalError(Some("odd".into())), "other"),
-    ] {
-        let code = Arc::new(Mutex::new(Some(code)));
-        let outbound = Outbound::from_fn(move |_| {
-            let code = code.lock().unwrap().take().unwrap();
-            async move { Err(code) }
-        });
-        let text = call("http://made-up.test", outbound, get("/call")).await;
-        assert!(text.starts_with(&format!("{kind}: GET http://made-up.test/: ")), "{text}");
+async fn every_error_code_is_told_apart_and_says_what_it_means() {
+    use std::collections::VecDeque;
+
+    let size = Some(7);
+    let (field_name, field_size) = (Some("x-big".to_owned()), Some(7));
+    let expected: [(ErrorCode, &str, &str); 39] = [
+        (ErrorCode::DnsTimeout, "timeout", "the name lookup timed out"),
+        (ErrorCode::DnsError { rcode: Some("NXDOMAIN".into()), info_code: None }, "dns", "lookup failed: NXDOMAIN"),
+        (ErrorCode::DestinationNotFound, "dns", "was not found"),
+        (ErrorCode::DestinationUnavailable, "connect", "is unavailable"),
+        (ErrorCode::DestinationIpProhibited, "denied", "address is prohibited"),
+        (ErrorCode::DestinationIpUnroutable, "connect", "cannot be routed to"),
+        (ErrorCode::ConnectionRefused, "connect", "was refused"),
+        (ErrorCode::ConnectionTerminated, "incomplete", "the connection broke"),
+        (ErrorCode::ConnectionTimeout, "timeout", "the connection timed out"),
+        (ErrorCode::ConnectionReadTimeout, "timeout", "reading from the connection timed out"),
+        (ErrorCode::ConnectionWriteTimeout, "timeout", "writing to the connection timed out"),
+        (ErrorCode::ConnectionLimitReached, "connect", "too many connections"),
+        (ErrorCode::TlsProtocolError, "tls", "TLS failed"),
+        (ErrorCode::TlsCertificateError, "tls", "certificate was refused"),
+        (ErrorCode::TlsAlertReceived { alert_id: Some(40), alert_message: Some("bad".into()) }, "tls", "alert: bad"),
+        (ErrorCode::HttpRequestDenied, "denied", "denied the request"),
+        (ErrorCode::HttpRequestLengthRequired, "request", "needs a content-length"),
+        (ErrorCode::HttpRequestBodySize(Some(7)), "request", "the wrong size: 7 bytes"),
+        (ErrorCode::HttpRequestMethodInvalid, "request", "the method is not valid"),
+        (ErrorCode::HttpRequestUriInvalid, "request", "the URL is not valid"),
+        (ErrorCode::HttpRequestUriTooLong, "request", "the URL is too long"),
+        (ErrorCode::HttpRequestHeaderSectionSize(size), "request", "request fields are too large: 7 bytes"),
+        (
+            ErrorCode::HttpRequestHeaderSize { field_name: field_name.clone(), field_size },
+            "request",
+            "a request field is too large: x-big",
+        ),
+        (ErrorCode::HttpRequestTrailerSectionSize(size), "request", "request trailers are too large: 7 bytes"),
+        (
+            ErrorCode::HttpRequestTrailerSize { field_name: field_name.clone(), field_size },
+            "request",
+            "a request trailer is too large: x-big",
+        ),
+        (ErrorCode::HttpResponseIncomplete, "incomplete", "the response broke off"),
+        (ErrorCode::HttpResponseHeaderSectionSize(size), "other", "response fields are too large: 7 bytes"),
+        (
+            ErrorCode::HttpResponseHeaderSize { field_name: field_name.clone(), field_size },
+            "other",
+            "a response field is too large: x-big",
+        ),
+        (ErrorCode::HttpResponseBodySize(Some(7)), "other", "the response body has the wrong size: 7 bytes"),
+        (ErrorCode::HttpResponseTrailerSectionSize(size), "other", "response trailers are too large: 7 bytes"),
+        (
+            ErrorCode::HttpResponseTrailerSize { field_name, field_size },
+            "other",
+            "a response trailer is too large: x-big",
+        ),
+        (ErrorCode::HttpResponseTransferCoding(Some("odd".into())), "other", "transfer coding is unknown: odd"),
+        (ErrorCode::HttpResponseContentCoding(Some("odd".into())), "other", "content coding is unknown: odd"),
+        (ErrorCode::HttpResponseTimeout, "timeout", "the response timed out"),
+        (ErrorCode::HttpUpgradeFailed, "other", "the upgrade failed"),
+        (ErrorCode::HttpProtocolError, "other", "broke the rules of HTTP"),
+        (ErrorCode::LoopDetected, "request", "goes in a loop"),
+        (ErrorCode::ConfigurationError, "other", "is not configured"),
+        (ErrorCode::InternalError(Some("odd".into())), "other", "the host failed: odd"),
+    ];
+    let (codes, told): (VecDeque<_>, Vec<_>) =
+        expected.into_iter().map(|(code, kind, text)| (code, (kind, text))).unzip();
+    let codes = Mutex::new(codes);
+    let outbound = Outbound::from_fn(move |_| {
+        let code = codes.lock().unwrap().pop_front().unwrap();
+        async move { Err(code) }
+    });
+    let app = guests().env("UPSTREAM", "http://made-up.test").outbound(outbound).reuse(u32::MAX).await.unwrap();
+    for (kind, text) in told {
+        let said = app.request(get("/call")).await.into_body().text().await.unwrap();
+        assert!(said.starts_with(&format!("{kind}: GET http://made-up.test/: ")) && said.contains(text), "{said}");
+        app.idle().await;
     }
+    assert_answers_next(&app).await;
+}
+
+#[tokio::test]
+async fn sixteen_calls_are_under_way_at_the_same_time() {
+    // Each call is answered only when all have been made.
+    let barrier = Arc::new(tokio::sync::Barrier::new(16));
+    let outbound = Outbound::from_fn(move |_| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            barrier.wait().await;
+            Ok(Response::new("fine".into()))
+        }
+    });
+    let text = call("http://made-up.test", outbound, get("/at-once/16")).await;
+    assert_eq!(text, "16 answers\n");
 }
 
 #[tokio::test]
@@ -230,11 +303,7 @@ async fn stalling(first: &'static str) -> Upstream {
 }
 
 async fn within(path: &str, url: &str) -> String {
-    let app = guests().env("UPSTREAM", url).outbound(allow(url)).await.unwrap();
-    let text = app.request(get(path)).await.into_body().text().await.unwrap();
-    app.idle().await;
-    assert!(app.traps().is_empty(), "{:?}", app.traps());
-    text
+    call(url, allow(url), get(path)).await
 }
 
 #[tokio::test]
@@ -257,6 +326,31 @@ async fn a_body_that_stalls_runs_into_the_deadline() {
     let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
     let text = within("/deadline/200", &upstream.url).await;
     assert_eq!(text, "body: timeout=true incomplete=false: the exchange took too long; 5 bytes had arrived\n");
+}
+
+#[tokio::test]
+async fn a_limit_for_connecting_is_kept_by_the_host_and_holds_for_tls() {
+    let upstream = stalling("").await;
+    let text = within("/deadline/100?connect", &upstream.url.replace("http:", "https:")).await;
+    assert!(text.starts_with("head: timeout=true"), "{text}");
+    assert!(text.ends_with(": the connection timed out\n"), "{text}");
+}
+
+#[tokio::test]
+async fn the_limits_of_a_client_reach_whoever_answers_its_calls() {
+    let limit = Some(std::time::Duration::from_millis(250));
+    for (part, limits) in [
+        ("connect", Timeouts { connect: limit, ..Timeouts::default() }),
+        ("first", Timeouts { first_byte: limit, ..Timeouts::default() }),
+        ("pause", Timeouts { between_bytes: limit, ..Timeouts::default() }),
+    ] {
+        let outbound = Outbound::from_fn(move |request: Request<Body>| async move {
+            assert_eq!(request.extensions().get(), Some(&limits));
+            Ok(Response::new("fine".into()))
+        });
+        let text = call("http://made-up.test", outbound, get(&format!("/deadline/250?{part}"))).await;
+        assert_eq!(text, "4 bytes\n");
+    }
 }
 
 #[tokio::test]
@@ -298,6 +392,13 @@ async fn a_connection_that_is_reset_in_the_body_is_incomplete() {
     .await;
     let text = call_upstream(&upstream, get("/call")).await;
     assert!(text.contains("incomplete=true") || text.starts_with("incomplete: "), "{text}");
+}
+
+#[tokio::test]
+async fn the_body_of_a_response_that_is_dropped_while_it_is_read_ends_nothing() {
+    let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
+    let text = call_upstream(&upstream, get("/half-read/response")).await;
+    assert_eq!(text, "5 bytes, then a pause\n");
 }
 
 #[tokio::test]

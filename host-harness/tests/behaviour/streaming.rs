@@ -101,6 +101,20 @@ async fn tasks_talk_over_channels_of_other_crates() {
 }
 
 #[tokio::test]
+async fn a_future_that_wakes_itself_is_polled_again() {
+    let app = guests().await.unwrap();
+    let response = app.request(get("/self-waking")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "1000 polls\n");
+}
+
+#[tokio::test]
+async fn a_component_sees_the_environment_that_it_is_given_and_no_threads() {
+    let app = guests().env("B", "2").env("A", "1").await.unwrap();
+    let response = app.request(get("/surroundings")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "A=1 B=2; no threads\n");
+}
+
+#[tokio::test]
 async fn sleeps_run_beside_each_other() {
     let app = guests().await.unwrap();
     let response = app.request(get("/sleep")).await;

@@ -1,5 +1,5 @@
-//! Calls `UPSTREAM` with a client whose whole exchange may take as many milliseconds as the path says; with `?pause` the
-//! pauses of the body may, and the whole as long as it likes.
+//! Calls `UPSTREAM` with a client whose whole exchange may take as many milliseconds as the path says; with `?connect`,
+//! `?first` and `?pause` it is that part alone which may, and the whole takes as long as it likes.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ pub(crate) async fn handle(request: Request) -> String {
     let upstream = std::env::var("UPSTREAM").unwrap_or_default();
     let limit = Duration::from_millis(super::parameter(&request).parse().unwrap_or(0));
     let client = match request.uri().query() {
+        Some("connect") => Client::builder().no_timeout().connect_timeout(limit).build(),
         Some("pause") => Client::builder().no_timeout().between_bytes_timeout(limit).build(),
         Some("first") => Client::builder().no_timeout().first_byte_timeout(limit).build(),
         _ => Client::builder().timeout(limit).build(),

@@ -19,6 +19,7 @@ macro_rules! behaviours {
 }
 
 behaviours! {
+    at_once
     back
     body_fails
     call
@@ -27,21 +28,28 @@ behaviours! {
     cut_upload
     deadline
     deadlock
+    early_drop
     endless
     error
+    error_status
     field_bytes
     fields
     forbidden_fields
+    half_read
+    hang_up
     length
     limited
     memory
     mirror
+    own_fields
     panic_after_head
     panic_before_head
     recursion
+    self_waking
     sleep
     spin
     status
+    surroundings
     tasks
     trailers
     trap

@@ -1,0 +1,100 @@
+//! What a component sends to others: as it made it, and nothing that it may not send.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+use wayside_harness::Outbound;
+
+use super::fixture::{Upstream, assert_answers_next, get, guests, read_head};
+
+/// A server that keeps what it was sent and answers with a body of ten bytes, and what a behaviour says of it.
+async fn send(path: &str) -> (String, String) {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let requests = Arc::clone(&seen);
+    let upstream = Upstream::with(move |mut stream| {
+        let requests = Arc::clone(&requests);
+        async move {
+            let head = read_head(&mut stream).await;
+            let answer = b"HTTP/1.1 200 OK\r\nx-back: one\r\nx-back: caf\xe9\r\ncontent-length: 10\r\n\r\n0123456789";
+            stream.write_all(answer).await.unwrap();
+            let mut request: Vec<u8> = head.chars().map(|character| character as u8).collect();
+            while !request.ends_with(b"hello") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            requests.lock().unwrap().extend(request.into_iter().map(char::from));
+        }
+    })
+    .await;
+    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(outbound).reuse(u32::MAX).await.unwrap();
+    let said = app.request(get(path)).await.into_body().text().await.unwrap();
+    app.idle().await;
+    assert_answers_next(&app).await;
+    let seen = seen.lock().unwrap().clone();
+    (said, seen)
+}
+
+#[tokio::test]
+async fn fields_of_a_connection_are_dropped_from_requests() {
+    let (said, seen) = send("/own-fields/of-a-connection").await;
+    assert_eq!(said, "status 200, x-back one caf\\xe9\n");
+    let names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    assert_eq!(names, ["host", "x-public", "content-length"], "{seen}");
+    assert!(!seen.contains("elsewhere.test"), "{seen}");
+}
+
+#[tokio::test]
+async fn repeated_fields_and_bytes_beyond_ascii_reach_the_server_in_order() {
+    let (_, seen) = send("/own-fields/repeated").await;
+    let values: Vec<&str> = seen.lines().filter_map(|line| line.strip_prefix("x-out: ")).collect();
+    assert_eq!(values, ["first", "café", "third"], "{seen}");
+}
+
+#[tokio::test]
+async fn fields_of_a_request_beyond_the_limit_of_hosts_are_an_error_before_anything_is_sent() {
+    let (said, seen) = send("/own-fields/too-large").await;
+    assert!(said.starts_with("request=true: POST http://127.0.0.1:"), "{said}");
+    assert!(said.contains("the fields are too large"), "{said}");
+    assert_eq!(seen, "");
+}
+
+#[tokio::test]
+async fn a_wrong_content_length_of_a_request_is_an_error_that_names_both_numbers() {
+    for (length, expected) in [
+        ("4", "content-length is set to 4, the body has 5 bytes"),
+        ("6", "content-length is set to 6, the body has 5 bytes"),
+        ("+5", "content-length `+5` is not a number of bytes"),
+    ] {
+        let (said, seen) = send(&format!("/own-fields/{length}")).await;
+        assert!(said.starts_with("request=true: ") && said.contains(expected), "{said}");
+        assert_eq!(seen, "", "{length}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_when_its_response_is_dropped() {
+    let uploaded = Arc::new(Notify::new());
+    let upstream = Upstream::with(move |mut stream| {
+        let uploaded = Arc::clone(&uploaded);
+        async move {
+            // The second call is answered when all of the upload to the first has arrived.
+            if read_head(&mut stream).await.starts_with("GET") {
+                uploaded.notified().await;
+                return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
+            stream.write_all(answer).await.unwrap();
+            let mut upload = Vec::new();
+            while !upload.ends_with(b"three\r\n0\r\n\r\n") {
+                upload.push(stream.read_u8().await.unwrap());
+            }
+            uploaded.notify_one();
+        }
+    })
+    .await;
+    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    let said = app.request(get("/early-drop")).await.into_body().text().await.unwrap();
+    assert_eq!(said, "200 OK, then 204 No Content\n", "{}", app.log_text());
+}

@@ -1,0 +1,13 @@
+//! Tells what a component finds around it: its environment, and whether there are threads.
+
+use wayside::Request;
+
+pub(crate) async fn handle(_: Request) -> String {
+    let mut variables: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
+    variables.sort();
+    let thread = match std::thread::Builder::new().spawn(|| ()) {
+        Ok(_) => "a thread",
+        Err(_) => "no threads",
+    };
+    format!("{}; {thread}\n", variables.join(" "))
+}
