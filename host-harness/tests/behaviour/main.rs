@@ -7,6 +7,7 @@ mod failures;
 mod fields;
 mod fixture;
 mod lengths;
+mod mock;
 mod outbound;
 mod readme;
 mod reuse;
