@@ -1,5 +1,6 @@
 //! Bodies on the host's side.
 
+use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -72,7 +73,7 @@ impl Body {
 }
 
 /// The code for an error that did not have one.
-pub(crate) fn error_code(error: BodyError) -> ErrorCode {
+fn error_code(error: BodyError) -> ErrorCode {
     match error.downcast::<ErrorCode>() {
         Ok(code) => *code,
         Err(error) => match error.downcast::<hyper::Error>() {
@@ -99,6 +100,19 @@ impl HttpBody for Body {
     }
 }
 
+thread_local! {
+    /// Whether a body of the host's was polled since this was last cleared.
+    static HOST_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Polls the body of a response, and tells whether that polled a body which the host had given to the component: then
+/// the component has handed it through, and has no more part in it.
+pub(crate) fn asks_host<R>(poll: impl FnOnce() -> R) -> (R, bool) {
+    let before = HOST_ASKED.replace(false);
+    let polled = poll();
+    (polled, HOST_ASKED.replace(before))
+}
+
 struct WithoutEmptyFrames(UnsyncBoxBody<Bytes, BodyError>);
 
 impl HttpBody for WithoutEmptyFrames {
@@ -107,7 +121,9 @@ impl HttpBody for WithoutEmptyFrames {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
-            let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(cx));
+            let frame = Pin::new(&mut self.0).poll_frame(cx);
+            HOST_ASKED.set(true);
+            let frame = std::task::ready!(frame);
             let empty = matches!(&frame, Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty));
             if !empty {
                 return Poll::Ready(frame);

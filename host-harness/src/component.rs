@@ -156,7 +156,7 @@ fn world_of(export: &str) -> Option<World> {
     Some(World::Handler { version: version.to_owned() })
 }
 
-/// The packages of WASI 0.2 that the harness links, whole.
+/// The packages of WASI that the harness links, whole: `io` is part of others since 0.3.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
 fn provides(import: &str, item: &ComponentItem) -> bool {
@@ -165,7 +165,9 @@ fn provides(import: &str, item: &ComponentItem) -> bool {
         return matches!(item, ComponentItem::Type(_));
     };
     let package = package.split('/').next().unwrap_or_default();
-    PROVIDED.contains(&package) && version.starts_with("0.2.")
+    // Drafts of 0.3 went by names such as `0.3.0-rc-2025-09-16`; hosts of the standard do not know them.
+    let provided = version.starts_with("0.2.") || version.starts_with("0.3.") && !version.contains('-');
+    PROVIDED.contains(&package) && provided
 }
 
 /// An error of wasmtime as text: its causes carry no types that anybody asks for.

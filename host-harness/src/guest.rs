@@ -1,7 +1,10 @@
 //! One request through one component.
 
+mod busy;
+mod delivery;
 mod state;
 mod wasip2;
+mod wasip3;
 
 use std::sync::Arc;
 
@@ -15,9 +18,14 @@ pub(crate) use state::Settings;
 
 /// A component, linked and ready to be instantiated for each request.
 pub(crate) struct Guest {
-    world: wasip2::Wasip2,
-    settings: Settings,
+    world: Linked,
+    settings: Arc<Settings>,
     recorder: Recorder,
+}
+
+enum Linked {
+    Wasip2(wasip2::Wasip2),
+    Wasip3(wasip3::Wasip3),
 }
 
 /// Why a component gave no response.
@@ -37,12 +45,10 @@ impl Guest {
     pub(crate) fn new(component: &Component, settings: Settings, recorder: Recorder) -> Result<Self, Error> {
         let description = component.description();
         let path = description.path.display();
-        match &description.world {
-            World::IncomingHandler { .. } => {}
-            World::Handler { version } => {
-                return Err(Error::new(format!("`{path}` is a handler of WASI {version}, which is not supported yet"))
-                    .with_help("build it for WASI 0.2, so that it exports `wasi:http/incoming-handler@0.2`"));
-            }
+        let settings = Arc::new(settings);
+        let linked = match &description.world {
+            World::IncomingHandler { .. } => wasip2::Wasip2::link(component).map(Linked::Wasip2),
+            World::Handler { .. } => wasip3::Wasip3::link(component, Arc::clone(&settings)).map(Linked::Wasip3),
             World::Other => {
                 let exports = match description.exports.as_slice() {
                     [] => "nothing".to_owned(),
@@ -52,8 +58,8 @@ impl Guest {
                     "put `#[http_component]` on the handler, so that it exports `wasi:http/incoming-handler`",
                 ));
             }
-        }
-        let world = wasip2::Wasip2::link(component).map_err(|error| {
+        };
+        let world = linked.map_err(|error| {
             let missing = description.imports.iter().filter(|import| !import.provided);
             let missing: Vec<String> = missing.map(|import| format!("`{}`", import.name)).collect();
             let error = Error::new(format!("cannot link `{path}`")).with_source(Flat::of(&error));
@@ -74,7 +80,10 @@ impl Guest {
         let answer = match filled {
             Ok(()) => {
                 remove_connection_fields(request.headers_mut());
-                self.world.handle(&self.settings, request, running).await
+                match &self.world {
+                    Linked::Wasip2(world) => world.handle(&self.settings, request, running).await,
+                    Linked::Wasip3(world) => world.handle(request, running).await,
+                }
             }
             Err(reason) => Err(Failure::BadRequest(reason)),
         };

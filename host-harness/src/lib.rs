@@ -2,7 +2,7 @@
 //!
 //! A [`Harness`] holds one component, built from a crate or loaded from a file, and answers requests with it: in
 //! process with [`Harness::request`], or over a socket with [`Harness::serve`]. It works with any component that exports
-//! `wasi:http/incoming-handler@0.2`, whoever wrote it and with whatever.
+//! `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, whoever wrote it and with whatever.
 //!
 //! A request flows one way: server, guest, outbound. Outbound calls are a [`tower_service::Service`], so a test answers
 //! them with a function and production with the network, and nothing between them knows.
@@ -39,7 +39,7 @@ pub use body::{Body, BodyError};
 pub use component::{Component, Description, Import, World};
 pub use error::Error;
 pub use limits::Limits;
-pub use outbound::{ErrorCode, Outbound, Rule, Timeouts, mock};
+pub use outbound::{ErrorCode, Outbound, Rule, Timeouts};
 pub use server::Server;
 pub use telemetry::{BodyEnd, Call, Event, Exchange, LogEntry, LogStream, Trap, Usage};
 pub use testing::{Harness, HarnessBuilder};

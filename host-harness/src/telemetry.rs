@@ -224,6 +224,14 @@ impl Records {
     }
 }
 
+/// What an instance took for a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Took {
+    pub(crate) memory_bytes: usize,
+    pub(crate) fuel: Option<u64>,
+    pub(crate) host_calls: Option<u64>,
+}
+
 /// A request that the component works on, counted as running until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -251,8 +259,9 @@ impl Running {
     }
 
     /// Notes what the component took, `busy` of the time.
-    pub(crate) fn used(&self, busy: Duration, memory_bytes: usize, fuel: Option<u64>, host_calls: u64) {
-        let usage = Usage { request: self.request, memory_bytes, fuel, host_calls: fuel.map(|_| host_calls) };
+    pub(crate) fn used(&self, busy: Duration, took: Took) {
+        let Took { memory_bytes, fuel, host_calls } = took;
+        let usage = Usage { request: self.request, memory_bytes, fuel, host_calls };
         {
             let mut exchange = self.tracked.lock();
             exchange.usage = Some(usage);

@@ -159,6 +159,7 @@ pub struct HarnessBuilder {
     limits: Limits,
     count_fuel: bool,
     reuse: u32,
+    concurrency: u32,
     pass_on_output: bool,
     progress: Progress,
 }
@@ -179,6 +180,7 @@ impl HarnessBuilder {
             limits: Limits::default(),
             count_fuel: false,
             reuse: 1,
+            concurrency: 1,
             pass_on_output: false,
             progress: Progress::Hidden,
         }
@@ -198,8 +200,8 @@ impl HarnessBuilder {
     }
 
     /// Sets who answers outbound calls; by default they are denied.
-    pub fn outbound(mut self, outbound: impl Into<Outbound>) -> Self {
-        self.outbound = outbound.into();
+    pub fn outbound(mut self, outbound: Outbound) -> Self {
+        self.outbound = outbound;
         self
     }
 
@@ -209,10 +211,20 @@ impl HarnessBuilder {
         self
     }
 
-    /// Sets how many requests an instance takes, one after the other, before it is replaced; 1 by default, which keeps
-    /// them apart. An instance that trapped is never used again.
+    /// Sets how many requests an instance takes before it is replaced; 1 by default, which keeps them apart. An instance
+    /// that trapped is never used again.
     pub fn reuse(mut self, requests: u32) -> Self {
         self.reuse = requests.max(1);
+        self
+    }
+
+    /// Sets how many of its requests an instance works on at the same time; 1 by default, which keeps what one does from
+    /// the others: a trap ends all that are in flight on its instance.
+    ///
+    /// Only components of WASI 0.3 can do it, and only where [`reuse`](Self::reuse) lets an instance have as many. Where
+    /// fuel is counted, requests go one after the other, because it is counted for an instance.
+    pub fn concurrency(mut self, requests: u32) -> Self {
+        self.concurrency = requests.max(1);
         self
     }
 
@@ -254,6 +266,7 @@ impl IntoFuture for HarnessBuilder {
                 limits: self.limits,
                 fuel: self.count_fuel,
                 reuse: self.reuse,
+                concurrency: self.concurrency,
             };
             let guest = Arc::new(Guest::new(&component, settings, recorder.clone())?);
             let inbound = Inbound::new(move |request| {

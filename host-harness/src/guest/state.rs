@@ -12,6 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
 use wasmtime::component::ResourceTable;
+use wasmtime::{AsContext, CallHook, Engine, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
@@ -19,7 +20,7 @@ use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView,
 use crate::body::BodyError;
 use crate::limits::Meter;
 use crate::outbound::{ErrorCode, Timeouts};
-use crate::telemetry::{LogStream, Running, Tracked};
+use crate::telemetry::{LogStream, Running, Took, Tracked};
 use crate::{Body, Limits, Outbound};
 
 /// What every instance of a component gets.
@@ -29,8 +30,17 @@ pub(crate) struct Settings {
     pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) fuel: bool,
-    /// How many requests one instance takes, one after the other.
+    /// How many requests one instance takes.
     pub(crate) reuse: u32,
+    /// How many of them it takes at the same time, where its world can do that.
+    pub(crate) concurrency: u32,
+}
+
+impl Settings {
+    /// How many requests an instance works on at the same time: fuel is counted for an instance, and so for one request.
+    pub(crate) fn concurrency(&self) -> u32 {
+        if self.fuel { 1 } else { self.concurrency.min(self.reuse) }
+    }
 }
 
 /// The data of a store.
@@ -40,6 +50,7 @@ pub(crate) struct State {
     table: ResourceTable,
     hooks: Hooks,
     pub(crate) meter: Meter,
+    counts_fuel: bool,
     /// How many functions of the host the request at hand has called, where that is counted.
     pub(crate) host_calls: u64,
     /// The number of the request at hand, for its output.
@@ -83,7 +94,26 @@ impl HttpBody for Upload {
 }
 
 impl State {
-    pub(crate) fn new(settings: &Settings, running: &Running) -> Self {
+    /// Makes the store of an instance, which holds it to its limits and keeps count.
+    pub(crate) fn store(engine: &Engine, settings: &Settings, running: &Running) -> Store<Self> {
+        running.instantiated();
+        let mut store = Store::new(engine, Self::new(settings, running));
+        store.limiter(|state| &mut state.meter);
+        if settings.fuel {
+            store.call_hook(|mut cx, hook| {
+                if matches!(hook, CallHook::CallingHost) {
+                    cx.data_mut().host_calls += 1;
+                }
+                Ok(())
+            });
+        }
+        // A busy component gives way to others at each epoch, which is also when its deadline is seen.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+
+    fn new(settings: &Settings, running: &Running) -> Self {
         let request = Arc::new(AtomicU64::new(running.request));
         let mut wasi = WasiCtx::builder();
         wasi.envs(&settings.env);
@@ -95,9 +125,18 @@ impl State {
             table: ResourceTable::new(),
             hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, cut: Arc::default() },
             meter: Meter::new(&settings.limits),
+            counts_fuel: settings.fuel,
             host_calls: 0,
             request,
         }
+    }
+
+    /// What the instance took for the request at hand.
+    pub(crate) fn took(store: impl AsContext<Data = Self>) -> Took {
+        let store = store.as_context();
+        let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
+        let host_calls = fuel.map(|_| store.data().host_calls);
+        Took { memory_bytes: store.data().meter.peak_bytes(), fuel, host_calls }
     }
 
     /// Breaks off what is still being sent, because nobody is left to finish it.
@@ -105,9 +144,22 @@ impl State {
         self.hooks.cut.store(true, Ordering::Release);
     }
 
+    /// Whether the engine counts fuel.
+    pub(crate) fn counts_fuel(&self) -> bool {
+        self.counts_fuel
+    }
+
     /// Turns to the next request.
     pub(crate) fn next(&mut self, running: &Running) {
         self.host_calls = 0;
+        self.turn_to(running);
+    }
+
+    /// Attributes output and calls to a request.
+    pub(crate) fn turn_to(&mut self, running: &Running) {
+        if self.request.load(Ordering::Relaxed) == running.request && self.hooks.tracked.is_some() {
+            return;
+        }
         self.request.store(running.request, Ordering::Relaxed);
         self.hooks.tracked = Some(Arc::clone(&running.tracked));
     }
@@ -166,6 +218,24 @@ impl WasiHttpHooks for Hooks {
             WasiErrorCode::HttpProtocolError
         }
     }
+}
+
+/// What a trap was, for people: the cause, a hint, and where in the component.
+pub(crate) fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
+    let mut reason = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    if let Some(limit) = store.data().meter.exceeded_bytes() {
+        reason.push_str(&format!("; it had asked for more than its {limit} bytes of memory"));
+    }
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>()
+        && !backtrace.frames().is_empty()
+    {
+        reason.push_str(&format!("\n{backtrace}"));
+    }
+    reason
 }
 
 // The store is moved between threads with its state.

@@ -134,7 +134,8 @@ impl<F: FnOnce(u64, BodyEnd)> Watched<F> {
 impl<F: FnOnce(u64, BodyEnd)> Drop for Watched<F> {
     fn drop(&mut self) {
         // An empty body, and one whose length is known, need not be read to their end to be whole.
-        let end = if self.body.is_end_stream() { BodyEnd::Whole } else { BodyEnd::GivenUp };
+        let whole = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+        let end = if whole { BodyEnd::Whole } else { BodyEnd::GivenUp };
         self.end(end);
     }
 }

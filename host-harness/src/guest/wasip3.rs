@@ -1,0 +1,169 @@
+//! Components of WASI 0.3: an instance for each request, or for several, one after the other or at the same time.
+
+mod flights;
+mod worker;
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::mpsc;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use super::Failure;
+use super::delivery::{Answer, Delivery};
+use super::state::{Settings, State};
+use crate::Body;
+use crate::body::BodyError;
+use crate::component::Component;
+use crate::telemetry::Running;
+use flights::Flights;
+use worker::Worker;
+
+pub(super) struct Wasip3(Arc<Instances>);
+
+/// The instances of one component that take more requests.
+struct Instances {
+    pre: ServicePre<State>,
+    settings: Arc<Settings>,
+    live: Mutex<Vec<Live>>,
+}
+
+/// An instance, as those see it who have a request for it. It ends when its sender is dropped.
+struct Live {
+    flights: Arc<Flights>,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// How many more requests it may get.
+    left: u32,
+}
+
+/// A request for an instance.
+struct Job {
+    request: Request<Body>,
+    running: Running,
+    delivery: Arc<Delivery>,
+}
+
+impl Wasip3 {
+    pub(super) fn link(component: &Component, settings: Arc<Settings>) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(component.compiled.engine());
+        // WASI 0.2 as well, because the standard library of Rust imports it in components of 0.3, too.
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        let pre = ServicePre::new(linker.instantiate_pre(&component.compiled)?)?;
+        Ok(Self(Arc::new(Instances { pre, settings, live: Mutex::default() })))
+    }
+
+    /// Runs a request, and answers at the head of the response; the component goes on by itself.
+    pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> Answer {
+        let (delivery, answered) = Delivery::new();
+        let waiting = Waiting { delivery: Arc::clone(&delivery), answered };
+        self.0.give(Job { request, running, delivery });
+        Ok(look_for_the_end(waiting.answer().await?).await)
+    }
+}
+
+/// Somebody who waits for an answer; the worker is told when they go.
+struct Waiting {
+    delivery: Arc<Delivery>,
+    answered: tokio::sync::oneshot::Receiver<Answer>,
+}
+
+impl Waiting {
+    async fn answer(mut self) -> Answer {
+        (&mut self.answered).await.unwrap_or(Err(Failure::Trapped))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.answered.close();
+        self.delivery.tell();
+    }
+}
+
+impl Instances {
+    /// Gives a request to an instance that has room for it, the youngest first, or to a new one.
+    fn give(self: &Arc<Self>, mut job: Job) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in (0..live.len()).rev() {
+            let instance = &mut live[number];
+            if instance.jobs.is_closed() {
+                live.remove(number);
+                continue;
+            }
+            if !instance.flights.reserve(self.settings.concurrency()) {
+                continue;
+            }
+            job.delivery.watch(instance.flights.changed());
+            match instance.jobs.send(job) {
+                Ok(()) => {
+                    instance.left -= 1;
+                    if instance.left == 0 {
+                        live.remove(number);
+                    }
+                    return;
+                }
+                // It ended in this moment.
+                Err(mpsc::error::SendError(unsent)) => job = unsent,
+            }
+        }
+        let flights = Arc::new(Flights::new(self.settings.limits.timeout));
+        flights.reserve(1);
+        job.delivery.watch(flights.changed());
+        let (jobs, receiver) = mpsc::unbounded_channel();
+        if self.settings.reuse > 1 {
+            live.push(Live { flights: Arc::clone(&flights), jobs, left: self.settings.reuse - 1 });
+        }
+        drop(live);
+        let worker = Worker::new(self, flights, receiver, &job.running);
+        tokio::spawn(worker.run(job));
+    }
+}
+
+/// Looks whether a response without a declared length has no body, which its head can then say.
+async fn look_for_the_end(response: Response<Body>) -> Response<Body> {
+    if response.headers().contains_key(header::CONTENT_LENGTH) || response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let (head, mut body) = response.into_parts();
+    let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+    let body = match first {
+        Poll::Ready(None) => Body::empty(),
+        Poll::Ready(Some(frame)) => Body::new(Begun { first: Some(frame), rest: body }),
+        Poll::Pending => body,
+    };
+    Response::from_parts(head, body)
+}
+
+/// A body whose first frame has been read.
+struct Begun {
+    first: Option<Result<Frame<Bytes>, BodyError>>,
+    rest: Body,
+}
+
+impl HttpBody for Begun {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.first.take() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => Poll::Ready(ready!(Pin::new(&mut self.rest).poll_frame(cx))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.first.is_none() { self.rest.size_hint() } else { SizeHint::default() }
+    }
+}

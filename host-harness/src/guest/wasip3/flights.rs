@@ -1,0 +1,238 @@
+//! The requests that one instance works on.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use wasmtime::component::GuestTaskId;
+
+use super::Job;
+use super::worker::Started;
+use crate::guest::Failure;
+use crate::guest::delivery::{Delivery, Kept};
+use crate::guest::state::State;
+use crate::telemetry::{Running, Took};
+
+/// Keeps count of the requests of an instance, and holds them to their time.
+pub(super) struct Flights {
+    /// How many requests the instance has or is about to get.
+    seats: AtomicU32,
+    state: Mutex<Lists>,
+    changed: Arc<Notify>,
+    timeout: Duration,
+}
+
+#[derive(Default)]
+struct Lists {
+    /// Those that the component may still work on.
+    flying: Vec<Flight>,
+    /// Those that it has done with, and whose bodies are not read yet.
+    unread: Vec<Arc<Delivery>>,
+    /// Whether a request took too long, after which the instance gets no more.
+    retired: bool,
+}
+
+struct Flight {
+    running: Running,
+    delivery: Arc<Delivery>,
+    task: Option<GuestTaskId>,
+    /// When its head is overdue.
+    deadline: Instant,
+    /// Whether nobody waits for its head any more.
+    given_up: bool,
+    /// When its body was found to be read or given up.
+    over: Option<Instant>,
+}
+
+/// What is to be done about the requests of an instance.
+enum Verdict {
+    /// Nothing that it does is wanted any more.
+    End,
+    /// Look again then, or when something has changed.
+    Wait(Option<Instant>),
+}
+
+impl Flights {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { seats: AtomicU32::new(0), state: Mutex::default(), changed: Arc::default(), timeout }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lists> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told of each step of each request.
+    pub(super) fn changed(&self) -> &Arc<Notify> {
+        &self.changed
+    }
+
+    /// Takes a seat for a request, if the instance has one.
+    pub(super) fn reserve(&self, seats: u32) -> bool {
+        let take = |taken| (taken < seats).then_some(taken + 1);
+        !self.lock().retired && self.seats.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().flying.is_empty()
+    }
+
+    /// Notes that a request begins, whose time limit counts from now.
+    pub(super) fn start(&self, job: Job) -> Started {
+        let Job { request, running, delivery } = job;
+        let number = running.request;
+        self.lock().flying.push(Flight {
+            running,
+            delivery: Arc::clone(&delivery),
+            task: None,
+            deadline: Instant::now() + self.timeout,
+            given_up: false,
+            over: None,
+        });
+        self.changed.notify_waiters();
+        (request, delivery, number)
+    }
+
+    /// Notes which call of the component works on a request.
+    pub(super) fn runs_as(&self, number: u64, task: GuestTaskId) {
+        if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.running.request == number) {
+            flight.task = Some(task);
+        }
+    }
+
+    /// Attributes what the component does next to the request that a call works on.
+    pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut State) {
+        if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
+            state.turn_to(&flight.running);
+        }
+    }
+
+    /// Notes that the component works on nothing any more.
+    pub(super) fn rest(&self, busy: Duration, took: Took) {
+        let mut lists = self.lock();
+        let lists = &mut *lists;
+        lists.unread.retain(|delivery| !delivery.is_over());
+        for flight in lists.flying.drain(..) {
+            flight.running.used(busy, took);
+            flight.delivery.end(None);
+            if !flight.delivery.is_over() {
+                lists.unread.push(flight.delivery);
+            }
+            self.seats.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Completes when nothing that the instance does is wanted any more, or it takes too long.
+    pub(super) async fn unwanted(&self) {
+        let mut changed = pin!(self.changed.notified());
+        loop {
+            changed.as_mut().enable();
+            match self.check(Instant::now()) {
+                Verdict::End => return,
+                Verdict::Wait(None) => changed.as_mut().await,
+                Verdict::Wait(Some(until)) => tokio::select! {
+                    () = changed.as_mut() => {}
+                    () = sleep_until(until) => {}
+                },
+            }
+            changed.set(self.changed.notified());
+        }
+    }
+
+    fn check(&self, now: Instant) -> Verdict {
+        let mut lists = self.lock();
+        let lists = &mut *lists;
+        let (mut active, mut wake) = (0, None::<Instant>);
+        for flight in &mut lists.flying {
+            if flight.given_up || flight.over.is_some() {
+                continue;
+            }
+            if flight.delivery.is_over() {
+                flight.over = Some(now);
+            } else if flight.delivery.is_answered() {
+                active += 1;
+            } else if flight.delivery.is_unwanted() {
+                flight.given_up = true;
+            } else if now >= flight.deadline {
+                self.overdue(flight);
+                flight.given_up = true;
+                lists.retired = true;
+            } else {
+                active += 1;
+                wake = Some(wake.map_or(flight.deadline, |wake| wake.min(flight.deadline)));
+            }
+        }
+        if active > 0 {
+            self.release(&mut lists.flying);
+            return Verdict::Wait(wake);
+        }
+        let Some(last) = lists.flying.iter().filter_map(|flight| flight.over).max() else {
+            return if lists.flying.is_empty() { Verdict::Wait(None) } else { Verdict::End };
+        };
+        if now < last + self.timeout {
+            return Verdict::Wait(Some(last + self.timeout));
+        }
+        // Beside one that was given up, nobody knows whose work goes on.
+        if let Some(flight) = lists.flying.last()
+            && lists.flying.iter().all(|flight| !flight.given_up)
+        {
+            self.overdue(flight);
+        }
+        Verdict::End
+    }
+
+    fn overdue(&self, flight: &Flight) {
+        flight.running.trapped(format!("it took longer than its limit of {:?}", self.timeout));
+        flight.delivery.fail(Failure::TimedOut);
+    }
+
+    /// Makes room for others where the instance goes on with some. Whether it still works on those whose answer is
+    /// through cannot be told, so what they took is not on record.
+    fn release(&self, flying: &mut Vec<Flight>) {
+        let before = flying.len();
+        flying.retain(|flight| flight.over.is_none());
+        let released = u32::try_from(before - flying.len()).unwrap_or(u32::MAX);
+        self.seats.fetch_sub(released, Ordering::AcqRel);
+    }
+
+    /// Answers those whose instance trapped, each with what it was to them.
+    pub(super) fn trapped(&self, culprit: Option<GuestTaskId>, reason: &str) {
+        let lists = self.lock();
+        let culprit = match lists.flying.as_slice() {
+            [only] => Some(only.running.request),
+            flying => flying
+                .iter()
+                .find(|flight| culprit.is_some() && flight.task == culprit)
+                .map(|flight| flight.running.request),
+        };
+        for flight in &lists.flying {
+            let request = flight.running.request;
+            let what = match culprit {
+                Some(number) if number == request => reason.to_owned(),
+                _ if flight.over.is_some() || flight.given_up => continue,
+                Some(number) => format!("collateral of request {number}, which ended the instance of both"),
+                None => {
+                    format!("collateral of what an earlier request left behind, which ended the instance: {reason}")
+                }
+            };
+            flight.running.trapped(what);
+            flight.delivery.fail(Failure::Trapped);
+        }
+    }
+
+    /// Ends what is left when the instance does. Its store is kept for those who read its responses.
+    pub(super) fn end(&self, busy: Duration, took: Took, kept: &Kept) {
+        let mut lists = self.lock();
+        let lists = &mut *lists;
+        for flight in lists.flying.drain(..) {
+            flight.running.used(busy, took);
+            flight.delivery.fail(Failure::Trapped);
+            flight.delivery.end(Some(kept));
+        }
+        for delivery in lists.unread.drain(..) {
+            delivery.end(Some(kept));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Runs one instance: takes requests, calls the component, and tells how it ended.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, Weak};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use wasmtime::component::{Accessor, GuestTaskId};
+use wasmtime::{AsContextMut as _, CallHook, Store};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p3::Request;
+use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
+
+use super::flights::Flights;
+use super::{Instances, Job};
+use crate::Body;
+use crate::guest::Failure;
+use crate::guest::busy::Busy;
+use crate::guest::state::{State, reason};
+use crate::outbound::ErrorCode;
+use crate::telemetry::Running;
+
+pub(super) struct Worker {
+    /// Where requests go that this instance cannot take any more.
+    others: Weak<Instances>,
+    pre: ServicePre<State>,
+    store: Store<State>,
+    flights: Arc<Flights>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        instances: &Arc<Instances>,
+        flights: Arc<Flights>,
+        jobs: mpsc::UnboundedReceiver<Job>,
+        running: &Running,
+    ) -> Self {
+        let settings = &instances.settings;
+        let mut store = State::store(instances.pre.engine(), settings, running);
+        if settings.concurrency() > 1 {
+            let flights = Arc::clone(&flights);
+            store.call_hook(move |mut cx, hook| {
+                if matches!(hook, CallHook::CallingHost)
+                    && let Some(task) = root_task(&mut cx)
+                {
+                    flights.turn_to(task, cx.data_mut());
+                }
+                Ok(())
+            });
+        }
+        Self { others: Arc::downgrade(instances), pre: instances.pre.clone(), store, flights, jobs }
+    }
+
+    pub(super) async fn run(mut self, first: Job) {
+        let busy = Busy::default();
+        let flights = Arc::clone(&self.flights);
+        turn_to(&mut self.store, &first.running).expect("the engine of this store counts fuel as its settings say");
+        let outcome = tokio::select! {
+            outcome = busy.of(self.work(first, &busy)) => outcome.map_err(Some),
+            () = flights.unwanted() => Err(None),
+        };
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            if let Some(others) = self.others.upgrade() {
+                others.give(job);
+            }
+        }
+        let took = State::took(&self.store);
+        if let Err(error) = &outcome {
+            self.store.data_mut().done();
+            self.store.data().cut_uploads();
+            if let Some(error) = error {
+                let culprit = root_task(&mut self.store);
+                flights.trapped(culprit, &reason(error, &self.store));
+            }
+        }
+        flights.end(busy.so_far(), took, &Arc::new(Mutex::new(self.store)));
+    }
+
+    /// Works until no more requests come, or the component traps.
+    async fn work(&mut self, first: Job, busy: &Busy) -> wasmtime::Result<()> {
+        let (flights, jobs) = (&*self.flights, &mut self.jobs);
+        // Before anything runs, so that its time limit counts from here.
+        let first = flights.start(first);
+        let service = self.pre.instantiate_async(&mut self.store).await?;
+        let serve = async |accessor: &Accessor<State>| serve(accessor, &service, flights, first, jobs, busy).await;
+        self.store.run_concurrent(serve).await?
+    }
+}
+
+/// A request that was started, with what the component has not been given yet.
+pub(super) type Started = (http::Request<Body>, Arc<crate::guest::delivery::Delivery>, u64);
+
+async fn serve(
+    accessor: &Accessor<State>,
+    service: &Service,
+    flights: &Flights,
+    first: Started,
+    jobs: &mut mpsc::UnboundedReceiver<Job>,
+    busy: &Busy,
+) -> wasmtime::Result<()> {
+    let mut calls = FuturesUnordered::new();
+    calls.push(call(accessor, service, flights, first));
+    let mut open = true;
+    loop {
+        tokio::select! {
+            Some(called) = calls.next() => called?,
+            job = jobs.recv(), if open => match job {
+                Some(job) => {
+                    if flights.is_empty() {
+                        accessor.with(|mut access| turn_to(access.as_context_mut(), &job.running))?;
+                    }
+                    calls.push(call(accessor, service, flights, flights.start(job)));
+                }
+                None => open = false,
+            },
+            () = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)), if calls.is_empty() && !flights.is_empty() => {
+                let took = accessor.with(|mut access| {
+                    access.data_mut().done();
+                    State::took(access.as_context_mut())
+                });
+                flights.rest(busy.so_far(), took);
+            }
+            else => return Ok(()),
+        }
+        if !open && calls.is_empty() && flights.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// Lets the store count for a request, and for no other.
+fn turn_to(mut store: impl wasmtime::AsContextMut<Data = State>, running: &Running) -> wasmtime::Result<()> {
+    let mut store = store.as_context_mut();
+    store.data_mut().next(running);
+    if store.data().counts_fuel() { store.set_fuel(u64::MAX) } else { Ok(()) }
+}
+
+/// Calls the component, and passes its answer on.
+async fn call(
+    accessor: &Accessor<State>,
+    service: &Service,
+    flights: &Flights,
+    (request, delivery, number): Started,
+) -> wasmtime::Result<()> {
+    let handle = service.wasi_http_handler().func_handle();
+    let called = accessor.with(|mut access| {
+        let view = access.data_mut().http();
+        let (request, _) = Request::from_http(view.hooks, request.map(Body::into_guest));
+        let request = view.table.push(request)?;
+        handle.start_call_concurrent(access.as_context_mut(), (request,))
+    })?;
+    flights.runs_as(number, called.task());
+    let (answer,) = handle.finish_call_concurrent(accessor, called).await?;
+    match answer {
+        Ok(response) => accessor.with(|mut access| {
+            let response = access.data_mut().http().table.delete(response)?;
+            let response = response.into_http(access.as_context_mut(), delivery.received())?;
+            delivery.answer(Ok(response));
+            Ok(())
+        }),
+        Err(code) => {
+            delivery.answer(Err(Failure::ErrorCode(ErrorCode::from(code).to_string())));
+            Ok(())
+        }
+    }
+}
+
+/// The call of the component that the store works on, or worked on when it trapped.
+fn root_task(mut store: impl wasmtime::AsContextMut<Data = State>) -> Option<GuestTaskId> {
+    store.as_context_mut().async_call_stack().ok()?.last()
+}

@@ -1,0 +1,159 @@
+//! Behaviours of a service of WASI 0.3, written with the bindings of the registry; the first segment of the path picks one.
+
+#[cfg(target_family = "wasm")]
+mod component {
+    use wasip3::http::client;
+    use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
+    use wasip3::{spawn_local, wit_bindgen, wit_future, wit_stream};
+    use wit_bindgen::StreamResult;
+
+    wasip3::http::service::export!(Component);
+
+    struct Component;
+
+    impl wasip3::exports::http::handler::Guest for Component {
+        async fn handle(request: Request) -> Result<Response, ErrorCode> {
+            let path = request.get_path_with_query().unwrap_or_default();
+            match path.split('/').nth(1).unwrap_or_default() {
+                "hello" => Ok(text("Hello from WASI 0.3!\n")),
+                "host" => Ok(text(&request.get_authority().unwrap_or_default())),
+                "nothing" => Ok(response(Fields::new(), None)),
+                "echo" => Ok(echo(request)),
+                "copy" => Ok(copy(request)),
+                "log" => {
+                    eprintln!("{path} before");
+                    call(&path).await?;
+                    eprintln!("{path} after");
+                    Ok(text("logged"))
+                }
+                "call" => call(&path).await.map(pass),
+                "upload" => upload().await.map(pass),
+                "code" => Err(ErrorCode::ConfigurationError),
+                "panic" => panic!("the handler gave up"),
+                "panic-after-call" => {
+                    call(&path).await?;
+                    panic!("the handler gave up after its call")
+                }
+                "panic-after-head" => Ok(written(async |mut body| {
+                    body.write_all(b"first part".to_vec()).await;
+                    panic!("the body gave up")
+                })),
+                "panic-after-end" => Ok(written(async |mut body| {
+                    body.write_all(b"all of it".to_vec()).await;
+                    drop(body);
+                    // The future of the trailers is written by a task of its own.
+                    wit_bindgen::yield_async().await;
+                    panic!("the background gave up")
+                })),
+                "background" => {
+                    spawn_local(async move {
+                        let called = call(&path).await;
+                        eprintln!("{path} has called: {}", called.is_ok());
+                    });
+                    Ok(text("more is to come"))
+                }
+                "endless" => Ok(written(async |mut body| {
+                    while body.write_all(vec![b'x'; 64 * 1024]).await.is_empty() {}
+                    eprintln!("the writer was told");
+                })),
+                "leak" => Ok(written(async |mut body| {
+                    body.write_all(b"first part".to_vec()).await;
+                    std::mem::forget(body);
+                })),
+                "spin" => loop {
+                    std::hint::black_box(());
+                },
+                _ => Ok(text("no such behaviour")),
+            }
+        }
+    }
+
+    /// A response with a body that needs no more work of ours than to be written.
+    fn text(text: &str) -> Response {
+        let fields = Fields::new();
+        let _ = fields.append("content-length", text.len().to_string().as_bytes());
+        let text = text.as_bytes().to_vec();
+        let (mut writer, reader) = wit_stream::new();
+        spawn_local(async move {
+            writer.write_all(text).await;
+        });
+        response(fields, Some(reader))
+    }
+
+    /// A response whose body is written by a task of its own.
+    fn written<F>(write: impl FnOnce(wit_bindgen::StreamWriter<u8>) -> F) -> Response
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let (writer, reader) = wit_stream::new();
+        spawn_local(write(writer));
+        response(Fields::new(), Some(reader))
+    }
+
+    fn response(fields: Fields, body: Option<wit_bindgen::StreamReader<u8>>) -> Response {
+        // Dropped, the writer says that there are no trailers.
+        let (_, trailers) = wit_future::new(|| Ok(None));
+        Response::new(fields, body, trailers).0
+    }
+
+    fn echo(request: Request) -> Response {
+        let (_, consumed) = wit_future::new(|| Ok(()));
+        let (body, trailers) = Request::consume_body(request, consumed);
+        Response::new(Fields::new(), Some(body), trailers).0
+    }
+
+    /// Echoes through the component, piece by piece.
+    fn copy(request: Request) -> Response {
+        let (_, consumed) = wit_future::new(|| Ok(()));
+        let (mut body, trailers) = Request::consume_body(request, consumed);
+        let (mut writer, reader) = wit_stream::new();
+        spawn_local(async move {
+            let mut buffer = Vec::with_capacity(64 * 1024);
+            loop {
+                let (result, read) = body.read(buffer).await;
+                let left = writer.write_all(read).await;
+                if !left.is_empty() {
+                    eprintln!("the copy was told");
+                    return;
+                }
+                buffer = left;
+                if !matches!(result, StreamResult::Complete(_)) {
+                    return;
+                }
+            }
+        });
+        Response::new(Fields::new(), Some(reader), trailers).0
+    }
+
+    /// Calls the upstream with a path, and waits for the head of its answer.
+    async fn call(path: &str) -> Result<Response, ErrorCode> {
+        let (_, trailers) = wit_future::new(|| Ok(None));
+        let (request, _) = Request::new(Fields::new(), None, trailers, None);
+        let _ = request.set_scheme(Some(&Scheme::Http));
+        let _ = request.set_authority(Some("upstream.test"));
+        let _ = request.set_path_with_query(Some(path));
+        client::send(request).await
+    }
+
+    /// Hands an answer through.
+    fn pass(answer: Response) -> Response {
+        let (_, consumed) = wit_future::new(|| Ok(()));
+        let (body, trailers) = Response::consume_body(answer, consumed);
+        Response::new(Fields::new(), Some(body), trailers).0
+    }
+
+    /// Sends the first part of a body, and gives up.
+    async fn upload() -> Result<Response, ErrorCode> {
+        let (mut writer, body) = wit_stream::new();
+        let (_, trailers) = wit_future::new(|| Ok(None));
+        let (request, _) = Request::new(Fields::new(), Some(body), trailers, None);
+        let _ = request.set_method(&Method::Post);
+        let _ = request.set_scheme(Some(&Scheme::Http));
+        let _ = request.set_authority(Some("upstream.test"));
+        spawn_local(async move {
+            writer.write_all(b"first part".to_vec()).await;
+            panic!("the upload gave up");
+        });
+        client::send(request).await
+    }
+}
