@@ -1,9 +1,22 @@
 //! Sends the body back, with nothing between it and the host but the generated bindings.
 
+#![allow(
+    unsafe_code,
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    clippy::uninlined_format_args,
+    reason = "the code is generated, but for the handler"
+)]
+
+#[cfg(target_family = "wasm")]
+#[path = "../../../../sdk/src/bindings/wasip2.rs"]
+#[rustfmt::skip]
+mod bindings;
+
 #[cfg(target_family = "wasm")]
 mod component {
-    use wayside::__private::bindings::exports::wasi::http::incoming_handler::Guest;
-    use wayside::__private::bindings::wasi::http::types::{
+    use crate::bindings::exports::wasi::http::incoming_handler::Guest;
+    use crate::bindings::wasi::http::types::{
         Fields, IncomingBody, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
     };
 
@@ -22,5 +35,5 @@ mod component {
         }
     }
 
-    wayside::__export_wasip2_impl!(Component with_types_in wayside::__private::bindings);
+    crate::bindings::__export_wasip2!(Component with_types_in crate::bindings);
 }
