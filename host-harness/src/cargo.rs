@@ -70,10 +70,11 @@ pub fn build(dir: &Path, features: &[String], progress: Progress) -> Result<Path
     let package = library(&metadata, dir)?;
     let mut cargo = Command::new(cargo());
     cargo
+        // There, so that the configuration and the toolchain are those of the crate.
+        .current_dir(dir)
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        .arg("--manifest-path")
-        .arg(&manifest)
-        .args(["--package", &package.name])
+        // By its id: another package of the tree may have its name.
+        .args(["--package", &package.id.repr])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     if !features.is_empty() {
@@ -144,7 +145,8 @@ fn not_runnable(program: &str, error: io::Error) -> Error {
 }
 
 fn metadata(manifest: &Path) -> Result<Metadata, Error> {
-    MetadataCommand::new().cargo_path(cargo()).manifest_path(manifest).no_deps().exec().map_err(|error| {
+    let dir = manifest.parent().unwrap_or(Path::new("."));
+    MetadataCommand::new().cargo_path(cargo()).current_dir(dir).no_deps().exec().map_err(|error| {
         let source = match error {
             cargo_metadata::Error::CargoMetadata { stderr } => Said(stderr).into(),
             other => Box::<dyn std::error::Error + Send + Sync>::from(other),
