@@ -3,6 +3,7 @@
 mod bindgen;
 mod guest;
 mod inspect;
+mod new;
 mod request;
 mod serve;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use bindgen::Bindgen;
 pub(crate) use guest::Guest;
 pub(crate) use inspect::Inspect;
+pub(crate) use new::New;
 pub(crate) use request::Request;
 pub(crate) use serve::Serve;
 
@@ -26,6 +28,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    New(New),
     Serve(Serve),
     Request(Request),
     Inspect(Inspect),

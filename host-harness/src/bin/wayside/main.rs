@@ -4,6 +4,7 @@ mod args;
 mod bindgen;
 mod exit_code;
 mod inspect;
+mod new;
 mod report;
 mod request;
 mod serve;
@@ -19,6 +20,7 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     report::start_log();
     let outcome = match args.command {
+        Command::New(args) => new::run(args),
         Command::Serve(args) => serve::run(args).await,
         Command::Request(args) => request::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,

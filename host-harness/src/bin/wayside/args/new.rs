@@ -1,0 +1,25 @@
+//! `wayside new`: its arguments.
+
+use std::path::PathBuf;
+
+use crate::new::Template;
+
+/// Makes a crate for a component, with tests and a README.
+#[derive(Debug, clap::Args)]
+pub(crate) struct New {
+    /// Directory to make; its last part is the name of the crate
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// What to begin with; --list tells more [default: hello]
+    #[arg(long, value_name = "TEMPLATE", value_enum, default_value = "hello", hide_default_value = true)]
+    pub(crate) template: Template,
+
+    /// List the templates, and make nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Checkout of Wayside that the crate depends on [default: the one that this command was built from]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wayside: Option<PathBuf>,
+}

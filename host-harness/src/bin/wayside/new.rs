@@ -1,0 +1,103 @@
+//! `wayside new`.
+
+mod name;
+mod template;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wayside_harness::Error;
+
+use crate::args::New;
+use crate::exit_code::ExitCode;
+use crate::report;
+
+pub(crate) use template::Template;
+
+pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
+    if args.list {
+        report::result(template::list().as_bytes())?;
+        return Ok(ExitCode::Success);
+    }
+    // The declaration of the arguments asks for one where nothing is listed.
+    let dir = args.dir.unwrap_or_default();
+    let name = name::of(&dir)?;
+    let checkout = checkout(args.wayside)?;
+    make(&dir, &args.template.files(&name, &checkout))?;
+    report::note(&next_steps(&dir, args.template));
+    Ok(ExitCode::Success)
+}
+
+/// Writes all files, or none: what was begun is taken away again.
+fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
+    let failed = |error| {
+        Error::new(format!("cannot make the directory `{}`", dir.display()))
+            .with_help("choose a place that exists and that you may write to")
+            .with_source(error)
+    };
+    match fs::create_dir(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::new(format!("`{}` exists already", dir.display()))
+                .with_help("choose another name, or remove what is there"));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    let written = files.iter().try_for_each(|(file, text)| {
+        let file = dir.join(file);
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::write(file, text)
+    });
+    written.map_err(|error| {
+        // It was made just now, so there is nothing in it but ours. A second failure says no more than the first.
+        let _ = fs::remove_dir_all(dir);
+        failed(error)
+    })
+}
+
+/// The checkout that a crate depends on as long as the crates are in no registry.
+fn checkout(named: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let is_named = named.is_some();
+    let dir = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    let found = fs::canonicalize(&dir)
+        .ok()
+        .filter(|dir| ["sdk", "host-harness"].iter().all(|part| dir.join(part).join("Cargo.toml").is_file()));
+    found.ok_or_else(|| {
+        let dir = dir.display();
+        if is_named {
+            Error::new(format!("`{dir}` is no checkout of Wayside"))
+                .with_help("name a directory that holds `sdk` and `host-harness`")
+        } else {
+            Error::new(format!("the checkout that this command was built from is gone: `{dir}`"))
+                .with_help("name another one with `--wayside DIR`")
+        }
+    })
+}
+
+fn next_steps(dir: &Path, template: Template) -> String {
+    let command = this_command();
+    let run = template.arguments();
+    format!(
+        "made `{dir}` from the template `{template}`; next:\n\
+         \n    \
+             cd {dir}\n    \
+             cargo test\n    \
+             {command} serve .{run}\n\
+         \n\
+         `cargo test --workspace` tests the component as well. The first time it compiles the harness, which takes\n\
+         minutes; crates that set the same CARGO_TARGET_DIR share that.",
+        dir = dir.display(),
+        template = template.name(),
+    )
+}
+
+/// How this command is called: by its name where the shell finds it, and by its path elsewhere.
+fn this_command() -> String {
+    let file = format!("wayside{}", env::consts::EXE_SUFFIX);
+    let in_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(&file).is_file()));
+    match env::current_exe() {
+        Ok(exe) if !in_path => exe.display().to_string(),
+        _ => "wayside".to_owned(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The templates, and the files that they become.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+
+/// What a new crate begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// A greeting in one function
+    Hello,
+    /// JSON in and out, checked before the handler runs
+    Json,
+    /// Sends requests on to another server
+    Proxy,
+    /// An `axum::Router` as the handler
+    Axum,
+}
+
+/// The parts in which the templates differ.
+struct Parts {
+    about: &'static str,
+    dependencies: &'static str,
+    lib: &'static str,
+    component: &'static str,
+}
+
+macro_rules! parts {
+    ($dir:literal) => {
+        Parts {
+            about: include_str!(concat!("../../../../templates/", $dir, "/about.md")),
+            dependencies: include_str!(concat!("../../../../templates/", $dir, "/dependencies.toml")),
+            lib: include_str!(concat!("../../../../templates/", $dir, "/lib.rs")),
+            component: include_str!(concat!("../../../../templates/", $dir, "/component.rs")),
+        }
+    };
+}
+
+const MANIFEST: &str = include_str!("../../../../templates/shared/manifest.toml");
+const COMPONENT_TESTS: &str = include_str!("../../../../templates/shared/component-tests.toml");
+const README: &str = include_str!("../../../../templates/shared/README.md");
+const GITIGNORE: &str = include_str!("../../../../templates/shared/gitignore");
+
+impl Template {
+    fn parts(self) -> Parts {
+        match self {
+            Self::Hello => parts!("hello"),
+            Self::Json => parts!("json"),
+            Self::Proxy => parts!("proxy"),
+            Self::Axum => parts!("axum"),
+        }
+    }
+
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What `wayside dev` needs to be told beyond the directory, with a space in front.
+    pub(crate) fn arguments(self) -> &'static str {
+        match self {
+            Self::Proxy => " --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000",
+            _ => "",
+        }
+    }
+
+    /// The files of a crate with a name, which depends on a checkout.
+    pub(super) fn files(self, name: &str, checkout: &Path) -> Vec<(&'static str, String)> {
+        let parts = self.parts();
+        let fill = |text: &str| {
+            text.replace("{{dependencies}}", parts.dependencies)
+                .replace("{{about}}", parts.about)
+                .replace("{{name}}", name)
+                .replace("{{file}}", &name.replace('-', "_"))
+                .replace("{{sdk}}", &toml_string(&checkout.join("sdk")))
+                .replace("{{harness}}", &toml_string(&checkout.join("host-harness")))
+        };
+        vec![
+            (".gitignore", fill(GITIGNORE)),
+            ("Cargo.toml", fill(MANIFEST)),
+            ("README.md", fill(README)),
+            ("src/lib.rs", fill(parts.lib)),
+            ("component-tests/Cargo.toml", fill(COMPONENT_TESTS)),
+            ("component-tests/tests/component.rs", fill(parts.component)),
+        ]
+    }
+}
+
+fn toml_string(path: &Path) -> String {
+    toml::Value::from(path.to_string_lossy().into_owned()).to_string()
+}
+
+/// One line a template: its name, and what it is.
+pub(super) fn list() -> String {
+    let values = Template::value_variants().iter().filter_map(Template::to_possible_value);
+    values
+        .map(|value| {
+            format!("{:<8} {}\n", value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_to_fill_in() {
+        for template in Template::value_variants() {
+            for (file, text) in template.files("app", Path::new("/a \"b\"")) {
+                assert!(!text.contains("{{") && !text.contains("}}\n"), "{file} of {template:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_path_of_a_checkout_makes_a_manifest() {
+        for (file, text) in Template::Hello.files("app", Path::new("/a \"b\" \\ 'c'")) {
+            if file.ends_with(".toml") {
+                text.parse::<toml::Table>().unwrap();
+            }
+        }
+    }
+}

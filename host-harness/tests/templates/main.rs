@@ -1,0 +1,183 @@
+//! `wayside new`: what it makes builds and passes its own tests.
+//!
+//! The component tests of the templates are compiled into this program, as they are, because a made crate would compile
+//! the harness once more. For them this crate stands in for `wayside_harness`: its `Harness` opens the made crate
+//! where they name the directory above their own.
+
+extern crate self as wayside_harness;
+extern crate wayside_harness as real;
+
+use std::collections::HashMap;
+use std::fs;
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+pub use real::*;
+
+#[rustfmt::skip]
+#[path = "../../templates/axum/component.rs"]
+mod axum;
+#[rustfmt::skip]
+#[path = "../../templates/hello/component.rs"]
+mod hello;
+#[rustfmt::skip]
+#[path = "../../templates/json/component.rs"]
+mod json;
+#[rustfmt::skip]
+#[path = "../../templates/proxy/component.rs"]
+mod proxy;
+
+const TEMPLATES: [&str; 4] = ["hello", "json", "proxy", "axum"];
+
+/// In place of the real one, for the component tests of the templates.
+#[derive(Debug)]
+pub struct Harness;
+
+impl Harness {
+    /// Builds the crate that was made from the template that the caller belongs to.
+    #[track_caller]
+    #[must_use]
+    pub fn build(dir: &str) -> HarnessBuilder {
+        assert_eq!(dir, "..", "the component tests stand in a directory below their crate");
+        let caller = Path::new(Location::caller().file());
+        let template = caller.parent().and_then(Path::file_name).unwrap();
+        real::Harness::build(made(template.to_str().unwrap()))
+    }
+}
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+fn wayside(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wayside")).current_dir(dir).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).into_owned()
+}
+
+fn empty_dir(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Where the crates are made. What is built below takes the artifacts of this workspace, and needs no network.
+fn workshop() -> &'static Path {
+    static WORKSHOP: OnceLock<PathBuf> = OnceLock::new();
+    WORKSHOP.get_or_init(|| {
+        let dir = empty_dir("new");
+        fs::create_dir(dir.join(".cargo")).unwrap();
+        let target = toml::Value::from(root().join("target").to_str().unwrap());
+        let config = format!("[build]\ntarget-dir = {target}\n\n[net]\noffline = true\n");
+        fs::write(dir.join(".cargo/config.toml"), config).unwrap();
+        // The style of people who chose none, in place of that of the checkout.
+        fs::write(dir.join("rustfmt.toml"), "").unwrap();
+        dir
+    })
+}
+
+/// The crate that the command makes from a template, made once.
+fn made(template: &str) -> PathBuf {
+    static MADE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = made.get_or_insert_default().entry(template.to_owned()).or_insert_with(|| {
+        let name = format!("made-{template}");
+        let output = wayside(workshop(), &["new", &name, "--template", template]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let dir = workshop().join(name);
+        // The same versions as here, so that little is compiled.
+        fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+        dir
+    });
+    made.clone()
+}
+
+fn cargo(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO")).current_dir(dir).args(args).output().unwrap()
+}
+
+#[test]
+fn every_template_passes_its_native_tests() {
+    for template in TEMPLATES {
+        let output = cargo(&made(template), &["test"]);
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{template}: {stdout}{stderr}");
+        assert!(stdout.contains("test result: ok. 1 passed"), "{template} has no native test: {stdout}");
+        assert!(!stderr.contains("warning"), "{template}: {stderr}");
+        assert!(!stderr.contains("wasmtime"), "the native tests of {template} need the harness: {stderr}");
+    }
+}
+
+#[test]
+fn every_template_is_formatted() {
+    for template in TEMPLATES {
+        let files = ["src/lib.rs", "component-tests/tests/component.rs"].map(|file| made(template).join(file));
+        let mut rustfmt = Command::new("rustfmt");
+        let output = rustfmt.args(["--check", "--edition", "2024"]).args(files).output().unwrap();
+        assert!(output.status.success(), "{template}: {}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn the_component_tests_of_a_made_crate_find_what_they_need() {
+    let output = cargo(&made("hello"), &["tree", "--package", "component-tests", "--edges", "dev", "--depth", "1"]);
+    let tree = text(&output.stdout);
+    assert!(output.status.success() && tree.contains("wayside-harness v"), "{tree}{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_printed_is_what_to_do_next() {
+    let parent = empty_dir("new-printed");
+    let output = wayside(&parent, &["new", "app"]);
+    assert_eq!(text(&output.stdout), "");
+    let said = text(&output.stderr);
+    let steps: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    assert_eq!(steps[..2], ["cd app", "cargo test"], "{said}");
+    assert!(steps[2].ends_with("wayside serve ."), "{said}");
+    assert!(said.contains("cargo test --workspace"), "{said}");
+    assert!(fs::read_to_string(parent.join("app/README.md")).unwrap().starts_with("# app\n"));
+    assert_eq!(fs::read_to_string(parent.join("app/.gitignore")).unwrap(), "/target\n");
+}
+
+#[test]
+fn the_list_names_every_template() {
+    let output = wayside(&root(), &["new", "--list"]);
+    let list = text(&output.stdout);
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, TEMPLATES);
+}
+
+#[test]
+fn nothing_is_made_where_something_is() {
+    let parent = empty_dir("new-exists");
+    fs::create_dir(parent.join("app")).unwrap();
+    let output = wayside(&parent, &["new", "app"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert_eq!(said, "error: `app` exists already\nhelp: choose another name, or remove what is there\n");
+    assert_eq!(fs::read_dir(parent.join("app")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_bad_name_is_refused_with_one_that_will_do() {
+    let parent = empty_dir("new-name");
+    let output = wayside(&parent, &["new", "match"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("`match` cannot be the name of the crate: it is a keyword of Rust"), "{said}");
+    assert!(said.ends_with("help: try `wayside new app-match`\n"), "{said}");
+    assert_eq!(fs::read_dir(parent).unwrap().count(), 0);
+}
+
+#[test]
+fn a_checkout_that_is_none_is_named() {
+    let parent = empty_dir("new-checkout");
+    let output = wayside(&parent, &["new", "app", "--wayside", "elsewhere"]);
+    let said = text(&output.stderr);
+    assert!(said.starts_with("error: `elsewhere` is no checkout of Wayside\nhelp: "), "{said}");
+    assert_eq!(fs::read_dir(parent).unwrap().count(), 0);
+}
