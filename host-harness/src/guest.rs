@@ -11,7 +11,8 @@ use std::sync::Arc;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
 use crate::component::{Component, Flat, World};
-use crate::telemetry::Recorder;
+use crate::limits::{Busy, Gate, TooLarge, Upload};
+use crate::telemetry::{Recorder, Running};
 use crate::{Body, Error};
 
 pub(crate) use state::Settings;
@@ -20,6 +21,7 @@ pub(crate) use state::Settings;
 pub(crate) struct Guest {
     world: Linked,
     settings: Arc<Settings>,
+    gate: Gate,
     recorder: Recorder,
 }
 
@@ -39,6 +41,10 @@ pub(crate) enum Failure {
     ErrorCode(String),
     /// The request cannot be shown to a component.
     BadRequest(&'static str),
+    /// The body of the request is longer than it may be.
+    TooLarge,
+    /// Too many requests are being worked on, or wait to be.
+    Busy,
 }
 
 impl Guest {
@@ -69,7 +75,8 @@ impl Guest {
                 error.with_help(format!("the harness does not offer {}; remove what imports it", missing.join(", ")))
             }
         })?;
-        Ok(Self { world, settings, recorder })
+        let gate = Gate::new(&settings.limits);
+        Ok(Self { world, settings, gate, recorder })
     }
 
     /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
@@ -78,16 +85,35 @@ impl Guest {
         let running = self.recorder.start(&request);
         let tracked = Arc::clone(&running.tracked);
         let answer = match filled {
-            Ok(()) => {
-                remove_connection_fields(request.headers_mut());
-                match &self.world {
-                    Linked::Wasip2(world) => world.handle(&self.settings, request, running).await,
-                    Linked::Wasip3(world) => world.handle(request, running).await,
-                }
-            }
+            Ok(()) => self.admit(request, running).await,
             Err(reason) => Err(Failure::BadRequest(reason)),
         };
         tracked.answered(answer.unwrap_or_else(Failure::into_response))
+    }
+
+    /// Holds a request to its limits, and gives it to the component.
+    async fn admit(&self, mut request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
+        remove_connection_fields(request.headers_mut());
+        let (request, upload) = Upload::limit(request, &self.settings.limits)?;
+        let running = running.with_turn(self.gate.enter().await?);
+        let answer = match &self.world {
+            Linked::Wasip2(world) => world.handle(&self.settings, request, running).await,
+            Linked::Wasip3(world) => world.handle(request, running).await,
+        };
+        // Whatever the component made of a body that broke off, this is what was wrong.
+        if upload.is_too_large() { Err(Failure::TooLarge) } else { answer }
+    }
+}
+
+impl From<TooLarge> for Failure {
+    fn from(TooLarge: TooLarge) -> Self {
+        Self::TooLarge
+    }
+}
+
+impl From<Busy> for Failure {
+    fn from(Busy: Busy) -> Self {
+        Self::Busy
     }
 }
 
@@ -139,6 +165,13 @@ impl Failure {
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
             Self::BadRequest(reason) => problem(StatusCode::BAD_REQUEST, Some(reason)),
+            Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Some("the body is longer than this server takes")),
+            Self::Busy => {
+                let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));
+                // RFC 9110, section 10.2.3, in seconds.
+                response.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+                response
+            }
         }
     }
 }

@@ -1,8 +1,14 @@
 //! How much a component may take.
 
+mod gate;
+mod upload;
+
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
+
+pub(crate) use gate::{Busy, Gate, Turn};
+pub(crate) use upload::{TooLarge, Upload};
 
 /// What one request may take of the host.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +22,21 @@ pub struct Limits {
     ///
     /// Growing beyond fails inside the component, most of which then trap, and the client gets 500.
     pub memory_bytes: usize,
+    /// How many bytes the body of a request may have; as many as it likes by default, because bodies stream.
+    ///
+    /// The client gets 413: at once where the length is declared, and otherwise when the component has read that far and
+    /// the head of its response is not out. After the head the body breaks off inside the component.
+    pub body_bytes: Option<u64>,
+    /// How many requests may be worked on at once; no limit by default.
+    ///
+    /// Up to 1024 more wait for their turn, as long as [`timeout`](Self::timeout) says. Others get 503, and so do those that
+    /// waited for so long.
+    pub concurrency: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), memory_bytes: 256 * 1024 * 1024 }
+        Self { timeout: Duration::from_secs(30), memory_bytes: 256 * 1024 * 1024, body_bytes: None, concurrency: None }
     }
 }
 
@@ -36,6 +52,20 @@ impl Limits {
     #[must_use]
     pub fn memory_bytes(mut self, bytes: usize) -> Self {
         self.memory_bytes = bytes;
+        self
+    }
+
+    /// Sets [`body_bytes`](Self::body_bytes).
+    #[must_use]
+    pub fn body_bytes(mut self, bytes: u64) -> Self {
+        self.body_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets [`concurrency`](Self::concurrency), which is 1 at least.
+    #[must_use]
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = Some(requests.max(1));
         self
     }
 }

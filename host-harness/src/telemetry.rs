@@ -4,6 +4,7 @@ mod exchange;
 mod output;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,9 @@ use tokio::sync::{broadcast, watch};
 use tower_service::Service as _;
 
 use crate::Body;
+use crate::limits::Turn;
 use crate::outbound::{ErrorCode, Outbound};
-use exchange::Watched;
+use exchange::{Watched, declared_bytes};
 
 pub use exchange::{BodyEnd, Call, Event, Exchange};
 pub(crate) use output::Output;
@@ -62,12 +64,23 @@ pub struct Usage {
     pub host_calls: Option<u64>,
 }
 
+/// Sees what happens while it does.
+#[derive(Clone)]
+pub(crate) struct Observer(pub(crate) Arc<dyn Fn(&Event) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
+}
+
 /// Collects what becomes of the requests of one harness.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     records: Arc<Mutex<Records>>,
     running: watch::Sender<usize>,
     events: broadcast::Sender<Event>,
+    observer: Option<Observer>,
     /// Whether output goes to this process's own as well.
     pass_on: bool,
 }
@@ -93,11 +106,12 @@ const KEPT_BYTES: usize = 16 * 1024 * 1024;
 const ENTRY_BYTES: usize = 64 * 1024;
 
 impl Recorder {
-    pub(crate) fn new(pass_on: bool) -> Self {
+    pub(crate) fn new(pass_on: bool, observer: Option<Observer>) -> Self {
         Self {
             records: Arc::default(),
             running: watch::Sender::new(0),
             events: broadcast::Sender::new(EVENTS),
+            observer,
             pass_on,
         }
     }
@@ -124,6 +138,7 @@ impl Recorder {
             end: None,
             busy: Duration::ZERO,
             calls: 0,
+            calls_took: Duration::ZERO,
             usage: None,
             trap: None,
         };
@@ -134,7 +149,7 @@ impl Recorder {
             exchange: Mutex::new(exchange),
             recorder: self.clone(),
         };
-        Running { request: number, tracked: Arc::new(tracked) }
+        Running { request: number, tracked: Arc::new(tracked), turn: None }
     }
 
     /// What happens from now on.
@@ -144,9 +159,17 @@ impl Recorder {
 
     /// Tells those who want to know; where there are none, the event is not even made.
     fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.events.receiver_count() > 0 {
+        let subscribed = self.events.receiver_count() > 0;
+        if self.observer.is_none() && !subscribed {
+            return;
+        }
+        let event = event();
+        if let Some(Observer(observe)) = &self.observer {
+            observe(&event);
+        }
+        if subscribed {
             // The last of them may have gone just now.
-            let _ = self.events.send(event());
+            let _ = self.events.send(event);
         }
     }
 
@@ -237,9 +260,16 @@ pub(crate) struct Took {
 pub(crate) struct Running {
     pub(crate) request: u64,
     pub(crate) tracked: Arc<Tracked>,
+    /// Others may take this one's place when it is over.
+    turn: Option<Turn>,
 }
 
 impl Running {
+    pub(crate) fn with_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
+    }
+
     /// A stream for what the instance of this request writes; `request` tells which request it works on.
     pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
         Output { request: Arc::clone(request), stream, recorder: self.tracked.recorder.clone() }
@@ -289,17 +319,18 @@ pub(crate) struct Tracked {
 impl Tracked {
     /// Notes the head of the response, and watches its body.
     pub(crate) fn answered(self: &Arc<Self>, response: Response<Body>) -> Response<Body> {
-        {
+        let declared = {
             let mut exchange = self.lock();
             exchange.status = Some(response.status());
             exchange.response_headers = self.recorder.headers(response.headers());
             exchange.head_after = Some(self.started.elapsed());
             exchange.duration = self.started.elapsed();
             self.recorder.tell(|| Event::Answered(Box::new(exchange.clone())));
-        }
+            declared_bytes(&exchange.method, response.headers())
+        };
         let tracked = Arc::clone(self);
         response.map(|body| {
-            Body::new(Watched::new(body, move |bytes, end| {
+            Body::new(Watched::new(body, declared, move |bytes, end| {
                 let mut exchange = tracked.lock();
                 exchange.response_bytes = bytes;
                 exchange.end = Some(end);
@@ -336,8 +367,10 @@ impl Tracked {
                 }
                 Err(code) => calling.call.status = Err(code.to_string()),
             }
-            Ok(response?.map(|body| {
-                Body::new(Watched::new(body, move |bytes, end| {
+            let response = response?;
+            let declared = declared_bytes(&calling.call.method, response.headers());
+            Ok(response.map(|body| {
+                Body::new(Watched::new(body, declared, move |bytes, end| {
                     let mut calling = calling;
                     calling.call.response_bytes = bytes;
                     calling.call.end = Some(end);
@@ -370,6 +403,7 @@ struct Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         self.call.duration = self.started.elapsed();
+        self.tracked.lock().calls_took += self.call.duration;
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
         keep(&mut recorder.lock().calls, self.call.clone());

@@ -15,7 +15,7 @@ use crate::cargo::{self, Progress};
 use crate::engine::Purpose;
 use crate::guest::{Guest, Settings};
 use crate::inbound::Inbound;
-use crate::telemetry::Recorder;
+use crate::telemetry::{Observer, Recorder};
 use crate::{Body, Call, Component, Description, Error, Event, Limits, LogEntry, Outbound, Server, Trap, Usage};
 
 /// One component, ready to answer requests: in process, or over a socket.
@@ -161,6 +161,7 @@ pub struct HarnessBuilder {
     reuse: u32,
     concurrency: u32,
     pass_on_output: bool,
+    observer: Option<Observer>,
     progress: Progress,
 }
 
@@ -182,6 +183,7 @@ impl HarnessBuilder {
             reuse: 1,
             concurrency: 1,
             pass_on_output: false,
+            observer: None,
             progress: Progress::Hidden,
         }
     }
@@ -193,9 +195,11 @@ impl HarnessBuilder {
         self
     }
 
-    /// Sets an environment variable of the component. It sees none but these.
+    /// Sets an environment variable of the component. It sees none but these; the last value of a name counts.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.push((name.into(), value.into()));
+        let name = name.into();
+        self.env.retain(|(other, _)| *other != name);
+        self.env.push((name, value.into()));
         self
     }
 
@@ -240,6 +244,15 @@ impl HarnessBuilder {
         self
     }
 
+    /// Calls a function with all that happens, before anything else does. Unlike [`Harness::events`] it misses nothing, and
+    /// what it takes, the request takes as well.
+    ///
+    /// The fields of messages are there only while somebody reads the events as well.
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer(Arc::new(observer)));
+        self
+    }
+
     /// Shows cargo's progress on stderr while a crate is built.
     pub fn show_progress(mut self) -> Self {
         self.progress = Progress::Shown;
@@ -259,7 +272,7 @@ impl IntoFuture for HarnessBuilder {
                 Source::File(path) => cargo::built_already(path, &self.features)?,
             };
             let component = load(component, purpose).await?;
-            let recorder = Recorder::new(self.pass_on_output);
+            let recorder = Recorder::new(self.pass_on_output, self.observer);
             let settings = Settings {
                 env: self.env,
                 outbound: self.outbound,

@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) host_calls: u64,
     /// The number of the request at hand, for its output.
     request: Arc<AtomicU64>,
+    /// What the instance does happens in this, which names the request at hand.
+    span: tracing::Span,
 }
 
 struct Hooks {
@@ -128,6 +130,7 @@ impl State {
             counts_fuel: settings.fuel,
             host_calls: 0,
             request,
+            span: tracing::trace_span!("request", request = running.request),
         }
     }
 
@@ -149,6 +152,11 @@ impl State {
         self.counts_fuel
     }
 
+    /// What those who trace are told that the work of this instance belongs to.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.span.clone()
+    }
+
     /// Turns to the next request.
     pub(crate) fn next(&mut self, running: &Running) {
         self.host_calls = 0;
@@ -161,6 +169,7 @@ impl State {
             return;
         }
         self.request.store(running.request, Ordering::Relaxed);
+        self.span.record("request", running.request);
         self.hooks.tracked = Some(Arc::clone(&running.tracked));
     }
 

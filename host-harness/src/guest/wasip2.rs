@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Request, Response};
+use tracing::Instrument as _;
 use wasmtime::Store;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::WasiHttpView as _;
@@ -62,7 +63,8 @@ impl Wasip2 {
             timeout: settings.limits.timeout,
             delivery,
         };
-        tokio::spawn(worker.run(request));
+        let span = worker.instance.store.data().span();
+        tokio::spawn(worker.run(request).instrument(span));
         answered.await.unwrap_or(Err(Failure::Trapped))
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
@@ -123,7 +124,8 @@ impl Instances {
         }
         drop(live);
         let worker = Worker::new(self, flights, receiver, &job.running);
-        tokio::spawn(worker.run(job));
+        let span = worker.span();
+        tokio::spawn(worker.run(job).instrument(span));
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{LogEntry, Trap, Usage};
@@ -61,6 +61,8 @@ pub struct Exchange {
     pub busy: Duration,
     /// How many calls to others it made.
     pub calls: u32,
+    /// How long its calls took that have come to their end, added up; calls at the same time count each for itself.
+    pub calls_took: Duration,
     /// What it took, once the component is done.
     pub usage: Option<Usage>,
     /// Why the instance ended, where it ended badly.
@@ -116,12 +118,22 @@ impl fmt::Display for BodyEnd {
 pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
     body: Body,
     bytes: u64,
+    /// How many bytes its head says that there are; who has read them need not ask for the end.
+    declared: Option<u64>,
     tell: Option<F>,
 }
 
+/// How many bytes the body of a message has by its head.
+pub(super) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
+    if method == Method::HEAD {
+        return Some(0);
+    }
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 impl<F: FnOnce(u64, BodyEnd)> Watched<F> {
-    pub(super) fn new(body: Body, tell: F) -> Self {
-        Self { body, bytes: 0, tell: Some(tell) }
+    pub(super) fn new(body: Body, declared: Option<u64>, tell: F) -> Self {
+        Self { body, bytes: 0, declared, tell: Some(tell) }
     }
 
     fn end(&mut self, end: BodyEnd) {
@@ -134,7 +146,8 @@ impl<F: FnOnce(u64, BodyEnd)> Watched<F> {
 impl<F: FnOnce(u64, BodyEnd)> Drop for Watched<F> {
     fn drop(&mut self) {
         // An empty body, and one whose length is known, need not be read to their end to be whole.
-        let whole = self.body.is_end_stream() || self.body.size_hint().exact() == Some(0);
+        let whole =
+            self.body.is_end_stream() || self.body.size_hint().exact() == Some(0) || self.declared == Some(self.bytes);
         let end = if whole { BodyEnd::Whole } else { BodyEnd::GivenUp };
         self.end(end);
     }

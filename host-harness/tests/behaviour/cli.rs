@@ -1,51 +1,10 @@
 //! The command, run as its users run it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
+use super::command::{Serving, assert_message, run, stderr, stdout, temporary};
 use super::fixture::root;
-
-fn wayside() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
-    command.current_dir(root()).stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    wayside().args(args).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn temporary(name: &str) -> PathBuf {
-    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = fs::remove_dir_all(&dir);
-    fs::create_dir_all(&dir).unwrap();
-    dir
-}
-
-/// One paragraph that starts with `error:`, names the thing, says what to do, and holds nothing for programmers.
-#[track_caller]
-fn assert_message(output: &Output, parts: &[&str]) {
-    let text = stderr(output);
-    let message = &text[text.find("error:").unwrap_or_else(|| panic!("no error in {text:?}"))..];
-    assert!(!output.status.success(), "{text}");
-    for part in parts {
-        assert!(message.contains(part), "`{part}` is missing in {text}");
-    }
-    for bad in ["panicked", "stack backtrace", "Os {", "Error {", "Some(", "kind:"] {
-        assert!(!text.contains(bad), "`{bad}` in {text}");
-    }
-}
 
 #[test]
 fn request_prints_the_body_alone() {
@@ -106,19 +65,10 @@ fn request_passes_fields_and_environment() {
 
 #[test]
 fn serve_prints_the_address_and_ends_well_on_ctrl_c() {
-    let mut child =
-        wayside().args(["serve", "examples/hello", "--addr", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.starts_with("listening on ")).unwrap();
-    let addr = line.trim_start_matches("listening on http://").trim_end_matches('/').to_owned();
-    let mut stream = TcpStream::connect(&addr).unwrap();
-    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let server = Serving::start(&["examples/hello"]);
+    let answer = server.get("/");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("Hello from Wayside!\n"), "{answer}");
-    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(server.stop().status.code(), Some(0));
 }
 
 #[test]

@@ -1,17 +1,22 @@
 //! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
 
 mod cli;
+mod command;
 mod component;
 mod examples;
 mod failures;
 mod fields;
 mod fixture;
+mod help;
 mod lengths;
+mod limits;
+mod log;
 mod outbound;
 mod readme;
 mod reuse;
 mod roundtrip;
 mod sent;
+mod serve;
 mod server;
 mod streaming;
 mod telemetry;

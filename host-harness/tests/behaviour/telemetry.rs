@@ -61,3 +61,17 @@ async fn an_instance_that_waits_for_its_next_request_keeps_none_unfinished() {
     }
     assert_eq!(app.instances(), 1);
 }
+
+#[tokio::test]
+async fn a_response_of_declared_length_is_whole_where_its_reader_stops_behind_it() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut events = app.events();
+    crate::fixture::Wire::get(&server, "/").await;
+    let finished = loop {
+        if let Event::Finished(exchange) = events.recv().await.unwrap() {
+            break exchange;
+        }
+    };
+    assert_eq!((finished.response_bytes, finished.end), (20, Some(BodyEnd::Whole)));
+}

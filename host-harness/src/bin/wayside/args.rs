@@ -18,9 +18,11 @@ pub(crate) use new::New;
 pub(crate) use request::Request;
 pub(crate) use serve::Serve;
 
+use crate::log::Format;
+
 /// Builds, serves, requests and inspects WASI HTTP components.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -33,6 +35,17 @@ pub(crate) enum Command {
     Request(Request),
     Inspect(Inspect),
     Bindgen(Bindgen),
+}
+
+impl Command {
+    /// How the log is written, and whether it tells each call of a component to its host.
+    pub(crate) fn log(&self) -> (Format, bool) {
+        match self {
+            Self::Serve(args) => (args.log.unwrap_or_default(), args.guest.trace_wasi),
+            Self::Request(args) => (Format::Text, args.guest.trace_wasi),
+            _ => (Format::Text, false),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

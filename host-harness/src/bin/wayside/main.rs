@@ -2,12 +2,15 @@
 
 mod args;
 mod bindgen;
+mod env_file;
 mod exit_code;
 mod inspect;
+mod log;
 mod new;
 mod report;
 mod request;
 mod serve;
+mod units;
 
 use std::process::ExitCode;
 
@@ -18,7 +21,8 @@ use args::{Args, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    report::start_log();
+    let (format, trace_wasi) = args.command.log();
+    log::start(format, trace_wasi);
     let outcome = match args.command {
         Command::New(args) => new::run(args),
         Command::Serve(args) => serve::run(args).await,

@@ -3,23 +3,9 @@
 //! Results go to stdout, everything for people to stderr. A reader that closes its end is no error.
 
 use std::error::Error as StdError;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
-use tracing_subscriber::EnvFilter;
 use wayside_harness::Error;
-
-/// Starts the log on stderr: problems by default, more with the environment variable `WAYSIDE_LOG`.
-pub(crate) fn start_log() {
-    let filter =
-        EnvFilter::try_from_env("WAYSIDE_LOG").unwrap_or_else(|_| EnvFilter::new("wayside=warn,wayside_harness=warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .without_time()
-        .init();
-}
 
 /// Prints part of a result; tells whether anybody still reads.
 pub(crate) fn result(bytes: &[u8]) -> Result<bool, Error> {

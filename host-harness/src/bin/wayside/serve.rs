@@ -1,14 +1,30 @@
 //! `wayside serve`.
 
-use wayside_harness::{Error, Harness, HarnessBuilder, Outbound};
+use wayside_harness::{Error, Harness, HarnessBuilder, Limits, Outbound};
 
 use crate::args::{Guest, Serve, Target};
 use crate::exit_code::ExitCode;
-use crate::report;
+use crate::log::AccessLog;
+use crate::{env_file, report};
 
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     check_addr(&args.addr)?;
-    let app = open(args.target, args.guest).await?;
+    let mut limits = limits(&args.guest);
+    if let Some(requests) = args.max_concurrency {
+        limits = limits.concurrency(requests as usize);
+    }
+    let mut builder = builder(args.target, args.guest)?.limits(limits).reuse(args.reuse);
+    if args.count_fuel {
+        builder = builder.count_fuel();
+    }
+    builder = match args.log {
+        Some(format) => {
+            let log = AccessLog::new(format, None);
+            builder.observe(move |event| log.observe(event))
+        }
+        None => builder.pass_on_output(),
+    };
+    let app = builder.await?;
     let server = app.serve(args.addr).await?;
     report::note(&format!("listening on {}", server.url("/")));
     tokio::signal::ctrl_c().await.map_err(|error| Error::new("cannot wait for Ctrl-C").with_source(error))?;
@@ -21,16 +37,39 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 }
 
 /// Opens the target as every sub-command that runs one does.
-pub(crate) fn open(target: Target, guest: Guest) -> HarnessBuilder {
+pub(crate) fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
+    let limits = limits(&guest);
+    Ok(builder(target, guest)?.limits(limits).pass_on_output())
+}
+
+fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     let mut builder = Harness::open(target.target)
         .features(target.features)
         .outbound(Outbound::allow(guest.allow_outbound))
-        .pass_on_output()
         .show_progress();
+    for file in &guest.env_file {
+        for (name, value) in env_file::read(file)? {
+            builder = builder.env(name, value);
+        }
+    }
     for (name, value) in guest.env {
         builder = builder.env(name, value);
     }
-    builder
+    Ok(builder)
+}
+
+fn limits(guest: &Guest) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(timeout) = guest.timeout {
+        limits = limits.timeout(timeout);
+    }
+    if let Some(bytes) = guest.max_memory {
+        limits = limits.memory_bytes(bytes);
+    }
+    if let Some(bytes) = guest.max_body {
+        limits = limits.body_bytes(bytes);
+    }
+    limits
 }
 
 /// Refuses what is no address before anything is built.

@@ -53,6 +53,10 @@ impl Worker {
         Self { others: Arc::downgrade(instances), pre: instances.pre.clone(), store, flights, jobs }
     }
 
+    pub(super) fn span(&self) -> tracing::Span {
+        self.store.data().span()
+    }
+
     pub(super) async fn run(mut self, first: Job) {
         let busy = Busy::default();
         let flights = Arc::clone(&self.flights);

@@ -44,6 +44,7 @@ behaviours! {
     own_fields
     panic_after_head
     panic_before_head
+    print
     recursion
     self_waking
     sleep

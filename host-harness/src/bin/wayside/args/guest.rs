@@ -1,6 +1,11 @@
 //! What every sub-command that runs a component takes.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use wayside_harness::{Error, Rule};
+
+use crate::units::{parse_duration, parse_memory, parse_size};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Guest {
@@ -12,6 +17,31 @@ pub(crate) struct Guest {
     /// can be given several times [default: none]
     #[arg(long, value_name = "PATTERN", value_parser = parse_rule)]
     pub(crate) allow_outbound: Vec<Rule>,
+
+    /// File with environment variables, a `NAME=VALUE` a line, with `#` comments and quotes; --env wins over it; can be
+    /// given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+
+    /// How long the component may take for the head of a response, and again after the end of its body, in us, ms, s, min
+    /// or h [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// How much memory an instance may have, in KB, MB, GB (powers of 1000), KiB, MiB or GiB (of 1024)
+    /// [default: 256 MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub(crate) max_memory: Option<usize>,
+
+    /// How large the body of a request may be, in the same units; a larger one is answered with 413
+    /// [default: no limit, because bodies stream]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_body: Option<u64>,
+
+    /// Print each call of the component to its host on stderr, or in the log where that is JSON: interface, function,
+    /// arguments without lists, result
+    #[arg(long)]
+    pub(crate) trace_wasi: bool,
 }
 
 fn parse_env(text: &str) -> Result<(String, String), String> {

@@ -1,6 +1,7 @@
 //! `wayside serve`: its arguments.
 
 use super::{Guest, Target};
+use crate::log::Format;
 
 /// Serves a component over HTTP until Ctrl-C, which lets requests finish.
 #[derive(Debug, clap::Args)]
@@ -11,6 +12,25 @@ pub(crate) struct Serve {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3000]
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", hide_default_value = true)]
     pub(crate) addr: String,
+
+    /// How many requests are worked on at once; up to 1024 more wait, for --timeout at most, and others are answered with
+    /// 503 [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_concurrency: Option<u32>,
+
+    /// How many requests an instance takes, one after the other, before it is replaced [default: 1]
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) reuse: u32,
+
+    /// Write a line for each request, and the component's output under its request: as text on stderr, or as JSON on
+    /// stdout, one object a line [default: the component's output alone]
+    #[arg(long, value_name = "text|json", hide_possible_values = true)]
+    pub(crate) log: Option<Format>,
+
+    /// Count fuel (about one unit an instruction) and calls to the host for --log, which makes components slower
+    #[arg(long)]
+    pub(crate) count_fuel: bool,
 
     #[command(flatten)]
     pub(crate) guest: Guest,

@@ -1,0 +1,74 @@
+//! The log of a command that answers requests: an access line for each, what components write, and warnings.
+//!
+//! As text it goes to stderr, for people. As JSON it goes to stdout, one object a line and nothing else.
+
+mod access;
+mod diagnostics;
+mod wasi;
+
+use std::fmt::Write as _;
+
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+pub(crate) use access::AccessLog;
+
+use crate::report;
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Lines for people, on stderr
+    #[default]
+    Text,
+    /// An object a line, on stdout
+    Json,
+}
+
+/// Starts the log of this process: problems by default, more with the environment variable `WAYSIDE_LOG`, and each call of a
+/// component to its host where that is asked for.
+pub(crate) fn start(format: Format, trace_wasi: bool) {
+    let filter =
+        EnvFilter::try_from_env("WAYSIDE_LOG").unwrap_or_else(|_| EnvFilter::new("wayside=warn,wayside_harness=warn"));
+    let calls = trace_wasi.then(|| wasi::Calls::new(format).with_filter(wasi::filter()));
+    tracing_subscriber::registry().with(diagnostics::Diagnostics::new(format).with_filter(filter)).with(calls).init();
+}
+
+/// Prints one entry: what to say as text, or a value that becomes an object.
+fn print(format: Format, text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Result<String>) {
+    match format {
+        Format::Text => report::note(&text()),
+        Format::Json => {
+            // The entries hold strings, numbers and maps of them, which JSON has all of.
+            if let Ok(mut line) = json() {
+                line.push('\n');
+                // A reader that went away ends the log, and not the server.
+                let _ = report::result(line.as_bytes());
+            }
+        }
+    }
+}
+
+/// This moment, as RFC 3339 has it.
+fn now() -> String {
+    let mut text = String::new();
+    // Writing to a `String` never fails.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// What lines about a request begin with.
+fn mark(component: Option<&str>, request: Option<u64>) -> String {
+    let mut mark = component.unwrap_or_default().to_owned();
+    if let Some(request) = request {
+        // Writing to a `String` never fails.
+        let _ = write!(mark, "#{request}");
+    }
+    if !mark.is_empty() {
+        mark.push(' ');
+    }
+    mark
+}

@@ -1,0 +1,192 @@
+//! A line for each request, and the output of components under the requests that it belongs to.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use wayside_harness::{BodyEnd, Event, Exchange, LogStream};
+
+use super::{Format, mark, now, print};
+use crate::units;
+
+/// How long a line of output gets before it is printed without its end.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// Writes what happens to the requests of one component.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    format: Format,
+    /// The name of the component, where there are several.
+    component: Option<String>,
+    /// The beginnings of lines.
+    begun: Mutex<HashMap<(u64, LogStreamKey), String>>,
+}
+
+/// A stream as part of a key; `true` for stderr.
+type LogStreamKey = bool;
+
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    time: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    request: u64,
+    method: &'a str,
+    path: &'a str,
+    status: Option<u16>,
+    duration_ms: f64,
+    head_ms: Option<f64>,
+    busy_ms: f64,
+    memory_bytes: Option<usize>,
+    calls: u32,
+    calls_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fuel: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_calls: Option<u64>,
+    response_bytes: u64,
+    end: Option<String>,
+}
+
+#[derive(Serialize)]
+struct OutputLine<'a> {
+    time: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<&'a str>,
+    request: u64,
+    stream: &'static str,
+    /// Missing where the line is an object itself, which follows as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+impl AccessLog {
+    pub(crate) fn new(format: Format, component: Option<String>) -> Self {
+        Self { format, component, begun: Mutex::default() }
+    }
+
+    /// Writes down what is worth a line.
+    pub(crate) fn observe(&self, event: &Event) {
+        match event {
+            Event::Wrote(entry) => self.wrote(entry.request, entry.stream, &entry.text),
+            Event::Finished(exchange) => {
+                for stream in [LogStream::Stdout, LogStream::Stderr] {
+                    let rest = self.begun().remove(&(exchange.request, stream == LogStream::Stderr));
+                    if let Some(rest) = rest {
+                        self.output(exchange.request, stream, &rest);
+                    }
+                }
+                self.request(exchange);
+            }
+            _ => {}
+        }
+    }
+
+    fn wrote(&self, request: u64, stream: LogStream, text: &str) {
+        let key = (request, stream == LogStream::Stderr);
+        let mut text = match self.begun().remove(&key) {
+            Some(begun) => begun + text,
+            None => text.to_owned(),
+        };
+        while let Some(end) = text.find('\n') {
+            let rest = text.split_off(end + 1);
+            self.output(request, stream, text.trim_end_matches(['\r', '\n']));
+            text = rest;
+        }
+        if text.len() > LINE_BYTES {
+            self.output(request, stream, &text);
+        } else if !text.is_empty() {
+            self.begun().insert(key, text);
+        }
+    }
+
+    fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<(u64, LogStreamKey), String>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn output(&self, request: u64, stream: LogStream, line: &str) {
+        let component = self.component.as_deref();
+        let stream = match stream {
+            LogStream::Stdout => "stdout",
+            LogStream::Stderr => "stderr",
+        };
+        let text = || format!("{}{stream}: {line}", mark(component, Some(request)));
+        let json = || {
+            let is_object = serde_json::from_str::<Map<String, Value>>(line).is_ok();
+            let text = (!is_object).then_some(line);
+            let mut json =
+                serde_json::to_string(&OutputLine { time: now(), kind: "output", component, request, stream, text })?;
+            if is_object {
+                // Put in as it stands: reading it would change numbers and the order of keys.
+                json.truncate(json.len() - 1);
+                json.push_str(&format!(",\"json\":{}}}", line.trim()));
+            }
+            Ok(json)
+        };
+        print(self.format, text, json);
+    }
+
+    fn request(&self, exchange: &Exchange) {
+        let component = self.component.as_deref();
+        let path = exchange.uri.path_and_query().map_or("/", |path| path.as_str());
+        let usage = exchange.usage.as_ref();
+        let text = || text(exchange, &mark(component, Some(exchange.request)), path);
+        let json = || {
+            serde_json::to_string(&RequestLine {
+                time: now(),
+                kind: "request",
+                component,
+                request: exchange.request,
+                method: exchange.method.as_str(),
+                path,
+                status: exchange.status.map(|status| status.as_u16()),
+                duration_ms: millis(exchange.duration),
+                head_ms: exchange.head_after.map(millis),
+                busy_ms: millis(exchange.busy),
+                memory_bytes: usage.map(|usage| usage.memory_bytes),
+                calls: exchange.calls,
+                calls_ms: millis(exchange.calls_took),
+                fuel: usage.and_then(|usage| usage.fuel),
+                host_calls: usage.and_then(|usage| usage.host_calls),
+                response_bytes: exchange.response_bytes,
+                end: exchange.end.as_ref().map(ToString::to_string),
+            })
+        };
+        print(self.format, text, json);
+    }
+}
+
+/// `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
+fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
+    let mut text = format!("{mark}{} {path} ", exchange.method);
+    // Writing to a `String` never fails.
+    let _ = match exchange.status {
+        Some(status) => write!(text, "{}", status.as_u16()),
+        None => write!(text, "no answer"),
+    };
+    let _ = write!(text, " in {}, busy {}", units::duration(exchange.duration), units::duration(exchange.busy));
+    if let Some(usage) = &exchange.usage {
+        let _ = write!(text, ", {}", units::size(usage.memory_bytes as u64));
+    }
+    if exchange.calls > 0 {
+        let calls = if exchange.calls == 1 { "call" } else { "calls" };
+        let _ = write!(text, ", {} {calls} in {}", exchange.calls, units::duration(exchange.calls_took));
+    }
+    if let Some(fuel) = exchange.usage.as_ref().and_then(|usage| usage.fuel) {
+        let _ = write!(text, ", fuel {fuel}");
+    }
+    if let Some(end) = exchange.end.as_ref().filter(|end| **end != BodyEnd::Whole) {
+        let _ = write!(text, ", {end}");
+    }
+    text
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e3
+}

@@ -1,0 +1,124 @@
+//! Warnings and errors of the harness, and whatever `WAYSIDE_LOG` asks for.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::{Format, mark, now, print};
+
+/// Prints events of this process.
+pub(super) struct Diagnostics {
+    format: Format,
+}
+
+impl Diagnostics {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Diagnostics {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let metadata = event.metadata();
+        let level = level(*metadata.level());
+        // Where debugging is asked for, it matters who speaks.
+        let target = (*metadata.level() > Level::INFO).then(|| metadata.target());
+        print(self.format, || fields.text(level, target), || fields.json(level, target));
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    kind: &'static str,
+    level: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    message: &'a str,
+    #[serde(flatten)]
+    others: Map<String, Value>,
+}
+
+/// The fields of an event or a span.
+#[derive(Default)]
+pub(super) struct Fields {
+    pub(super) message: String,
+    pub(super) request: Option<u64>,
+    /// The others, as text where they are neither numbers nor truth values.
+    pub(super) others: Vec<(&'static str, Value)>,
+}
+
+impl Fields {
+    fn text(&self, level: &str, target: Option<&str>) -> String {
+        let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
+        let mut text = format!("{}{level}: {target}{}", mark(None, self.request), self.message);
+        for (name, value) in &self.others {
+            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            text.push_str(&format!(" {name}={value}"));
+        }
+        text
+    }
+
+    fn json(&self, level: &str, target: Option<&str>) -> serde_json::Result<String> {
+        let others = self.others.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let request = self.request;
+        serde_json::to_string(&Line {
+            time: now(),
+            kind: "log",
+            level,
+            request,
+            target,
+            message: &self.message,
+            others,
+        })
+    }
+
+    fn add(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(message)) => self.message = message,
+            ("request", value) if value.is_u64() => self.request = value.as_u64(),
+            (name, value) => self.others.push((name, value)),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}").into());
+    }
+}

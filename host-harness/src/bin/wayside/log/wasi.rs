@@ -1,0 +1,193 @@
+//! Each call of a component to its host, told by the bindings of wasmtime: a span a call, and in it an event with the
+//! arguments and one with the result.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{FilterFn, filter_fn};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::diagnostics::Fields;
+use super::{Format, mark, now, print};
+
+/// The name of the spans of calls.
+const CALL: &str = "wit-bindgen import";
+/// The name of the spans of instances.
+const REQUEST: &str = "request";
+
+/// Lets through what the bindings tell, and the requests that it belongs to.
+pub(super) fn filter() -> FilterFn {
+    filter_fn(|metadata| is_request(metadata) || metadata.name() == CALL || interface(metadata.target()).is_some())
+}
+
+fn is_request(metadata: &Metadata<'_>) -> bool {
+    metadata.name() == REQUEST && metadata.is_span() && metadata.target().starts_with("wayside_harness")
+}
+
+/// `wasi:http/types` from the path of the module that holds its bindings.
+fn interface(module: &str) -> Option<String> {
+    let (_, path) = module.split_once("::wasi::")?;
+    let (package, interface) = path.split_once("::")?;
+    Some(format!("wasi:{package}/{interface}").replace('_', "-"))
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<u64>,
+    interface: &'a str,
+    function: &'a str,
+    arguments: Map<String, Value>,
+    /// Missing where the call did not return.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+}
+
+/// The values that the bindings print, in fewer words: without the `Ok` of the host's own result, which says that there was
+/// no trap, and with resources as their numbers.
+fn readable(value: &str) -> String {
+    let value = value.strip_prefix("Ok(").and_then(|value| value.strip_suffix(')')).unwrap_or(value);
+    let mut pieces = value.split("Resource { rep: ");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let number = piece.split(|char: char| !char.is_ascii_digit()).next().unwrap_or_default();
+        let rest = piece.split_once(" }").map_or("", |(_, rest)| rest);
+        text.push_str(&format!("resource {number}{rest}"));
+    }
+    text.replace("\"...\"", "...")
+}
+
+/// Prints a line for each call, when it returns.
+pub(super) struct Calls {
+    format: Format,
+}
+
+impl Calls {
+    pub(super) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    fn print(&self, call: &Call, result: Option<&str>) {
+        let text = || {
+            let arguments: Vec<String> = call
+                .arguments
+                .iter()
+                .map(|(name, value)| {
+                    let value = value.as_str().map_or_else(|| value.to_string(), readable);
+                    format!("{}: {value}", name.trim_end_matches('_'))
+                })
+                .collect();
+            let result = match result.map(readable).as_deref() {
+                Some("()") => String::new(),
+                Some(result) => format!(" -> {result}"),
+                None => " did not return".to_owned(),
+            };
+            let (interface, function) = (&call.interface, &call.function);
+            format!("{}{interface} {function}({}){result}", mark(None, call.request), arguments.join(", "))
+        };
+        let json = || {
+            let arguments = call.arguments.iter();
+            serde_json::to_string(&Line {
+                time: now(),
+                kind: "wasi",
+                request: call.request,
+                interface: &call.interface,
+                function: &call.function,
+                arguments: arguments
+                    .map(|(name, value)| (name.trim_end_matches('_').to_owned(), value.clone()))
+                    .collect(),
+                result,
+            })
+        };
+        print(self.format, text, json);
+    }
+}
+
+/// A call that has not returned.
+struct Call {
+    request: Option<u64>,
+    interface: String,
+    function: String,
+    arguments: Vec<(&'static str, Value)>,
+}
+
+/// The number of the request at hand, kept with the span of its instance.
+struct Request(u64);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if is_request(attributes.metadata()) {
+            if let Some(request) = fields.request {
+                span.extensions_mut().insert(Request(request));
+            }
+            return;
+        }
+        let request = span.scope().skip(1).find_map(|outer| outer.extensions().get::<Request>().map(|found| found.0));
+        let function = fields.others.iter().find(|(name, _)| *name == "function");
+        let function = function.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
+        let interface = interface(attributes.metadata().target()).unwrap_or_default();
+        span.extensions_mut().insert(Call { request, interface, function, arguments: Vec::new() });
+    }
+
+    /// An instance that turns to another request says so.
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        values.record(&mut fields);
+        if let (Some(request), Some(noted)) = (fields.request, span.extensions_mut().get_mut::<Request>()) {
+            noted.0 = request;
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let Some(span) = context.event_span(event) else { return };
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut extensions = span.extensions_mut();
+        if fields.message == "call" {
+            if let Some(call) = extensions.get_mut::<Call>() {
+                call.arguments = fields.others;
+            }
+        } else if let Some(call) = extensions.remove::<Call>() {
+            let result = fields.others.iter().find(|(name, _)| *name == "result");
+            self.print(&call, Some(result.and_then(|(_, value)| value.as_str()).unwrap_or("()")));
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else { return };
+        let call = span.extensions_mut().remove::<Call>();
+        if let Some(call) = call {
+            self.print(&call, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{interface, readable};
+
+    #[test]
+    fn values_are_short() {
+        let resource = r#"Resource { rep: 3, state: "own (not in table)" }"#;
+        assert_eq!(readable(&format!("Ok(Ok({resource}))")), "Ok(resource 3)");
+        assert_eq!(readable("Ok(())"), "()");
+        assert_eq!(readable(&format!("Ok([{resource}, {resource}])")), "[resource 3, resource 3]");
+        assert_eq!(readable("\"...\""), "...");
+    }
+
+    #[test]
+    fn an_interface_is_named_as_in_wit() {
+        let module = "wasmtime_wasi_http::p2::bindings::generated::wasi::http::outgoing_handler";
+        assert_eq!(interface(module).as_deref(), Some("wasi:http/outgoing-handler"));
+        assert_eq!(interface("wasmtime_wasi::p2"), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The command, started as its users start it.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+
+use super::fixture::root;
+
+pub(crate) fn wayside() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
+    command.current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(args: &[&str]) -> Output {
+    wayside().args(args).output().unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn temporary(name: &str) -> PathBuf {
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&dir);
+    fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// One paragraph that starts with `error:`, names the thing, says what to do, and holds nothing for programmers.
+#[track_caller]
+pub(crate) fn assert_message(output: &Output, parts: &[&str]) {
+    let text = stderr(output);
+    let message = &text[text.find("error:").unwrap_or_else(|| panic!("no error in {text:?}"))..];
+    assert!(!output.status.success(), "{text}");
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is missing in {text}");
+    }
+    for bad in ["panicked", "stack backtrace", "Os {", "Error {", "Some(", "kind:"] {
+        assert!(!text.contains(bad), "`{bad}` in {text}");
+    }
+}
+
+/// A `wayside serve` that runs.
+pub(crate) struct Serving {
+    pub(crate) url: String,
+    child: Child,
+    stdout: JoinHandle<io::Result<Vec<u8>>>,
+    stderr: JoinHandle<io::Result<Vec<u8>>>,
+}
+
+impl Serving {
+    /// Starts it on a free port, and waits until it listens.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_in(&root(), args)
+    }
+
+    pub(crate) fn start_in(dir: &std::path::Path, args: &[&str]) -> Self {
+        let mut command = wayside();
+        command.current_dir(dir).arg("serve").args(args).args(["--addr", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let url = loop {
+            let mut line = String::new();
+            assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended: {said}");
+            if let Some(url) = line.strip_prefix("listening on ") {
+                break url.trim_end().trim_end_matches('/').to_owned();
+            }
+            said.push_str(&line);
+        };
+        let read = |mut stream: Box<dyn io::Read + Send>| {
+            std::thread::spawn(move || {
+                let mut all = Vec::new();
+                stream.read_to_end(&mut all).map(|_| all)
+            })
+        };
+        Self { url, child, stdout: read(Box::new(stdout)), stderr: read(Box::new(stderr)) }
+    }
+
+    /// Sends a request without a body, and returns the whole answer.
+    pub(crate) fn get(&self, path: &str) -> String {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"))
+    }
+
+    /// Sends a body of known length.
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
+        let length = body.len();
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    /// Sends text as it is, and returns all that comes until the server closes the connection.
+    pub(crate) fn send(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        // A server that has refused the request need not read it.
+        let _ = stream.write_all(request.as_bytes());
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Ends it as Ctrl-C does, and tells all that it printed since it listened.
+    pub(crate) fn stop(mut self) -> Output {
+        let interrupt = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(interrupt.success());
+        let status = self.child.wait().unwrap();
+        Output { status, stdout: self.stdout.join().unwrap().unwrap(), stderr: self.stderr.join().unwrap().unwrap() }
+    }
+}
