@@ -108,6 +108,13 @@ async fn a_future_that_wakes_itself_is_polled_again() {
 }
 
 #[tokio::test]
+async fn a_waker_may_own_what_waits() {
+    let app = guests().await.unwrap();
+    let response = app.request(get("/nested-waker")).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "both were given up\n", "{}", app.log_text());
+}
+
+#[tokio::test]
 async fn a_component_sees_the_environment_that_it_is_given_and_no_threads() {
     let app = guests().env("B", "2").env("A", "1").await.unwrap();
     let response = app.request(get("/surroundings")).await;

@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    fn a_span_beyond_what_can_be_counted_is_as_good_as_for_ever() {
+        let _paused = pause();
+        advance(Duration::MAX);
+        assert!(block_on(timeout(Duration::from_secs(1), sleep(Duration::MAX))).is_err());
+    }
+
+    #[test]
     fn an_interval_ticks_at_once_and_then_after_each_period() {
         let _paused = pause();
         block_on(async {

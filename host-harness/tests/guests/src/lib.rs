@@ -40,6 +40,7 @@ behaviours! {
     length
     limited
     memory
+    nested_waker
     mirror
     own_fields
     panic_after_head

@@ -30,7 +30,7 @@ pub(crate) fn set_paused(paused: bool) -> bool {
 /// Moves a clock that stands still.
 pub(crate) fn advance(span: Duration) {
     if let Some(paused) = PAUSED.get() {
-        PAUSED.set(Some(Paused { now: paused.now + span }));
+        PAUSED.set(Some(Paused { now: later(paused.now, span) }));
     }
 }
 
@@ -44,6 +44,12 @@ pub(crate) fn elapsed() -> Duration {
 
 fn now() -> Instant {
     PAUSED.get().map_or_else(Instant::now, |paused| paused.now)
+}
+
+/// A moment after a span; one beyond what the clock can count is as good as for ever.
+fn later(moment: Instant, span: Duration) -> Instant {
+    const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 100);
+    moment.checked_add(span).or_else(|| moment.checked_add(FOR_EVER)).unwrap_or(moment)
 }
 
 /// The timers of a thread.
@@ -62,10 +68,7 @@ pub(crate) struct Sleep {
 
 impl Sleep {
     pub(super) fn new(span: Duration) -> Self {
-        let now = now();
-        // A span beyond what the clock can count is as good as for ever.
-        let deadline = now.checked_add(span).unwrap_or(now + Duration::from_secs(86_400 * 365));
-        Self { deadline, number: None }
+        Self { deadline: later(now(), span), number: None }
     }
 }
 
@@ -76,12 +79,13 @@ impl Future for Sleep {
         if now() >= self.deadline {
             return Poll::Ready(());
         }
-        TIMERS.with_borrow_mut(|timers| {
+        // Dropped after the borrow: a waker may own a timer.
+        let _replaced = TIMERS.with_borrow_mut(|timers| {
             let number = *self.number.get_or_insert_with(|| {
                 timers.last += 1;
                 timers.last
             });
-            timers.wakers.insert((self.deadline, number), cx.waker().clone());
+            timers.wakers.insert((self.deadline, number), cx.waker().clone())
         });
         Poll::Pending
     }

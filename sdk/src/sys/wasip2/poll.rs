@@ -63,31 +63,27 @@ impl Ready {
 
     /// Ready once after each time that the host said so; pending and waiting otherwise.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        POLLABLES.with_borrow_mut(|pollables| {
+        // What is replaced is dropped after the borrow: a waker may own what waits, and that leaves the list with it.
+        let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| {
             let Some(Some(entry)) = pollables.get_mut(self.index) else {
-                return Poll::Ready(());
+                return (Poll::Ready(()), None);
             };
-            match &mut entry.state {
-                State::Fired => {
-                    entry.state = State::Idle;
-                    Poll::Ready(())
-                }
-                State::Waiting(waker) => {
-                    waker.clone_from(cx.waker());
-                    Poll::Pending
-                }
-                State::Idle => {
-                    entry.state = State::Waiting(cx.waker().clone());
-                    Poll::Pending
+            match &entry.state {
+                State::Fired => (Poll::Ready(()), Some(mem::replace(&mut entry.state, State::Idle))),
+                State::Waiting(waker) if waker.will_wake(cx.waker()) => (Poll::Pending, None),
+                State::Waiting(_) | State::Idle => {
+                    (Poll::Pending, Some(mem::replace(&mut entry.state, State::Waiting(cx.waker().clone()))))
                 }
             }
-        })
+        });
+        ready
     }
 }
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        POLLABLES.with_borrow_mut(|pollables| pollables[self.index] = None);
+        // Dropped after the borrow, as in `poll`.
+        let _entry = POLLABLES.with_borrow_mut(|pollables| pollables.get_mut(self.index).and_then(Option::take));
     }
 }
 
