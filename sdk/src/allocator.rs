@@ -146,6 +146,7 @@ impl<B: Below> SizeClasses<B> {
     ///
     /// The piece belongs to nobody else, is aligned to `STEP`, and is at least as long as its class says.
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
     unsafe fn push(&self, class: usize, piece: *mut u8) {
         let next = self.free[class].replace(piece);
         // SAFETY: a piece has room for an address, and its alignment.
@@ -159,6 +160,7 @@ impl<B: Below> SizeClasses<B> {
 unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
     // Not inlined: a call costs little beside the work, and a copy at each place of use many bytes of code.
     #[inline(never)]
+    #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(&layout) else {
             // SAFETY: the caller's promise is passed on.

@@ -1,4 +1,9 @@
 #![doc = include_str!("lib.md")]
+// A panic ends the instance, so each place that could is excepted with the reason why it does not.
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable, clippy::unwrap_used)
+)]
 
 #[cfg(feature = "allocator")]
 #[allow(dead_code, reason = "natively only its tests use it")]

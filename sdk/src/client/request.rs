@@ -176,6 +176,7 @@ fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -
 }
 
 /// RFC 4648, section 4; a whole crate for one field would be more.
+#[expect(clippy::indexing_slicing, reason = "a digit has six bits, and the alphabet 64 characters")]
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);

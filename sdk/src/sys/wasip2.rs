@@ -18,6 +18,7 @@ mod send;
 #[rustfmt::skip]
 #[expect(clippy::uninlined_format_args, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
 #[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]
+#[allow(clippy::panic, clippy::unwrap_used, reason = "generated code: it trusts the host to keep to the canonical ABI")]
 pub mod bindings;
 
 use std::future::Future;

@@ -148,6 +148,7 @@ impl Call {
 }
 
 impl Upstream for Mock {
+    #[expect(clippy::panic, reason = "this is how a test fails")]
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
         let replies = self.replies.clone();
         Box::pin(async move {

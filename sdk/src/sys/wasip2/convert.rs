@@ -219,6 +219,7 @@ pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, String
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "the start is never beyond the end, nor more than 20 digits before it")]
 pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
     // The formatting of the standard library costs more than all the rest of an answer; 2^64 has 20 digits.
     let mut digits = [0; 20];

@@ -47,6 +47,7 @@ unsafe impl GlobalAlloc for Pages {
 // SAFETY: a page that the memory grows by belongs to whoever grew it; C's allocator grows the memory for itself.
 unsafe impl Below for Pages {
     #[cold]
+    #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
     fn arena(&self) -> Option<(*mut u8, usize)> {
         let page = wasm32::memory_grow::<0>(1);
         if page == usize::MAX {
@@ -58,6 +59,7 @@ unsafe impl Below for Pages {
     }
 
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
     fn owns(&self, address: usize) -> bool {
         let page = address / PAGE_BYTES;
         self.owned[page / 32].get() >> (page % 32) & 1 == 1

@@ -64,6 +64,7 @@ impl Writer {
     }
 
     /// Writes what the host takes at once; the rest stays in `bytes`.
+    #[expect(clippy::indexing_slicing, reason = "the count is at most the length")]
     pub(super) fn write_now(&self, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() {
             let permit = self.stream.check_write().map_err(write_error)?;

@@ -38,10 +38,10 @@ impl Ready {
     pub(super) fn new(pollable: Pollable) -> Self {
         POLLABLES.with_borrow_mut(|pollables| {
             let entry = Some(Entry { pollable, state: State::Idle });
-            let index = match pollables.iter().position(Option::is_none) {
-                Some(free) => {
-                    pollables[free] = entry;
-                    free
+            let index = match pollables.iter_mut().enumerate().find(|(_, entry)| entry.is_none()) {
+                Some((index, free)) => {
+                    *free = entry;
+                    index
                 }
                 None => {
                     pollables.push(entry);
@@ -92,6 +92,7 @@ impl Drop for Ready {
 /// # Panics
 ///
 /// Panics if no future waits for the host: then nothing can ever happen.
+#[expect(clippy::panic, reason = "nobody is left who could take an error, and the hook answers for the handler")]
 pub(super) fn park() {
     // The panic comes after the borrow, because the panic hook drops pollables.
     let Some(woken) = POLLABLES.with_borrow_mut(|pollables| wait(pollables)) else {
