@@ -73,7 +73,7 @@ impl Body {
 }
 
 /// The code for an error that did not have one.
-fn error_code(error: BodyError) -> ErrorCode {
+pub(crate) fn error_code(error: BodyError) -> ErrorCode {
     match error.downcast::<ErrorCode>() {
         Ok(code) => *code,
         Err(error) => match error.downcast::<hyper::Error>() {

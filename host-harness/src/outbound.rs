@@ -1,11 +1,17 @@
 //! Outbound calls: who answers what a component sends.
 
+mod difference;
+mod document;
+mod ending;
+mod error_code;
+pub mod mock;
 mod network;
 mod policy;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, ready};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +20,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::Body;
+use crate::{Body, Error};
+use mock::Mock;
 
 pub use policy::Rule;
 
@@ -62,6 +69,44 @@ impl Outbound {
                 Box::pin(ready(Err(ErrorCode::HttpRequestDenied)))
             }
         })
+    }
+
+    /// Makes a mock that expects nothing yet: [`Mock::reply`] adds what it expects and answers.
+    pub fn mock() -> Mock {
+        Mock::new()
+    }
+
+    /// Answers calls as a TOML file says, and fails those that it does not expect; see [`Mock`].
+    ///
+    /// Nobody checks that each expected call comes; [`Mock::from_file`] makes a mock of the same file that does.
+    ///
+    /// ```toml
+    /// [[call]]
+    /// method = "POST"                     # any, if missing
+    /// url = "http://api.test/users/*"     # `*` stands for any text
+    /// query = { page = "2" }
+    /// fields = ["x-key: secret"]
+    /// json = '{"name": "Ada"}'            # or `body`, or `body-base64`
+    /// times = "1..=3"                     # or a number, or "any"
+    ///
+    /// [call.reply]
+    /// status = 201                        # 200, if missing
+    /// fields = ["content-type: text/plain"]
+    /// body = "made"                       # or `json`, or `body-base64`
+    /// trailers = ["x-sum: 7"]
+    /// delay-ms = 50
+    /// truncate-after = 2                  # or `reset-after`, or `stall-after`
+    ///
+    /// [[call]]
+    /// url = "http://down.test/"
+    /// reply = { error = "connection-refused" }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or does not say what it should; the error names line and column.
+    pub fn mock_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self::from(&Mock::from_file(path)?.unverified()))
     }
 
     /// Answers every call with a function.

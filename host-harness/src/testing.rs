@@ -204,8 +204,8 @@ impl HarnessBuilder {
     }
 
     /// Sets who answers outbound calls; by default they are denied.
-    pub fn outbound(mut self, outbound: Outbound) -> Self {
-        self.outbound = outbound;
+    pub fn outbound(mut self, outbound: impl Into<Outbound>) -> Self {
+        self.outbound = outbound.into();
         self
     }
 

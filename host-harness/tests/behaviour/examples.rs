@@ -2,15 +2,10 @@
 
 use std::fs;
 
+use wayside_harness::Body;
 use wayside_harness::http::Request;
-use wayside_harness::{Body, Harness};
 
-use super::fixture::{Upstream, example, get, post, root};
-
-async fn text_of(app: &Harness, request: Request<Body>) -> (u16, String) {
-    let response = app.request(request).await;
-    (response.status().as_u16(), response.into_body().text().await.unwrap())
-}
+use super::fixture::{Upstream, example, get, post, root, text_of};
 
 #[tokio::test]
 async fn hello_greets() {

@@ -24,6 +24,33 @@ pub(crate) fn example(name: &str) -> HarnessBuilder {
     Harness::build(root().join("examples").join(name))
 }
 
+/// A component on the generated bindings alone, which `wayside` had no part in.
+pub(crate) fn raw(name: &str) -> HarnessBuilder {
+    Harness::build(root().join("host-harness/tests").join(format!("raw-{name}")))
+}
+
+/// A file of its own for a test.
+pub(crate) fn temp_file(name: &str, content: &str) -> PathBuf {
+    let path = temp_dir().join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// A new directory for a test, below the one that cargo gives for such things.
+pub(crate) fn temp_dir() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// The status and the whole body of an answer.
+pub(crate) async fn text_of(app: &Harness, request: Request<Body>) -> (u16, String) {
+    let response = app.request(request).await;
+    (response.status().as_u16(), response.into_body().text().await.unwrap())
+}
+
 pub(crate) fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Body::empty()).unwrap()
 }

@@ -11,6 +11,7 @@ mod help;
 mod lengths;
 mod limits;
 mod log;
+mod mock;
 mod outbound;
 mod readme;
 mod reuse;

@@ -1,0 +1,155 @@
+//! Error codes by the names that WIT gives them, for files that people read and write.
+
+use super::ErrorCode;
+
+/// An error code in parts: each has a name, and may carry a text and a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    pub(super) text: Option<String>,
+    pub(super) number: Option<u64>,
+}
+
+/// Writes the two directions of one table, so that they cannot differ.
+macro_rules! codes {
+    (
+        plain { $($plain_name:literal $plain:ident,)* }
+        text { $($text_name:literal $text:ident,)* }
+        number { $($number_name:literal $number:ident $number_type:ty,)* }
+        both { $($both_name:literal $both:ident { $both_text:ident, $both_number:ident: $both_type:ty },)* }
+    ) => {
+        const NAMES: &[&str] = &[$($plain_name,)* $($text_name,)* $($number_name,)* $($both_name,)*];
+
+        /// The parts of a code. What WASI has no code for becomes an `internal-error` with the text of the cause.
+        pub(super) fn named(code: &ErrorCode) -> Named {
+            let (name, text, number) = match code {
+                $(ErrorCode::$plain => ($plain_name, None, None),)*
+                $(ErrorCode::$text(text) => ($text_name, text.clone(), None),)*
+                $(ErrorCode::$number(number) => ($number_name, None, number.map(u64::from)),)*
+                $(ErrorCode::$both { $both_text: text, $both_number: number } => {
+                    ($both_name, text.clone(), number.map(u64::from))
+                })*
+                other => ("internal-error", Some(other.to_string()), None),
+            };
+            Named { name, text, number }
+        }
+
+        /// The code of a name, in capitals or not, with what it carries.
+        pub(super) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
+            let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
+                return Err(format!("`{name}` is no error code; there are {}", NAMES.join(", ")));
+            };
+            let (has_text, has_number) = (text.is_some(), number.is_some());
+            let (code, takes_text, takes_number) = match name {
+                $($plain_name => (ErrorCode::$plain, false, false),)*
+                $($text_name => (ErrorCode::$text(text), true, false),)*
+                $($number_name => (ErrorCode::$number(fitting::<$number_type>(name, number)?), false, true),)*
+                $($both_name => (
+                    ErrorCode::$both { $both_text: text, $both_number: fitting::<$both_type>(name, number)? },
+                    true,
+                    true,
+                ),)*
+                _ => unreachable!("the name is one of the table"),
+            };
+            if has_text && !takes_text {
+                return Err(format!("the error code `{name}` carries no text"));
+            }
+            if has_number && !takes_number {
+                return Err(format!("the error code `{name}` carries no number"));
+            }
+            Ok(code)
+        }
+    };
+}
+
+codes! {
+    plain {
+        "DNS-timeout" DnsTimeout,
+        "destination-not-found" DestinationNotFound,
+        "destination-unavailable" DestinationUnavailable,
+        "destination-IP-prohibited" DestinationIpProhibited,
+        "destination-IP-unroutable" DestinationIpUnroutable,
+        "connection-refused" ConnectionRefused,
+        "connection-terminated" ConnectionTerminated,
+        "connection-timeout" ConnectionTimeout,
+        "connection-read-timeout" ConnectionReadTimeout,
+        "connection-write-timeout" ConnectionWriteTimeout,
+        "connection-limit-reached" ConnectionLimitReached,
+        "TLS-protocol-error" TlsProtocolError,
+        "TLS-certificate-error" TlsCertificateError,
+        "HTTP-request-denied" HttpRequestDenied,
+        "HTTP-request-length-required" HttpRequestLengthRequired,
+        "HTTP-request-method-invalid" HttpRequestMethodInvalid,
+        "HTTP-request-URI-invalid" HttpRequestUriInvalid,
+        "HTTP-request-URI-too-long" HttpRequestUriTooLong,
+        "HTTP-response-incomplete" HttpResponseIncomplete,
+        "HTTP-response-timeout" HttpResponseTimeout,
+        "HTTP-upgrade-failed" HttpUpgradeFailed,
+        "HTTP-protocol-error" HttpProtocolError,
+        "loop-detected" LoopDetected,
+        "configuration-error" ConfigurationError,
+    }
+    text {
+        "HTTP-response-transfer-coding" HttpResponseTransferCoding,
+        "HTTP-response-content-coding" HttpResponseContentCoding,
+        "internal-error" InternalError,
+    }
+    number {
+        "HTTP-request-body-size" HttpRequestBodySize u64,
+        "HTTP-request-header-section-size" HttpRequestHeaderSectionSize u32,
+        "HTTP-request-trailer-section-size" HttpRequestTrailerSectionSize u32,
+        "HTTP-response-header-section-size" HttpResponseHeaderSectionSize u32,
+        "HTTP-response-body-size" HttpResponseBodySize u64,
+        "HTTP-response-trailer-section-size" HttpResponseTrailerSectionSize u32,
+    }
+    both {
+        "DNS-error" DnsError { rcode, info_code: u16 },
+        "TLS-alert-received" TlsAlertReceived { alert_message, alert_id: u8 },
+        "HTTP-request-header-size" HttpRequestHeaderSize { field_name, field_size: u32 },
+        "HTTP-request-trailer-size" HttpRequestTrailerSize { field_name, field_size: u32 },
+        "HTTP-response-header-size" HttpResponseHeaderSize { field_name, field_size: u32 },
+        "HTTP-response-trailer-size" HttpResponseTrailerSize { field_name, field_size: u32 },
+    }
+}
+
+fn fitting<T: TryFrom<u64>>(name: &str, number: Option<u64>) -> Result<Option<T>, String> {
+    let number = number.map(|number| T::try_from(number).map_err(|_| number)).transpose();
+    number.map_err(|number| format!("the number {number} is too large for the error code `{name}`"))
+}
+
+/// The same code once more: the type itself cannot be cloned.
+pub(super) fn copy(code: &ErrorCode) -> ErrorCode {
+    let Named { name, text, number } = named(code);
+    from_parts(name, text, number).unwrap_or(ErrorCode::InternalError(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_comes_back_from_its_name() {
+        for name in NAMES {
+            let code = from_parts(name, None, None).unwrap();
+            assert_eq!(named(&code), Named { name, text: None, number: None });
+            assert_eq!(named(&copy(&code)).name, *name);
+            assert!(from_parts(&name.to_ascii_lowercase(), None, None).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_a_code_carries_comes_back() {
+        let code = ErrorCode::DnsError { rcode: Some("NXDOMAIN".to_owned()), info_code: Some(3) };
+        let parts = named(&code);
+        assert_eq!((parts.text.as_deref(), parts.number), (Some("NXDOMAIN"), Some(3)));
+        assert_eq!(named(&from_parts(parts.name, parts.text.clone(), parts.number).unwrap()), parts);
+    }
+
+    #[test]
+    fn what_a_code_cannot_carry_is_refused() {
+        assert!(from_parts("loop-detected", Some("x".to_owned()), None).unwrap_err().contains("no text"));
+        assert!(from_parts("internal-error", None, Some(1)).unwrap_err().contains("no number"));
+        assert!(from_parts("TLS-alert-received", None, Some(256)).unwrap_err().contains("too large"));
+        assert!(from_parts("connection-refuse", None, None).unwrap_err().contains("connection-refused"));
+    }
+}

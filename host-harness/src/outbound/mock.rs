@@ -1,0 +1,249 @@
+//! Outbound calls that are expected, and what answers them.
+
+mod call;
+mod file;
+mod reply;
+mod times;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+pub use call::Call;
+pub use reply::Reply;
+pub use times::Times;
+
+use super::difference::Difference;
+use super::{ErrorCode, Outbound, Timeouts};
+use crate::body::error_code;
+use crate::{Body, Error};
+
+/// Answers the calls that it expects, the first that fits; see [`Outbound::mock`].
+///
+/// A call that fits nothing fails inside the component with an `internal-error`. What was unexpected, and what was
+/// expected and never came, is told by [`verify`](Self::verify), which also runs when this is dropped.
+///
+/// # Examples
+///
+/// ```no_run
+/// use wayside_harness::mock::{Call, Reply};
+/// use wayside_harness::{ErrorCode, Harness, Outbound};
+///
+/// # async fn example() -> Result<(), wayside_harness::Error> {
+/// let mock = Outbound::mock()
+///     .reply(Call::get("http://api.test/users/*"), Reply::json([("name", "Ada")]))
+///     .reply(Call::post("http://api.test/users").header("x-key", "secret").times(2), Reply::ok().status(201))
+///     .reply(Call::get("http://down.test/").times(..), Reply::fail(ErrorCode::ConnectionRefused));
+/// let app = Harness::build("examples/client").env("UPSTREAM", "http://api.test").outbound(&mock).await?;
+/// // … requests …
+/// app.idle().await;
+/// mock.verify();
+/// # Ok(()) }
+/// ```
+#[must_use = "a mock answers once it is given to `HarnessBuilder::outbound`"]
+pub struct Mock {
+    state: Arc<Mutex<State>>,
+    /// Whether dropping it verifies.
+    verifies: bool,
+}
+
+#[derive(Default)]
+struct State {
+    expectations: Vec<Expectation>,
+    in_order: bool,
+    /// Where the order has come to.
+    position: usize,
+    unexpected: Vec<String>,
+}
+
+struct Expectation {
+    call: Call,
+    reply: Reply,
+    count: usize,
+}
+
+/// How many unexpected calls are kept.
+const KEPT: usize = 100;
+
+impl Mock {
+    pub(super) fn new() -> Self {
+        Self { state: Arc::default(), verifies: true }
+    }
+
+    /// Reads a mock from a TOML file; see [`Outbound::mock_file`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or does not say what it should; the error names line and column.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        file::read(path.as_ref())
+    }
+
+    /// Expects a call, and answers it with a reply: a text, a status, an error code, or a [`Reply`].
+    pub fn reply(self, call: Call, reply: impl Into<Reply>) -> Self {
+        self.lock().expectations.push(Expectation { call, reply: reply.into(), count: 0 });
+        self
+    }
+
+    /// Expects the calls in the order in which they were declared; by default any order will do.
+    pub fn in_order(self) -> Self {
+        self.lock().in_order = true;
+        self
+    }
+
+    /// Checks that every call came as often as expected, and no other.
+    ///
+    /// A component may go on after its response: [`Harness::idle`](crate::Harness::idle) waits for it.
+    ///
+    /// # Panics
+    ///
+    /// Panics with what was unmet, unless it is as it should be.
+    #[track_caller]
+    pub fn verify(&self) {
+        let unmet = self.lock().unmet();
+        if !unmet.is_empty() {
+            panic!("the outbound calls were not as the mock expects:\n{unmet}");
+        }
+    }
+
+    /// Leaves it to others to look at what came.
+    pub(super) fn unverified(mut self) -> Self {
+        self.verifies = false;
+        self
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Mock {
+    fn drop(&mut self) {
+        // A test that fails already says why.
+        if self.verifies && !std::thread::panicking() {
+            self.verify();
+        }
+    }
+}
+
+impl From<&Mock> for Outbound {
+    fn from(mock: &Mock) -> Self {
+        let state = Arc::clone(&mock.state);
+        Self::from_fn(move |request| answer(Arc::clone(&state), request))
+    }
+}
+
+impl fmt::Debug for Mock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lock().expectations.iter().map(|expectation| &expectation.call)).finish()
+    }
+}
+
+async fn answer(state: Arc<Mutex<State>>, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
+    let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
+    let (parts, body) = request.into_parts();
+    let body = if lock(&state).needs_body() {
+        body.bytes().await.map_err(error_code)?
+    } else {
+        // Nobody asks for it, so the answer need not wait for it; but a server would take it.
+        tokio::spawn(body.bytes());
+        Bytes::new()
+    };
+    let request = Request::from_parts(parts, body);
+    let reply = lock(&state).choose(&request);
+    match reply {
+        Ok(reply) => reply.send(request, timeouts).await,
+        Err(unexpected) => {
+            tracing::error!("{unexpected}");
+            let line = unexpected.lines().next().unwrap_or_default().to_owned();
+            Err(ErrorCode::InternalError(Some(line)))
+        }
+    }
+}
+
+impl State {
+    fn needs_body(&self) -> bool {
+        self.expectations.iter().any(|expectation| expectation.call.needs_body() || expectation.reply.needs_body())
+    }
+
+    /// The reply to a request, or what is wrong with it.
+    fn choose(&mut self, request: &Request<Bytes>) -> Result<Reply, String> {
+        let chosen = if self.in_order { self.next_in_order(request) } else { self.first_that_fits(request) };
+        match chosen {
+            Some(index) => {
+                let expectation = &mut self.expectations[index];
+                expectation.count += 1;
+                Ok(expectation.reply.clone())
+            }
+            None => {
+                let unexpected = self.describe_unexpected(request);
+                if self.unexpected.len() < KEPT {
+                    self.unexpected.push(unexpected.clone());
+                }
+                Err(unexpected)
+            }
+        }
+    }
+
+    fn first_that_fits(&self, request: &Request<Bytes>) -> Option<usize> {
+        self.expectations.iter().position(|Expectation { call, count, .. }| {
+            call.times.allows_another(*count) && call.difference(request).is_empty()
+        })
+    }
+
+    fn next_in_order(&mut self, request: &Request<Bytes>) -> Option<usize> {
+        let mut position = self.position;
+        while let Some(Expectation { call, count, .. }) = self.expectations.get(position) {
+            if call.times.allows_another(*count) && call.difference(request).is_empty() {
+                self.position = position;
+                return Some(position);
+            }
+            if !call.times.reached(*count) {
+                return None;
+            }
+            position += 1;
+        }
+        None
+    }
+
+    fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
+        let mut text = format!("no expected call fits {} {}", request.method(), request.uri());
+        // Those that are out of turn are no help.
+        let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
+        let nearest = self.expectations.iter().enumerate().skip(from);
+        let nearest = nearest.map(|(index, expectation)| (index, expectation, expectation.call.difference(request)));
+        let Some((index, Expectation { call, .. }, difference)) = nearest.min_by_key(|(.., d)| Difference::distance(d))
+        else {
+            text.push_str("\n  the mock expects nothing (more)");
+            return text;
+        };
+        // Writing to a `String` never fails.
+        let _ = write!(text, "\n  nearest is number {}, {call}:", index + 1);
+        if difference.is_empty() {
+            let why = if call.times.allows_another(self.expectations[index].count) { "not yet" } else { "no more" };
+            let _ = write!(text, "\n    it fits, but its turn is {why}: it is expected {}", call.times);
+        }
+        difference.lines.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
+        text
+    }
+
+    fn unmet(&self) -> String {
+        let mut text = String::new();
+        for (index, Expectation { call, count, .. }) in self.expectations.iter().enumerate() {
+            if !call.times.reached(*count) {
+                let came = if *count == 0 { "never came".to_owned() } else { format!("came {count} times") };
+                let _ = writeln!(text, "number {}, {call}: expected {}, {came}", index + 1, call.times);
+            }
+        }
+        self.unexpected.iter().for_each(|unexpected| text.push_str(&format!("{unexpected}\n")));
+        text
+    }
+}

@@ -1,0 +1,290 @@
+//! What a mock expects.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Times;
+use crate::outbound::difference::{Difference, values};
+
+type Condition = Arc<dyn Fn(&Request<Bytes>) -> bool + Send + Sync>;
+
+/// A call that a [`Mock`](super::Mock) expects. What is not set fits everything.
+#[derive(Clone, Default)]
+pub struct Call {
+    method: Option<Method>,
+    url: Option<String>,
+    query: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+    body: Option<Expected>,
+    conditions: Vec<(String, Condition)>,
+    pub(super) times: Times,
+}
+
+#[derive(Clone, Debug)]
+enum Expected {
+    Bytes(Bytes),
+    Json(Value),
+}
+
+impl Call {
+    /// Expects any call.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Expects a method and a URL, query and all; each `*` in it stands for any text, also none and with slashes.
+    #[must_use]
+    pub fn new(method: Method, url: impl Into<String>) -> Self {
+        Self::any().method(method).url(url)
+    }
+
+    /// Expects a GET of a URL; see [`new`](Self::new).
+    #[must_use]
+    pub fn get(url: impl Into<String>) -> Self {
+        Self::new(Method::GET, url)
+    }
+
+    /// Expects a POST to a URL; see [`new`](Self::new).
+    #[must_use]
+    pub fn post(url: impl Into<String>) -> Self {
+        Self::new(Method::POST, url)
+    }
+
+    /// Expects a method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Expects a URL; see [`new`](Self::new).
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Expects a parameter in the query, among others that it may have; both without percent encoding.
+    ///
+    /// The URL of this call then stands for what is in front of the `?`.
+    #[must_use]
+    pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Expects a field with a value, among others that it may have.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Expects a body, byte for byte.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = Some(Expected::Bytes(body.into()));
+        self
+    }
+
+    /// Expects a body that is this JSON document, whatever its spaces and the order of its keys.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the value cannot be written as JSON, as a map whose keys are no strings.
+    #[must_use]
+    pub fn json(mut self, body: impl Serialize) -> Self {
+        match serde_json::to_value(body) {
+            Ok(value) => self.body = Some(Expected::Json(value)),
+            Err(error) => panic!("the expected body is no JSON: {error}"),
+        }
+        self
+    }
+
+    /// Expects what a function says of the request; `what` names it in messages, as in `an even number of users`.
+    #[must_use]
+    pub fn matches<F>(mut self, what: impl Into<String>, condition: F) -> Self
+    where
+        F: Fn(&Request<Bytes>) -> bool + Send + Sync + 'static,
+    {
+        self.conditions.push((what.into(), Arc::new(condition)));
+        self
+    }
+
+    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number; once or more by default.
+    ///
+    /// When it has come as often as it may, later expectations have their turn.
+    #[must_use]
+    pub fn times(mut self, times: impl Into<Times>) -> Self {
+        self.times = times.into();
+        self
+    }
+
+    /// Whether the body must be there to tell if a request fits.
+    pub(super) fn needs_body(&self) -> bool {
+        self.body.is_some() || !self.conditions.is_empty()
+    }
+
+    /// What does not fit.
+    pub(super) fn difference(&self, request: &Request<Bytes>) -> Difference {
+        let mut difference = Difference::default();
+        if let Some(method) = &self.method {
+            difference.method(method.as_str(), request.method().as_str());
+        }
+        if let Some(expected) = &self.url {
+            let found = request.uri().to_string();
+            let found = if self.query.is_empty() { &found } else { found.split('?').next().unwrap_or_default() };
+            if !url_fits(expected, found) {
+                difference.url(expected, found);
+            }
+        }
+        for (name, value) in &self.query {
+            let found = parameters(request, name);
+            if !found.contains(value) {
+                difference.query(name, value, &found);
+            }
+        }
+        for (name, value) in &self.headers {
+            let found = HeaderName::try_from(name).map(|name| values(request.headers(), &name)).unwrap_or_default();
+            if !found.contains(value) {
+                difference.field_value(name, value, &found);
+            }
+        }
+        match &self.body {
+            Some(Expected::Bytes(body)) => difference.body(body, request.body()),
+            Some(Expected::Json(value)) => difference.json(value, request.body()),
+            None => {}
+        }
+        for (what, _) in self.conditions.iter().filter(|(_, condition)| !condition(request)) {
+            difference.condition(what);
+        }
+        difference
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.method, &self.url) {
+            (Some(method), Some(url)) => write!(f, "{method} {url}"),
+            (Some(method), None) => write!(f, "{method} of any URL"),
+            (None, Some(url)) => write!(f, "any method, {url}"),
+            (None, None) => f.write_str("any call"),
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("query", &self.query)
+            .field("headers", &self.headers)
+            .field("body", &self.body)
+            .field("conditions", &self.conditions.iter().map(|(what, _)| what).collect::<Vec<_>>())
+            .field("times", &self.times)
+            .finish()
+    }
+}
+
+/// The values of a parameter in the query.
+fn parameters(request: &Request<Bytes>, name: &str) -> Vec<String> {
+    let query = request.uri().query().unwrap_or_default();
+    let all: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    all.into_iter().filter(|(found, _)| found == name).map(|(_, value)| value).collect()
+}
+
+fn url_fits(pattern: &str, url: &str) -> bool {
+    // An empty path is the path `/`.
+    wildcard_fits(pattern, url) || url.strip_suffix('/').is_some_and(|url| wildcard_fits(pattern, url))
+}
+
+/// Whether a text fits a pattern in which each `*` stands for any text.
+fn wildcard_fits(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else {
+        return pattern == text;
+    };
+    let Some(mut text) = text.strip_prefix(start) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    // What is behind the last `*` must be at the end; what is before it may as well come as early as it can.
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<Bytes> {
+        Request::post("http://a.test/x?y=1&z=a+b%2Fc")
+            .header("k", "1")
+            .header("k", "2")
+            .body(Bytes::from(r#"{"a": 1}"#))
+            .unwrap()
+    }
+
+    #[test]
+    fn what_is_not_set_fits_everything() {
+        assert!(Call::any().difference(&request()).is_empty());
+        let exact = Call::post("http://a.test/x?y=1&z=a+b%2Fc").header("k", "2").body(r#"{"a": 1}"#);
+        assert!(exact.difference(&request()).is_empty());
+        let loose = Call::any().url("http://a.test/*").query("z", "a b/c").json(serde_json::json!({"a": 1}));
+        assert!(loose.difference(&request()).is_empty());
+    }
+
+    #[test]
+    fn each_part_that_does_not_fit_has_a_line_with_both_sides() {
+        let call = Call::get("http://a.test/")
+            .query("y", "2")
+            .query("n", "0")
+            .header("k", "3")
+            .header("z", "1")
+            .body("ho")
+            .matches("an odd number of fields", |request| request.headers().len() % 2 == 1);
+        assert_eq!(
+            call.difference(&request()).lines,
+            [
+                "method: expected `GET`, found `POST`",
+                "URL: expected `http://a.test/`, found `http://a.test/x`",
+                "query y: expected `2`, found `1`",
+                "query n: expected `0`, found nothing",
+                "field k: expected `3`, found `1`, `2`",
+                "field z: expected `1`, found nothing",
+                r#"body: expected `ho`, found `{"a": 1}`"#,
+                "condition: expected an odd number of fields",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, fits) in [
+            ("http://a/*", "http://a/", true),
+            ("http://a/*", "http://a/b/c?d", true),
+            ("http://a/*/c", "http://a/b/c", true),
+            ("http://a/*/c", "http://a/c", false),
+            ("*://a/*b*", "https://a/xxbyy", true),
+            ("http://*.test/users/*/name", "http://api.test/users/7/name", true),
+            ("http://*.test/users/*/name", "http://api.test/users/7/name/x", false),
+            ("a*a", "a", false),
+            ("http://a", "http://a/", true),
+            ("http://a/b", "http://a/c", false),
+        ] {
+            assert_eq!(url_fits(pattern, text), fits, "{pattern} {text}");
+        }
+    }
+}

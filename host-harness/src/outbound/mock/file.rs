@@ -1,0 +1,220 @@
+//! Mocks from a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::{Call, Mock, Reply, Times};
+use crate::Error;
+use crate::outbound::document::{self, Base64, Code, Fields};
+
+/// Shown with every error.
+const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
+                   `times`), and below it a `[call.reply]` (`status`, `fields`, `body` or `json`, or `error`)";
+
+pub(super) fn read(path: &Path) -> Result<Mock, Error> {
+    let file: File = document::read(path, "mock", HOW)?;
+    let mut mock = Mock::new();
+    for ExpectedCall { call, reply } in file.call {
+        mock = mock.reply(call, reply);
+    }
+    Ok(if file.in_order { mock.in_order() } else { mock })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    #[serde(default)]
+    in_order: bool,
+    #[serde(default)]
+    call: Vec<ExpectedCall>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "CallText")]
+struct ExpectedCall {
+    call: Call,
+    reply: Reply,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CallText {
+    #[serde(default, deserialize_with = "method")]
+    method: Option<Method>,
+    url: Option<String>,
+    #[serde(default)]
+    query: BTreeMap<String, String>,
+    #[serde(default)]
+    fields: Fields,
+    body: Option<String>,
+    body_base64: Option<Base64>,
+    json: Option<Json>,
+    #[serde(default, deserialize_with = "times")]
+    times: Option<Times>,
+    #[serde(default)]
+    reply: ReadReply,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "ReplyText")]
+struct ReadReply(Reply);
+
+impl Default for ReadReply {
+    fn default() -> Self {
+        Self(Reply::ok())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ReplyText {
+    #[serde(default, deserialize_with = "status")]
+    status: Option<u16>,
+    #[serde(default)]
+    fields: Fields,
+    body: Option<String>,
+    body_base64: Option<Base64>,
+    json: Option<Json>,
+    #[serde(default)]
+    trailers: Fields,
+    delay_ms: Option<u64>,
+    error: Option<Code>,
+    #[serde(default)]
+    silence: bool,
+    truncate_after: Option<u64>,
+    reset_after: Option<u64>,
+    stall_after: Option<u64>,
+}
+
+/// A JSON document: as text in a string, or as what it looks like in TOML.
+struct Json(Value);
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => serde_json::from_str(&text)
+                .map(Self)
+                .map_err(|error| D::Error::custom(format!("the text is no JSON document: {error}"))),
+            value => Ok(Self(value)),
+        }
+    }
+}
+
+fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Method>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| D::Error::custom(format!("`{text}` is no method")))
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let number = u16::deserialize(deserializer)?;
+    match StatusCode::from_u16(number) {
+        Ok(status) if !status.is_informational() => Ok(Some(number)),
+        _ => Err(D::Error::custom(format!("`{number}` is no status of a reply; it goes from 200 to 999"))),
+    }
+}
+
+fn times<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Times>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "write a number, or a text as \"1..=3\", \"2..\" or \"any\"")]
+    enum Text {
+        Number(usize),
+        Range(String),
+    }
+    match Text::deserialize(deserializer)? {
+        Text::Number(number) => Ok(Some(number.into())),
+        Text::Range(text) => text.parse().map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// One of the ways to write a body.
+enum BodyText {
+    Bytes(Bytes),
+    Json(Value),
+}
+
+fn body(text: Option<String>, base64: Option<Base64>, json: Option<Json>) -> Result<Option<BodyText>, String> {
+    match (text, base64, json) {
+        (None, None, None) => Ok(None),
+        (Some(text), None, None) => Ok(Some(BodyText::Bytes(text.into()))),
+        (None, Some(Base64(bytes)), None) => Ok(Some(BodyText::Bytes(bytes))),
+        (None, None, Some(Json(value))) => Ok(Some(BodyText::Json(value))),
+        _ => Err("there is more than one of `body`, `body-base64` and `json`".to_owned()),
+    }
+}
+
+impl TryFrom<CallText> for ExpectedCall {
+    type Error = String;
+
+    fn try_from(text: CallText) -> Result<Self, String> {
+        let mut call = Call::any();
+        if let Some(method) = text.method {
+            call = call.method(method);
+        }
+        if let Some(url) = text.url {
+            call = call.url(url);
+        }
+        for (name, value) in text.query {
+            call = call.query(name, value);
+        }
+        for (name, value) in &text.fields.0 {
+            call = call.header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+        }
+        call = match body(text.body, text.body_base64, text.json)? {
+            Some(BodyText::Bytes(body)) => call.body(body),
+            Some(BodyText::Json(value)) => call.json(value),
+            None => call,
+        };
+        if let Some(times) = text.times {
+            call = call.times(times);
+        }
+        Ok(Self { call, reply: text.reply.0 })
+    }
+}
+
+impl TryFrom<ReplyText> for ReadReply {
+    type Error = String;
+
+    fn try_from(text: ReplyText) -> Result<Self, String> {
+        let body = body(text.body, text.body_base64, text.json)?;
+        let is_response =
+            text.status.is_some() || body.is_some() || !text.fields.is_empty() || !text.trailers.is_empty();
+        if usize::from(is_response) + usize::from(text.error.is_some()) + usize::from(text.silence) > 1 {
+            return Err("a reply is a response, an `error` or `silence`, and only one of them".to_owned());
+        }
+        let mut reply = match (text.error, text.silence, body) {
+            (Some(Code(code)), ..) => return Ok(Self(delayed(Reply::fail(code), text.delay_ms))),
+            (None, true, _) => return Ok(Self(delayed(Reply::silence(), text.delay_ms))),
+            (None, false, Some(BodyText::Bytes(body))) => Reply::from(body),
+            (None, false, Some(BodyText::Json(value))) => Reply::json(value),
+            (None, false, None) => Reply::ok(),
+        };
+        if let Some(status) = text.status {
+            reply = reply.status(status);
+        }
+        for (name, value) in &text.fields.0 {
+            reply = reply.header(name.as_str(), value);
+        }
+        for (name, value) in &text.trailers.0 {
+            reply = reply.trailer(name.as_str(), value);
+        }
+        reply = match (text.truncate_after, text.reset_after, text.stall_after) {
+            (None, None, None) => reply,
+            (Some(bytes), None, None) => reply.truncate_after(bytes),
+            (None, Some(bytes), None) => reply.reset_after(bytes),
+            (None, None, Some(bytes)) => reply.stall_after(bytes),
+            _ => return Err("there is more than one of `truncate-after`, `reset-after` and `stall-after`".to_owned()),
+        };
+        Ok(Self(delayed(reply, text.delay_ms)))
+    }
+}
+
+fn delayed(reply: Reply, delay_ms: Option<u64>) -> Reply {
+    reply.delay(Duration::from_millis(delay_ms.unwrap_or(0)))
+}

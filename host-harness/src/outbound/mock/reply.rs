@@ -1,0 +1,291 @@
+//! What a mock answers.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use serde::Serialize;
+use tokio::time::{sleep, timeout};
+
+use crate::Body;
+use crate::outbound::ending::Ending;
+use crate::outbound::error_code::copy;
+use crate::outbound::{ErrorCode, Timeouts};
+
+/// What a [`Mock`](super::Mock) answers: a response or an error, at once or late, whole or not.
+///
+/// It is made from a text, from bytes, from a status, or with the functions here. A body gets its `content-length`,
+/// unless there are trailers.
+///
+/// The time limits of a component are kept as on the network: a head later than its first-byte limit is an
+/// `HTTP-response-timeout`, a body that stalls for longer than its between-bytes limit a `connection-read-timeout`.
+#[derive(Clone)]
+pub struct Reply {
+    outcome: Outcome,
+    delay: Duration,
+    /// After how many bytes of the body what happens.
+    ending: Option<(u64, Ending)>,
+}
+
+#[derive(Clone)]
+enum Outcome {
+    Answer(Box<Answer>),
+    Error(Arc<ErrorCode>),
+    /// No head ever comes.
+    Silence,
+    Function(Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    trailers: HeaderMap,
+}
+
+impl Reply {
+    /// Answers with 200 and an empty body.
+    #[must_use]
+    pub fn ok() -> Self {
+        Self::of(Outcome::Answer(Box::default()))
+    }
+
+    /// Answers with 200 and a JSON document, with its media type.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the value cannot be written as JSON, as a map whose keys are no strings.
+    #[must_use]
+    pub fn json(body: impl Serialize) -> Self {
+        match serde_json::to_vec(&body) {
+            Ok(body) => Self::from(body).header("content-type", "application/json"),
+            Err(error) => panic!("the body of the reply is no JSON: {error}"),
+        }
+    }
+
+    /// Fails with an error code, as a connection does that is refused.
+    #[must_use]
+    pub fn fail(code: ErrorCode) -> Self {
+        Self::of(Outcome::Error(Arc::new(code)))
+    }
+
+    /// Never answers, until a time limit of the component is over.
+    #[must_use]
+    pub fn silence() -> Self {
+        Self::of(Outcome::Silence)
+    }
+
+    /// Answers with what a function makes of the request.
+    pub fn from_fn<F, R>(reply: F) -> Self
+    where
+        F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
+        R: Into<Self>,
+    {
+        Self::of(Outcome::Function(Arc::new(move |request| reply(request).into())))
+    }
+
+    fn of(outcome: Outcome) -> Self {
+        Self { outcome, delay: Duration::ZERO, ending: None }
+    }
+
+    /// Sets the status.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is not from 200 to 999, or if this is no response.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        match StatusCode::from_u16(status) {
+            Ok(status) if !status.is_informational() => self.answer().status = status,
+            _ => panic!("`{status}` is no status of a reply; it goes from 200 to 999"),
+        }
+        self
+    }
+
+    /// Adds a field.
+    ///
+    /// # Panics
+    ///
+    /// Panics if HTTP does not allow the name or the value, or if this is no response.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let (name, value) = field(name, value.as_ref());
+        self.answer().headers.append(name, value);
+        self
+    }
+
+    /// Adds a trailer.
+    ///
+    /// # Panics
+    ///
+    /// Panics if HTTP does not allow the name or the value, or if this is no response.
+    #[must_use]
+    pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let (name, value) = field(name, value.as_ref());
+        self.answer().trailers.append(name, value);
+        self
+    }
+
+    /// Sets the body.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this is no response.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.answer().body = body.into();
+        self
+    }
+
+    /// Waits before it does anything.
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Closes the connection after some bytes of the body, although its `content-length` promises all of it.
+    #[must_use]
+    pub fn truncate_after(mut self, bytes: u64) -> Self {
+        self.ending = Some((bytes, Ending::Truncated));
+        self
+    }
+
+    /// Resets the connection after some bytes of the body.
+    #[must_use]
+    pub fn reset_after(mut self, bytes: u64) -> Self {
+        self.ending = Some((bytes, Ending::Reset));
+        self
+    }
+
+    /// Sends nothing more after some bytes of the body, until a time limit of the component is over.
+    #[must_use]
+    pub fn stall_after(mut self, bytes: u64) -> Self {
+        self.ending = Some((bytes, Ending::Stalled(None)));
+        self
+    }
+
+    fn answer(&mut self) -> &mut Answer {
+        match &mut self.outcome {
+            Outcome::Answer(answer) => answer,
+            _ => panic!("a reply that is no response has no status, no fields and no body"),
+        }
+    }
+
+    /// Whether the body of the request must be there to make this reply.
+    pub(super) fn needs_body(&self) -> bool {
+        matches!(self.outcome, Outcome::Function(_))
+    }
+
+    /// Carries it out, within the time that the component gives it for the head.
+    pub(super) async fn send(self, request: Request<Bytes>, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
+        let sent = self.carry_out(request, timeouts);
+        match timeouts.first_byte {
+            Some(limit) => timeout(limit, sent).await.unwrap_or(Err(ErrorCode::HttpResponseTimeout)),
+            None => sent.await,
+        }
+    }
+
+    async fn carry_out(self, request: Request<Bytes>, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
+        if !self.delay.is_zero() {
+            sleep(self.delay).await;
+        }
+        match self.outcome {
+            Outcome::Answer(answer) => {
+                let response = answer.into_response(request.method() == Method::HEAD);
+                Ok(match self.ending {
+                    Some((bytes, ending)) => response.map(|body| ending.after(bytes, body, timeouts)),
+                    None => response,
+                })
+            }
+            Outcome::Error(code) => Err(copy(&code)),
+            Outcome::Silence => std::future::pending().await,
+            Outcome::Function(function) => {
+                let reply = function(request.clone());
+                Box::pin(reply.carry_out(request, timeouts)).await
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn into_response(mut self, is_head: bool) -> Response<Body> {
+        let has_body = !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if has_body && self.trailers.is_empty() {
+            self.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| self.body.len().into());
+        }
+        let body = if !has_body || is_head {
+            Body::empty()
+        } else if self.trailers.is_empty() {
+            Body::from(self.body)
+        } else {
+            let frames = [Frame::data(self.body), Frame::trailers(self.trailers)];
+            Body::new(StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, ErrorCode>))))
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}
+
+fn field(name: &str, value: &[u8]) -> (HeaderName, HeaderValue) {
+    match (name.parse(), HeaderValue::from_bytes(value)) {
+        (Ok(name), Ok(value)) => (name, value),
+        _ => panic!("HTTP allows no field `{name}: {}`", String::from_utf8_lossy(value)),
+    }
+}
+
+impl From<Bytes> for Reply {
+    fn from(body: Bytes) -> Self {
+        Self::ok().body(body)
+    }
+}
+
+impl From<&'static str> for Reply {
+    fn from(body: &'static str) -> Self {
+        Self::ok().body(body)
+    }
+}
+
+impl From<String> for Reply {
+    fn from(body: String) -> Self {
+        Self::ok().body(body)
+    }
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(body: Vec<u8>) -> Self {
+        Self::ok().body(body)
+    }
+}
+
+impl From<StatusCode> for Reply {
+    fn from(status: StatusCode) -> Self {
+        Self::of(Outcome::Answer(Box::new(Answer { status, ..Answer::default() })))
+    }
+}
+
+impl From<ErrorCode> for Reply {
+    fn from(code: ErrorCode) -> Self {
+        Self::fail(code)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Reply");
+        match &self.outcome {
+            Outcome::Answer(answer) => debug.field("answer", answer),
+            Outcome::Error(code) => debug.field("error", code),
+            Outcome::Silence => debug.field("silence", &true),
+            Outcome::Function(_) => debug.field("function", &true),
+        };
+        debug.field("delay", &self.delay).field("ending", &self.ending).finish()
+    }
+}

@@ -1,0 +1,81 @@
+//! Sends each request on to the server that `UPSTREAM` names by host and port, with nothing between it and the host but
+//! the generated bindings. A call that fails is 502 with the name of its error code.
+
+#[cfg(target_family = "wasm")]
+mod component {
+    use wayside::__private::bindings::exports::wasi::http::incoming_handler::Guest;
+    use wayside::__private::bindings::wasi::http::outgoing_handler::handle;
+    use wayside::__private::bindings::wasi::http::types::{
+        ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody, OutgoingRequest,
+        OutgoingResponse, ResponseOutparam, Scheme,
+    };
+
+    struct Component;
+
+    impl Guest for Component {
+        fn handle(request: IncomingRequest, out: ResponseOutparam) {
+            match forward(&request) {
+                Ok(incoming) => answer(incoming, out),
+                Err(code) => fail(&code, out),
+            }
+        }
+    }
+
+    fn forward(request: &IncomingRequest) -> Result<IncomingResponse, ErrorCode> {
+        let refused = || ErrorCode::InternalError(None);
+        let sent = OutgoingRequest::new(request.headers().clone());
+        sent.set_method(&request.method()).map_err(|()| refused())?;
+        sent.set_scheme(Some(&Scheme::Http)).map_err(|()| refused())?;
+        sent.set_authority(std::env::var("UPSTREAM").ok().as_deref()).map_err(|()| refused())?;
+        sent.set_path_with_query(request.path_with_query().as_deref()).map_err(|()| refused())?;
+        let body = sent.body().map_err(|()| refused())?;
+        let answer = handle(sent, None)?;
+        let upload = request.consume().map_err(|()| refused())?;
+        if let (Ok(input), Ok(output)) = (upload.stream(), body.write()) {
+            while output.blocking_splice(&input, 1024 * 1024).is_ok() {}
+        }
+        OutgoingBody::finish(body, None)?;
+        answer.subscribe().block();
+        match answer.get() {
+            Some(Ok(answer)) => answer,
+            _ => Err(refused()),
+        }
+    }
+
+    fn answer(incoming: IncomingResponse, out: ResponseOutparam) {
+        let response = OutgoingResponse::new(incoming.headers().clone());
+        let _ = response.set_status_code(incoming.status());
+        let (Ok(received), Ok(body)) = (incoming.consume(), response.body()) else { return };
+        ResponseOutparam::set(out, Ok(response));
+        let mut whole = false;
+        if let (Ok(input), Ok(output)) = (received.stream(), body.write()) {
+            loop {
+                match output.blocking_splice(&input, 1024 * 1024) {
+                    Ok(_) => {}
+                    Err(error) => {
+                        whole = matches!(error, wayside::__private::bindings::wasi::io::streams::StreamError::Closed);
+                        break;
+                    }
+                }
+            }
+        }
+        drop(IncomingBody::finish(received));
+        // A body that is dropped unfinished breaks the response off.
+        if whole {
+            let _ = OutgoingBody::finish(body, None);
+        }
+    }
+
+    fn fail(code: &ErrorCode, out: ResponseOutparam) {
+        let response = OutgoingResponse::new(Fields::new());
+        let _ = response.set_status_code(502);
+        let Ok(body) = response.body() else { return };
+        ResponseOutparam::set(out, Ok(response));
+        if let Ok(output) = body.write() {
+            let _ = output.blocking_write_and_flush(format!("{code:?}\n").as_bytes());
+        }
+        let _ = OutgoingBody::finish(body, None);
+    }
+
+    wayside::__export_wasip2_impl!(Component with_types_in wayside::__private::bindings);
+}
