@@ -1,5 +1,6 @@
 //! Outbound calls: who answers what a component sends.
 
+mod cassette;
 mod difference;
 mod document;
 mod ending;
@@ -23,6 +24,7 @@ use tower_service::Service;
 use crate::{Body, Error};
 use mock::Mock;
 
+pub use cassette::Redaction;
 pub use policy::Rule;
 
 /// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
@@ -107,6 +109,42 @@ impl Outbound {
     /// Fails if the file cannot be read or does not say what it should; the error names line and column.
     pub fn mock_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Ok(Self::from(&Mock::from_file(path)?.unverified()))
+    }
+
+    /// Passes calls on to another service, and records them in a cassette: a TOML file that a person can read and change.
+    ///
+    /// A call stands in the file as soon as it has ended, in the order in which the calls began. The file is begun anew,
+    /// and replaced as a whole each time, so that it is never seen half-written. Bodies stream through; what is over 16
+    /// MiB is not recorded. [`Redaction::default`] says what is kept out; [`record_with`](Self::record_with) changes it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn record(path: impl AsRef<Path>, inner: impl Into<Self>) -> Result<Self, Error> {
+        Self::record_with(path, inner, Redaction::default())
+    }
+
+    /// Records like [`record`](Self::record), and keeps out what the rule says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn record_with(path: impl AsRef<Path>, inner: impl Into<Self>, redaction: Redaction) -> Result<Self, Error> {
+        cassette::record(path.as_ref(), inner.into(), redaction)
+    }
+
+    /// Answers calls from a cassette that [`record`](Self::record) made, without a network.
+    ///
+    /// A call must be the same as one in the cassette: method, URL, fields, body and trailers, byte for byte, except for
+    /// what was kept out as secret. Equal calls are answered in the order of the cassette, each once; the order among
+    /// others does not count. Any other call fails inside the component with an `internal-error`, and the host's log
+    /// says which recorded call is nearest and what differs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or is no cassette; the error names line and column.
+    pub fn replay(path: impl AsRef<Path>) -> Result<Self, Error> {
+        cassette::replay(path.as_ref())
     }
 
     /// Answers every call with a function.

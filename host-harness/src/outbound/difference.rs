@@ -42,6 +42,14 @@ impl Difference {
         self.add(2, format!("query {name}: expected `{expected}`, found {}", quoted(found)));
     }
 
+    /// Compares all values of a field.
+    pub(super) fn field(&mut self, name: &HeaderName, expected: &HeaderMap, found: &HeaderMap) {
+        if expected.get_all(name).iter().ne(found.get_all(name)) {
+            let (expected, found) = (values(expected, name), values(found, name));
+            self.add(2, format!("field {name}: expected {}, found {}", quoted(&expected), quoted(&found)));
+        }
+    }
+
     /// Adds that a value is missing among those of a field.
     pub(super) fn field_value(&mut self, name: &str, expected: &str, found: &[String]) {
         self.add(2, format!("field {name}: expected `{expected}`, found {}", quoted(found)));

@@ -1,7 +1,7 @@
 //! The pieces of the TOML files that people read and write: mocks and cassettes.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +33,21 @@ fn wrong(path: &Path, what: &str, how: &str, text: &str, error: &toml::de::Error
     });
     let what = format!("the {what} `{}` cannot be understood{place}: {}", path.display(), error.message());
     Error::new(what).with_help(how)
+}
+
+/// Writes a file whole or not at all: beside it first, then in its place.
+pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside)))
+}
+
+/// Why a file cannot be written.
+pub(super) fn unwritable(path: &Path, what: &str, error: io::Error) -> Error {
+    Error::new(format!("cannot write the {what} `{}`", path.display()))
+        .with_help("check that its directory exists and that this user may write there")
+        .with_source(error)
 }
 
 /// Fields of a message in their order, each as `name: value`, or `name:: base64` where the value is no plain text.

@@ -1,0 +1,227 @@
+//! A cassette as a file that a person can read and change.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Redaction;
+use crate::Error;
+use crate::outbound::document::{self, Base64, Code, Fields};
+
+/// Stands at the top of every cassette.
+const TITLE: &str = "\
+# Outbound calls that were recorded, in the order in which they were made. They may be changed by hand: a replay answers
+# with what stands here, and gives answers the `content-length` that they have.
+";
+
+/// Shown with every error.
+const HOW: &str = "mend the file, or record it anew: a `[[call]]` has a `[call.request]` (`method`, `url`, `fields`, \
+                   `body` or `body-base64`, `trailers`) and a `[call.response]` (`status` and the like, or `error`)";
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Cassette {
+    /// What was kept out when it was recorded, which a replay does not look at.
+    #[serde(default)]
+    redacted_fields: Vec<String>,
+    #[serde(default)]
+    redacted_parameters: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) call: Vec<Recorded>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Recorded {
+    pub(super) request: Sent,
+    pub(super) response: Answered,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Sent {
+    pub(super) method: String,
+    /// As text: where something was kept out, it is no URL.
+    pub(super) url: String,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub(super) fields: Fields,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_base64: Option<Base64>,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub(super) trailers: Fields,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) missing: Option<Missing>,
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Answered {
+    /// Missing where there was no response.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "status")]
+    pub(super) status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub(super) fields: Fields,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_base64: Option<Base64>,
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub(super) trailers: Fields,
+    /// Why there was no response, or why its body broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<Code>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) missing: Option<Missing>,
+}
+
+/// Why there is more of a body than stands in the cassette.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Missing {
+    /// Whoever it was for read no further.
+    Unread,
+    /// It is larger than what is recorded.
+    TooLarge,
+}
+
+impl Sent {
+    pub(super) fn new(method: String, url: String, fields: Fields) -> Self {
+        Self { method, url, fields, body: None, body_base64: None, trailers: Fields::default(), missing: None }
+    }
+
+    pub(super) fn set_body(&mut self, body: Bytes) {
+        (self.body, self.body_base64) = written(body);
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        read_body(self.body.as_ref(), self.body_base64.as_ref())
+    }
+}
+
+impl Answered {
+    pub(super) fn set_body(&mut self, body: Bytes) {
+        (self.body, self.body_base64) = written(body);
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        read_body(self.body.as_ref(), self.body_base64.as_ref())
+    }
+
+    /// Whether it says anything at all; what says nothing stands for an answer that never came.
+    fn is_consistent(&self) -> bool {
+        self.status.is_some() || (self.fields.is_empty() && self.body().is_empty() && self.trailers.is_empty())
+    }
+}
+
+/// A body as text where it is text, and as base64 otherwise.
+fn written(body: Bytes) -> (Option<String>, Option<Base64>) {
+    if body.is_empty() {
+        return (None, None);
+    }
+    let readable = |text: &str| text.chars().all(|char| !char.is_control() || matches!(char, '\n' | '\r' | '\t'));
+    match std::str::from_utf8(&body) {
+        Ok(text) if readable(text) => (Some(text.to_owned()), None),
+        _ => (None, Some(Base64(body))),
+    }
+}
+
+fn read_body(text: Option<&String>, base64: Option<&Base64>) -> Bytes {
+    match (text, base64) {
+        (Some(text), _) => Bytes::copy_from_slice(text.as_bytes()),
+        (None, Some(Base64(bytes))) => bytes.clone(),
+        (None, None) => Bytes::new(),
+    }
+}
+
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let number = u16::deserialize(deserializer)?;
+    match StatusCode::from_u16(number) {
+        Ok(_) => Ok(Some(number)),
+        Err(_) => Err(D::Error::custom(format!("`{number}` is no status; it goes from 100 to 999"))),
+    }
+}
+
+/// The beginning of a cassette, before its first call.
+pub(super) fn head(redaction: &Redaction) -> String {
+    let Redaction { fields, parameters } = redaction.clone();
+    let head = Cassette { redacted_fields: fields, redacted_parameters: parameters, call: Vec::new() };
+    format!("{TITLE}{}", text_of(&head))
+}
+
+/// One call as it stands in a cassette.
+pub(super) fn render(call: Recorded) -> String {
+    #[derive(Serialize)]
+    struct One {
+        call: [Recorded; 1],
+    }
+    format!("\n{}", text_of(&One { call: [call] }))
+}
+
+fn text_of(document: &impl Serialize) -> String {
+    toml::to_string_pretty(document).expect("texts, numbers and tables can all be written as TOML")
+}
+
+pub(super) fn read(path: &Path) -> Result<(Redaction, Vec<Recorded>), Error> {
+    let cassette: Cassette = document::read(path, "cassette", HOW)?;
+    for (index, Recorded { request, response }) in cassette.call.iter().enumerate() {
+        let twice = |text: &Option<String>, base64: &Option<Base64>| text.is_some() && base64.is_some();
+        let wrong = if twice(&request.body, &request.body_base64) || twice(&response.body, &response.body_base64) {
+            "there is both a `body` and a `body-base64`"
+        } else if !response.is_consistent() {
+            "the response has no `status`"
+        } else {
+            continue;
+        };
+        let what = format!(
+            "the cassette `{}` cannot be understood, call {} ({} {}): {wrong}",
+            path.display(),
+            index + 1,
+            request.method,
+            request.url
+        );
+        return Err(Error::new(what).with_help(HOW));
+    }
+    let redaction = Redaction { fields: cassette.redacted_fields, parameters: cassette.redacted_parameters };
+    Ok((redaction, cassette.call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(body: &[u8]) -> (String, Bytes) {
+        let mut response = Answered { status: Some(200), ..Answered::default() };
+        response.set_body(Bytes::copy_from_slice(body));
+        let request = Sent::new("GET".to_owned(), "http://a.test/".to_owned(), Fields::default());
+        let text = head(&Redaction::default()) + &render(Recorded { request, response });
+        let cassette: Cassette = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        (text, cassette.call[0].response.body())
+    }
+
+    #[test]
+    fn text_stands_as_text() {
+        let (text, body) = round_trip("{\n  \"name\": \"Ada\"\n}\n".as_bytes());
+        assert!(text.contains("{\n  \"name\": \"Ada\"\n}\n"), "{text}");
+        assert_eq!(body, "{\n  \"name\": \"Ada\"\n}\n");
+        let (text, _) = round_trip(b"\xff\x00");
+        assert!(text.contains("body-base64 = \"/wA=\""), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back_byte_for_byte(body in "[a'\"\\\\\r\n\t #ä\u{85}\u{feff}]{0,12}") {
+            prop_assert_eq!(round_trip(body.as_bytes()).1, body);
+        }
+
+        #[test]
+        fn all_bytes_come_back(body in proptest::collection::vec(any::<u8>(), 0..32)) {
+            prop_assert_eq!(&round_trip(&body).1[..], &body[..]);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Writing a cassette while calls are made.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tower_service::Service as _;
+
+use super::file::{self, Answered, Missing, Recorded, Sent};
+use super::{BODY_LIMIT, Redaction};
+use crate::body::{BodyError, error_code};
+use crate::outbound::document::{self, Code, Fields};
+use crate::outbound::error_code::copy;
+use crate::outbound::{ErrorCode, Outbound};
+use crate::{Body, Error};
+
+pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
+    let tape = Arc::new(Tape { path: path.to_owned(), redaction, calls: Mutex::default() });
+    tape.write(&[]).map_err(|error| document::unwritable(path, "cassette", error))?;
+    Ok(Outbound::from_handler(move |request| {
+        let call = tape.start(&request);
+        Box::pin(exchange(call, inner.clone(), request))
+    }))
+}
+
+async fn exchange(
+    call: Arc<Ongoing>,
+    mut inner: Outbound,
+    request: Request<Body>,
+) -> Result<Response<Body>, ErrorCode> {
+    let upload = Captured::new(Arc::clone(&call), Side::Request);
+    let answer = inner.call(request.map(|body| upload.watch(body))).await;
+    match answer {
+        Ok(response) => {
+            call.lock().answer.head = Some(Ok((response.status().as_u16(), response.headers().clone())));
+            let download = Captured::new(call, Side::Response);
+            Ok(response.map(|body| download.watch(body)))
+        }
+        Err(code) => {
+            call.lock().answer.head = Some(Err(copy(&code)));
+            Err(code)
+        }
+    }
+}
+
+/// The cassette that is being written.
+struct Tape {
+    path: PathBuf,
+    redaction: Redaction,
+    /// In the order in which they began; those that have not ended are empty.
+    calls: Mutex<Vec<String>>,
+}
+
+impl Tape {
+    fn start(self: &Arc<Self>, request: &Request<Body>) -> Arc<Ongoing> {
+        let number = {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.push(String::new());
+            calls.len() - 1
+        };
+        let fields = Fields(self.redaction.redact_fields(request.headers()));
+        let url = self.redaction.redact_url(request.uri());
+        let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
+        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: Answer::default() };
+        Arc::new(Ongoing { number, tape: Arc::clone(self), exchange: Mutex::new(exchange) })
+    }
+
+    fn finish(&self, number: usize, call: Recorded) {
+        let text = file::render(call);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls[number] = text;
+        if let Err(error) = self.write(&calls) {
+            tracing::error!("cannot write the cassette `{}`: {error}", self.path.display());
+        }
+    }
+
+    fn write(&self, calls: &[String]) -> std::io::Result<()> {
+        document::write(&self.path, &(file::head(&self.redaction) + &calls.concat()))
+    }
+}
+
+/// A call that goes on, which stands in the cassette as soon as nobody holds it any more.
+struct Ongoing {
+    number: usize,
+    tape: Arc<Tape>,
+    exchange: Mutex<Exchange>,
+}
+
+struct Exchange {
+    /// Taken at the end.
+    sent: Option<Sent>,
+    upload: Capture,
+    answer: Answer,
+}
+
+/// An answer; without a head, the component gave up waiting for it.
+#[derive(Default)]
+struct Answer {
+    head: Option<Result<(u16, HeaderMap), ErrorCode>>,
+    download: Capture,
+}
+
+/// What was seen of a body.
+#[derive(Default)]
+struct Capture {
+    bytes: BytesMut,
+    trailers: HeaderMap,
+    missing: Option<Missing>,
+    error: Option<ErrorCode>,
+}
+
+impl Ongoing {
+    fn lock(&self) -> MutexGuard<'_, Exchange> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        let exchange = self.exchange.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut request) = exchange.sent.take() else { return };
+        let redaction = &self.tape.redaction;
+        let (body, trailers, _) = exchange.upload.take(&mut request.missing, redaction);
+        request.set_body(body);
+        request.trailers = trailers;
+        let mut response = Answered::default();
+        match exchange.answer.head.take() {
+            Some(Ok((status, fields))) => {
+                response.status = Some(status);
+                response.fields = Fields(redaction.redact_fields(&fields));
+                let (body, trailers, error) = exchange.answer.download.take(&mut response.missing, redaction);
+                response.set_body(body);
+                response.trailers = trailers;
+                response.error = error.map(Code);
+            }
+            Some(Err(code)) => response.error = Some(Code(code)),
+            None => {}
+        }
+        self.tape.finish(self.number, Recorded { request, response });
+    }
+}
+
+impl Capture {
+    fn add(&mut self, frame: &Frame<Bytes>) {
+        if let Some(data) = frame.data_ref() {
+            if self.bytes.len() + data.len() > BODY_LIMIT {
+                self.missing = Some(Missing::TooLarge);
+                self.bytes = BytesMut::new();
+            }
+            if self.missing.is_none() {
+                self.bytes.extend_from_slice(data);
+            }
+        } else if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = trailers.clone();
+        }
+    }
+
+    fn take(&mut self, missing: &mut Option<Missing>, redaction: &Redaction) -> (Bytes, Fields, Option<ErrorCode>) {
+        *missing = self.missing;
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        (bytes, Fields(redaction.redact_fields(&self.trailers)), self.error.take())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Request,
+    Response,
+}
+
+/// Where what is seen of a body goes.
+struct Captured {
+    /// Given up at the end of the body.
+    call: Option<Arc<Ongoing>>,
+    side: Side,
+}
+
+impl Captured {
+    fn new(call: Arc<Ongoing>, side: Side) -> Self {
+        Self { call: Some(call), side }
+    }
+
+    fn watch(self, body: Body) -> Body {
+        Body::new(Watched { body, captured: self })
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Capture)) {
+        if let Some(call) = &self.call {
+            let mut exchange = call.lock();
+            change(match self.side {
+                Side::Request => &mut exchange.upload,
+                Side::Response => &mut exchange.answer.download,
+            });
+        }
+    }
+
+    fn end(&mut self) {
+        self.call = None;
+    }
+}
+
+/// A body that passes through.
+struct Watched {
+    body: Body,
+    captured: Captured,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                this.captured.with(|capture| capture.add(&frame));
+                // Nothing follows trailers, and whoever knows the length reads no further.
+                if frame.is_trailers() || this.body.is_end_stream() {
+                    this.captured.end();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                let code = error_code(error);
+                this.captured.with(|capture| capture.error = Some(copy(&code)));
+                this.captured.end();
+                Poll::Ready(Some(Err(code.into())))
+            }
+            None => {
+                this.captured.end();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // Where the end was seen, nothing is captured any more.
+        if !self.body.is_end_stream() {
+            self.captured.with(|capture| {
+                capture.missing.get_or_insert(Missing::Unread);
+            });
+        }
+    }
+}

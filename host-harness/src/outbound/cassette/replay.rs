@@ -1,0 +1,220 @@
+//! Answering calls from a cassette.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header, request};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
+
+use super::file::{self, Answered, Missing, Recorded, Sent};
+use super::{BODY_LIMIT, Redaction};
+use crate::body::{BodyError, error_code};
+use crate::outbound::difference::Difference;
+use crate::outbound::document::Code;
+use crate::outbound::error_code::copy;
+use crate::outbound::{ErrorCode, Outbound, Timeouts};
+use crate::{Body, Error};
+
+pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
+    let (redaction, calls) = file::read(path)?;
+    let tape = Arc::new(Tape { path: path.to_owned(), redaction, played: Mutex::new(vec![false; calls.len()]), calls });
+    Ok(Outbound::from_fn(move |request| Arc::clone(&tape).answer(request)))
+}
+
+/// A cassette that is being played.
+struct Tape {
+    path: PathBuf,
+    redaction: Redaction,
+    calls: Vec<Recorded>,
+    /// Which of the calls have been made again.
+    played: Mutex<Vec<bool>>,
+}
+
+/// A request that has been read.
+struct Heard {
+    method: String,
+    url: String,
+    fields: HeaderMap,
+    body: Bytes,
+    trailers: HeaderMap,
+}
+
+impl Tape {
+    async fn answer(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
+        let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
+        let is_head = request.method() == Method::HEAD;
+        let heard = self.hear(request).await.map_err(error_code)?;
+        match self.find(&heard) {
+            Ok(index) => respond(&self.calls[index].response, is_head, timeouts).await,
+            Err(unrecorded) => {
+                tracing::error!("{unrecorded}");
+                let line = unrecorded.lines().next().unwrap_or_default().to_owned();
+                Err(ErrorCode::InternalError(Some(line)))
+            }
+        }
+    }
+
+    /// Reads a request, as far as it was read when it was recorded.
+    async fn hear(&self, request: Request<Body>) -> Result<Heard, BodyError> {
+        let (parts, mut body) = request.into_parts();
+        let mut heard = self.head(parts);
+        let enough = self.needed(&heard);
+        let mut bytes = BytesMut::new();
+        while bytes.len() < enough
+            && let Some(frame) = body.frame().await
+        {
+            match frame?.into_data() {
+                Ok(data) => bytes.extend_from_slice(&data),
+                Err(frame) => heard.trailers = frame.into_trailers().unwrap_or_default(),
+            }
+        }
+        if bytes.len() >= enough {
+            // A server would go on to take it.
+            tokio::spawn(body.collect());
+        }
+        heard.body = bytes.freeze();
+        Ok(heard)
+    }
+
+    fn head(&self, parts: request::Parts) -> Heard {
+        Heard {
+            method: parts.method.as_str().to_owned(),
+            url: self.redaction.redact_url(&parts.uri),
+            fields: parts.headers,
+            body: Bytes::new(),
+            trailers: HeaderMap::new(),
+        }
+    }
+
+    /// How much of the body tells which call it is: all of it, unless nobody read to its end when it was recorded.
+    fn needed(&self, heard: &Heard) -> usize {
+        let same_head = |sent: &&Sent| {
+            let mut difference = Difference::default();
+            self.compare_heads(sent, heard, &mut difference);
+            difference.is_empty()
+        };
+        let candidates = self.calls.iter().map(|call| &call.request).filter(same_head);
+        candidates
+            .map(|sent| if sent.missing == Some(Missing::Unread) { sent.body().len() } else { usize::MAX })
+            .max()
+            .unwrap_or(BODY_LIMIT)
+    }
+
+    /// The first call that is the same and has not been played yet, or what is nearest.
+    fn find(&self, heard: &Heard) -> Result<usize, String> {
+        let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
+        let differences: Vec<Difference> =
+            self.calls.iter().map(|call| self.difference(&call.request, heard)).collect();
+        let same = || differences.iter().enumerate().filter(|(_, difference)| difference.is_empty());
+        if let Some((index, _)) = same().find(|(index, _)| !played[*index]) {
+            played[index] = true;
+            return Ok(index);
+        }
+        let call = format!("{} {}", heard.method, heard.url);
+        let path = self.path.display();
+        let times = same().count();
+        if times > 0 {
+            return Err(format!("the cassette `{path}` has no more {call}: all {times} of them have been replayed"));
+        }
+        let mut text = format!("the cassette `{path}` has no {call} like this");
+        let nearest = differences.iter().enumerate().min_by_key(|(_, difference)| difference.distance());
+        match nearest {
+            Some((index, difference)) => {
+                let Sent { method, url, .. } = &self.calls[index].request;
+                text.push_str(&format!("\n  nearest is call {}, {method} {url}:", index + 1));
+                difference.lines.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
+            }
+            None => text.push_str("\n  it has no calls"),
+        }
+        text.push_str("\n  record it anew if the component is right");
+        Err(text)
+    }
+
+    fn difference(&self, sent: &Sent, heard: &Heard) -> Difference {
+        let mut difference = Difference::default();
+        self.compare_heads(sent, heard, &mut difference);
+        let body = sent.body();
+        match sent.missing {
+            Some(Missing::Unread) if heard.body.starts_with(&body) => {}
+            Some(Missing::TooLarge) => difference.condition(&format!("a body of at most {BODY_LIMIT} bytes")),
+            _ => difference.body(&body, &heard.body),
+        }
+        if sent.missing.is_none() {
+            self.compare_fields(&sent.trailers.0, &heard.trailers, &mut difference);
+        }
+        difference
+    }
+
+    fn compare_heads(&self, sent: &Sent, heard: &Heard, difference: &mut Difference) {
+        difference.method(&sent.method, &heard.method);
+        if sent.url != heard.url {
+            difference.url(&sent.url, &heard.url);
+        }
+        self.compare_fields(&sent.fields.0, &heard.fields, difference);
+    }
+
+    fn compare_fields(&self, expected: &HeaderMap, found: &HeaderMap, difference: &mut Difference) {
+        let names: BTreeSet<&str> = expected.keys().chain(found.keys()).map(HeaderName::as_str).collect();
+        for name in names.into_iter().filter_map(|name| name.parse().ok()) {
+            // Where both tell the length of the body, the body itself is compared.
+            let lengths = name == header::CONTENT_LENGTH && expected.contains_key(&name) && found.contains_key(&name);
+            if !lengths && !self.redaction.hides(&name) {
+                difference.field(&name, expected, found);
+            }
+        }
+    }
+}
+
+async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
+    let status = answered.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let Some(status) = status else {
+        return Err(match &answered.error {
+            Some(Code(code)) => copy(code),
+            // The component gave up waiting for it.
+            None => {
+                match timeouts.first_byte {
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => std::future::pending().await,
+                }
+                ErrorCode::HttpResponseTimeout
+            }
+        });
+    };
+    let body = answered.body();
+    let broken = match (answered.missing, &answered.error) {
+        (Some(Missing::TooLarge), _) => Some(ErrorCode::InternalError(Some(format!(
+            "the body was over {BODY_LIMIT} bytes, and is not in the cassette"
+        )))),
+        (_, Some(Code(code))) => Some(copy(code)),
+        (Some(Missing::Unread), None) => Some(ErrorCode::InternalError(Some(
+            "nobody read the body further than this when it was recorded".to_owned(),
+        ))),
+        (None, None) => None,
+    };
+    let mut headers = answered.fields.0.clone();
+    // A body that was changed by hand has another length.
+    if broken.is_none()
+        && !is_head
+        && status != StatusCode::NOT_MODIFIED
+        && headers.contains_key(header::CONTENT_LENGTH)
+    {
+        headers.insert(header::CONTENT_LENGTH, body.len().into());
+    }
+    let mut response = Response::new(body_of(body, answered.trailers.0.clone(), broken));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn body_of(body: Bytes, trailers: HeaderMap, broken: Option<ErrorCode>) -> Body {
+    if trailers.is_empty() && broken.is_none() {
+        return body.into();
+    }
+    let data = (!body.is_empty()).then(|| Ok(Frame::data(body)));
+    let trailers = (!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers)));
+    let frames = data.into_iter().chain(trailers).chain(broken.map(Err));
+    Body::new(StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>())))
+}
