@@ -1,14 +1,28 @@
 //! Sends each request on to the server that `UPSTREAM` names by host and port, with nothing between it and the host but
 //! the generated bindings. A call that fails is 502 with the name of its error code.
 
+#![allow(
+    unsafe_code,
+    unreachable_pub,
+    clippy::allow_attributes_without_reason,
+    clippy::uninlined_format_args,
+    reason = "the code is generated, but for the handler"
+)]
+
+#[cfg(target_family = "wasm")]
+#[path = "../../../../sdk/src/bindings/wasip2.rs"]
+#[rustfmt::skip]
+mod bindings;
+
 #[cfg(target_family = "wasm")]
 mod component {
-    use wayside::__private::bindings::exports::wasi::http::incoming_handler::Guest;
-    use wayside::__private::bindings::wasi::http::outgoing_handler::handle;
-    use wayside::__private::bindings::wasi::http::types::{
+    use crate::bindings::exports::wasi::http::incoming_handler::Guest;
+    use crate::bindings::wasi::http::outgoing_handler::handle;
+    use crate::bindings::wasi::http::types::{
         ErrorCode, Fields, IncomingBody, IncomingRequest, IncomingResponse, OutgoingBody, OutgoingRequest,
         OutgoingResponse, ResponseOutparam, Scheme,
     };
+    use crate::bindings::wasi::io::streams::StreamError;
 
     struct Component;
 
@@ -53,7 +67,7 @@ mod component {
                 match output.blocking_splice(&input, 1024 * 1024) {
                     Ok(_) => {}
                     Err(error) => {
-                        whole = matches!(error, wayside::__private::bindings::wasi::io::streams::StreamError::Closed);
+                        whole = matches!(error, StreamError::Closed);
                         break;
                     }
                 }
@@ -77,5 +91,5 @@ mod component {
         let _ = OutgoingBody::finish(body, None);
     }
 
-    wayside::__export_wasip2_impl!(Component with_types_in wayside::__private::bindings);
+    crate::bindings::__export_wasip2!(Component with_types_in crate::bindings);
 }
