@@ -17,10 +17,14 @@ use std::ptr;
 
 /// The distance between classes, and the alignment of every piece.
 const STEP: usize = 16;
-/// How many classes there are.
-const CLASSES: usize = 64;
 /// The largest piece that is handed out from a class.
-const LARGEST: usize = STEP * CLASSES;
+const LARGEST: usize = 1024;
+/// How many classes there are; the first, of nothing, stays empty.
+const CLASSES: usize = LARGEST / STEP + 1;
+/// The largest piece that is kept for the next of its size.
+const LARGEST_SPARE: usize = 64 * 1024;
+/// The alignment that the allocator below gives to every piece.
+const ALIGN_BELOW: usize = 8;
 /// The size of the first arena, which lies in the data of the program.
 const FIRST_ARENA: usize = 8 * 1024;
 
@@ -48,6 +52,9 @@ pub(crate) struct SizeClasses<B> {
     left: Cell<usize>,
     first: UnsafeCell<FirstArena>,
     first_used: Cell<bool>,
+    /// A piece of the allocator below that was given up, kept because a body goes through pieces of one size.
+    spare: Cell<*mut u8>,
+    spare_size: Cell<usize>,
 }
 
 #[repr(align(16))]
@@ -62,6 +69,8 @@ impl<B> SizeClasses<B> {
             left: Cell::new(0),
             first: UnsafeCell::new(FirstArena([0; FIRST_ARENA])),
             first_used: Cell::new(false),
+            spare: Cell::new(ptr::null_mut()),
+            spare_size: Cell::new(0),
         }
     }
 }
@@ -72,19 +81,14 @@ unsafe impl<B> Sync for SizeClasses<B> {}
 /// The class of a piece, if it has one.
 #[inline]
 const fn class_of(layout: &Layout) -> Option<usize> {
-    if layout.size() <= LARGEST && layout.align() <= STEP {
-        // A size of 0 is never asked for, but would fall into the first class as well.
-        Some(layout.size().saturating_sub(1) / STEP)
-    } else {
-        None
-    }
+    if layout.size() <= LARGEST && layout.align() <= STEP { Some(layout.size().div_ceil(STEP)) } else { None }
 }
 
 impl<B: Below> SizeClasses<B> {
     /// Takes a new piece of a class from the arena.
     #[inline]
     fn carve(&self, class: usize) -> *mut u8 {
-        let size = (class + 1) * STEP;
+        let size = class * STEP;
         if self.left.get() < size && !self.refill() {
             return ptr::null_mut();
         }
@@ -103,8 +107,31 @@ impl<B: Below> SizeClasses<B> {
     #[cold]
     #[inline(never)]
     unsafe fn alloc_below(&self, layout: Layout) -> *mut u8 {
+        if layout.size() == self.spare_size.get() && layout.align() <= ALIGN_BELOW {
+            self.spare_size.set(0);
+            return self.spare.get();
+        }
         // SAFETY: the caller's promise is passed on.
         unsafe { self.below.alloc(layout) }
+    }
+
+    /// Takes back a piece that has no class.
+    ///
+    /// # Safety
+    ///
+    /// As for [`GlobalAlloc::dealloc`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn dealloc_below(&self, piece: *mut u8, layout: Layout) {
+        // A small one was never asked of this allocator, and would not be asked for again.
+        let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= ALIGN_BELOW;
+        if fits && self.spare_size.get() == 0 {
+            self.spare.set(piece);
+            self.spare_size.set(layout.size());
+            return;
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.below.dealloc(piece, layout) }
     }
 
     /// Starts a new arena; what is left of the old one becomes a free piece of its class.
@@ -113,7 +140,7 @@ impl<B: Below> SizeClasses<B> {
     fn refill(&self) -> bool {
         let left = self.left.get();
         if left >= STEP {
-            let class = left.min(LARGEST) / STEP - 1;
+            let class = left.min(LARGEST) / STEP;
             // SAFETY: the rest of an arena belongs to nobody, is aligned to STEP, and is as long as its class says.
             unsafe { self.push(class, self.next.get()) };
         }
@@ -181,7 +208,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
             // SAFETY: the caller gives up a piece of this class.
             Some(class) => unsafe { self.push(class, piece) },
             // SAFETY: the caller's promise is passed on.
-            None => unsafe { self.below.dealloc(piece, layout) },
+            None => unsafe { self.dealloc_below(piece, layout) },
         }
     }
 
@@ -353,7 +380,12 @@ mod tests {
             let grown = allocator.realloc(foreign, layout, 2000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(2000, 8).unwrap());
-            assert_eq!(allocator.below.held.get(), 0);
+            // That one is kept for the next of its size, and no second.
+            assert_eq!(allocator.below.held.get(), 2000);
+            let other = Layout::from_size_align(3000, 8).unwrap();
+            allocator.dealloc(allocator.alloc(other), other);
+            assert_eq!(allocator.below.held.get(), 2000);
+            assert_eq!(allocator.alloc(Layout::from_size_align(2000, 1).unwrap()), grown);
         }
     }
 
