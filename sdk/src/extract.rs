@@ -140,12 +140,7 @@ impl IncomingRequest {
     ///
     /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
     pub fn into_request(self) -> Result<Request, Error> {
-        let (method, uri, headers) = (self.method()?, self.uri()?, self.headers()?);
-        let mut request = Request::new(self.into_body());
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        Ok(request)
+        self.request.into_request()
     }
 }
 

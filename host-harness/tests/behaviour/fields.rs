@@ -36,6 +36,29 @@ async fn repeated_fields_and_bytes_beyond_ascii_pass_both_ways_in_order() {
 }
 
 #[tokio::test]
+async fn a_head_of_any_size_arrives_whole() {
+    let app = guests().await.unwrap();
+    for length in (0..1600).step_by(23) {
+        let fields = [
+            ("x-empty", String::new()),
+            ("x-long", "l".repeat(length)),
+            ("x-tab", format!("a\tb{}", "t".repeat(length % 7))),
+            ("x-bytes", "é".repeat(length % 50)),
+            ("accept", "text/html".to_owned()),
+        ];
+        let mut request = Request::get("/mirror");
+        for (name, value) in &fields {
+            request = request.header(*name, value);
+        }
+        let response = app.request(request.body(()).unwrap()).await;
+        for (name, value) in &fields {
+            assert_eq!(response.headers()[*name].as_bytes(), value.as_bytes(), "{name} beside {length} bytes");
+        }
+    }
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
 async fn repeated_fields_stay_apart_on_the_wire() {
     let (wire, _) = wire_get("/field-bytes").await;
     assert_eq!(wire.field("set-cookie"), ["a=1", "b=2"]);

@@ -3,6 +3,7 @@
 mod convert;
 mod exchange;
 pub(crate) mod export;
+mod head;
 mod incoming;
 #[cfg(feature = "allocator")]
 mod memory;

@@ -2,16 +2,12 @@
 //!
 //! A conversion that fails says why in a sentence; whoever called knows whom to tell.
 
-use bytes::Bytes;
-use http::header::MaxSizeReached;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
-use super::lists;
 use crate::client::Kind;
 use crate::error::Error;
-use crate::field;
 
 /// How many bytes of fields hosts take, counted as wasmtime counts them; over it they end the instance.
 const FIELDS_LIMIT_BYTES: usize = 128 * 1024;
@@ -72,35 +68,6 @@ pub(super) fn method_name(method: &wasi::Method) -> &str {
     }
 }
 
-/// Scheme and authority are taken together or not at all, as a URI has them.
-pub(super) fn uri_from_wasi(
-    scheme: Option<wasi::Scheme>,
-    authority: Option<String>,
-    path_with_query: Option<String>,
-) -> Result<Uri, Error> {
-    let mut parts = uri::Parts::default();
-    parts.path_and_query = Some(match path_with_query.filter(|path| !path.is_empty()) {
-        Some(path) => PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(|error| bad_request("path", error))?,
-        None => PathAndQuery::from_static("/"),
-    });
-    if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
-        let authority = Authority::from_maybe_shared(Bytes::from(authority));
-        parts.authority = Some(authority.map_err(|error| bad_request("authority", error))?);
-        parts.scheme = Some(scheme_from_wasi(scheme)?);
-    }
-    Uri::from_parts(parts).map_err(|error| bad_request("target", error))
-}
-
-fn scheme_from_wasi(scheme: Option<wasi::Scheme>) -> Result<Scheme, Error> {
-    match scheme {
-        Some(wasi::Scheme::Http) | None => Ok(Scheme::HTTP),
-        Some(wasi::Scheme::Https) => Ok(Scheme::HTTPS),
-        Some(wasi::Scheme::Other(name)) => {
-            Scheme::try_from(name.as_str()).map_err(|error| bad_request("scheme", error))
-        }
-    }
-}
-
 pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
     if *scheme == Scheme::HTTP {
         wasi::Scheme::Http
@@ -109,27 +76,6 @@ pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
     } else {
         wasi::Scheme::Other(scheme.as_str().to_owned())
     }
-}
-
-pub(super) fn host(authority: String) -> Result<HeaderValue, Error> {
-    field::value(&header::HOST, authority.into_bytes()).map_err(|error| bad_request("authority", error))
-}
-
-pub(super) fn headers_from_wasi(fields: &wasi::Fields) -> Result<HeaderMap, String> {
-    let entries = lists(|| fields.entries());
-    // One more than there are, for `host`.
-    let mut headers = HeaderMap::try_with_capacity(entries.len() + 1).map_err(too_many)?;
-    for (name, value) in entries {
-        let name = field::name(name)?;
-        let value = field::value(&name, value)?;
-        headers.try_append(name, value).map_err(too_many)?;
-    }
-    Ok(headers)
-}
-
-#[cold]
-fn too_many(error: MaxSizeReached) -> String {
-    error.to_string()
 }
 
 /// Leaves out what belongs to one connection only (RFC 9110, section 7.6.1), which hosts refuse, and `host`, which
@@ -200,8 +146,14 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    if is_number { std::str::from_utf8(digits).ok()?.parse().ok() } else { None }
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0, |number: u64, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        // Beyond that, another digit may not fit.
+        (digit < 10 && number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
+    })
 }
 
 /// The declared length; digits only, and once (RFC 9110, section 8.6).

@@ -12,11 +12,12 @@ use http_body::Body as _;
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Slot, Writer};
-use super::{convert, lists, panic};
+use super::{convert, head, lists, panic};
 use crate::body::{self, Outgoing};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::{Body, IntoResponse as _, task};
+use crate::sys::request;
+use crate::{Body, IntoResponse as _, Request, task};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -70,7 +71,7 @@ impl IncomingRequest {
         EXCHANGE
             .with_borrow(|exchange| {
                 let request = exchange.request.as_ref().filter(|_| exchange.number == self.number);
-                request.map(|request| lists(|| read(request)))
+                request.map(read)
             })
             .ok_or_else(|| Error::new(StatusCode::INTERNAL_SERVER_ERROR, "a request was kept beyond its exchange"))
     }
@@ -78,23 +79,24 @@ impl IncomingRequest {
 
 impl crate::sys::IncomingRequest for IncomingRequest {
     fn method(&self) -> Result<Method, Error> {
-        convert::method_from_wasi(self.with(wasi::IncomingRequest::method)?)
+        convert::method_from_wasi(self.with(|request| lists(|| request.method()))?)
     }
 
     fn uri(&self) -> Result<Uri, Error> {
-        self.with(|request| convert::uri_from_wasi(request.scheme(), request.authority(), request.path_with_query()))?
+        self.with(head::uri_of_request)?
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let (headers, authority) =
-            self.with(|request| (convert::headers_from_wasi(&request.headers()), request.authority()))?;
-        let mut headers = headers.map_err(|reason| convert::bad_request("head", reason))?;
+        let headers = self.with(head::headers_of_request)??;
         self.declared.set(Some(convert::content_length(&headers)));
-        // Hosts take `host` out of the fields and put it into the authority.
-        if let (Some(authority), header::Entry::Vacant(entry)) = (authority, headers.entry(header::HOST)) {
-            entry.insert(convert::host(authority)?);
-        }
         Ok(headers)
+    }
+
+    fn into_request(self) -> Result<Request, Error> {
+        let (uri, headers) = self.with(head::of_request)??;
+        let method = self.method()?;
+        self.declared.set(Some(convert::content_length(&headers)));
+        Ok(request(method, uri, headers, self.into_body()))
     }
 
     fn into_body(self) -> Body {
@@ -109,7 +111,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
-    let values = request.headers().get(header::CONTENT_LENGTH.as_str());
+    let values = lists(|| request.headers().get(header::CONTENT_LENGTH.as_str()));
     convert::number(values.first()?)
 }
 

@@ -9,7 +9,7 @@ use http_body::SizeHint;
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{InputStream, StreamError};
 use super::poll::Ready;
-use super::{convert, lists};
+use super::{convert, head, lists};
 use crate::body::Error;
 
 /// How much is asked of the host at once.
@@ -182,7 +182,7 @@ impl crate::sys::IncomingBody for IncomingBody {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(cx))?;
-        let trailers = fields.map(|fields| convert::headers_from_wasi(&fields)).transpose();
+        let trailers = fields.map(|fields| head::headers(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 

@@ -9,6 +9,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::arch::wasm32;
 use std::cell::Cell;
+use std::ptr;
+
+use bytes::Bytes;
 
 use crate::allocator::{Below, SizeClasses};
 
@@ -69,14 +72,40 @@ unsafe impl Below for Pages {
 thread_local! {
     /// Whether what the host asks memory for goes to the SDK.
     static OURS: Cell<bool> = const { Cell::new(false) };
+    /// What is left of the piece that the answers at hand are gathered in.
+    static LEFT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
 /// Calls a function of the host that answers with lists or texts, whose memory then comes from the size classes.
 pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
-    OURS.set(true);
+    let before = OURS.replace(true);
     let answer = call();
-    OURS.set(false);
+    OURS.set(before);
     answer
+}
+
+/// How much is gathered in one piece: the largest that the size classes have, and enough for the head of most messages.
+const GATHERED_BYTES: usize = 1024;
+
+/// Calls functions of the host, and has the memory of all that they answer with in one piece, as far as it goes; what
+/// has no room there has memory of its own.
+///
+/// # Safety
+///
+/// Nothing in `call` gives an answer up, as generated bindings do with lists: the piece alone owns what lies in it.
+pub(super) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
+    // SAFETY: the layout has a size, and an alignment that is a power of two.
+    let start = unsafe { ALLOCATOR.alloc(Layout::from_size_align_unchecked(GATHERED_BYTES, 1)) };
+    if start.is_null() {
+        return (lists(call), Bytes::new());
+    }
+    LEFT.set((start as usize, start as usize + GATHERED_BYTES));
+    let answer = lists(call);
+    let (end, _) = LEFT.replace((0, 0));
+    // SAFETY: the piece was made for this layout. What was handed out of it lies at its start without a gap, and the host
+    // has written all that it asked for.
+    let piece = unsafe { Vec::from_raw_parts(start, end - start as usize, GATHERED_BYTES) };
+    (answer, Bytes::from(piece))
 }
 
 /// Gives the host memory for an answer; what the canonical ABI calls `realloc`.
@@ -86,23 +115,55 @@ pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
 /// The host calls it as the canonical ABI says: with what an earlier call returned, or with nothing.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+    let (next, end) = LEFT.get();
+    // A size of 0 counts as too large. What would leave a gap before it gets memory of its own.
+    if size.wrapping_sub(1) < end - next && old_size == 0 && next & (align - 1) == 0 {
+        LEFT.set((next + size, end));
+        return next as *mut u8;
+    }
+    // SAFETY: the promise is the same.
+    unsafe { realloc(old, old_size, align, size) }
+}
+
+/// Memory of its own for an answer.
+///
+/// # Safety
+///
+/// As for [`cabi_realloc`].
+#[inline(never)]
+unsafe fn realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     if size == 0 && old_size == 0 {
         // An aligned address that is never read.
         return align as *mut u8;
     }
-    // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory.
-    let piece = unsafe {
+    // Nothing is made smaller than that.
+    let size = size.max(1);
+    // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory; both places are as long as what is
+    // copied, and distinct.
+    let answer = unsafe {
         let (old_layout, layout) =
             (Layout::from_size_align_unchecked(old_size, align), Layout::from_size_align_unchecked(size, align));
+        let (_, end) = LEFT.get();
+        let is_gathered =
+            old_size > 0 && (old as usize).wrapping_sub(end.wrapping_sub(GATHERED_BYTES)) < GATHERED_BYTES;
         match (old_size, OURS.get()) {
             (0, true) => ALLOCATOR.alloc(layout),
             (0, false) => System.alloc(layout),
+            (_, true) if is_gathered => {
+                let moved = ALLOCATOR.alloc(layout);
+                if !moved.is_null() {
+                    ptr::copy_nonoverlapping(old, moved, old_size.min(size));
+                    // The host may not have written all of it.
+                    old.write_bytes(0, old_size);
+                }
+                moved
+            }
             (_, true) => ALLOCATOR.realloc(old, old_layout, size),
             (_, false) => System.realloc(old, old_layout, size),
         }
     };
-    if piece.is_null() {
+    if answer.is_null() {
         wasm32::unreachable();
     }
-    piece
+    answer
 }

@@ -10,10 +10,10 @@ use http_body::Body as _;
 
 use super::bindings::wasi::http::outgoing_handler;
 use super::bindings::wasi::http::types as wasi;
-use super::convert;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Writer};
 use super::poll::{self, Ready};
+use super::{convert, head};
 use crate::body::{self, Outgoing};
 use crate::client::{Error, Kind, Timeouts};
 use crate::{Body, Request, Response, task};
@@ -209,7 +209,7 @@ impl Pending {
 fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Ready>) -> Result<Box<Response>, Error> {
     let invalid = |reason: String| Error::new(Kind::Protocol, format!("the response is not valid: {reason}"));
     let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
-    let headers = convert::headers_from_wasi(&incoming.headers()).map_err(invalid)?;
+    let headers = head::headers(&incoming.headers()).map_err(invalid)?;
     // What these declare is the length of another response (RFC 9110, section 8.6).
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };

@@ -1,0 +1,294 @@
+//! The head of a message as the host tells it.
+//!
+//! The generated bindings make a list of each name and each value, which costs more than all that is done with them later.
+//! Here the host puts them into one piece of memory, and what the `http` crate keeps are parts of that piece.
+
+#![allow(unsafe_code, reason = "the answers of the host are addresses in memory that was made for them")]
+
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::Deref;
+use std::slice;
+
+use bytes::Bytes;
+use http::header::MaxSizeReached;
+use http::uri::{self, Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, Uri, header};
+
+use super::bindings::wasi::http::types as wasi;
+use super::convert::bad_request;
+use super::memory::{gather, lists};
+use crate::error::Error;
+use crate::field;
+
+#[link(wasm_import_module = "wasi:http/types@0.2.6")]
+unsafe extern "C" {
+    #[link_name = "[method]fields.entries"]
+    fn get_entries(fields: u32, answer: *mut List);
+    #[link_name = "[method]incoming-request.authority"]
+    fn get_authority(request: u32, answer: *mut OptionalText);
+    #[link_name = "[method]incoming-request.path-with-query"]
+    fn get_path_with_query(request: u32, answer: *mut OptionalText);
+}
+
+/// How the canonical ABI lays out `list<tuple<string, list<u8>>>`.
+#[repr(C)]
+struct List {
+    start: *mut Entry,
+    count: usize,
+}
+
+#[repr(C)]
+struct Entry {
+    name: Text,
+    value: Text,
+}
+
+/// How it lays out `string` and `list<u8>`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Text {
+    start: *mut u8,
+    length: usize,
+}
+
+/// How it lays out `option<string>`.
+#[repr(C)]
+struct OptionalText {
+    is_some: u8,
+    text: MaybeUninit<Text>,
+}
+
+/// Calls a function of the host that answers through an address.
+///
+/// # Safety
+///
+/// The function writes a whole `T`.
+unsafe fn answer<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> T {
+    let mut answer = MaybeUninit::uninit();
+    // SAFETY: the caller promises that the answer is written.
+    unsafe {
+        call(handle, answer.as_mut_ptr());
+        answer.assume_init()
+    }
+}
+
+/// A text that the host handed over, within the piece or beside it.
+struct Given<'a> {
+    text: Text,
+    piece: &'a Bytes,
+}
+
+impl<'a> Given<'a> {
+    /// # Safety
+    ///
+    /// The host handed it over within the call to `gather` that the piece is of, and nobody else takes it.
+    unsafe fn new(text: Text, piece: &'a Bytes) -> Self {
+        Self { text, piece }
+    }
+
+    /// # Safety
+    ///
+    /// As for `new`.
+    unsafe fn optional(optional: OptionalText, piece: &'a Bytes) -> Option<Self> {
+        // SAFETY: the host writes the text where it says that there is one; the caller promises the rest.
+        (optional.is_some != 0).then(|| unsafe { Self::new(optional.text.assume_init(), piece) })
+    }
+
+    /// Where it lies in the piece, if it does.
+    fn offset(&self) -> Option<usize> {
+        let offset = (self.text.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
+        (offset < self.piece.len()).then_some(offset)
+    }
+
+    #[inline]
+    fn into_bytes(self) -> Bytes {
+        let this = ManuallyDrop::new(self);
+        match this.offset() {
+            Some(offset) => this.piece.slice(offset..offset + this.text.length),
+            // SAFETY: this drops what is kept from being dropped otherwise.
+            None => unsafe { this.owned() }.into(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// It lies beside the piece, and this is called once.
+    unsafe fn owned(&self) -> Vec<u8> {
+        // SAFETY: the host asked for memory of this length, and wrote all of it.
+        unsafe { Vec::from_raw_parts(self.text.start, self.text.length, self.text.length) }
+    }
+}
+
+impl Deref for Given<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the host wrote all of it, and it lives as long as this and the piece.
+        unsafe { slice::from_raw_parts(self.text.start, self.text.length) }
+    }
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        if self.offset().is_none() {
+            // SAFETY: nobody took it before.
+            drop(unsafe { self.owned() });
+        }
+    }
+}
+
+/// The names and values of a list of fields.
+struct Entries<'a> {
+    list: List,
+    next: usize,
+    piece: &'a Bytes,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (Given<'a>, Given<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.list.count {
+            return None;
+        }
+        // SAFETY: the list has that many entries, and each is taken once.
+        unsafe {
+            let Entry { name, value } = self.list.start.add(self.next).read();
+            self.next += 1;
+            Some((Given::new(name, self.piece), Given::new(value, self.piece)))
+        }
+    }
+}
+
+impl Drop for Entries<'_> {
+    fn drop(&mut self) {
+        self.for_each(drop);
+        if self.offset().is_none() {
+            // SAFETY: the host asked for memory of this length; the entries need no drop.
+            drop(unsafe { Vec::from_raw_parts(self.list.start, 0, self.list.count) });
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn new(list: List, piece: &'a Bytes) -> Self {
+        Self { list, next: 0, piece }
+    }
+
+    /// Where the list lies in the piece, if it does.
+    fn offset(&self) -> Option<usize> {
+        let offset = (self.list.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
+        (offset < self.piece.len()).then_some(offset)
+    }
+
+    /// Whether all names and values in the piece can stand in a field value, so that none needs a look of its own.
+    fn are_values(&self) -> bool {
+        // Where the list comes first, texts are all that follows.
+        let texts = self.piece.get(self.list.count * size_of::<Entry>()..);
+        self.offset() == Some(0) && texts.is_some_and(field::is_value)
+    }
+
+    fn into_headers(self) -> Result<HeaderMap, String> {
+        // One more than there are, for `host`.
+        let mut headers = HeaderMap::try_with_capacity(self.list.count + 1).map_err(too_many)?;
+        let are_values = self.are_values();
+        for (name, value) in self {
+            let name = field::name(&*name)?;
+            let value = if are_values && value.offset().is_some() {
+                // SAFETY: a part of what is a value is one too.
+                unsafe { field::value_unchecked(value.into_bytes()) }
+            } else {
+                field::value(&name, value.into_bytes())?
+            };
+            headers.try_append(name, value).map_err(too_many)?;
+        }
+        Ok(headers)
+    }
+}
+
+#[cold]
+fn too_many(error: MaxSizeReached) -> String {
+    error.to_string()
+}
+
+/// The fields of any message.
+pub(super) fn headers(fields: &wasi::Fields) -> Result<HeaderMap, String> {
+    // SAFETY: what is called writes its answer, and gives nothing up.
+    let (list, piece) = unsafe { gather(|| answer(get_entries, fields.handle())) };
+    Entries::new(list, &piece).into_headers()
+}
+
+/// The target and the fields of a request.
+pub(super) fn of_request(request: &wasi::IncomingRequest) -> Result<(Uri, HeaderMap), Error> {
+    let scheme = lists(|| request.scheme());
+    let fields = request.headers();
+    // SAFETY: what is called writes its answers, and gives nothing up.
+    let ((list, authority, path), piece) = unsafe {
+        gather(|| {
+            let list = answer(get_entries, fields.handle());
+            let authority = answer(get_authority, request.handle());
+            (list, authority, answer(get_path_with_query, request.handle()))
+        })
+    };
+    let entries = Entries::new(list, &piece);
+    // SAFETY: each is an answer that the piece was gathered for, and is taken once.
+    let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
+    let authority = authority.map(Given::into_bytes);
+    let uri = uri(scheme, authority.clone(), path.map(Given::into_bytes))?;
+    let mut headers = entries.into_headers().map_err(invalid)?;
+    add_host(&mut headers, authority)?;
+    Ok((uri, headers))
+}
+
+/// The fields of a request, with `host`.
+pub(super) fn headers_of_request(request: &wasi::IncomingRequest) -> Result<HeaderMap, Error> {
+    let mut headers = headers(&request.headers()).map_err(invalid)?;
+    add_host(&mut headers, lists(|| request.authority()).map(Bytes::from))?;
+    Ok(headers)
+}
+
+/// The target of a request.
+pub(super) fn uri_of_request(request: &wasi::IncomingRequest) -> Result<Uri, Error> {
+    let (scheme, authority, path) = lists(|| (request.scheme(), request.authority(), request.path_with_query()));
+    uri(scheme, authority.map(Bytes::from), path.map(Bytes::from))
+}
+
+fn invalid(reason: String) -> Error {
+    bad_request("head", reason)
+}
+
+/// Hosts take `host` out of the fields and put it into the authority.
+fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Error> {
+    if let Some(authority) = authority
+        && !headers.contains_key(header::HOST)
+    {
+        let host = field::value(&header::HOST, authority).map_err(|error| bad_request("authority", error))?;
+        headers.try_append(header::HOST, host).map_err(|error| invalid(too_many(error)))?;
+    }
+    Ok(())
+}
+
+/// Scheme and authority are taken together or not at all, as a URI has them.
+fn uri(scheme: Option<wasi::Scheme>, authority: Option<Bytes>, path: Option<Bytes>) -> Result<Uri, Error> {
+    let mut parts = uri::Parts::default();
+    parts.path_and_query = Some(match path.filter(|path| !path.is_empty()) {
+        Some(path) => PathAndQuery::from_maybe_shared(path).map_err(|error| bad_request("path", error))?,
+        None => PathAndQuery::from_static("/"),
+    });
+    if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
+        let authority = Authority::from_maybe_shared(authority);
+        parts.authority = Some(authority.map_err(|error| bad_request("authority", error))?);
+        parts.scheme = Some(scheme_from_wasi(scheme)?);
+    }
+    Uri::from_parts(parts).map_err(|error| bad_request("target", error))
+}
+
+fn scheme_from_wasi(scheme: Option<wasi::Scheme>) -> Result<Scheme, Error> {
+    match scheme {
+        Some(wasi::Scheme::Http) | None => Ok(Scheme::HTTP),
+        Some(wasi::Scheme::Https) => Ok(Scheme::HTTPS),
+        Some(wasi::Scheme::Other(name)) => {
+            Scheme::try_from(name.as_str()).map_err(|error| bad_request("scheme", error))
+        }
+    }
+}
