@@ -202,7 +202,6 @@ pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
 }
 
 /// Whether nothing was spawned that could go on while the current future blocks the whole thread.
-#[allow(dead_code, reason = "the worlds that can block use it")]
 pub(crate) fn is_alone() -> bool {
     SPAWNED.with_borrow(VecDeque::is_empty)
 }
@@ -236,6 +235,9 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 ///
 /// So a task that writes a body learns that the client went away, which is what ended the exchange.
 pub(crate) fn end() {
+    if is_alone() {
+        return;
+    }
     run_spawned();
     while SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds)) {
         if !run_spawned() {

@@ -8,6 +8,11 @@ use std::{fmt, str};
 ///
 /// Ask the predicates for the cause; [`source`](StdError::source) has what lies below it.
 pub struct Error {
+    // Boxed, because the results of reading and writing are moved at every piece and are rarely errors.
+    inner: Box<Inner>,
+}
+
+struct Inner {
     kind: Kind,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// Whether it is about the body of a response from another server.
@@ -41,43 +46,49 @@ enum Kind {
 }
 
 impl Error {
+    #[cold]
+    fn new(kind: Kind, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { inner: Box::new(Inner { kind, source, of_response: false }) }
+    }
+
     /// Whether the body ended before its end: the connection broke, or the writer gave up.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        matches!(self.kind, Kind::BrokenOff { .. } | Kind::Aborted)
+        matches!(self.inner.kind, Kind::BrokenOff { .. } | Kind::Aborted)
     }
 
     /// Whether the body of a response did not arrive in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self.kind, Kind::TimedOut { .. })
+        matches!(self.inner.kind, Kind::TimedOut { .. })
     }
 
-    pub(crate) fn of_response(self, of_response: bool) -> Self {
-        Self { of_response, ..self }
+    pub(crate) fn of_response(mut self, of_response: bool) -> Self {
+        self.inner.of_response = of_response;
+        self
     }
 
     /// Whether it was the body of a response from another server.
     pub(crate) fn is_of_response(&self) -> bool {
-        self.of_response
+        self.inner.of_response
     }
 
     /// Whether nobody reads the body any more, as when the client went away.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.kind, Kind::Closed)
+        matches!(self.inner.kind, Kind::Closed)
     }
 
     /// Whether the body was longer than its limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(self.kind, Kind::TooLarge(_))
+        matches!(self.inner.kind, Kind::TooLarge(_))
     }
 
     /// Whether the bytes arrived but were not the text or the document that was asked for.
     #[must_use]
     pub fn is_decode(&self) -> bool {
-        match self.kind {
+        match self.inner.kind {
             Kind::Utf8 => true,
             #[cfg(feature = "json")]
             Kind::Json => true,
@@ -86,25 +97,25 @@ impl Error {
     }
 
     pub(super) fn aborted() -> Self {
-        Self { kind: Kind::Aborted, source: None, of_response: false }
+        Self::new(Kind::Aborted, None)
     }
 
     pub(crate) fn closed() -> Self {
-        Self { kind: Kind::Closed, source: None, of_response: false }
+        Self::new(Kind::Closed, None)
     }
 
     pub(super) fn too_large(limit: u64) -> Self {
-        Self { kind: Kind::TooLarge(limit), source: None, of_response: false }
+        Self::new(Kind::TooLarge(limit), None)
     }
 
     pub(super) fn utf8(source: FromUtf8Error) -> Self {
         let source: str::Utf8Error = source.utf8_error();
-        Self { kind: Kind::Utf8, source: Some(source.into()), of_response: false }
+        Self::new(Kind::Utf8, Some(source.into()))
     }
 
     #[cfg(feature = "json")]
     pub(super) fn json(source: serde_json::Error) -> Self {
-        Self { kind: Kind::Json, source: Some(source.into()), of_response: false }
+        Self::new(Kind::Json, Some(source.into()))
     }
 
     pub(super) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -112,7 +123,7 @@ impl Error {
         // A body inside another adapter keeps its own error.
         match source.downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => Self { kind: Kind::Source, source: Some(source), of_response: false },
+            Err(source) => Self::new(Kind::Source, Some(source)),
         }
     }
 }
@@ -121,23 +132,23 @@ impl Error {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Error {
     pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
-        Self { kind: Kind::BrokenOff { received, declared, reason }, source: None, of_response: false }
+        Self::new(Kind::BrokenOff { received, declared, reason }, None)
     }
 
     pub(crate) fn timed_out(received: u64) -> Self {
-        Self { kind: Kind::TimedOut { received }, source: None, of_response: false }
+        Self::new(Kind::TimedOut { received }, None)
     }
 
     pub(crate) fn longer_than_declared() -> Self {
-        Self { kind: Kind::Longer, source: None, of_response: false }
+        Self::new(Kind::Longer, None)
     }
 
     pub(crate) fn shorter_than_declared(missing: u64) -> Self {
-        Self { kind: Kind::Shorter { missing }, source: None, of_response: false }
+        Self::new(Kind::Shorter { missing }, None)
     }
 
     pub(crate) fn rejected(reason: String) -> Self {
-        Self { kind: Kind::Rejected(reason), source: None, of_response: false }
+        Self::new(Kind::Rejected(reason), None)
     }
 
     pub(crate) fn trailers(reason: String) -> Self {
@@ -147,7 +158,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &self.inner.kind {
             Kind::BrokenOff { received, declared, reason, .. } => {
                 write!(f, "the body broke off after {received}")?;
                 if let Some(declared) = declared {
@@ -180,6 +191,6 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.inner.source.as_deref().map(|source| source as _)
     }
 }

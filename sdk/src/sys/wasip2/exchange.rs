@@ -51,10 +51,8 @@ pub fn serve<F: Future<Output = Answer>>(
         number
     });
     let request = IncomingRequest { number, declared: Cell::new(None) };
-    task::block_on(async {
-        let answer = handler(crate::IncomingRequest::new(request)).await;
-        respond(answer).await;
-    });
+    let answer = task::block_on(handler(crate::IncomingRequest::new(request)));
+    respond(answer);
     task::end();
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
 }
@@ -138,20 +136,21 @@ fn take_writer() -> Option<Writer> {
 }
 
 /// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
-async fn respond(answer: Answer) {
+fn respond(answer: Answer) {
     let outcome = start(answer).or_else(|reason| {
         log(&reason);
         start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_answer())
     });
-    let rest = match outcome {
-        Ok(rest) => rest,
+    let sent = match outcome {
+        Ok(None) => return,
+        Ok(Some(Rest::Failed(error))) => Err(error),
+        Ok(Some(Rest::Body { body, trailers, declared })) => {
+            task::block_on(outgoing::write(ResponseWriter, body, trailers, declared))
+        }
         // The host refuses even a plain response: it is gone.
         Err(reason) => return log(&reason),
     };
-    let Some(Rest { body, trailers, declared }) = rest else {
-        return;
-    };
-    if let Err(error) = outgoing::write(ResponseWriter, body, trailers, declared).await {
+    if let Err(error) = sent {
         // The message is broken off, so that the client does not take a part for the whole.
         drop(take_writer());
         if !error.is_closed() {
@@ -160,15 +159,19 @@ async fn respond(answer: Answer) {
     }
 }
 
-/// What remains to be sent after the head.
-struct Rest {
-    body: Outgoing,
-    trailers: Option<Box<HeaderMap>>,
-    /// The length that the head declares.
-    declared: Option<u64>,
+/// What remains to be done after the head.
+enum Rest {
+    Body {
+        body: Outgoing,
+        trailers: Option<Box<HeaderMap>>,
+        /// The length that is left of the one that the head declares.
+        declared: Option<u64>,
+    },
+    /// The message has been broken off.
+    Failed(body::Error),
 }
 
-/// Sends the head, with the whole message where the body is empty.
+/// Sends the head, and the whole message where the host takes it at once.
 fn start(answer: Answer) -> Result<Option<Rest>, String> {
     let (status, fields, set_length, body) = match answer {
         Answer::Body { status, content_type, body } => {
@@ -217,8 +220,20 @@ fn start(answer: Answer) -> Result<Option<Rest>, String> {
     let writer = response.body().ok().and_then(Writer::new);
     let writer = writer.ok_or("the host refused a body for the response")?;
     set(response);
+    let mut declared = declared;
+    let mut body = body;
+    if let (Outgoing::Bytes(bytes), None) = (&mut body, &trailers) {
+        let length = bytes.len();
+        if let Err(error) = writer.write_now(bytes) {
+            return Ok(Some(Rest::Failed(error)));
+        }
+        if bytes.is_empty() {
+            return Ok(writer.finish(None).err().map(Rest::Failed));
+        }
+        declared = declared.map(|declared| declared - (length - bytes.len()) as u64);
+    }
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
-    Ok(Some(Rest { body, trailers, declared }))
+    Ok(Some(Rest::Body { body, trailers, declared }))
 }
 
 /// Hands the head to the host.

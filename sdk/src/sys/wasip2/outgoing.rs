@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
-use http_body::{Body, Frame};
+use http_body::Body;
 
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
@@ -185,14 +185,8 @@ pub(super) async fn write(
             trailers
         }
         Outgoing::Stream(mut body) => {
-            let mut trailers = trailers;
-            while let Some(frame) = output.next_frame(body.as_mut()).await {
-                match frame?.into_data() {
-                    Ok(bytes) => output.write(bytes).await?,
-                    Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
-                }
-            }
-            trailers
+            let received = output.stream(body.as_mut()).await?;
+            received.or(trailers)
         }
     };
     output.finish(trailers)
@@ -235,21 +229,41 @@ impl<S: Slot> Output<S> {
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
 
-    /// Fetches the next frame, and flushes what was written if it takes a while.
-    async fn next_frame<B>(&mut self, mut body: Pin<&mut B>) -> Option<Result<Frame<Bytes>, Error>>
+    /// Writes a body piece by piece, flushes what was written where the next piece takes a while, and answers with the
+    /// trailers.
+    async fn stream<B>(&mut self, mut body: Pin<&mut B>) -> Result<Option<Box<HeaderMap>>, Error>
     where
         B: Body<Data = Bytes, Error = Error> + ?Sized,
     {
+        let Self { slot, left } = self;
+        let mut piece = Bytes::new();
+        let mut trailers = None;
         let mut flushed = false;
         poll_fn(|cx| {
-            let frame = body.as_mut().poll_frame(cx);
-            if frame.is_pending() && !flushed {
-                flushed = true;
-                if let Err(error) = self.slot.with(|writer| writer.flush()).and_then(|flushed| flushed) {
-                    return Poll::Ready(Some(Err(error)));
+            loop {
+                if !piece.is_empty() {
+                    let may_block = slot.may_block();
+                    ready!(slot.with(|writer| writer.poll_write(&mut piece, may_block, cx))?)?;
+                    flushed = false;
+                }
+                match body.as_mut().poll_frame(cx) {
+                    Poll::Ready(Some(frame)) => match frame?.into_data() {
+                        Ok(data) => {
+                            left.count(data.len() as u64)?;
+                            piece = data;
+                        }
+                        Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
+                    },
+                    Poll::Ready(None) => return Poll::Ready(Ok(trailers.take())),
+                    Poll::Pending => {
+                        if !flushed {
+                            flushed = true;
+                            slot.with(|writer| writer.flush())??;
+                        }
+                        return Poll::Pending;
+                    }
                 }
             }
-            frame
         })
         .await
     }
