@@ -35,6 +35,7 @@ async fn main() -> ExitCode {
         ("raw hello", true, "raw-hello", None),
         ("raw echo 1 KiB", true, "raw-echo", Some(vec![b'x'; 1024])),
         ("hello", true, "hello", None),
+        ("hello, Request", true, "hello-request", None),
         ("headers", true, "headers", None),
         ("echo 1 KiB", true, "echo", Some(vec![b'x'; 1024])),
         ("echo 64 MiB", false, "echo", Some(vec![b'x'; 64 * 1024 * 1024])),
@@ -61,7 +62,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measure(case: &'static str, example: &str, body: Option<Vec<u8>>) -> Cost {
-    let home = if example.starts_with("raw-") { "tests" } else { "../examples" };
+    let home = if example.contains('-') && example != "fan-out" { "tests" } else { "../examples" };
     let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(home).join(example);
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("content-type", "text/plain").body(Body::from("from upstream")).unwrap())

@@ -1,0 +1,8 @@
+//! Greets like the example `hello`, but asks for all of the request.
+
+use wayside::{Request, http_component};
+
+#[http_component]
+fn handle(_: Request) -> &'static str {
+    "Hello from Wayside!\n"
+}
