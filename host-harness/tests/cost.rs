@@ -8,7 +8,7 @@
 //! figures anew.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
@@ -31,21 +31,21 @@ struct Cost {
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut costs = Vec::new();
-    for (case, steady, example, body) in [
-        ("raw hello", true, "raw-hello", None),
-        ("raw echo 1 KiB", true, "raw-echo", Some(vec![b'x'; 1024])),
-        ("hello", true, "hello", None),
-        ("hello, Request", true, "hello-request", None),
-        ("headers", true, "headers", None),
-        ("echo 1 KiB", true, "echo", Some(vec![b'x'; 1024])),
-        ("echo 64 MiB", false, "echo", Some(vec![b'x'; 64 * 1024 * 1024])),
-        ("json", true, "json", Some(br#"{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}"#.to_vec())),
-        ("stream 1 MiB", false, "stream", None),
-        ("upload 1 KiB", true, "upload", Some(vec![b'x'; 1024])),
-        ("proxy 1 KiB", false, "proxy", Some(vec![b'x'; 1024])),
-        ("fan-out 3", false, "fan-out", None),
+    for (case, steady, dir, body) in [
+        ("raw hello", true, "tests/raw-hello", None),
+        ("raw echo 1 KiB", true, "tests/raw-echo", Some(vec![b'x'; 1024])),
+        ("hello", true, "../examples/hello", None),
+        ("hello, Request", true, "tests/hello-request", None),
+        ("headers", true, "../examples/headers", None),
+        ("echo 1 KiB", true, "../examples/echo", Some(vec![b'x'; 1024])),
+        ("echo 64 MiB", false, "../examples/echo", Some(vec![b'x'; 64 * 1024 * 1024])),
+        ("json", true, "../examples/json", Some(br#"{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}"#.to_vec())),
+        ("stream 1 MiB", false, "../examples/stream", None),
+        ("upload 1 KiB", true, "../examples/upload", Some(vec![b'x'; 1024])),
+        ("proxy 1 KiB", false, "../examples/proxy", Some(vec![b'x'; 1024])),
+        ("fan-out 3", false, "../examples/fan-out", None),
     ] {
-        costs.push(Cost { steady, ..measure(case, example, body).await });
+        costs.push(Cost { steady, ..measure(case, dir, body).await });
     }
     print!("{}", table(&costs));
     let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cost.tsv");
@@ -61,9 +61,8 @@ async fn main() -> ExitCode {
     if dearer.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn measure(case: &'static str, example: &str, body: Option<Vec<u8>>) -> Cost {
-    let home = if example.contains('-') && example != "fan-out" { "tests" } else { "../examples" };
-    let dir: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(home).join(example);
+async fn measure(case: &'static str, dir: &str, body: Option<Vec<u8>>) -> Cost {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("content-type", "text/plain").body(Body::from("from upstream")).unwrap())
     });
