@@ -47,6 +47,11 @@ pub enum World {
         /// The version of the interface, as in `0.3.0`.
         version: String,
     },
+    /// Middleware of WASI 0.3: it exports `wasi:http/handler`, and imports it to call the next one.
+    Middleware {
+        /// The version of the interface that it exports, as in `0.3.0`.
+        version: String,
+    },
     /// No handler.
     Other,
 }
@@ -65,6 +70,7 @@ impl fmt::Display for World {
         match self {
             Self::IncomingHandler { version } => write!(f, "wasi:http/incoming-handler@{version}"),
             Self::Handler { version } => write!(f, "wasi:http/handler@{version}"),
+            Self::Middleware { version } => write!(f, "wasi:http/handler@{version}, as middleware"),
             Self::Other => f.write_str("no HTTP handler"),
         }
     }
@@ -139,22 +145,26 @@ fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
     let ty = compiled.component_type();
-    let imports = ty
+    let imports: Vec<Import> = ty
         .imports(compiled.engine())
         .map(|(name, item)| Import { name: name.to_owned(), provided: provides(name, &item.ty) })
         .collect();
     let exports: Vec<String> = ty.exports(compiled.engine()).map(|(name, _)| name.to_owned()).collect();
-    let world = exports.iter().find_map(|name| world_of(name)).unwrap_or(World::Other);
+    let world = exports.iter().find_map(|name| world_of(name, &imports)).unwrap_or(World::Other);
     Description { path: path.to_owned(), size_bytes, world, imports, exports }
 }
 
-fn world_of(export: &str) -> Option<World> {
+fn world_of(export: &str, imports: &[Import]) -> Option<World> {
     if let Some(version) = export.strip_prefix("wasi:http/incoming-handler@") {
         return Some(World::IncomingHandler { version: version.to_owned() });
     }
-    let version = export.strip_prefix("wasi:http/handler@")?;
-    Some(World::Handler { version: version.to_owned() })
+    let version = export.strip_prefix(HANDLER)?.to_owned();
+    let calls_next = imports.iter().any(|import| import.name.starts_with(HANDLER));
+    Some(if calls_next { World::Middleware { version } } else { World::Handler { version } })
 }
+
+/// What services of WASI 0.3 export, and middleware imports as well.
+const HANDLER: &str = "wasi:http/handler@";
 
 /// The packages of WASI that the harness links, whole: `io` is part of others since 0.3.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];

@@ -3,16 +3,19 @@
 mod busy;
 mod delivery;
 mod state;
+mod upload;
 mod wasip2;
 mod wasip3;
 
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, Response, StatusCode, header};
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use crate::component::{Component, Flat, World};
 use crate::limits::{Busy, Gate, TooLarge, Upload};
-use crate::telemetry::{Recorder, Running};
+use crate::outbound;
+use crate::telemetry::{Recorder, Running, Tracked};
 use crate::{Body, Error};
 
 pub(crate) use state::Settings;
@@ -20,6 +23,8 @@ pub(crate) use state::Settings;
 /// A component, linked and ready to be instantiated for each request.
 pub(crate) struct Guest {
     world: Linked,
+    /// What its failures are reported under.
+    name: Arc<str>,
     settings: Arc<Settings>,
     gate: Gate,
     recorder: Recorder,
@@ -37,8 +42,8 @@ pub(crate) enum Failure {
     Trapped,
     /// It took longer than its limit.
     TimedOut,
-    /// It answered with an error code.
-    ErrorCode(String),
+    /// It answered with an error code, here that of WASI 0.3, which those in front of it understand.
+    ErrorCode(ErrorCode),
     /// The request cannot be shown to a component.
     BadRequest(&'static str),
     /// The body of the request is longer than it may be.
@@ -48,13 +53,18 @@ pub(crate) enum Failure {
 }
 
 impl Guest {
-    pub(crate) fn new(component: &Component, settings: Settings, recorder: Recorder) -> Result<Self, Error> {
+    /// Links an application.
+    pub(crate) fn new(component: &Component, settings: Arc<Settings>, recorder: Recorder) -> Result<Self, Error> {
         let description = component.description();
         let path = description.path.display();
-        let settings = Arc::new(settings);
         let linked = match &description.world {
             World::IncomingHandler { .. } => wasip2::Wasip2::link(component).map(Linked::Wasip2),
-            World::Handler { .. } => wasip3::Wasip3::link(component, Arc::clone(&settings)).map(Linked::Wasip3),
+            World::Handler { .. } => wasip3::Wasip3::link(component, None, Arc::clone(&settings)).map(Linked::Wasip3),
+            World::Middleware { .. } => {
+                return Err(Error::new(format!("`{path}` is middleware: it needs a handler to call")).with_help(
+                    format!("name an application as the target, and put this in front of it: `--middleware {path}`"),
+                ));
+            }
             World::Other => {
                 let exports = match description.exports.as_slice() {
                     [] => "nothing".to_owned(),
@@ -65,24 +75,47 @@ impl Guest {
                 ));
             }
         };
+        Self::of(component, linked, settings, recorder)
+    }
+
+    /// Links middleware with what it calls.
+    pub(crate) fn before(
+        component: &Component,
+        next: Self,
+        settings: Arc<Settings>,
+        recorder: Recorder,
+    ) -> Result<Self, Error> {
+        let linked = wasip3::Wasip3::link(component, Some(next), Arc::clone(&settings)).map(Linked::Wasip3);
+        Self::of(component, linked, settings, recorder)
+    }
+
+    fn of(
+        component: &Component,
+        linked: wasmtime::Result<Linked>,
+        settings: Arc<Settings>,
+        recorder: Recorder,
+    ) -> Result<Self, Error> {
+        let description = component.description();
         let world = linked.map_err(|error| {
             let missing = description.imports.iter().filter(|import| !import.provided);
             let missing: Vec<String> = missing.map(|import| format!("`{}`", import.name)).collect();
-            let error = Error::new(format!("cannot link `{path}`")).with_source(Flat::of(&error));
+            let error =
+                Error::new(format!("cannot link `{}`", description.path.display())).with_source(Flat::of(&error));
             if missing.is_empty() {
                 error.with_help("`wayside inspect` shows what the component imports")
             } else {
                 error.with_help(format!("the harness does not offer {}; remove what imports it", missing.join(", ")))
             }
         })?;
+        let name = description.path.file_stem().unwrap_or_default().to_string_lossy().into();
         let gate = Gate::new(&settings.limits);
-        Ok(Self { world, settings, gate, recorder })
+        Ok(Self { world, name, settings, gate, recorder })
     }
 
     /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
     pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let filled = fill_uri(&mut request);
-        let running = self.recorder.start(&request);
+        let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
         let answer = match filled {
             Ok(()) => self.admit(request, running).await,
@@ -92,16 +125,42 @@ impl Guest {
     }
 
     /// Holds a request to its limits, and gives it to the component.
-    async fn admit(&self, mut request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
-        remove_connection_fields(request.headers_mut());
+    async fn admit(&self, request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
         let (request, upload) = Upload::limit(request, &self.settings.limits)?;
         let running = running.with_turn(self.gate.enter().await?);
-        let answer = match &self.world {
-            Linked::Wasip2(world) => world.handle(&self.settings, request, running).await,
-            Linked::Wasip3(world) => world.handle(request, running).await,
-        };
+        let answer = self.call(request, running).await;
         // Whatever the component made of a body that broke off, this is what was wrong.
         if upload.is_too_large() { Err(Failure::TooLarge) } else { answer }
+    }
+
+    /// Answers a request for the component in front of this one, as part of the request that that one works on.
+    pub(crate) async fn handle_for(
+        &self,
+        mut request: Request<Body>,
+        tracked: Option<Arc<Tracked>>,
+    ) -> Result<Response<Body>, ErrorCode> {
+        let filled = fill_uri(&mut request);
+        let running = match tracked {
+            Some(tracked) => Running::beside(tracked, &self.name),
+            None => self.recorder.start(&request, &self.name),
+        };
+        let answer = match filled {
+            Ok(()) => self.call(request, running).await,
+            Err(reason) => Err(Failure::BadRequest(reason)),
+        };
+        match answer {
+            Ok(response) => Ok(response),
+            Err(Failure::ErrorCode(code)) => Err(code),
+            Err(failure) => Ok(failure.into_response()),
+        }
+    }
+
+    async fn call(&self, mut request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
+        remove_connection_fields(request.headers_mut());
+        match &self.world {
+            Linked::Wasip2(world) => world.handle(&self.settings, request, running).await,
+            Linked::Wasip3(world) => world.handle(request, running).await,
+        }
     }
 }
 
@@ -160,7 +219,7 @@ impl Failure {
         match self {
             Self::Trapped => problem(StatusCode::INTERNAL_SERVER_ERROR, None),
             Self::ErrorCode(code) => {
-                tracing::error!("the component answered with the error code {code}");
+                tracing::error!("the component answered with an error code: {}", outbound::ErrorCode::from(code));
                 problem(StatusCode::INTERNAL_SERVER_ERROR, None)
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),

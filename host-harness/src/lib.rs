@@ -22,6 +22,7 @@
 
 mod body;
 pub mod cargo;
+mod chain;
 mod component;
 mod engine;
 mod error;

@@ -47,6 +47,8 @@ pub enum LogStream {
 pub struct Trap {
     /// The number of the request, counted from 1.
     pub request: u64,
+    /// The name of the component: that of its file, without the ending.
+    pub component: String,
     /// Why, with the component's backtrace where there is one.
     pub reason: String,
 }
@@ -117,8 +119,7 @@ impl Recorder {
     }
 
     /// Gives a request its number, and counts it as running until the guard is dropped.
-    pub(crate) fn start(&self, request: &Request<Body>) -> Running {
-        self.running.send_modify(|running| *running += 1);
+    pub(crate) fn start(&self, request: &Request<Body>, component: &Arc<str>) -> Running {
         let number = {
             let mut records = self.lock();
             records.requests += 1;
@@ -149,7 +150,7 @@ impl Recorder {
             exchange: Mutex::new(exchange),
             recorder: self.clone(),
         };
-        Running { request: number, tracked: Arc::new(tracked), turn: None }
+        Running::beside(Arc::new(tracked), component)
     }
 
     /// What happens from now on.
@@ -260,11 +261,19 @@ pub(crate) struct Took {
 pub(crate) struct Running {
     pub(crate) request: u64,
     pub(crate) tracked: Arc<Tracked>,
+    /// The name of the component.
+    component: Arc<str>,
     /// Others may take this one's place when it is over.
     turn: Option<Turn>,
 }
 
 impl Running {
+    /// Counts a component as running for a request that others may run for, too.
+    pub(crate) fn beside(tracked: Arc<Tracked>, component: &Arc<str>) -> Self {
+        tracked.recorder.running.send_modify(|running| *running += 1);
+        Self { request: tracked.request, tracked, component: Arc::clone(component), turn: None }
+    }
+
     pub(crate) fn with_turn(mut self, turn: Turn) -> Self {
         self.turn = Some(turn);
         self
@@ -281,9 +290,9 @@ impl Running {
 
     pub(crate) fn trapped(&self, reason: String) {
         let recorder = &self.tracked.recorder;
-        tracing::error!(request = self.request, "the component trapped: {reason}");
+        tracing::error!(request = self.request, "the component `{}` trapped: {reason}", self.component);
         self.tracked.lock().trap = Some(reason.clone());
-        let trap = Trap { request: self.request, reason };
+        let trap = Trap { request: self.request, component: self.component.as_ref().to_owned(), reason };
         recorder.tell(|| Event::Trapped(trap.clone()));
         keep(&mut recorder.lock().traps, trap);
     }

@@ -12,8 +12,9 @@ use tokio::net::ToSocketAddrs;
 use tokio::sync::broadcast;
 
 use crate::cargo::{self, Progress};
+use crate::chain;
 use crate::engine::Purpose;
-use crate::guest::{Guest, Settings};
+use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
 use crate::{Body, Call, Component, Description, Error, Event, Limits, LogEntry, Outbound, Server, Trap, Usage};
@@ -154,6 +155,7 @@ impl fmt::Debug for Harness {
 pub struct HarnessBuilder {
     source: Source,
     features: Vec<String>,
+    middleware: Vec<PathBuf>,
     env: Vec<(String, String)>,
     outbound: Outbound,
     limits: Limits,
@@ -176,6 +178,7 @@ impl HarnessBuilder {
         Self {
             source,
             features: Vec::new(),
+            middleware: Vec::new(),
             env: Vec::new(),
             outbound: Outbound::deny(),
             limits: Limits::default(),
@@ -192,6 +195,17 @@ impl HarnessBuilder {
     /// dependency, as `wayside/wasip3`. A component in a file is built already, and awaiting the builder fails.
     pub fn features<F: Into<String>>(mut self, features: impl IntoIterator<Item = F>) -> Self {
         self.features.extend(features.into_iter().map(Into::into));
+        self
+    }
+
+    /// Puts middleware in front of the component, behind that which is there already: the first is the outermost. A path
+    /// names a file, or the directory of a crate, which is built with its default features.
+    ///
+    /// Middleware imports and exports `wasi:http/handler@0.3`. It gets the same environment, outbound calls and limits as
+    /// the component, which can be of WASI 0.2 or 0.3. What they write and take is recorded under the number of the one
+    /// request that they all work on.
+    pub fn middleware(mut self, target: impl Into<PathBuf>) -> Self {
+        self.middleware.push(target.into());
         self
     }
 
@@ -272,6 +286,10 @@ impl IntoFuture for HarnessBuilder {
                 Source::File(path) => cargo::built_already(path, &self.features)?,
             };
             let component = load(component, purpose).await?;
+            let mut middleware = Vec::new();
+            for target in self.middleware {
+                middleware.push(load(cargo::find_or_build(target, &[], self.progress).await?, purpose).await?);
+            }
             let recorder = Recorder::new(self.pass_on_output, self.observer);
             let settings = Settings {
                 env: self.env,
@@ -281,7 +299,7 @@ impl IntoFuture for HarnessBuilder {
                 reuse: self.reuse,
                 concurrency: self.concurrency,
             };
-            let guest = Arc::new(Guest::new(&component, settings, recorder.clone())?);
+            let guest = Arc::new(chain::link(&component, &middleware, settings, &recorder)?);
             let inbound = Inbound::new(move |request| {
                 let guest = Arc::clone(&guest);
                 async move { guest.handle(request).await }

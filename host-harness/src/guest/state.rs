@@ -2,13 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
-
-use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
 use wasmtime::component::ResourceTable;
@@ -17,7 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use crate::body::BodyError;
+use super::upload::Uploads;
 use crate::limits::Meter;
 use crate::outbound::{ErrorCode, Timeouts};
 use crate::telemetry::{LogStream, Running, Took, Tracked};
@@ -63,36 +59,7 @@ struct Hooks {
     outbound: Outbound,
     /// The request at hand, which calls are made for.
     tracked: Option<Arc<Tracked>>,
-    /// Whether the instance ended badly, which the bodies of its outbound requests must not outlive.
-    cut: Arc<AtomicBool>,
-}
-
-/// The body of an outbound request. When its store is dropped it ends as if it were whole, so it is broken off where the
-/// instance that wrote it ended badly.
-struct Upload {
-    body: WasiBody,
-    cut: Arc<AtomicBool>,
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() && self.cut.load(Ordering::Acquire) {
-            return Poll::Ready(Some(Err("the component ended before its request did".into())));
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    uploads: Uploads,
 }
 
 impl State {
@@ -125,7 +92,7 @@ impl State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
-            hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, cut: Arc::default() },
+            hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, uploads: Uploads::default() },
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,
             host_calls: 0,
@@ -143,8 +110,18 @@ impl State {
     }
 
     /// Breaks off what is still being sent, because nobody is left to finish it.
-    pub(crate) fn cut_uploads(&self) {
-        self.hooks.cut.store(true, Ordering::Release);
+    pub(crate) fn cut_uploads(&mut self) {
+        self.hooks.uploads.cut();
+    }
+
+    /// A body that the component sends, which does not outlive it where it ends badly.
+    pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
+        self.hooks.uploads.watch(body)
+    }
+
+    /// The request at hand.
+    pub(crate) fn tracked(&self) -> Option<Arc<Tracked>> {
+        self.hooks.tracked.clone()
     }
 
     /// Whether the engine counts fuel.
@@ -201,7 +178,7 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Transmission,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let mut request = request.map(|body| Body::new(Upload { body, cut: Arc::clone(&self.cut) }));
+        let mut request = request.map(|body| self.uploads.watch(body));
         if let Some(options) = options {
             request.extensions_mut().insert(Timeouts {
                 connect: options.connect_timeout,

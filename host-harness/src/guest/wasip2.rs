@@ -11,6 +11,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use super::busy::Busy;
 use super::delivery::Delivery;
@@ -18,6 +19,7 @@ use super::state::{Settings, State, reason};
 use super::{Failure, delivery};
 use crate::Body;
 use crate::component::Component;
+use crate::outbound;
 use crate::telemetry::Running;
 
 pub(super) struct Wasip2 {
@@ -128,7 +130,7 @@ impl Worker {
         self.instance.left -= 1;
         self.instance.store.data_mut().done();
         if !ended_well {
-            self.instance.store.data().cut_uploads();
+            self.instance.store.data_mut().cut_uploads();
             // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
             let kept: delivery::Kept = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
@@ -156,7 +158,9 @@ async fn call(
     let mut view = store.data_mut().http();
     let request = view.new_incoming_request(scheme, request.map(Body::into_guest))?;
     let out = view.new_response_outparam_from_callback(move |answer| {
-        delivery.answer(answer.map_err(|code| Failure::ErrorCode(code.to_string())));
+        delivery.answer(answer.map_err(|code| {
+            Failure::ErrorCode(ErrorCode::InternalError(Some(outbound::ErrorCode::from(code).to_string())))
+        }));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
 }

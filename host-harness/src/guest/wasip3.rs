@@ -1,6 +1,7 @@
 //! Components of WASI 0.3: an instance for each request, or for several, one after the other or at the same time.
 
 mod flights;
+mod next;
 mod worker;
 
 use std::pin::Pin;
@@ -15,9 +16,9 @@ use tracing::Instrument as _;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::Failure;
 use super::delivery::{Answer, Delivery};
 use super::state::{Settings, State};
+use super::{Failure, Guest};
 use crate::Body;
 use crate::body::BodyError;
 use crate::component::Component;
@@ -50,13 +51,17 @@ struct Job {
 }
 
 impl Wasip3 {
-    pub(super) fn link(component: &Component, settings: Arc<Settings>) -> wasmtime::Result<Self> {
+    /// Links a component, and what it calls if it is middleware.
+    pub(super) fn link(component: &Component, next: Option<Guest>, settings: Arc<Settings>) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.compiled.engine());
         // WASI 0.2 as well, because the standard library of Rust imports it in components of 0.3, too.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        if let Some(next) = next {
+            next::add_to_linker(&mut linker, next)?;
+        }
         let pre = ServicePre::new(linker.instantiate_pre(&component.compiled)?)?;
         Ok(Self(Arc::new(Instances { pre, settings, live: Mutex::default() })))
     }

@@ -91,6 +91,30 @@ fn inspect_speaks_json() {
 }
 
 #[test]
+fn inspect_tells_middleware_from_a_service() {
+    for (name, world) in [
+        ("raw-service", "world    wasi:http/handler@0.3.2\n"),
+        ("raw-middleware", "world    wasi:http/handler@0.3.0, as middleware\n"),
+    ] {
+        let output = run(&["inspect", &format!("host-harness/tests/{name}")]);
+        assert!(stdout(&output).contains(world), "{}", stdout(&output));
+        assert!(!stdout(&output).contains("not offered"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn middleware_stands_in_front_of_what_is_requested() {
+    let middleware = ["--middleware", "host-harness/tests/raw-middleware"];
+    let output = run(&[&["request", "examples/hello"][..], &middleware].concat());
+    assert_eq!(stdout(&output), "Hello from Wayside!\n", "{}", stderr(&output));
+    let stop = ["-H", "x-middleware: stop"];
+    let output = run(&[&["request", "examples/hello"][..], &middleware, &stop].concat());
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let output = run(&["request", "examples/hello", "--middleware", "host-harness/tests/raw-hello"]);
+    assert_message(&output, &["is no middleware", "help: build the middleware for WASI 0.3"]);
+}
+
+#[test]
 fn bindgen_check_passes_on_a_fresh_checkout_and_names_the_fix_elsewhere() {
     let output = run(&["bindgen", "--check"]);
     assert!(output.status.success(), "{}", stderr(&output));

@@ -46,7 +46,7 @@ fn a_request_is_a_line_behind_its_output() {
             "#1 stdout: half",
             "#1 POST /print?a=b 200 in * *s, busy * *s, * MiB",
             "#2 GET /status/404 404 in * *s, busy * *s, * MiB",
-            "#3 error: the component trapped: it reached an `unreachable` instruction*",
+            "#3 error: the component `guests` trapped: it reached an `unreachable` instruction*",
             "#3 GET /trap 500 in * *s, busy * *s, * MiB",
         ],
     );
@@ -102,7 +102,10 @@ fn the_json_log_is_an_object_a_line_with_output_embedded() {
     }
     assert!(find("wasi", 1).iter().any(|call| call["interface"] == "wasi:http/types"), "{text}");
     let [trap] = find("log", 2)[..] else { panic!("one line for the trap in {text}") };
-    assert!(trap["level"] == "error" && trap["message"].as_str().unwrap().contains("the component trapped"), "{trap}");
+    assert!(
+        trap["level"] == "error" && trap["message"].as_str().unwrap().contains("the component `guests` trapped"),
+        "{trap}"
+    );
     assert_eq!(find("request", 2)[0]["status"], 500);
     assert_eq!(stderr(&output), "", "stderr has nothing that the log should have");
 }

@@ -12,6 +12,7 @@ mod help;
 mod lengths;
 mod limits;
 mod log;
+mod middleware;
 mod mock;
 mod outbound;
 mod readme;

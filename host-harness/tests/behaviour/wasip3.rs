@@ -10,7 +10,7 @@ use wayside_harness::{Body, Harness, HarnessBuilder, Limits, Outbound};
 
 use super::fixture::{Wire, eventually, get, post, root};
 
-fn service() -> HarnessBuilder {
+pub(crate) fn service() -> HarnessBuilder {
     Harness::build(root().join("host-harness/tests/raw-service"))
 }
 
@@ -31,13 +31,13 @@ async fn text_of(app: &Harness, path: &str) -> (StatusCode, String) {
 
 /// An upstream that answers each call when it is let go, and tells how many wait.
 #[derive(Clone, Default)]
-struct Gate {
+pub(crate) struct Gate {
     open: Arc<Notify>,
     waiting: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Gate {
-    fn outbound(&self) -> Outbound {
+    pub(crate) fn outbound(&self) -> Outbound {
         let gate = self.clone();
         Outbound::from_fn(move |request| {
             let gate = gate.clone();
@@ -51,7 +51,7 @@ impl Gate {
     }
 
     /// Waits until that many calls wait.
-    async fn holds(&self, calls: usize) {
+    pub(crate) async fn holds(&self, calls: usize) {
         eventually("the calls arrive", || self.waiting.load(std::sync::atomic::Ordering::Acquire) == calls).await;
     }
 }

@@ -55,6 +55,9 @@ fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     for (name, value) in guest.env {
         builder = builder.env(name, value);
     }
+    for target in guest.middleware {
+        builder = builder.middleware(target);
+    }
     Ok(builder)
 }
 

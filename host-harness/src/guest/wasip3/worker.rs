@@ -18,7 +18,6 @@ use crate::Body;
 use crate::guest::Failure;
 use crate::guest::busy::Busy;
 use crate::guest::state::{State, reason};
-use crate::outbound::ErrorCode;
 use crate::telemetry::Running;
 
 pub(super) struct Worker {
@@ -74,7 +73,7 @@ impl Worker {
         let took = State::took(&self.store);
         if let Err(error) = &outcome {
             self.store.data_mut().done();
-            self.store.data().cut_uploads();
+            self.store.data_mut().cut_uploads();
             if let Some(error) = error {
                 let culprit = root_task(&mut self.store);
                 flights.trapped(culprit, &reason(error, &self.store));
@@ -166,7 +165,7 @@ async fn call(
             Ok(())
         }),
         Err(code) => {
-            delivery.answer(Err(Failure::ErrorCode(ErrorCode::from(code).to_string())));
+            delivery.answer(Err(Failure::ErrorCode(code)));
             Ok(())
         }
     }

@@ -42,6 +42,11 @@ pub(crate) struct Guest {
     /// arguments without lists, result
     #[arg(long)]
     pub(crate) trace_wasi: bool,
+
+    /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
+    /// given several times, the outermost first [default: none]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) middleware: Vec<PathBuf>,
 }
 
 fn parse_env(text: &str) -> Result<(String, String), String> {

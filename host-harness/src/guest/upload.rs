@@ -1,0 +1,71 @@
+//! What a component sends to others.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::Shared;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::WasiBody;
+
+use crate::Body;
+use crate::body::{BodyError, asks_host};
+
+/// Completes when an instance has ended badly, and with an error when it has ended well.
+type Cut = Shared<oneshot::Receiver<()>>;
+
+/// The bodies that one instance sends.
+#[derive(Default)]
+pub(super) struct Uploads(Option<(oneshot::Sender<()>, Cut)>);
+
+impl Uploads {
+    /// Watches over a body: when the store of its writer is dropped it ends as if it were whole, so it is broken off where
+    /// the instance that wrote it ended badly.
+    pub(super) fn watch(&mut self, body: WasiBody) -> Body {
+        let (_, cut) = self.0.get_or_insert_with(|| {
+            let (sender, receiver) = oneshot::channel();
+            (sender, receiver.shared())
+        });
+        Body::new(Upload { body, cut: cut.clone() })
+    }
+
+    /// Breaks off all that is not finished.
+    pub(super) fn cut(&mut self) {
+        if let Some((sender, _)) = self.0.take() {
+            // Whoever reads them may have gone.
+            let _ = sender.send(());
+        }
+    }
+}
+
+struct Upload {
+    body: WasiBody,
+    cut: Cut,
+}
+
+impl HttpBody for Upload {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        if handed_through || matches!(polled, Poll::Ready(Some(_))) {
+            return polled.map_err(Into::into);
+        }
+        match this.cut.poll_unpin(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Some(Err("the component ended before its request did".into()))),
+            _ => polled.map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,58 @@
+//! The handler behind a middleware, which the middleware imports as it would import that of any other component.
+
+use std::sync::Arc;
+
+use http::uri::{Authority, Scheme};
+use wasmtime::AsContextMut as _;
+use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime_wasi_http::WasiHttpView as _;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
+use wasmtime_wasi_http::p3::{Request, Response};
+
+use crate::Body;
+use crate::guest::Guest;
+use crate::guest::state::State;
+
+/// Lets components import a guest as `wasi:http/handler`.
+pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime::Result<()> {
+    let next = Arc::new(next);
+    linker.instance("wasi:http/handler@0.3.0")?.func_wrap_concurrent("handle", move |accessor, (request,)| {
+        let next = Arc::clone(&next);
+        Box::pin(async move { Ok((call(accessor, &next, request).await?,)) })
+    })
+}
+
+type Called = Result<Resource<Response>, WasiErrorCode>;
+
+async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Request>) -> wasmtime::Result<Called> {
+    let taken = accessor.with(|mut access| {
+        let tracked = access.data_mut().tracked();
+        let mut request = access.data_mut().http().table.delete(request)?;
+        // What a middleware leaves out of a request that it makes itself.
+        request.scheme.get_or_insert(Scheme::HTTP);
+        request.authority.get_or_insert(Authority::from_static("localhost"));
+        // How the request was received is not told: the next component answers for that.
+        match request.into_http(access.as_context_mut(), std::future::ready(Ok(()))) {
+            Ok((request, _)) => {
+                let state = access.data_mut();
+                wasmtime::error::Ok(Ok((request.map(|body| state.upload(body)), tracked)))
+            }
+            Err(error) => error.downcast().map(Err),
+        }
+    })?;
+    let (request, tracked) = match taken {
+        Ok(taken) => taken,
+        Err(code) => return Ok(Err(code)),
+    };
+    let answer = next.handle_for(request, tracked).await;
+    accessor.with(|mut access| {
+        let view = access.data_mut().http();
+        match answer {
+            Ok(response) => {
+                let (response, _) = Response::from_http(view.hooks, response.map(Body::into_guest));
+                Ok(Ok(view.table.push(response)?))
+            }
+            Err(code) => Ok(Err(code)),
+        }
+    })
+}

@@ -1,0 +1,193 @@
+//! Middleware in front of an application: both ways, streams, trailers, hang-ups and failures.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, StreamBody};
+use wayside_harness::bytes::Bytes;
+use wayside_harness::http::{HeaderMap, Request};
+use wayside_harness::http_body::Frame;
+use wayside_harness::{Body, Component, Harness, HarnessBuilder, World, cargo};
+
+use super::fixture::{eventually, example, get, guests, post, root};
+use super::wasip3::{Gate, service};
+
+/// Middleware that does what the field `x-middleware` of a request says, and otherwise passes everything on.
+fn middleware() -> PathBuf {
+    root().join("host-harness/tests/raw-middleware")
+}
+
+async fn behind_middleware(app: HarnessBuilder) -> Harness {
+    app.middleware(middleware()).await.unwrap()
+}
+
+fn asking(behaviour: &str, mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert("x-middleware", behaviour.parse().unwrap());
+    request
+}
+
+/// The names of the components that trapped.
+fn trapped(app: &Harness) -> Vec<String> {
+    app.traps().into_iter().map(|trap| trap.component).collect()
+}
+
+#[tokio::test]
+async fn an_application_of_either_version_stands_behind_middleware() {
+    for (app, path, text) in
+        [(example("hello"), "/", "Hello from Wayside!\n"), (service(), "/hello", "Hello from WASI 0.3!\n")]
+    {
+        let app = behind_middleware(app).await;
+        for behaviour in ["pass", "copy", "twice"] {
+            let response = app.request(asking(behaviour, get(path))).await;
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.into_body().text().await.unwrap(), text, "{behaviour}");
+        }
+        app.idle().await;
+        assert!(app.traps().is_empty(), "{:?}", app.traps());
+    }
+}
+
+#[tokio::test]
+async fn bodies_and_trailers_pass_both_ways_through_a_chain() {
+    for path in ["/echo", "/copy"] {
+        let app = service().middleware(middleware()).middleware(middleware()).await.unwrap();
+        for behaviour in ["pass", "copy"] {
+            let mut trailers = HeaderMap::new();
+            trailers.insert("x-digest", "abc".parse().unwrap());
+            let frames = [
+                Frame::data(Bytes::from(vec![b'x'; 100_000])),
+                Frame::data(Bytes::from(vec![b'y'; 200_000])),
+                Frame::trailers(trailers.clone()),
+            ];
+            let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>)));
+            let response = app.request(asking(behaviour, post(path, Body::new(body)))).await;
+            let (bytes, echoed) = response.into_body().bytes_and_trailers().await.unwrap();
+            assert_eq!(bytes.len(), 300_000, "{behaviour} {path}");
+            assert!(
+                bytes[..100_000].iter().all(|byte| *byte == b'x') && bytes[100_000..].iter().all(|byte| *byte == b'y')
+            );
+            assert_eq!(echoed, Some(trailers), "{behaviour} {path}");
+        }
+        app.idle().await;
+        assert!(app.traps().is_empty(), "{:?}", app.traps());
+    }
+}
+
+#[tokio::test]
+async fn a_chain_works_on_one_request() {
+    let app = behind_middleware(service()).await;
+    for _ in 0..2 {
+        assert_eq!(app.request(get("/hello")).await.into_body().bytes().await.unwrap(), "Hello from WASI 0.3!\n");
+        app.idle().await;
+    }
+    assert_eq!((app.requests(), app.instances()), (2, 4));
+    let numbers: Vec<_> = app.usage().into_iter().map(|usage| usage.request).collect();
+    assert_eq!(numbers, [1, 1, 2, 2]);
+}
+
+#[tokio::test]
+async fn middleware_may_answer_itself() {
+    let app = behind_middleware(service()).await;
+    let response = app.request(asking("stop", get("/hello"))).await;
+    assert_eq!(response.status(), 403);
+    assert_eq!(response.into_body().bytes().await.unwrap(), "");
+    assert_eq!(app.instances(), 1);
+}
+
+#[tokio::test]
+async fn a_trap_in_middleware_is_500_and_names_it() {
+    for behaviour in ["panic", "panic-after"] {
+        let app = behind_middleware(service()).await;
+        assert_eq!(app.request(asking(behaviour, get("/hello"))).await.status(), 500);
+        app.idle().await;
+        assert_eq!(trapped(&app), ["raw_middleware"]);
+    }
+}
+
+#[tokio::test]
+async fn a_trap_in_the_application_is_500_to_its_middleware() {
+    for behaviour in ["pass", "copy"] {
+        let app = behind_middleware(service()).await;
+        assert_eq!(app.request(asking(behaviour, get("/panic"))).await.status(), 500);
+        app.idle().await;
+        assert_eq!(trapped(&app), ["raw_service"]);
+    }
+}
+
+#[tokio::test]
+async fn an_error_code_of_the_application_reaches_its_middleware_as_one() {
+    let app = behind_middleware(service()).await;
+    // The middleware answers with it, and that is 500.
+    assert_eq!(app.request(asking("copy", get("/code"))).await.status(), 500);
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn a_response_that_breaks_off_breaks_off_behind_middleware_too() {
+    for behaviour in ["pass", "copy"] {
+        let app = behind_middleware(service()).await;
+        let response = app.request(asking(behaviour, get("/panic-after-head"))).await;
+        assert_eq!(response.status(), 200);
+        assert!(response.into_body().bytes().await.is_err(), "{behaviour}: a cut body passes for whole");
+    }
+}
+
+#[tokio::test]
+async fn a_request_body_that_middleware_does_not_finish_is_no_whole_one() {
+    let app = behind_middleware(guests()).await;
+    let response = app.request(asking("panic-in-body", post("/whole", "anything"))).await;
+    let _ = response.into_body().bytes().await;
+    app.idle().await;
+    assert!(app.log_text().contains("the body broke off"), "{}", app.log_text());
+}
+
+#[tokio::test]
+async fn a_hang_up_reaches_the_application() {
+    for behaviour in ["pass", "copy"] {
+        let app = behind_middleware(service()).await;
+        let mut body = app.request(asking(behaviour, get("/endless"))).await.into_body();
+        body.frame().await.unwrap().unwrap();
+        drop(body);
+        eventually("the application is told", || app.log_text().contains("the writer was told")).await;
+        app.idle().await;
+        assert!(app.traps().is_empty(), "{:?}", app.traps());
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_before_the_head_reaches_the_application() {
+    let gate = Gate::default();
+    let app = Arc::new(behind_middleware(service().outbound(gate.outbound())).await);
+    let request = tokio::spawn({
+        let app = Arc::clone(&app);
+        async move { app.request(get("/call/never")).await }
+    });
+    gate.holds(1).await;
+    request.abort();
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn what_is_no_middleware_is_refused_with_the_reason() {
+    let dir = |name: &str| root().join("host-harness/tests").join(name);
+    for (target, reason, help) in [
+        (dir("raw-service"), "answers all requests itself", "name it as the target"),
+        (dir("raw-hello"), "a handler of WASI 0.2.6", "build the middleware for WASI 0.3"),
+    ] {
+        let error = service().middleware(target).await.unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.help().unwrap().contains(help), "{:?}", error.help());
+    }
+    let error = Harness::build(middleware()).await.unwrap_err();
+    assert!(error.to_string().contains("is middleware: it needs a handler to call"), "{error}");
+    assert!(error.help().unwrap().contains("--middleware "), "{:?}", error.help());
+}
+
+#[tokio::test]
+async fn middleware_is_told_from_a_service() {
+    let path = cargo::build_once(&middleware(), &[], cargo::Progress::Hidden).await.unwrap();
+    let component = Component::load(path).unwrap();
+    assert_eq!(component.description().world, World::Middleware { version: "0.3.0".to_owned() });
+    assert!(component.description().imports.iter().all(|import| import.provided), "{:?}", component.description());
+}
