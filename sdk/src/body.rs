@@ -84,6 +84,14 @@ pub(crate) enum Outgoing {
 
 impl Body {
     /// Makes a body without a byte.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::Body;
+    ///
+    /// assert!(wayside::http_body::Body::is_end_stream(&Body::empty()));
+    /// ```
     #[must_use]
     pub const fn empty() -> Self {
         Self { data: Data::Empty, trailers: None, of_response: false }
@@ -114,6 +122,20 @@ impl Body {
     }
 
     /// Makes a body from any other implementation of [`http_body::Body`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::Body;
+    ///
+    /// /// Takes the response of any other framework, whose body is of another type.
+    /// fn convert<B>(response: wayside::http::Response<B>) -> wayside::Response
+    /// where
+    ///     B: wayside::http_body::Body<Data = wayside::Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+    /// {
+    ///     response.map(Body::from_http_body)
+    /// }
+    /// ```
     pub fn from_http_body<B>(body: B) -> Self
     where
         B: HttpBody + Send + 'static,
@@ -155,6 +177,19 @@ impl Body {
     /// Adds trailers, the fields that follow the data (RFC 9110, section 6.5).
     ///
     /// HTTP/1.1 servers may pass on only those that the `Trailer` field of the head announces.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::{Body, HeaderMap, HeaderValue};
+    ///
+    /// let mut trailers = HeaderMap::new();
+    /// trailers.insert("x-checksum", HeaderValue::from_static("9a0364b9"));
+    /// let mut body = Body::from("hello").with_trailers(trailers.clone());
+    /// assert_eq!(body.trailers().await?, Some(trailers));
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
         self.trailers = Some(Box::new(trailers));
@@ -165,6 +200,17 @@ impl Body {
     ///
     /// The failure is an [`Error`] of which [`is_too_large`](Error::is_too_large) is true, which becomes the status 413
     /// when a handler returns it. A body whose length is known fails before the first byte is read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// let error = Body::from("a long text").limited(4).bytes().await.unwrap_err();
+    /// assert!(error.is_too_large());
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     #[must_use]
     pub fn limited(self, limit: u64) -> Self {
         if self.size_hint().upper().is_some_and(|upper| upper <= limit) {
@@ -179,6 +225,18 @@ impl Body {
     /// # Errors
     ///
     /// Fails if the body breaks off, exceeds a limit, or its source fails. After an error, `None` follows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// let mut body = Body::from("hello");
+    /// assert_eq!(body.next_chunk().await.transpose()?.unwrap(), "hello");
+    /// assert!(body.next_chunk().await.is_none());
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     pub async fn next_chunk(&mut self) -> Option<Result<Bytes, Error>> {
         poll_fn(|cx| self.poll_data(cx)).await
     }
@@ -188,6 +246,16 @@ impl Body {
     /// # Errors
     ///
     /// Fails if the body breaks off before its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// assert_eq!(Body::from("hello").trailers().await?, None);
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     pub async fn trailers(&mut self) -> Result<Option<HeaderMap>, Error> {
         while let Some(chunk) = self.next_chunk().await {
             chunk?;
@@ -205,6 +273,16 @@ impl Body {
     /// # Errors
     ///
     /// Fails if the body breaks off, exceeds a limit, or its source fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// assert_eq!(Body::from("hello").limited(1024).bytes().await?, "hello");
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         if let Data::Bytes(bytes) = self.data {
             return Ok(bytes);
@@ -231,6 +309,17 @@ impl Body {
     /// # Errors
     ///
     /// Fails like [`bytes`](Body::bytes), and if the body is not UTF-8.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::Body;
+    ///
+    /// assert_eq!(Body::from("hello").text().await?, "hello");
+    /// assert!(Body::from(vec![0xff]).text().await.unwrap_err().is_decode());
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     pub async fn text(self) -> Result<String, Error> {
         let of_response = self.of_response;
         String::from_utf8(self.bytes().await?.into()).map_err(|error| Error::utf8(error).of_response(of_response))

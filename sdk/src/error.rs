@@ -43,17 +43,47 @@ struct Inner {
 
 impl Error {
     /// Makes an error with a status and a sentence that the client may read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::{Error, IntoResponse, StatusCode};
+    ///
+    /// let response = Error::new(StatusCode::NOT_FOUND, "there is no user 7").into_response();
+    /// assert_eq!(response.status(), 404);
+    /// assert_eq!(response.headers()["content-type"], "application/problem+json");
+    /// ```
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { inner: Box::new(Inner { status, detail: Some(detail.into()), source: None }) }
     }
 
     /// Makes an error with a status, whose name is all that the client gets.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::{Error, StatusCode};
+    ///
+    /// let error = Error::from_status(StatusCode::FORBIDDEN);
+    /// assert_eq!(error.detail(), None);
+    /// ```
     #[must_use]
     pub fn from_status(status: StatusCode) -> Self {
         Self { inner: Box::new(Inner { status, detail: None, source: None }) }
     }
 
     /// Sets the source: what the operator should know and the client should not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::{Error, StatusCode};
+    ///
+    /// fn parse(text: &str) -> Result<u32, Error> {
+    ///     text.parse::<u32>().map_err(|error| Error::new(StatusCode::BAD_REQUEST, "n is no number").with_source(error))
+    /// }
+    /// assert_eq!(parse("seven").unwrap_err().status(), 400);
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into());
@@ -68,6 +98,15 @@ impl Error {
     }
 
     /// Sets another status.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::{Error, StatusCode};
+    ///
+    /// let error = "seven".parse::<u32>().map_err(|error| Error::from(error).with_status(StatusCode::BAD_REQUEST));
+    /// assert_eq!(error.unwrap_err().status(), 400);
+    /// ```
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.inner.status = status;

@@ -80,6 +80,16 @@ pub trait FromRequest: Sized {
 }
 
 /// A request as it arrived: each part is fetched from the host only when it is asked for.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{Method, Request, test};
+///
+/// let request = test::incoming(Request::post("http://example.org/things?q=1").body("").unwrap());
+/// assert_eq!(request.method().unwrap(), Method::POST);
+/// assert_eq!(request.uri().unwrap().query(), Some("q=1"));
+/// ```
 pub struct IncomingRequest {
     request: <Here as World>::IncomingRequest,
     body_limit: u64,

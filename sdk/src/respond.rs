@@ -132,6 +132,15 @@ into_answer! {
 }
 
 /// A page: text sent as `text/html; charset=utf-8`.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{Html, IntoResponse};
+///
+/// let response = Html("<!doctype html><title>Hello</title>").into_response();
+/// assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Html<T>(pub T);
 

@@ -52,6 +52,19 @@ impl Sse {
     }
 
     /// Makes a response of a stream of events, with a comment after each silence of the given length, or none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    /// use futures_util::stream;
+    /// use wayside::sse::{Event, Sse};
+    ///
+    /// let events = stream::iter([Ok::<_, Infallible>(Event::new("hello"))]);
+    /// let answer = Sse::with_keep_alive(events, Some(Duration::from_secs(60)));
+    /// # let _: Sse = answer;
+    /// ```
     pub fn with_keep_alive<S, E>(events: S, silence: Option<Duration>) -> Self
     where
         S: Stream<Item = Result<Event, E>> + Send + 'static,
@@ -72,6 +85,16 @@ impl IntoResponse for Sse {
 }
 
 /// One event.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::sse::Event;
+///
+/// let event = Event::new("two\nlines").kind("note").id("7").retry(Duration::from_secs(2));
+/// # let _: Event = event;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     lines: String,

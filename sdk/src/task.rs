@@ -78,6 +78,17 @@ pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// A spawned future; awaiting it yields what the future yields.
+///
+/// # Examples
+///
+/// ```
+/// # wayside::test::block_on(async {
+/// let answer = wayside::spawn(async { "computed beside" });
+/// let forgotten = wayside::spawn(async { "never computed" });
+/// drop(forgotten);
+/// assert_eq!(answer.await, "computed beside");
+/// # });
+/// ```
 #[must_use = "dropping a task cancels it; call `detach` to let it run"]
 pub struct Task<T> {
     state: Arc<State<T>>,
@@ -103,6 +114,14 @@ impl<T> Default for TaskResult<T> {
 
 impl<T> Task<T> {
     /// Lets the future run to its end, or to that of the exchange, whatever happens to this handle.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// wayside::spawn(async { println!("on its own") }).detach();
+    /// # });
+    /// ```
     pub fn detach(mut self) {
         self.detached = true;
     }

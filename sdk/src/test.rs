@@ -40,6 +40,19 @@ pub use mock::{Call, Mock};
 /// # Panics
 ///
 /// Panics if the future panics.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::{test, time};
+///
+/// let answer = test::block_on(async {
+///     time::sleep(Duration::from_millis(1)).await;
+///     "done"
+/// });
+/// assert_eq!(answer, "done");
+/// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let output = task::block_on(future);
     task::end();
@@ -81,6 +94,16 @@ where
 /// Answers the outbound calls of this thread, until the returned guard is dropped.
 ///
 /// Without it every outbound call fails. Guards nest: the newest answers.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{Request, StatusCode, client, test};
+///
+/// let _upstream = test::outbound(async |_: Request| (StatusCode::IM_A_TEAPOT, "short and stout"));
+/// let response = test::block_on(client::get("http://tea.example/")).unwrap();
+/// assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+/// ```
 pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
     Outbound { previous: sys::set_outbound(Some(Rc::new(upstream))) }
 }

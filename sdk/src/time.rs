@@ -72,6 +72,17 @@ pub async fn timeout<F: Future>(span: Duration, future: F) -> Result<F::Output, 
 }
 
 /// A future took longer than its limit.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::{test, time};
+///
+/// let _paused = test::pause();
+/// let late = test::block_on(time::timeout(Duration::from_millis(20), std::future::pending::<()>()));
+/// assert_eq!(late.unwrap_err().to_string(), "not done within 20 ms");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Elapsed {
     span: Duration,

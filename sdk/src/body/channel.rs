@@ -16,6 +16,22 @@ use super::Error;
 /// Such a body ends well only with [`finish`](Sender::finish) or
 /// [`finish_with_trailers`](Sender::finish_with_trailers). Dropping the sender breaks the message off, so that the peer
 /// never takes a part for the whole.
+///
+/// # Examples
+///
+/// ```
+/// # wayside::test::block_on(async {
+/// use wayside::Body;
+///
+/// let (mut sender, body) = Body::channel();
+/// wayside::spawn(async move {
+///     // The client sees this piece, and that there was to be more.
+///     let _ = sender.send("a part").await;
+/// })
+/// .detach();
+/// assert!(body.text().await.unwrap_err().is_incomplete());
+/// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Sender {
     shared: Arc<Mutex<Shared>>,
@@ -52,6 +68,23 @@ impl Sender {
     /// # Errors
     ///
     /// Fails with [`Error::is_closed`] when nobody reads the body any more, as when the client went away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::body::{Error, Sender};
+    ///
+    /// /// Sends until nobody reads any more, which is no failure.
+    /// async fn count(mut sender: Sender) -> Result<(), Error> {
+    ///     for number in 0.. {
+    ///         match sender.send(format!("{number}\n")).await {
+    ///             Err(error) if error.is_closed() => break,
+    ///             sent => sent?,
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn send(&mut self, chunk: impl Into<Bytes>) -> Result<(), Error> {
         let mut chunk = Some(chunk.into());
         poll_fn(|cx| {
@@ -76,6 +109,20 @@ impl Sender {
     }
 
     /// Ends the body with trailers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::{Body, HeaderMap, HeaderValue};
+    ///
+    /// let (sender, mut body) = Body::channel();
+    /// let mut trailers = HeaderMap::new();
+    /// trailers.insert("x-checksum", HeaderValue::from_static("0"));
+    /// sender.finish_with_trailers(trailers);
+    /// assert_eq!(body.trailers().await?.unwrap()["x-checksum"], "0");
+    /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+    /// ```
     pub fn finish_with_trailers(self, trailers: HeaderMap) {
         self.end(End::Finished(Some(trailers)));
     }

@@ -7,6 +7,18 @@ use std::{fmt, str};
 /// A failure to read or write a body.
 ///
 /// Ask the predicates for the cause; [`source`](StdError::source) has what lies below it.
+///
+/// # Examples
+///
+/// ```
+/// # wayside::test::block_on(async {
+/// use wayside::Body;
+///
+/// let error = Body::from("hello").limited(2).text().await.unwrap_err();
+/// assert!(error.is_too_large() && !error.is_incomplete());
+/// assert_eq!(error.to_string(), "the body is longer than its limit of 2 bytes");
+/// # Ok::<(), wayside::body::Error>(()) }).unwrap();
+/// ```
 pub struct Error {
     // Boxed, because the results of reading and writing are moved at every piece and are rarely errors.
     inner: Box<Inner>,

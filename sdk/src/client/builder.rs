@@ -38,6 +38,20 @@ pub struct Client {
 }
 
 /// Makes a [`Client`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::client::Client;
+///
+/// let client = Client::builder()
+///     .timeout(Duration::from_secs(10))
+///     .connect_timeout(Duration::from_secs(2))
+///     .redirects(3)
+///     .build();
+/// # let _: Client = client;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "call `build` to get the client"]
 pub struct ClientBuilder {
@@ -64,6 +78,17 @@ impl Client {
     }
 
     /// Starts a request. A URL that is none is reported when the request is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::client::{Client, Error};
+    /// use wayside::{Method, Response};
+    ///
+    /// async fn purge(url: &str) -> Result<Response, Error> {
+    ///     Client::new().request(Method::from_bytes(b"PURGE").unwrap(), url).send().await
+    /// }
+    /// ```
     pub fn request<U>(&self, method: Method, url: U) -> RequestBuilder
     where
         U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
@@ -82,6 +107,17 @@ impl Client {
     }
 
     /// Starts a POST request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::client::{Client, Error};
+    /// use wayside::Response;
+    ///
+    /// async fn note(text: String) -> Result<Response, Error> {
+    ///     Client::new().post("https://api.example.org/notes").body(text).send().await
+    /// }
+    /// ```
     pub fn post<U>(&self, url: U) -> RequestBuilder
     where
         U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
@@ -110,6 +146,18 @@ impl Client {
     /// # Errors
     ///
     /// Fails like [`RequestBuilder::send`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::client::Client;
+    /// use wayside::{Error, Request, Response};
+    ///
+    /// async fn replace() -> Result<Response, Error> {
+    ///     let request = Request::patch("https://api.example.org/things/7").body("a thing")?;
+    ///     Ok(Client::new().execute(request).await?)
+    /// }
+    /// ```
     pub fn execute<B: Into<Body>>(&self, request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
         let request = Box::new(request.map(Into::into));
         async move { self.run(request, self.timeouts.total).await.map(|response| *response) }
@@ -168,6 +216,17 @@ impl ClientBuilder {
     }
 
     /// Lets an exchange take as long as it takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wayside::client::Client;
+    ///
+    /// // A download may take as long as it takes, but not stand still.
+    /// let client = Client::builder().no_timeout().between_bytes_timeout(Duration::from_secs(10)).build();
+    /// # let _: Client = client;
+    /// ```
     pub fn no_timeout(mut self) -> Self {
         self.client.timeouts.total = None;
         self
@@ -209,6 +268,17 @@ impl ClientBuilder {
     }
 
     /// Sends a field with each request that does not set it itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::client::Client;
+    /// use wayside::{HeaderName, HeaderValue};
+    ///
+    /// let name = HeaderName::from_static("user-agent");
+    /// let client = Client::builder().default_header(name, HeaderValue::from_static("wayside-app/1.0")).build();
+    /// # let _: Client = client;
+    /// ```
     pub fn default_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.client.headers.append(name, value);
         self

@@ -9,6 +9,22 @@ use http::{Method, Uri};
 ///
 /// Where a request was made, its text names the method and the URL, without credentials. Ask the predicates for the cause, and
 /// [`source`](StdError::source) for what lies below.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{Error, Response, StatusCode, client};
+///
+/// async fn handle() -> Result<Response, Error> {
+///     match client::get("https://api.example.org/").await {
+///         Err(error) if error.is_timeout() || error.is_connect() => {
+///             Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "come back later").with_source(error))
+///         }
+///         // Any other becomes a 502 with `?`.
+///         response => Ok(response?),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Error {
     // Boxed to keep `Result<Response, Error>` no larger than a response.

@@ -9,6 +9,24 @@ use super::{Client, Error, Kind};
 use crate::{Body, Request, Response};
 
 /// A request in the making; what is wrong with it is reported when it is sent.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::Response;
+/// use wayside::client::{Client, Error};
+///
+/// async fn search() -> Result<Response, Error> {
+///     Client::new()
+///         .get("https://api.example.org/search?q=wit")
+///         .header("accept", "application/json")
+///         .bearer_auth("secret")
+///         .timeout(Duration::from_secs(5))
+///         .send()
+///         .await
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "call `send` to send the request"]
 pub struct RequestBuilder {
@@ -59,6 +77,16 @@ impl RequestBuilder {
     }
 
     /// Sets fields, in the place of others of the same names.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::client::{Client, Error};
+    /// # use wayside::HeaderMap;
+    /// # async fn ask(headers: HeaderMap) -> Result<wayside::Response, Error> {
+    /// Client::new().get("https://api.example.org/").headers(headers).send().await
+    /// # }
+    /// ```
     pub fn headers(self, headers: HeaderMap) -> Self {
         self.change(|request| {
             request.headers_mut().extend(headers);
@@ -73,12 +101,31 @@ impl RequestBuilder {
     }
 
     /// Sets the `authorization` field to a name and a password (RFC 7617).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::client::{Client, Error};
+    /// # async fn ask() -> Result<wayside::Response, Error> {
+    /// Client::new().get("https://api.example.org/").basic_auth("Ada", "secret").send().await
+    /// # }
+    /// ```
     pub fn basic_auth(self, name: impl AsRef<str>, password: impl AsRef<str>) -> Self {
         let value = format!("Basic {}", base64(format!("{}:{}", name.as_ref(), password.as_ref()).as_bytes()));
         self.change(|request| set_authorization(request, &value))
     }
 
     /// Adds to the query of the URL. Needs the feature `form`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::client::{Client, Error};
+    /// # async fn ask() -> Result<wayside::Response, Error> {
+    /// // https://api.example.org/search?lang=en&q=two+words
+    /// Client::new().get("https://api.example.org/search?lang=en").query(&[("q", "two words")]).send().await
+    /// # }
+    /// ```
     #[cfg(feature = "form")]
     pub fn query<T: serde::Serialize + ?Sized>(self, query: &T) -> Self {
         self.change(|request| {
@@ -107,6 +154,15 @@ impl RequestBuilder {
     }
 
     /// Sets the body to a JSON document, and the media type with it. Needs the feature `json`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::client::{Client, Error};
+    /// # async fn ask() -> Result<wayside::Response, Error> {
+    /// Client::new().post("https://api.example.org/numbers").json(&[1, 2, 3]).send().await
+    /// # }
+    /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize + ?Sized>(self, document: &T) -> Self {
         self.change(|request| {
@@ -117,6 +173,15 @@ impl RequestBuilder {
     }
 
     /// Sets the body to a form, `application/x-www-form-urlencoded`, and the media type with it. Needs the feature `form`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::client::{Client, Error};
+    /// # async fn ask() -> Result<wayside::Response, Error> {
+    /// Client::new().post("https://api.example.org/login").form(&[("name", "Ada")]).send().await
+    /// # }
+    /// ```
     #[cfg(feature = "form")]
     pub fn form<T: serde::Serialize + ?Sized>(self, form: &T) -> Self {
         self.change(|request| {

@@ -4,6 +4,17 @@ use super::{Error, Kind};
 use crate::Response;
 
 /// Turns responses with an error status into errors.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::client::{self, ResponseExt as _};
+///
+/// async fn handle() -> Result<String, wayside::Error> {
+///     let response = client::get("https://api.example.org/").await?.error_for_status()?;
+///     Ok(response.into_body().text().await?)
+/// }
+/// ```
 pub trait ResponseExt: Sized {
     /// Fails with [`Error::is_status`] if the status is 4xx or 5xx.
     ///

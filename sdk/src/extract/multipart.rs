@@ -109,6 +109,21 @@ impl Part {
     /// # Errors
     ///
     /// Fails like [`next_chunk`](Part::next_chunk), and with 413 if it is longer than the limit for bodies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use wayside::{Error, extract::Multipart};
+    /// /// The first file of a form, with the name that the client gives it.
+    /// async fn first_file(mut form: Multipart) -> Result<Option<(String, wayside::Bytes)>, Error> {
+    ///     while let Some(part) = form.next_part().await? {
+    ///         if let Some(name) = part.file_name().map(str::to_owned) {
+    ///             return Ok(Some((name, part.bytes().await?)));
+    ///         }
+    ///     }
+    ///     Ok(None)
+    /// }
+    /// ```
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next_chunk().await? {

@@ -25,6 +25,18 @@ pub fn pause() -> Pause {
 }
 
 /// Moves the clock that [`pause`] stopped; does nothing to one that runs.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use wayside::{test, time};
+///
+/// let _paused = test::pause();
+/// let nap = time::sleep(Duration::from_secs(3600));
+/// test::advance(Duration::from_secs(3600));
+/// test::block_on(nap);
+/// ```
 pub fn advance(span: Duration) {
     timer::advance(span);
 }

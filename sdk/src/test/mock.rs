@@ -61,6 +61,17 @@ impl std::fmt::Debug for Mock {
 }
 
 /// A call that a [`Mock`] expects. What is not set fits everything.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::Method;
+/// use wayside::test::{Call, Mock};
+///
+/// let call = Call::new(Method::DELETE, "http://api.example/users/7").header("authorization", "Bearer secret");
+/// let mock = Mock::new().reply(call, |_| "gone").reply(Call::any(), |request| request.uri().to_string());
+/// # let _: Mock = mock;
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     method: Option<Method>,
