@@ -1,5 +1,6 @@
-//! The table of rules beside these tests.
+//! What the documents say of the tests and of what is built.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::fixture::root;
@@ -14,4 +15,30 @@ fn every_test_that_the_table_of_rules_names_exists() {
         let source = fs::read_to_string(dir.join(file).with_extension("rs")).unwrap();
         assert!(source.contains(&format!("fn {test}(")), "there is no test `{file}::{test}`");
     }
+}
+
+#[test]
+fn every_crate_that_the_page_of_the_sdk_names_is_built_into_a_component() {
+    let page = fs::read_to_string(root().join("sdk/src/lib.md")).unwrap();
+    let (_, table) = page.split_once("# Other crates").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split(" |").next());
+    // Words in code are crates, but for those in brackets.
+    let outside = rows.flat_map(|row| row.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)));
+    let named: BTreeSet<&str> = outside.flat_map(|text| text.split('`').skip(1).step_by(2)).collect();
+    assert!(named.len() > 14, "{named:?}");
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec().unwrap();
+    let component = |package: &&cargo_metadata::Package| {
+        package.name.as_str() == "wayside"
+            || package.targets.iter().any(|target| target.crate_types.contains(&cargo_metadata::CrateType::CDyLib))
+    };
+    let built: BTreeSet<&str> = metadata
+        .packages
+        .iter()
+        .filter(component)
+        .flat_map(|package| &package.dependencies)
+        .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+        .collect();
+    let missing: Vec<_> = named.difference(&built).collect();
+    assert!(missing.is_empty(), "{missing:?} are in no component");
 }
