@@ -1,10 +1,12 @@
 //! Outbound calls: who answers what a component sends.
 
+mod address;
 mod cassette;
 mod difference;
 mod document;
 mod ending;
 mod error_code;
+mod learn;
 pub mod mock;
 mod network;
 mod policy;
@@ -23,6 +25,8 @@ use tower_service::Service;
 
 use crate::{Body, Error};
 use mock::Mock;
+use network::Network;
+use policy::Policy;
 
 pub use cassette::Redaction;
 pub use policy::Rule;
@@ -62,15 +66,38 @@ impl Outbound {
     /// A denied call fails inside the component; the host's log says which rule would have allowed it.
     #[must_use]
     pub fn allow(rules: impl IntoIterator<Item = Rule>) -> Self {
-        let rules: Vec<Rule> = rules.into_iter().collect();
-        let network = network::Network::new();
-        Self::from_handler(move |request| match policy::check(&rules, request.uri()) {
+        let policy = Policy::new(rules);
+        let network = Network::new(Some(policy.clone()));
+        Self::from_handler(move |request| match policy.check(request.uri()) {
             Ok(()) => Box::pin(network.clone().send(request)),
             Err(denied) => {
                 tracing::warn!("{denied}");
                 Box::pin(ready(Err(ErrorCode::HttpRequestDenied)))
             }
         })
+    }
+
+    /// Sends every call over the network, to whatever address.
+    ///
+    /// A component can then reach all that this machine can, its own services included: for components that are trusted,
+    /// and for [`learn`](Self::learn).
+    #[must_use]
+    pub fn allow_all() -> Self {
+        let network = Network::new(None);
+        Self::from_handler(move |request| Box::pin(network.clone().send(request)))
+    }
+
+    /// Passes calls on to another service, and writes down the rules that would have allowed them, one a line, each for one
+    /// server, sorted.
+    ///
+    /// The file is begun anew, and replaced as a whole with every rule that comes in addition. What [`Rule`] reads is what
+    /// stands there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn learn(path: impl AsRef<Path>, inner: impl Into<Self>) -> Result<Self, Error> {
+        learn::learn(path.as_ref(), inner.into())
     }
 
     /// Makes a mock that expects nothing yet: [`Mock::reply`] adds what it expects and answers.

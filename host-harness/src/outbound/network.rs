@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{fmt, vec};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -20,6 +20,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
 
+use super::policy::{Addresses, Policy, denied};
 use super::{ErrorCode, Timeouts};
 use crate::Body;
 use crate::body::BodyError;
@@ -35,15 +36,13 @@ pub(super) struct Network {
 }
 
 impl Network {
-    pub(super) fn new() -> Self {
-        let mut http = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
-        http.enforce_http(false);
-        http.set_nodelay(true);
+    /// Connects to servers only at the addresses at which the policy lets them be; without one, at every address.
+    pub(super) fn new(policy: Option<Policy>) -> Self {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(http);
+            .wrap_connector(Guarded { policy });
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connector(https));
         Self { client }
     }
@@ -85,6 +84,9 @@ fn code(error: &hyper_util::client::legacy::Error) -> ErrorCode {
         }
         if let Some(error) = error.downcast_ref::<LookupFailed>() {
             return ErrorCode::DnsError { rcode: Some(error.0.to_string()), info_code: None };
+        }
+        if error.is::<Prohibited>() {
+            return ErrorCode::DestinationIpProhibited;
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             return hyper_code(error);
@@ -143,11 +145,11 @@ fn io_code(error: &io::Error) -> Option<ErrorCode> {
 
 /// Connects within a time that includes the TLS handshake.
 #[derive(Clone)]
-struct Connector(HttpsConnector<HttpConnector<Resolver>>);
+struct Connector(HttpsConnector<Guarded>);
 
-type Connection = <HttpsConnector<HttpConnector<Resolver>> as Service<http::Uri>>::Response;
+type Connection = <HttpsConnector<Guarded> as Service<Uri>>::Response;
 
-impl Service<http::Uri> for Connector {
+impl Service<Uri> for Connector {
     type Response = Connection;
     type Error = BodyError;
     type Future = Pin<Box<dyn Future<Output = Result<Connection, BodyError>> + Send>>;
@@ -156,7 +158,7 @@ impl Service<http::Uri> for Connector {
         self.0.poll_ready(cx)
     }
 
-    fn call(&mut self, uri: http::Uri) -> Self::Future {
+    fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.0.call(uri);
         Box::pin(async move { timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(Box::new(ConnectTimeout))) })
     }
@@ -173,9 +175,41 @@ impl fmt::Display for ConnectTimeout {
 
 impl StdError for ConnectTimeout {}
 
-/// The system's resolver, whose failures can be told from others.
+/// Connects to a server at one of the addresses at which it may be.
+///
+/// They are picked from the answer of the resolver that is then connected to: a second look-up could answer otherwise.
 #[derive(Clone)]
-struct Resolver(GaiResolver);
+struct Guarded {
+    policy: Option<Policy>,
+}
+
+type Plain = <HttpConnector<Resolver> as Service<Uri>>::Response;
+
+impl Service<Uri> for Guarded {
+    type Response = Plain;
+    type Error = BodyError;
+    type Future = Pin<Box<dyn Future<Output = Result<Plain, BodyError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let allowed = self.policy.as_ref().map(|policy| (policy.addresses(&uri), uri.clone()));
+        let mut http = HttpConnector::new_with_resolver(Resolver { system: GaiResolver::new(), allowed });
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        Box::pin(async move { Ok(http.call(uri).await?) })
+    }
+}
+
+/// The system's resolver, whose failures can be told from others, and whose answers are held to the policy.
+#[derive(Clone)]
+struct Resolver {
+    system: GaiResolver,
+    /// Where the server of a call may be.
+    allowed: Option<(Addresses, Uri)>,
+}
 
 #[derive(Debug)]
 struct LookupFailed(io::Error);
@@ -188,21 +222,58 @@ impl fmt::Display for LookupFailed {
 
 impl StdError for LookupFailed {}
 
+#[derive(Debug)]
+struct Prohibited;
+
+impl fmt::Display for Prohibited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server is at an address that is not allowed")
+    }
+}
+
+impl StdError for Prohibited {}
+
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
-    type Error = LookupFailed;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, LookupFailed>> + Send>>;
+    type Error = BodyError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BodyError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LookupFailed>> {
-        self.0.poll_ready(cx).map_err(LookupFailed)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        self.system.poll_ready(cx).map_err(|error| LookupFailed(error).into())
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let lookup = self.0.call(name);
+        let lookup = self.system.call(name);
+        let allowed = self.allowed.clone();
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = lookup.await.map_err(LookupFailed)?.collect();
-            Ok(addresses.into_iter())
+            let found: Vec<SocketAddr> = lookup.await.map_err(LookupFailed)?.collect();
+            match allowed {
+                Some((addresses, uri)) => Ok(permitted(found, &addresses, &uri)?.into_iter()),
+                None => Ok(found.into_iter()),
+            }
         })
+    }
+}
+
+/// Those of the addresses at which the server may be.
+fn permitted(found: Vec<SocketAddr>, allowed: &Addresses, uri: &Uri) -> Result<Vec<SocketAddr>, Prohibited> {
+    let mut refused = None;
+    let permitted: Vec<SocketAddr> = found
+        .into_iter()
+        .filter(|found| match allowed.allow(found.ip()) {
+            Ok(()) => true,
+            Err(refusal) => {
+                refused = Some(refusal.sentence(found.ip()));
+                false
+            }
+        })
+        .collect();
+    match refused {
+        Some(why) if permitted.is_empty() => {
+            tracing::warn!("{}", denied(uri, &why));
+            Err(Prohibited)
+        }
+        _ => Ok(permitted),
     }
 }
 

@@ -1,17 +1,29 @@
 //! Which servers a component may call.
 
 use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
+use ipnet::IpNet;
 
+use super::address::{lies_in, special};
 use crate::Error;
 
 /// One entry of the list of servers that a component may call.
 ///
-/// Written `[scheme://]host[:port]`. The scheme is `http` or `https`, both if there is none; the port is the scheme's
-/// own if there is none. A host `*.example.org` stands for every name below `example.org`, `*` for every server.
+/// Written `[scheme://]host[:port]`. The scheme is `http` or `https`, both if there is none; the port is a number or a
+/// range as `8000-8099`, the scheme's own if there is none. The host is one of:
+///
+/// - a name or an address, as `example.org`, `127.0.0.1` or `[::1]`: that server, wherever it is;
+/// - `*.example.org`, every name below `example.org`, or `*`, every server on every port: those whose address is public.
+///   Private, loopback and link-local addresses and the other special ones of RFC 6890 are refused, also where a name
+///   stands for one;
+/// - a range of addresses (CIDR), as `10.0.0.0/8` or `fd00::/8`, with a port as `[fd00::/8]:8080`: every server in it,
+///   also where a name stands for it.
 ///
 /// # Examples
 ///
@@ -27,7 +39,7 @@ use crate::Error;
 pub struct Rule {
     scheme: Option<Scheme>,
     host: Host,
-    port: Option<u16>,
+    ports: Option<RangeInclusive<u16>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +48,33 @@ enum Host {
     /// With the leading dot.
     Below(String),
     Name(String),
+    Address(IpAddr),
+    Net(IpNet),
 }
 
 impl Rule {
-    /// Whether this rule allows a call to the URI.
+    /// Whether this rule allows a call to the URI, as far as that can be told before the name is looked up.
     #[must_use]
     pub fn allows(&self, uri: &Uri) -> bool {
-        let (Some(scheme), Some(host)) = (uri.scheme(), uri.host()) else {
+        let addresses = Policy::new([self.clone()]).addresses(uri);
+        match uri.host().and_then(address) {
+            Some(address) => addresses.allow(address).is_ok(),
+            None => addresses.any || addresses.public,
+        }
+    }
+
+    /// Whether scheme and port are those that this rule is for.
+    fn is_for(&self, uri: &Uri) -> bool {
+        let Some(scheme) = uri.scheme() else {
             return false;
         };
-        let host = host.to_ascii_lowercase();
-        let host_matches = match &self.host {
-            Host::Any => true,
-            Host::Below(suffix) => host.ends_with(suffix.as_str()),
-            Host::Name(name) => host == *name,
-        };
         let port = port_of(uri);
-        let port_matches = match (self.port, &self.host) {
-            (Some(wanted), _) => port == Some(wanted),
+        let port_fits = match (&self.ports, &self.host) {
+            (Some(wanted), _) => port.is_some_and(|port| wanted.contains(&port)),
             (None, Host::Any) => true,
             (None, _) => port == default_port(scheme),
         };
-        host_matches && port_matches && self.scheme.as_ref().is_none_or(|wanted| wanted == scheme)
+        port_fits && self.scheme.as_ref().is_none_or(|wanted| wanted == scheme)
     }
 }
 
@@ -73,46 +90,78 @@ fn port_of(uri: &Uri) -> Option<u16> {
     uri.port_u16().or_else(|| uri.scheme().and_then(default_port))
 }
 
+/// The address that a host is, if it is no name.
+fn address(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
 impl FromStr for Rule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = |why: &str| {
-            Error::new(format!("`{text}` is no pattern for outbound calls: {why}"))
-                .with_help("write `[scheme://]host[:port]`, as in `https://api.example.org`, `*.example.org` or `*`")
-        };
         let (scheme, rest) = match text.split_once("://") {
             Some(("http", rest)) => (Some(Scheme::HTTP), rest),
             Some(("https", rest)) => (Some(Scheme::HTTPS), rest),
-            Some((scheme, _)) => return Err(invalid(&format!("the scheme `{scheme}` is neither http nor https"))),
+            Some((scheme, _)) => {
+                return Err(invalid(text, &format!("the scheme `{scheme}` is neither http nor https")));
+            }
             None => (None, text),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains('/') {
-            return Err(invalid("it names a path, and a path cannot be restricted"));
+        // A range of addresses of version 6 has colons of its own.
+        if let Ok(net) = rest.parse() {
+            return Ok(Self { scheme, host: Host::Net(net), ports: None });
         }
-        if rest == "*" {
-            return Ok(Self { scheme, host: Host::Any, port: None });
-        }
-        // `*` is no character of a host name, so the wildcard is taken off before the parse.
-        let (wildcard, name) = match rest.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, rest),
+        let (host, ports) = match rest.rsplit_once(':') {
+            Some((host, ports)) if !ports.ends_with(']') => (host, Some(parse_ports(text, ports)?)),
+            _ => (rest, None),
         };
-        let authority = Authority::from_str(name).map_err(|error| invalid(&error.to_string()))?;
-        if authority.host().is_empty() || authority.host().contains('*') {
-            return Err(invalid("it has no host, or a `*` that is not in front of it"));
-        }
-        if authority.as_str().contains('@') {
-            return Err(invalid("it has credentials in front of the host"));
-        }
-        let port = authority.port_u16();
-        if port.is_none() && authority.as_str().len() > authority.host().len() {
-            return Err(invalid("its port is not a number from 0 to 65535"));
-        }
-        let host = authority.host().to_ascii_lowercase();
-        Ok(Self { scheme, host: if wildcard { Host::Below(format!(".{host}")) } else { Host::Name(host) }, port })
+        Ok(Self { scheme, host: parse_host(text, host)?, ports })
     }
+}
+
+fn invalid(text: &str, why: &str) -> Error {
+    Error::new(format!("`{text}` is no pattern for outbound calls: {why}")).with_help(
+        "write `[scheme://]host[:port]`, as in `https://api.example.org`, `*.example.org:8000-8099`, `10.0.0.0/8` or `*`",
+    )
+}
+
+fn parse_ports(text: &str, ports: &str) -> Result<RangeInclusive<u16>, Error> {
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if first <= last => Ok(first..=last),
+        (Ok(_), Ok(_)) => Err(invalid(text, "its range of ports ends before it begins")),
+        _ => Err(invalid(text, "its port is neither a number from 0 to 65535 nor a range of them")),
+    }
+}
+
+fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
+    if host == "*" {
+        return Ok(Host::Any);
+    }
+    if let Some(address) = address(host) {
+        return Ok(Host::Address(address));
+    }
+    if host.contains('/') {
+        let net = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse();
+        return net.map(Host::Net).map_err(|_| {
+            invalid(text, "what has a `/` in it is a range of addresses, and a path cannot be restricted")
+        });
+    }
+    // `*` is no character of a host name, so the wildcard is taken off before the parse.
+    let (is_below, name) = match host.strip_prefix("*.") {
+        Some(name) => (true, name),
+        None => (false, host),
+    };
+    if name.contains('@') {
+        return Err(invalid(text, "it has credentials in front of the host"));
+    }
+    let authority = Authority::from_str(name).map_err(|error| invalid(text, &error.to_string()))?;
+    if authority.host() != name || name.is_empty() || name.contains('*') {
+        return Err(invalid(text, "it has no host, or a `*` that is not in front of it"));
+    }
+    let name = name.to_ascii_lowercase();
+    Ok(if is_below { Host::Below(format!(".{name}")) } else { Host::Name(name) })
 }
 
 impl fmt::Display for Rule {
@@ -120,31 +169,115 @@ impl fmt::Display for Rule {
         if let Some(scheme) = &self.scheme {
             write!(f, "{scheme}://")?;
         }
-        match &self.host {
-            Host::Any => f.write_str("*")?,
-            Host::Below(suffix) => write!(f, "*{suffix}")?,
-            Host::Name(name) => f.write_str(name)?,
+        match (&self.host, &self.ports) {
+            (Host::Any, _) => f.write_str("*")?,
+            (Host::Below(suffix), _) => write!(f, "*{suffix}")?,
+            (Host::Name(name), _) => f.write_str(name)?,
+            (Host::Address(IpAddr::V6(address)), _) => write!(f, "[{address}]")?,
+            (Host::Address(address), _) => write!(f, "{address}")?,
+            (Host::Net(IpNet::V6(net)), Some(_)) => write!(f, "[{net}]")?,
+            (Host::Net(net), _) => write!(f, "{net}")?,
         }
-        match self.port {
-            Some(port) => write!(f, ":{port}"),
+        match &self.ports {
+            Some(ports) if ports.start() == ports.end() => write!(f, ":{}", ports.start()),
+            Some(ports) => write!(f, ":{}-{}", ports.start(), ports.end()),
             None => Ok(()),
         }
     }
 }
 
-/// Denies a call that no rule allows, with a sentence that says how to allow it.
-pub(super) fn check(rules: &[Rule], uri: &Uri) -> Result<(), String> {
-    if rules.iter().any(|rule| rule.allows(uri)) {
-        return Ok(());
+/// The rules together.
+#[derive(Clone, Debug)]
+pub(super) struct Policy(Arc<[Rule]>);
+
+/// The addresses at which a server may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Addresses {
+    any: bool,
+    public: bool,
+    nets: Vec<IpNet>,
+}
+
+impl Policy {
+    pub(super) fn new(rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self(rules.into_iter().collect())
     }
+
+    /// Where the server of a call may be; nowhere, if no rule allows the call.
+    pub(super) fn addresses(&self, uri: &Uri) -> Addresses {
+        let mut addresses = Addresses::default();
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        for rule in self.0.iter().filter(|rule| rule.is_for(uri)) {
+            match &rule.host {
+                Host::Any => addresses.public = true,
+                Host::Below(suffix) => addresses.public |= host.ends_with(suffix.as_str()),
+                Host::Name(name) => addresses.any |= host == *name,
+                Host::Address(allowed) => addresses.any |= address(&host) == Some(*allowed),
+                Host::Net(net) => addresses.nets.push(*net),
+            }
+        }
+        addresses
+    }
+
+    /// Denies a call that no rule allows, with a sentence that says how to allow it. What a name stands for is checked when
+    /// it has been looked up.
+    pub(super) fn check(&self, uri: &Uri) -> Result<(), String> {
+        let addresses = self.addresses(uri);
+        match uri.host().and_then(address) {
+            Some(address) if addresses != Addresses::default() => {
+                addresses.allow(address).map_err(|kind| denied(uri, &kind.sentence(address)))
+            }
+            _ if addresses == Addresses::default() => Err(denied(uri, "")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why an address is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is special, in the way named, and only a wildcard stands for it.
+    Special(&'static str),
+    /// It is in none of the ranges.
+    Outside,
+}
+
+impl Refusal {
+    pub(super) fn sentence(self, address: IpAddr) -> String {
+        match self {
+            Self::Special(kind) => format!(": the address {address} is {kind}, which a `*` does not stand for"),
+            Self::Outside => format!(": the address {address} is in no range that is allowed"),
+        }
+    }
+}
+
+impl Addresses {
+    pub(super) fn allow(&self, address: IpAddr) -> Result<(), Refusal> {
+        if self.any || self.nets.iter().any(|net| lies_in(address, net)) {
+            return Ok(());
+        }
+        match special(address) {
+            None if self.public => Ok(()),
+            Some(kind) if self.public => Err(Refusal::Special(kind)),
+            _ => Err(Refusal::Outside),
+        }
+    }
+}
+
+/// What a call goes to, as a rule that allows just that.
+pub(super) fn target(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("https");
-    let host = uri.host().unwrap_or_default();
-    let port = match uri.port_u16() {
-        Some(port) => format!(":{port}"),
-        None => String::new(),
-    };
-    let target = format!("{scheme}://{host}{port}");
-    Err(format!("denied the outbound call to {target}; allow it with `--allow-outbound {target}`"))
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    match uri.port_u16().filter(|port| uri.scheme().and_then(default_port) != Some(*port)) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    }
+}
+
+/// A sentence on a call that was denied, with the way out.
+pub(super) fn denied(uri: &Uri, why: &str) -> String {
+    let target = target(uri);
+    format!("denied the outbound call to {target}{why}; allow it with `--allow-outbound {target}`")
 }
 
 #[cfg(test)]
@@ -178,6 +311,7 @@ mod tests {
         assert!(!allows("*.example.org", "https://example.org/"));
         assert!(!allows("*.example.org", "https://badexample.org/"));
         assert!(allows("*", "http://anything.test:81/"));
+        assert!(allows("https://*", "https://anything.test:8443/"));
         assert!(!allows("https://*", "http://anything.test/"));
     }
 
@@ -187,8 +321,68 @@ mod tests {
     }
 
     #[test]
+    fn a_range_of_ports_has_both_its_ends() {
+        for (port, expected) in [(7999, false), (8000, true), (8099, true), (8100, false)] {
+            assert_eq!(allows("example.org:8000-8099", &format!("http://example.org:{port}/")), expected, "{port}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_addresses_allows_what_is_in_it() {
+        assert!(allows("10.0.0.0/8", "http://10.1.2.3/"));
+        assert!(!allows("10.0.0.0/8", "http://11.1.2.3/"));
+        assert!(!allows("10.0.0.0/8", "http://10.1.2.3:8080/"));
+        assert!(allows("http://10.0.0.0/8:8000-8080", "http://10.1.2.3:8080/"));
+        assert!(allows("fd00::/8", "https://[fd00::1]/"));
+        assert!(allows("[fd00::/8]:81", "http://[fd00::1]:81/"));
+        assert!(allows("10.0.0.0/8", "http://[::ffff:10.0.0.1]/"));
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_no_special_address() {
+        for uri in [
+            "http://127.0.0.1/",
+            "http://10.0.0.1/",
+            "http://169.254.169.254/",
+            "http://[::1]/",
+            "http://[::ffff:127.0.0.1]/",
+        ] {
+            assert!(!allows("*", uri), "{uri}");
+        }
+        assert!(allows("*", "http://8.8.8.8/"));
+        assert!(allows("[0:0:0:0:0:0:0:1]", "http://[::1]/"));
+    }
+
+    #[test]
+    fn rules_add_up_to_the_addresses_at_which_a_server_may_be() {
+        let policy = Policy::new(["*", "10.0.0.0/8", "local.test"].map(|rule| rule.parse().unwrap()));
+        let allow = |uri: &str, address: &str| policy.addresses(&uri.parse().unwrap()).allow(address.parse().unwrap());
+        assert_eq!(allow("http://a.test/", "8.8.8.8"), Ok(()));
+        assert_eq!(allow("http://a.test/", "10.0.0.1"), Ok(()));
+        assert_eq!(allow("http://a.test/", "127.0.0.1"), Err(Refusal::Special("loopback")));
+        assert_eq!(allow("http://local.test/", "127.0.0.1"), Ok(()));
+        let policy = Policy::new(["10.0.0.0/8".parse().unwrap()]);
+        let addresses = policy.addresses(&"http://a.test/".parse().unwrap());
+        assert_eq!(addresses.allow("8.8.8.8".parse().unwrap()), Err(Refusal::Outside));
+    }
+
+    #[test]
     fn what_is_no_pattern_is_refused_with_the_way_out() {
-        for bad in ["", "ftp://a", "http://", "a b", "host/path", "a:99999", "a:x", "*.*.a", "u@a", "http://*."] {
+        for bad in [
+            "",
+            "ftp://a",
+            "http://",
+            "a b",
+            "host/path",
+            "a:99999",
+            "a:x",
+            "*.*.a",
+            "u@a",
+            "http://*.",
+            "a:9-8",
+            "a:1-",
+            "10.0.0.0/33",
+        ] {
             let error = bad.parse::<Rule>().unwrap_err();
             assert!(error.to_string().contains(&format!("`{bad}`")), "{error}");
             assert!(error.help().is_some());
@@ -197,15 +391,33 @@ mod tests {
 
     #[test]
     fn a_rule_prints_as_it_is_written() {
-        for text in ["*", "https://*.example.org:444", "example.org", "http://[::1]:80"] {
+        for text in [
+            "*",
+            "https://*.example.org:444",
+            "example.org",
+            "http://[::1]:80",
+            "a:1-2",
+            "10.0.0.0/8:81",
+            "[fd00::/8]:81",
+            "fd00::/8",
+        ] {
             assert_eq!(text.parse::<Rule>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_denial_names_the_flag() {
-        let denied = check(&[], &"http://example.org:81/secret?x=1".parse().unwrap()).unwrap_err();
+        let check = |rules: &[&str], uri: &str| {
+            Policy::new(rules.iter().map(|rule| rule.parse().unwrap())).check(&uri.parse().unwrap())
+        };
+        let denied = check(&[], "http://example.org:81/secret?x=1").unwrap_err();
         assert!(denied.contains("`--allow-outbound http://example.org:81`"), "{denied}");
         assert!(!denied.contains("secret"));
+        let denied = check(&["*"], "https://127.0.0.1:443/").unwrap_err();
+        assert_eq!(
+            denied,
+            "denied the outbound call to https://127.0.0.1: the address 127.0.0.1 is loopback, which a `*` does not stand for; \
+             allow it with `--allow-outbound https://127.0.0.1`"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
 
+mod allow;
 mod cassette;
 mod cli;
 mod command;
