@@ -40,7 +40,7 @@ pub use body::{Body, BodyError};
 pub use component::{Component, Description, Import, World};
 pub use error::Error;
 pub use limits::Limits;
-pub use outbound::{ErrorCode, Outbound, Redaction, Rule, Timeouts, mock};
+pub use outbound::{ErrorCode, Fault, Outbound, Redaction, Rule, Timeouts, mock};
 pub use server::Server;
 pub use telemetry::{BodyEnd, Call, Event, Exchange, LogEntry, LogStream, Trap, Usage};
 pub use testing::{Harness, HarnessBuilder};

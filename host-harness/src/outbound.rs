@@ -6,6 +6,7 @@ mod difference;
 mod document;
 mod ending;
 mod error_code;
+mod faults;
 mod learn;
 pub mod mock;
 mod network;
@@ -29,6 +30,7 @@ use network::Network;
 use policy::Policy;
 
 pub use cassette::Redaction;
+pub use faults::Fault;
 pub use policy::Rule;
 
 /// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
@@ -172,6 +174,21 @@ impl Outbound {
     /// Fails if the file cannot be read or is no cassette; the error names line and column.
     pub fn replay(path: impl AsRef<Path>) -> Result<Self, Error> {
         cassette::replay(path.as_ref())
+    }
+
+    /// Passes calls on to another service, and lets some of them go wrong: a share of `rate`, from 0 for none to 1 for all,
+    /// each in one of the `kinds`, for example [`Fault::ALL`].
+    ///
+    /// Which call fails in which way, and where in a body, is decided by the seed and the number of the call: the same seed
+    /// gives the same faults. Another version of this crate may choose others.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the rate is not from 0 to 1.
+    #[must_use]
+    pub fn faults(inner: impl Into<Self>, rate: f64, seed: u64, kinds: impl IntoIterator<Item = Fault>) -> Self {
+        assert!((0.0..=1.0).contains(&rate), "the rate of faults is from 0 to 1, and not {rate}");
+        faults::faults(inner.into(), rate, seed, kinds.into_iter().collect())
     }
 
     /// Answers every call with a function.

@@ -7,6 +7,7 @@ mod command;
 mod component;
 mod examples;
 mod failures;
+mod faults;
 mod fields;
 mod fixture;
 mod help;
