@@ -169,7 +169,18 @@ const HANDLER: &str = "wasi:http/handler@";
 /// The packages of WASI that the harness links, whole: `io` is part of others since 0.3.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
+/// What it links of packages that are drafts, which match by their exact names.
+const PROVIDED_DRAFTS: [&str; 4] = [
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:keyvalue/atomics@0.2.0-draft",
+    "wasi:keyvalue/batch@0.2.0-draft",
+    "wasi:keyvalue/store@0.2.0-draft",
+];
+
 fn provides(import: &str, item: &ComponentItem) -> bool {
+    if PROVIDED_DRAFTS.contains(&import) {
+        return true;
+    }
     let Some((package, version)) = import.strip_prefix("wasi:").and_then(|rest| rest.split_once('@')) else {
         // Types that a component imports by name alone carry nothing to link.
         return matches!(item, ComponentItem::Type(_));

@@ -20,14 +20,17 @@
 //! # Ok(()) }
 //! ```
 
+mod bindings;
 mod body;
 pub mod cargo;
 mod chain;
 mod component;
+mod config;
 mod engine;
 mod error;
 mod guest;
 mod inbound;
+mod keyvalue;
 mod limits;
 mod outbound;
 mod server;
@@ -39,6 +42,7 @@ pub use {bytes, http, http_body};
 pub use body::{Body, BodyError};
 pub use component::{Component, Description, Import, World};
 pub use error::Error;
+pub use keyvalue::KeyValue;
 pub use limits::Limits;
 pub use outbound::{ErrorCode, Fault, Outbound, Redaction, Rule, Timeouts, mock};
 pub use server::Server;

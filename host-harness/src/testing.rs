@@ -13,11 +13,14 @@ use tokio::sync::broadcast;
 
 use crate::cargo::{self, Progress};
 use crate::chain;
+use crate::config::Config;
 use crate::engine::Purpose;
 use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
-use crate::{Body, Call, Component, Description, Error, Event, Limits, LogEntry, Outbound, Server, Trap, Usage};
+use crate::{
+    Body, Call, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, Server, Trap, Usage,
+};
 
 /// One component, ready to answer requests: in process, or over a socket.
 ///
@@ -157,6 +160,8 @@ pub struct HarnessBuilder {
     features: Vec<String>,
     middleware: Vec<PathBuf>,
     env: Vec<(String, String)>,
+    config: Vec<(String, String)>,
+    keyvalue: KeyValue,
     outbound: Outbound,
     limits: Limits,
     count_fuel: bool,
@@ -180,6 +185,8 @@ impl HarnessBuilder {
             features: Vec::new(),
             middleware: Vec::new(),
             env: Vec::new(),
+            config: Vec::new(),
+            keyvalue: KeyValue::memory(),
             outbound: Outbound::deny(),
             limits: Limits::default(),
             count_fuel: false,
@@ -211,9 +218,19 @@ impl HarnessBuilder {
 
     /// Sets an environment variable of the component. It sees none but these; the last value of a name counts.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
-        self.env.retain(|(other, _)| *other != name);
-        self.env.push((name, value.into()));
+        set(&mut self.env, name.into(), value.into());
+        self
+    }
+
+    /// Sets what the component finds under a name in `wasi:config`; the last value of a name counts.
+    pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        set(&mut self.config, name.into(), value.into());
+        self
+    }
+
+    /// Sets what the component uses as `wasi:keyvalue`; by default a store in memory of its own.
+    pub fn keyvalue(mut self, store: KeyValue) -> Self {
+        self.keyvalue = store;
         self
     }
 
@@ -293,6 +310,8 @@ impl IntoFuture for HarnessBuilder {
             let recorder = Recorder::new(self.pass_on_output, self.observer);
             let settings = Settings {
                 env: self.env,
+                config: Config::new(self.config),
+                keyvalue: self.keyvalue,
                 outbound: self.outbound,
                 limits: self.limits,
                 fuel: self.count_fuel,
@@ -307,6 +326,11 @@ impl IntoFuture for HarnessBuilder {
             Ok(Harness { inbound, recorder, description: component.description().clone() })
         })
     }
+}
+
+fn set(values: &mut Vec<(String, String)>, name: String, value: String) {
+    values.retain(|(other, _)| *other != name);
+    values.push((name, value));
 }
 
 /// Compiles on a thread of its own: it takes a while.

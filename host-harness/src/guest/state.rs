@@ -7,22 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tower_service::Service as _;
-use wasmtime::component::ResourceTable;
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{AsContext, CallHook, Engine, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::upload::Uploads;
+use crate::config::Config;
+use crate::keyvalue::KeyValueView;
 use crate::limits::Meter;
 use crate::outbound::{ErrorCode, Timeouts};
 use crate::telemetry::{LogStream, Running, Took, Tracked};
-use crate::{Body, Limits, Outbound};
+use crate::{Body, KeyValue, Limits, Outbound};
 
 /// What every instance of a component gets.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) env: Vec<(String, String)>,
+    pub(crate) config: Config,
+    pub(crate) keyvalue: KeyValue,
     pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) fuel: bool,
@@ -44,6 +48,8 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
+    config: Config,
+    keyvalue: KeyValue,
     hooks: Hooks,
     pub(crate) meter: Meter,
     counts_fuel: bool,
@@ -63,6 +69,12 @@ struct Hooks {
 }
 
 impl State {
+    /// Lets components of either world call what the harness offers besides WASI itself.
+    pub(crate) fn add_to_linker(linker: &mut Linker<Self>) -> wasmtime::Result<()> {
+        Config::add_to_linker(linker, |state| &mut state.config)?;
+        KeyValueView::add_to_linker(linker, |state| KeyValueView { store: &state.keyvalue, table: &mut state.table })
+    }
+
     /// Makes the store of an instance, which holds it to its limits and keeps count.
     pub(crate) fn store(engine: &Engine, settings: &Settings, running: &Running) -> Store<Self> {
         running.instantiated();
@@ -92,6 +104,8 @@ impl State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
+            config: settings.config.clone(),
+            keyvalue: settings.keyvalue.clone(),
             hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, uploads: Uploads::default() },
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,

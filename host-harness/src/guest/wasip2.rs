@@ -45,6 +45,7 @@ impl Wasip2 {
         // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        State::add_to_linker(&mut linker)?;
         Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)?, idle: Pool::default() })
     }
 

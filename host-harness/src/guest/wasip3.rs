@@ -59,6 +59,7 @@ impl Wasip3 {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        State::add_to_linker(&mut linker)?;
         if let Some(next) = next {
             next::add_to_linker(&mut linker, next)?;
         }

@@ -11,6 +11,7 @@ mod faults;
 mod fields;
 mod fixture;
 mod help;
+mod keyvalue;
 mod lengths;
 mod limits;
 mod log;

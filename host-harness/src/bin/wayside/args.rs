@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bindgen::Bindgen;
-pub(crate) use guest::Guest;
+pub(crate) use guest::{Guest, Store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
 pub(crate) use request::Request;

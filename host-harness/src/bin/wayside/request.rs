@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     for (name, value) in args.headers {
         request.headers_mut().append(name, value);
     }
-    let mut builder = serve::open(args.target, args.guest)?;
+    let mut builder = serve::open(args.target, args.guest).await?;
     if args.usage {
         builder = builder.count_fuel();
     }

@@ -1,8 +1,8 @@
 //! `wayside serve`.
 
-use wayside_harness::{Error, Harness, HarnessBuilder, Limits, Outbound};
+use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits, Outbound};
 
-use crate::args::{Guest, Serve, Target};
+use crate::args::{Guest, Serve, Store, Target};
 use crate::exit_code::ExitCode;
 use crate::log::AccessLog;
 use crate::{env_file, report};
@@ -13,7 +13,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     if let Some(requests) = args.max_concurrency {
         limits = limits.concurrency(requests as usize);
     }
-    let mut builder = builder(args.target, args.guest)?.limits(limits).reuse(args.reuse);
+    let mut builder = builder(args.target, args.guest).await?.limits(limits).reuse(args.reuse);
     if args.count_fuel {
         builder = builder.count_fuel();
     }
@@ -37,12 +37,12 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 }
 
 /// Opens the target as every sub-command that runs one does.
-pub(crate) fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
+pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     let limits = limits(&guest);
-    Ok(builder(target, guest)?.limits(limits).pass_on_output())
+    Ok(builder(target, guest).await?.limits(limits).pass_on_output())
 }
 
-fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
+async fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     let mut builder = Harness::open(target.target)
         .features(target.features)
         .outbound(Outbound::allow(guest.allow_outbound))
@@ -57,6 +57,12 @@ fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     }
     for target in guest.middleware {
         builder = builder.middleware(target);
+    }
+    for (name, value) in guest.config {
+        builder = builder.config(name, value);
+    }
+    if let Store::Redis(url) = guest.keyvalue {
+        builder = builder.keyvalue(KeyValue::redis(&url).await?);
     }
     Ok(builder)
 }

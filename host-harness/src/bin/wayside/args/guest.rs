@@ -23,6 +23,16 @@ pub(crate) struct Guest {
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Vec<PathBuf>,
 
+    /// What the component finds in `wasi:config` under a name; can be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
+    pub(crate) config: Vec<(String, String)>,
+
+    /// What the component uses as `wasi:keyvalue`: `memory`, which ends with the command, or a Redis server as
+    /// `redis://[user:password@]host[:port]` [default: memory]
+    #[arg(long, value_name = "memory|URL", default_value = "memory", hide_default_value = true,
+          value_parser = parse_store)]
+    pub(crate) keyvalue: Store,
+
     /// How long the component may take for the head of a response, and again after the end of its body, in us, ms, s, min
     /// or h [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -47,6 +57,21 @@ pub(crate) struct Guest {
     /// given several times, the outermost first [default: none]
     #[arg(long, value_name = "TARGET")]
     pub(crate) middleware: Vec<PathBuf>,
+}
+
+/// Where values are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    Redis(String),
+}
+
+fn parse_store(text: &str) -> Result<Store, String> {
+    match text {
+        "memory" => Ok(Store::Memory),
+        url if url.starts_with("redis://") => Ok(Store::Redis(url.to_owned())),
+        _ => Err("write `memory`, or `redis://host:port`".to_owned()),
+    }
 }
 
 fn parse_env(text: &str) -> Result<(String, String), String> {

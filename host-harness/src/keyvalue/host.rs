@@ -1,0 +1,132 @@
+//! The functions of `wasi:keyvalue`, as components call them.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+
+use super::{Failure, KeyValue};
+use crate::bindings::wasi::keyvalue::{atomics, batch, store};
+
+/// What the functions work on: the store, and the buckets that an instance has opened.
+pub(crate) struct KeyValueView<'a> {
+    pub(crate) store: &'a KeyValue,
+    pub(crate) table: &'a mut ResourceTable,
+}
+
+/// A bucket that an instance has opened.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings name it, which are public to themselves")]
+pub struct Bucket(String);
+
+/// Why a call fails.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings name it, which are public to themselves")]
+pub enum CallError {
+    /// The component is told.
+    Told(store::Error),
+    /// The component is ended: it used a bucket that it does not have.
+    Trap(ResourceTableError),
+}
+
+impl From<Failure> for CallError {
+    fn from(Failure(text): Failure) -> Self {
+        Self::Told(store::Error::Other(text))
+    }
+}
+
+impl From<ResourceTableError> for CallError {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(error)
+    }
+}
+
+struct Views;
+
+impl HasData for Views {
+    type Data<'a> = KeyValueView<'a>;
+}
+
+impl KeyValueView<'_> {
+    /// Lets components call these functions.
+    pub(crate) fn add_to_linker<T: Send + 'static>(
+        linker: &mut Linker<T>,
+        view: fn(&mut T) -> KeyValueView<'_>,
+    ) -> wasmtime::Result<()> {
+        store::add_to_linker::<T, Views>(linker, view)?;
+        atomics::add_to_linker::<T, Views>(linker, view)?;
+        batch::add_to_linker::<T, Views>(linker, view)
+    }
+
+    fn name(&self, bucket: &Resource<Bucket>) -> Result<&str, CallError> {
+        Ok(&self.table.get(bucket)?.0)
+    }
+}
+
+impl store::Host for KeyValueView<'_> {
+    async fn open(&mut self, identifier: String) -> Result<Resource<Bucket>, CallError> {
+        Ok(self.table.push(Bucket(identifier))?)
+    }
+
+    fn convert_error(&mut self, error: CallError) -> wasmtime::Result<store::Error> {
+        match error {
+            CallError::Told(error) => Ok(error),
+            CallError::Trap(error) => Err(error.into()),
+        }
+    }
+}
+
+impl store::HostBucket for KeyValueView<'_> {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, CallError> {
+        let values = self.store.get_many(self.name(&bucket)?, &[key]).await?;
+        Ok(values.into_iter().next().flatten())
+    }
+
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), CallError> {
+        Ok(self.store.set_many(self.name(&bucket)?, vec![(key, value)]).await?)
+    }
+
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), CallError> {
+        Ok(self.store.delete_many(self.name(&bucket)?, &[key]).await?)
+    }
+
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, CallError> {
+        Ok(self.store.exists(self.name(&bucket)?, &key).await?)
+    }
+
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<Bucket>,
+        cursor: Option<u64>,
+    ) -> Result<store::KeyResponse, CallError> {
+        let (keys, cursor) = self.store.keys(self.name(&bucket)?, cursor.unwrap_or_default()).await?;
+        Ok(store::KeyResponse { keys, cursor })
+    }
+
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for KeyValueView<'_> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, CallError> {
+        Ok(self.store.increment(self.name(&bucket)?, key, delta).await?)
+    }
+}
+
+impl batch::Host for KeyValueView<'_> {
+    async fn get_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<(String, Vec<u8>)>>, CallError> {
+        let values = self.store.get_many(self.name(&bucket)?, &keys).await?;
+        Ok(keys.into_iter().zip(values).map(|(key, value)| Some((key, value?))).collect())
+    }
+
+    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), CallError> {
+        Ok(self.store.set_many(self.name(&bucket)?, pairs).await?)
+    }
+
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), CallError> {
+        Ok(self.store.delete_many(self.name(&bucket)?, &keys).await?)
+    }
+}

@@ -1,0 +1,128 @@
+//! A store on a Redis server, where a bucket is a hash.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
+use tokio::sync::Mutex;
+
+use super::{Failure, Page};
+use crate::Error;
+
+/// How long connecting, and how long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// About how many keys are listed at once.
+const PAGE: usize = 1000;
+
+pub(super) struct Redis {
+    client: Client,
+    /// The connection that all share, until it breaks.
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Redis {
+    pub(super) async fn connect(url: &str) -> Result<Self, Error> {
+        // The URL may hold a password, so that messages name what stands behind it.
+        let shown = url.rsplit_once('@').map_or(url, |(_, server)| server);
+        let client = Client::open(url).map_err(|error| {
+            Error::new(format!("`{shown}` names no Redis server"))
+                .with_help("write `redis://host:port`; TLS (`rediss`) is not supported")
+                .with_source(error)
+        })?;
+        let redis = Self { client, connection: Mutex::default() };
+        let answer: Result<String, Failure> = redis.run(&redis::cmd("PING")).await;
+        answer.map_err(|failure| {
+            Error::new(format!("cannot reach the Redis server `{shown}`: {failure}"))
+                .with_help("start the server, or check host, port and password; `memory` needs no server")
+        })?;
+        Ok(redis)
+    }
+
+    async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+        let mut kept = self.connection.lock().await;
+        if let Some(connection) = &*kept {
+            return Ok(connection.clone());
+        }
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok(kept.insert(connection).clone())
+    }
+
+    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let answer = async { command.query_async(&mut self.connection().await?).await };
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                if error.is_io_error() || error.is_unrecoverable_error() {
+                    *self.connection.lock().await = None;
+                }
+                Err(failure(&error))
+            }
+        }
+    }
+
+    pub(super) async fn get_many(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.run(redis::cmd("HMGET").arg(hash(bucket)).arg(keys)).await
+    }
+
+    pub(super) async fn set_many(&self, bucket: &str, pairs: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let mut command = redis::cmd("HSET");
+        command.arg(hash(bucket));
+        for (key, value) in pairs {
+            command.arg(key).arg(value.as_slice());
+        }
+        self.run(&command).await
+    }
+
+    pub(super) async fn delete_many(&self, bucket: &str, keys: &[String]) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.run(redis::cmd("HDEL").arg(hash(bucket)).arg(keys)).await
+    }
+
+    pub(super) async fn exists(&self, bucket: &str, key: &str) -> Result<bool, Failure> {
+        self.run(redis::cmd("HEXISTS").arg(hash(bucket)).arg(key)).await
+    }
+
+    pub(super) async fn keys(&self, bucket: &str, cursor: u64) -> Result<Page, Failure> {
+        let mut command = redis::cmd("HSCAN");
+        command.arg(hash(bucket)).arg(cursor).arg("COUNT").arg(PAGE);
+        let (next, pairs): (u64, Vec<Vec<u8>>) = self.run(&command).await?;
+        let keys = pairs.into_iter().step_by(2).map(|key| String::from_utf8_lossy(&key).into_owned());
+        Ok((keys.collect(), (next != 0).then_some(next)))
+    }
+
+    pub(super) async fn increment(&self, bucket: &str, key: &str, delta: u64) -> Result<u64, Failure> {
+        let delta = i64::try_from(delta).map_err(|_| Failure("Redis adds 2^63 - 1 at most".to_owned()))?;
+        let sum: i64 = self.run(redis::cmd("HINCRBY").arg(hash(bucket)).arg(key).arg(delta)).await?;
+        u64::try_from(sum).map_err(|_| Failure(format!("the value of `{key}` is below zero")))
+    }
+}
+
+fn hash(bucket: &str) -> String {
+    format!("wayside:{bucket}")
+}
+
+fn failure(error: &RedisError) -> Failure {
+    let text = error.to_string();
+    Failure(match error.kind() {
+        ErrorKind::Io => format!("the connection to Redis failed: {text}"),
+        _ => text,
+    })
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The client knows the password.
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}
