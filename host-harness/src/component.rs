@@ -164,7 +164,7 @@ fn world_of(export: &str, imports: &[Import]) -> Option<World> {
 }
 
 /// What services of WASI 0.3 export, and middleware imports as well.
-const HANDLER: &str = "wasi:http/handler@";
+pub(crate) const HANDLER: &str = "wasi:http/handler@";
 
 /// The packages of WASI that the harness links, whole: `io` is part of others since 0.3.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];

@@ -25,6 +25,7 @@ mod body;
 pub mod cargo;
 mod chain;
 mod component;
+mod compose;
 mod config;
 mod engine;
 mod error;
@@ -41,6 +42,7 @@ pub use {bytes, http, http_body};
 
 pub use body::{Body, BodyError};
 pub use component::{Component, Description, Import, World};
+pub use compose::compose;
 pub use error::Error;
 pub use keyvalue::KeyValue;
 pub use limits::Limits;

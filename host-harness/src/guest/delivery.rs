@@ -39,7 +39,12 @@ struct Progress {
     /// Whether the component does no more for this answer.
     ended: bool,
     kept: Option<Kept>,
+    /// Who waits for the next part of the body.
     reader: Option<Waker>,
+    /// How many parts of the body were read.
+    frames: u64,
+    /// Whether the body turned out to be one of the host's, which the component only passed on.
+    handed_through: bool,
     /// Told of each step; the requests that share an instance share it.
     changed: Arc<Notify>,
     /// Where the component learns how its response was received.
@@ -100,6 +105,18 @@ impl Delivery {
         self.lock().body_gone
     }
 
+    /// Whether the client can get the rest of the answer without the instance.
+    pub(super) fn is_free(&self) -> bool {
+        let progress = self.lock();
+        progress.body_gone || progress.handed_through || !progress.head_sent
+    }
+
+    /// How many parts of the body were read so far, while the client waits for more.
+    pub(super) fn waits_after(&self) -> Option<u64> {
+        let progress = self.lock();
+        progress.reader.is_some().then_some(progress.frames)
+    }
+
     /// Whether the client has gone without an answer.
     pub(super) fn is_unwanted(&self) -> bool {
         self.lock().answer.as_ref().is_some_and(oneshot::Sender::is_closed)
@@ -110,6 +127,19 @@ impl Delivery {
         let (sender, receiver) = oneshot::channel();
         self.lock().received = Some(sender);
         async { receiver.await.unwrap_or(Ok(())) }
+    }
+
+    /// Notes what became of asking for the next part of the body.
+    fn polled(&self, handed_through: bool, ready: bool) {
+        let mut progress = self.lock();
+        if ready {
+            progress.frames += 1;
+            progress.reader = None;
+        }
+        if handed_through && !progress.handed_through {
+            progress.handed_through = true;
+            progress.changed.notify_waiters();
+        }
     }
 
     /// Says that the component does no more for this answer: what it has not finished never will be.
@@ -212,6 +242,9 @@ impl HttpBody for GuestBody {
             return Poll::Ready(Some(Err(error)));
         }
         let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        if let Some(BodyEnd { delivery, .. }) = &this.end {
+            delivery.polled(handed_through, polled.is_ready());
+        }
         match polled {
             Poll::Ready(None) => {
                 if let Some(mut end) = this.end.take() {

@@ -5,6 +5,7 @@ mod cassette;
 mod cli;
 mod command;
 mod component;
+mod compose;
 mod examples;
 mod failures;
 mod faults;

@@ -1,6 +1,7 @@
 //! The command line: what all sub-commands share. Each sub-command declares its own beside it.
 
 mod bindgen;
+mod compose;
 mod guest;
 mod inspect;
 mod new;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bindgen::Bindgen;
+pub(crate) use compose::Compose;
 pub(crate) use guest::{Guest, Store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Request(Request),
     Inspect(Inspect),
+    Compose(Compose),
     Bindgen(Bindgen),
 }
 

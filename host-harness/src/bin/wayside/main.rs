@@ -2,6 +2,7 @@
 
 mod args;
 mod bindgen;
+mod compose;
 mod env_file;
 mod exit_code;
 mod inspect;
@@ -28,6 +29,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::Request(args) => request::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
+        Command::Compose(args) => compose::run(args).await,
         Command::Bindgen(args) => bindgen::run(&args),
     };
     match outcome {

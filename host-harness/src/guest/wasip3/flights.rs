@@ -29,8 +29,8 @@ pub(super) struct Flights {
 struct Lists {
     /// Those that the component may still work on.
     flying: Vec<Flight>,
-    /// Those that it has done with, and whose bodies are not read yet.
-    unread: Vec<Arc<Delivery>>,
+    /// Those that it has done with, and whose bodies are not read yet: the store may still have to move them.
+    unread: Vec<Unread>,
     /// Whether a request took too long, after which the instance gets no more.
     retired: bool,
 }
@@ -45,6 +45,13 @@ struct Flight {
     given_up: bool,
     /// When its body was found to be read or given up.
     over: Option<Instant>,
+}
+
+struct Unread {
+    delivery: Arc<Delivery>,
+    /// When it is looked at again, and after how many parts its reader waited then.
+    check: Instant,
+    waited_after: Option<u64>,
 }
 
 /// What is to be done about the requests of an instance.
@@ -113,14 +120,26 @@ impl Flights {
     pub(super) fn rest(&self, busy: Duration, took: Took) {
         let mut lists = self.lock();
         let lists = &mut *lists;
-        lists.unread.retain(|delivery| !delivery.is_over());
         for flight in lists.flying.drain(..) {
             flight.running.used(busy, took);
-            flight.delivery.end(None);
-            if !flight.delivery.is_over() {
-                lists.unread.push(flight.delivery);
-            }
+            let check = Instant::now() + self.timeout;
+            lists.unread.push(Unread { delivery: flight.delivery, check, waited_after: None });
             self.seats.fetch_sub(1, Ordering::AcqRel);
+        }
+        lists.unread.retain(|unread| !unread.delivery.is_free());
+        self.changed.notify_waiters();
+    }
+
+    /// Completes when all that the component has done with has been read, or can be without the instance.
+    pub(super) async fn drained(&self) {
+        let mut changed = pin!(self.changed.notified());
+        loop {
+            changed.as_mut().enable();
+            if self.lock().unread.iter().all(|unread| unread.delivery.is_free()) {
+                return;
+            }
+            changed.as_mut().await;
+            changed.set(self.changed.notified());
         }
     }
 
@@ -144,7 +163,12 @@ impl Flights {
     fn check(&self, now: Instant) -> Verdict {
         let mut lists = self.lock();
         let lists = &mut *lists;
-        let (mut active, mut wake) = (0, None::<Instant>);
+        lists.unread.retain(|unread| !unread.delivery.is_free());
+        for unread in &mut lists.unread {
+            unread.check(now, self.timeout);
+        }
+        let check = lists.unread.iter().map(|unread| unread.check).min();
+        let (mut active, mut wake) = (0, check);
         for flight in &mut lists.flying {
             if flight.given_up || flight.over.is_some() {
                 continue;
@@ -169,7 +193,7 @@ impl Flights {
             return Verdict::Wait(wake);
         }
         let Some(last) = lists.flying.iter().filter_map(|flight| flight.over).max() else {
-            return if lists.flying.is_empty() { Verdict::Wait(None) } else { Verdict::End };
+            return if lists.flying.is_empty() { Verdict::Wait(check) } else { Verdict::End };
         };
         if now < last + self.timeout {
             return Verdict::Wait(Some(last + self.timeout));
@@ -231,8 +255,23 @@ impl Flights {
             flight.delivery.fail(Failure::Trapped);
             flight.delivery.end(Some(kept));
         }
-        for delivery in lists.unread.drain(..) {
-            delivery.end(Some(kept));
+        for unread in lists.unread.drain(..) {
+            unread.delivery.end(Some(kept));
         }
+    }
+}
+
+impl Unread {
+    /// Gives a body up whose reader has waited for its next part since the last look: nobody is left who would write it.
+    fn check(&mut self, now: Instant, timeout: Duration) {
+        if now < self.check {
+            return;
+        }
+        let waits_after = self.delivery.waits_after();
+        if waits_after.is_some() && waits_after == self.waited_after {
+            self.delivery.end(None);
+        }
+        self.waited_after = waits_after;
+        self.check = now + timeout;
     }
 }

@@ -129,6 +129,8 @@ async fn serve(
             else => return Ok(()),
         }
         if !open && calls.is_empty() && flights.is_empty() {
+            // What the component has not written itself may still be on its way through the store.
+            flights.drained().await;
             return Ok(());
         }
     }

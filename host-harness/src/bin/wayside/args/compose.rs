@@ -1,0 +1,21 @@
+//! `wayside compose`: its arguments.
+
+use std::path::PathBuf;
+
+use super::Target;
+
+/// Makes one component of a component and the middleware in front of it, for hosts that chain nothing themselves.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compose {
+    #[command(flatten)]
+    pub(crate) target: Target,
+
+    /// File to write the component to
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+
+    /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
+    /// given several times, the outermost first
+    #[arg(long, value_name = "TARGET", required = true)]
+    pub(crate) middleware: Vec<PathBuf>,
+}
