@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod component;
 mod compose;
+mod doubles;
 mod examples;
 mod failures;
 mod faults;

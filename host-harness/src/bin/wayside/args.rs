@@ -5,6 +5,7 @@ mod compose;
 mod guest;
 mod inspect;
 mod new;
+mod outbound;
 mod request;
 mod serve;
 
@@ -17,8 +18,9 @@ pub(crate) use compose::Compose;
 pub(crate) use guest::{Guest, Store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
+pub(crate) use outbound::Outbound;
 pub(crate) use request::Request;
-pub(crate) use serve::Serve;
+pub(crate) use serve::{Serve, Serving};
 
 use crate::log::Format;
 

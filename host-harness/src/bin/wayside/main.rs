@@ -5,6 +5,7 @@ mod bindgen;
 mod compose;
 mod env_file;
 mod exit_code;
+mod guest;
 mod inspect;
 mod log;
 mod new;

@@ -13,7 +13,7 @@ use wayside_harness::{Body, Error};
 
 use crate::args::Request;
 use crate::exit_code::ExitCode;
-use crate::{report, serve};
+use crate::{guest, report};
 
 /// How much of a file is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     for (name, value) in args.headers {
         request.headers_mut().append(name, value);
     }
-    let mut builder = serve::open(args.target, args.guest).await?;
+    let mut builder = guest::open(args.target, args.guest).await?;
     if args.usage {
         builder = builder.count_fuel();
     }

@@ -1,23 +1,16 @@
 //! `wayside serve`.
 
-use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits, Outbound};
+use wayside_harness::Error;
 
-use crate::args::{Guest, Serve, Store, Target};
+use crate::args::Serve;
 use crate::exit_code::ExitCode;
 use crate::log::AccessLog;
-use crate::{env_file, report};
+use crate::{guest, report};
 
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     check_addr(&args.addr)?;
-    let mut limits = limits(&args.guest);
-    if let Some(requests) = args.max_concurrency {
-        limits = limits.concurrency(requests as usize);
-    }
-    let mut builder = builder(args.target, args.guest).await?.limits(limits).reuse(args.reuse);
-    if args.count_fuel {
-        builder = builder.count_fuel();
-    }
-    builder = match args.log {
+    let builder = guest::open_for_serving(args.target, args.guest, &args.serving).await?;
+    let builder = match args.log {
         Some(format) => {
             let log = AccessLog::new(format, None);
             builder.observe(move |event| log.observe(event))
@@ -34,51 +27,6 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
         _ = tokio::signal::ctrl_c() => {}
     }
     Ok(ExitCode::Success)
-}
-
-/// Opens the target as every sub-command that runs one does.
-pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    let limits = limits(&guest);
-    Ok(builder(target, guest).await?.limits(limits).pass_on_output())
-}
-
-async fn builder(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    let mut builder = Harness::open(target.target)
-        .features(target.features)
-        .outbound(Outbound::allow(guest.allow_outbound))
-        .show_progress();
-    for file in &guest.env_file {
-        for (name, value) in env_file::read(file)? {
-            builder = builder.env(name, value);
-        }
-    }
-    for (name, value) in guest.env {
-        builder = builder.env(name, value);
-    }
-    for target in guest.middleware {
-        builder = builder.middleware(target);
-    }
-    for (name, value) in guest.config {
-        builder = builder.config(name, value);
-    }
-    if let Store::Redis(url) = guest.keyvalue {
-        builder = builder.keyvalue(KeyValue::redis(&url).await?);
-    }
-    Ok(builder)
-}
-
-fn limits(guest: &Guest) -> Limits {
-    let mut limits = Limits::default();
-    if let Some(timeout) = guest.timeout {
-        limits = limits.timeout(timeout);
-    }
-    if let Some(bytes) = guest.max_memory {
-        limits = limits.memory_bytes(bytes);
-    }
-    if let Some(bytes) = guest.max_body {
-        limits = limits.body_bytes(bytes);
-    }
-    limits
 }
 
 /// Refuses what is no address before anything is built.

@@ -3,20 +3,19 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wayside_harness::{Error, Rule};
-
+use super::Outbound;
 use crate::units::{parse_duration, parse_memory, parse_size};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Guest {
+    /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
+    /// given several times, the outermost first [default: none]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) middleware: Vec<PathBuf>,
+
     /// Environment variable of the component, which sees no others; can be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     pub(crate) env: Vec<(String, String)>,
-
-    /// Server that the component may call, as `[scheme://]host[:port]`, with `*` for any host or `*.` in front of one;
-    /// can be given several times [default: none]
-    #[arg(long, value_name = "PATTERN", value_parser = parse_rule)]
-    pub(crate) allow_outbound: Vec<Rule>,
 
     /// File with environment variables, a `NAME=VALUE` a line, with `#` comments and quotes; --env wins over it; can be
     /// given several times
@@ -29,9 +28,11 @@ pub(crate) struct Guest {
 
     /// What the component uses as `wasi:keyvalue`: `memory`, which ends with the command, or a Redis server as
     /// `redis://[user:password@]host[:port]` [default: memory]
-    #[arg(long, value_name = "memory|URL", default_value = "memory", hide_default_value = true,
-          value_parser = parse_store)]
-    pub(crate) keyvalue: Store,
+    #[arg(long, value_name = "memory|URL", value_parser = parse_store)]
+    pub(crate) keyvalue: Option<Store>,
+
+    #[command(flatten)]
+    pub(crate) outbound: Outbound,
 
     /// How long the component may take for the head of a response, and again after the end of its body, in us, ms, s, min
     /// or h [default: 30s]
@@ -52,11 +53,6 @@ pub(crate) struct Guest {
     /// arguments without lists, result
     #[arg(long)]
     pub(crate) trace_wasi: bool,
-
-    /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
-    /// given several times, the outermost first [default: none]
-    #[arg(long, value_name = "TARGET")]
-    pub(crate) middleware: Vec<PathBuf>,
 }
 
 /// Where values are kept.
@@ -79,13 +75,6 @@ fn parse_env(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write `NAME=VALUE`".to_owned()),
     }
-}
-
-fn parse_rule(text: &str) -> Result<Rule, String> {
-    text.parse().map_err(|error: Error| match error.help() {
-        Some(help) => format!("{error}; {help}"),
-        None => error.to_string(),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! Opens a component as every sub-command that runs one does.
+
+use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits, Outbound};
+
+use crate::args::{self, Guest, Serving, Store, Target};
+use crate::{env_file, report};
+
+/// Opens a target with its settings; what it writes goes to stderr.
+pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
+    Ok(open_for_serving(target, guest, &Serving::default()).await?.pass_on_output())
+}
+
+/// Opens a target with its settings, and with those for many requests.
+pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Serving) -> Result<HarnessBuilder, Error> {
+    let mut builder = Harness::open(target.target)
+        .features(target.features)
+        .limits(limits(&guest, serving))
+        .reuse(serving.reuse.unwrap_or(1))
+        .outbound(outbound(guest.outbound)?)
+        .show_progress();
+    for file in &guest.env_file {
+        for (name, value) in env_file::read(file)? {
+            builder = builder.env(name, value);
+        }
+    }
+    for (name, value) in guest.env {
+        builder = builder.env(name, value);
+    }
+    for target in guest.middleware {
+        builder = builder.middleware(target);
+    }
+    for (name, value) in guest.config {
+        builder = builder.config(name, value);
+    }
+    if let Some(Store::Redis(url)) = guest.keyvalue {
+        builder = builder.keyvalue(KeyValue::redis(&url).await?);
+    }
+    if serving.count_fuel {
+        builder = builder.count_fuel();
+    }
+    Ok(builder)
+}
+
+fn outbound(args: args::Outbound) -> Result<Outbound, Error> {
+    let mut outbound = match (args.mock, args.replay) {
+        (Some(mock), _) => Outbound::mock_file(mock)?,
+        (_, Some(cassette)) => Outbound::replay(cassette)?,
+        _ if args.learn_outbound.is_some() => {
+            report::note("warning: every outbound call is allowed while --learn-outbound writes them down");
+            Outbound::allow_all()
+        }
+        _ => Outbound::allow(args.allow_outbound),
+    };
+    if let Some(cassette) = args.record {
+        outbound = Outbound::record(cassette, outbound)?;
+    }
+    if let Some(file) = args.learn_outbound {
+        outbound = Outbound::learn(file, outbound)?;
+    }
+    Ok(outbound)
+}
+
+fn limits(guest: &Guest, serving: &Serving) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(timeout) = guest.timeout {
+        limits = limits.timeout(timeout);
+    }
+    if let Some(bytes) = guest.max_memory {
+        limits = limits.memory_bytes(bytes);
+    }
+    if let Some(bytes) = guest.max_body {
+        limits = limits.body_bytes(bytes);
+    }
+    if let Some(requests) = serving.max_concurrency {
+        limits = limits.concurrency(requests as usize);
+    }
+    limits
+}
