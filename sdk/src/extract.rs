@@ -150,7 +150,10 @@ impl IncomingRequest {
     ///
     /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
     pub fn into_request(self) -> Result<Request, Error> {
-        self.request.into_request()
+        let mut request = Request::new(Body::empty());
+        self.request.head(&mut request)?;
+        *request.body_mut() = self.into_body();
+        Ok(request)
     }
 }
 
@@ -174,10 +177,19 @@ macro_rules! from_head {
 }
 
 from_head! {
-    Parts, request => request.into_request().map(|request| request.into_parts().0);
     Method, request => request.method();
     Uri, request => request.uri();
     HeaderMap, request => request.headers();
+}
+
+impl FromRequest for Parts {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        let mut head = Request::new(());
+        request.request.head(&mut head)?;
+        Ok(head.into_parts().0)
+    }
 }
 
 impl FromRequest for () {

@@ -21,7 +21,14 @@ fn no_name(name: &[u8], error: &InvalidHeaderName) -> String {
     format!("the field name `{}`: {error}", name.escape_ascii())
 }
 
-/// The names that clients and servers send most.
+/// A name that the standards do not have, made by the compiler.
+macro_rules! own {
+    ($name:literal) => {
+        const { HeaderName::from_static($name) }
+    };
+}
+
+/// The names that clients, servers and what stands between them send most.
 #[inline]
 fn known(name: &[u8]) -> Option<HeaderName> {
     const HOST: u64 = short(b"host");
@@ -48,6 +55,10 @@ fn known(name: &[u8]) -> Option<HeaderName> {
     const ACCEPT_ENCODING: (u64, u64) = long(b"accept-encoding");
     const ACCEPT_LANGUAGE: (u64, u64) = long(b"accept-language");
     const CONTENT_ENCODING: (u64, u64) = long(b"content-encoding");
+    const X_REAL_IP: (u64, u64) = long(b"x-real-ip");
+    const X_REQUEST_ID: (u64, u64) = long(b"x-request-id");
+    const X_FORWARDED_FOR: (u64, u64) = long(b"x-forwarded-for");
+    const X_FORWARDED_HOST: (u64, u64) = long(b"x-forwarded-host");
     Some(match name.len() {
         4 => match short(name) {
             HOST => header::HOST,
@@ -72,7 +83,12 @@ fn known(name: &[u8]) -> Option<HeaderName> {
             SET_COOKIE => header::SET_COOKIE,
             _ => return None,
         },
-        12 if long(name) == CONTENT_TYPE => header::CONTENT_TYPE,
+        9 if long(name) == X_REAL_IP => own!("x-real-ip"),
+        12 => match long(name) {
+            CONTENT_TYPE => header::CONTENT_TYPE,
+            X_REQUEST_ID => own!("x-request-id"),
+            _ => return None,
+        },
         13 => match long(name) {
             CACHE_CONTROL => header::CACHE_CONTROL,
             AUTHORIZATION => header::AUTHORIZATION,
@@ -85,9 +101,14 @@ fn known(name: &[u8]) -> Option<HeaderName> {
         15 => match long(name) {
             ACCEPT_ENCODING => header::ACCEPT_ENCODING,
             ACCEPT_LANGUAGE => header::ACCEPT_LANGUAGE,
+            X_FORWARDED_FOR => own!("x-forwarded-for"),
             _ => return None,
         },
-        16 if long(name) == CONTENT_ENCODING => header::CONTENT_ENCODING,
+        16 => match long(name) {
+            CONTENT_ENCODING => header::CONTENT_ENCODING,
+            X_FORWARDED_HOST => own!("x-forwarded-host"),
+            _ => return None,
+        },
         _ => return None,
     })
 }
@@ -165,7 +186,7 @@ fn is_allowed(byte: &u8) -> bool {
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 28] = [
         "host",
         "etag",
         "date",
@@ -190,6 +211,10 @@ mod tests {
         "accept-encoding",
         "accept-language",
         "content-encoding",
+        "x-real-ip",
+        "x-request-id",
+        "x-forwarded-for",
+        "x-forwarded-host",
     ];
 
     #[test]

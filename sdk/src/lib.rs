@@ -36,7 +36,7 @@ pub use error::Error;
 #[cfg(feature = "json")]
 pub use extract::Json;
 pub use extract::{FromRequest, IncomingRequest};
-pub use respond::{Html, IntoResponse};
+pub use respond::{Html, IntoResponse, Text};
 pub use task::{spawn, wait_until};
 pub use wayside_macros::{http_component, test};
 

@@ -120,6 +120,7 @@ into_answer! {
     [] &'static [u8], self => Answer::typed(BYTES, self);
     [] Vec<u8>, self => Answer::typed(BYTES, self);
     [] Bytes, self => Answer::typed(BYTES, self);
+    [T: Into<Body>] Text<T>, self => Answer::typed(TEXT, self.0);
     [T: Into<Body>] Html<T>, self => Answer::typed("text/html; charset=utf-8", self.0);
     [] (), self => Answer::untyped(Body::empty());
     [] Body, self => Answer::untyped(self);
@@ -130,6 +131,11 @@ into_answer! {
         Err(error) => error.into_answer(),
     };
 }
+
+/// Text sent as `text/plain; charset=utf-8` that is not a `String`: bytes of which nobody has to check that they are UTF-8,
+/// or a [`Body`] that streams.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Text<T>(pub T);
 
 /// A page: text sent as `text/html; charset=utf-8`.
 ///
@@ -222,6 +228,13 @@ mod tests {
     #[test]
     fn text_says_its_media_type() {
         let response = "hello".into_response();
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
+        assert_eq!(text_of(response), "hello");
+    }
+
+    #[test]
+    fn bytes_are_text_where_the_handler_says_so() {
+        let response = Text(b"hello".to_vec()).into_response();
         assert_eq!(response.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
         assert_eq!(text_of(response), "hello");
     }

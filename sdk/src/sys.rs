@@ -76,24 +76,15 @@ pub(crate) trait IncomingRequest: Send {
     fn headers(&self) -> Result<HeaderMap, error::Error>;
     fn into_body(self) -> body::Body;
 
-    /// All of it. A world that can fetch everything at once for less says how.
-    fn into_request(self) -> Result<Request, error::Error>
-    where
-        Self: Sized,
-    {
-        let (method, uri, headers) = (self.method()?, self.uri()?, self.headers()?);
-        Ok(request(method, uri, headers, self.into_body()))
+    /// Fills in all but the body. A world that can fetch everything at once for less says how.
+    ///
+    /// It is filled in where it is, because all of it takes long to move.
+    fn head<B>(&self, request: &mut Request<B>) -> Result<(), error::Error> {
+        *request.method_mut() = self.method()?;
+        *request.uri_mut() = self.uri()?;
+        *request.headers_mut() = self.headers()?;
+        Ok(())
     }
-}
-
-/// Puts a request together.
-#[inline]
-pub(crate) fn request(method: Method, uri: Uri, headers: HeaderMap, body: body::Body) -> Request {
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request
 }
 
 /// A body that is fetched piece by piece.

@@ -8,7 +8,7 @@ use wayside::client::{self, Client, ClientBuilder, RequestBuilder};
 use wayside::extract::{Form, Multipart, Query, multipart::Part};
 use wayside::sse::{Event, Sse};
 use wayside::time::{Elapsed, Interval, Sleep};
-use wayside::{Body, Error, FromRequest, Html, IncomingRequest, Json, Request, Response, body, task, time};
+use wayside::{Body, Error, FromRequest, Html, IncomingRequest, Json, Request, Response, Text, body, task, time};
 
 fn is_send<T: Send>() {}
 
@@ -30,6 +30,7 @@ fn types_are_send() {
     is_send::<IncomingRequest>();
     is_send::<Json<u8>>();
     is_send::<Html<String>>();
+    is_send::<Text<Vec<u8>>>();
     is_send::<Query<u8>>();
     is_send::<Form<u8>>();
     is_send::<Multipart>();

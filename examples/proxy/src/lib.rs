@@ -18,7 +18,7 @@ async fn handle(req: Request) -> Result<Response, Error> {
 
 async fn forward(mut req: Request, upstream: &str) -> Result<Response, Error> {
     let path = req.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    *req.uri_mut() = Uri::try_from(format!("{}{path}", upstream.trim_end_matches('/')))?;
+    *req.uri_mut() = Uri::try_from([upstream.trim_end_matches('/'), path].concat())?;
     Ok(client::send(req).await?)
 }
 

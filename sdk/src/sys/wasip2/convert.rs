@@ -3,7 +3,7 @@
 //! A conversion that fails says why in a sentence; whoever called knows whom to tell.
 
 use http::uri::Scheme;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
 use crate::client::Kind;
@@ -78,25 +78,45 @@ pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
     }
 }
 
-/// Leaves out what belongs to one connection only (RFC 9110, section 7.6.1), which hosts refuse, and `host`, which
-/// they make of the authority.
-pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<wasi::Fields, String> {
+/// Fields as the host takes them, and the length that they declare.
+///
+/// What belongs to one connection only (RFC 9110, section 7.6.1) is left out, because hosts refuse it, and so is `host`,
+/// which they make of the authority.
+pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Option<u64>), String> {
     let fields = wasi::Fields::new();
     let mut size = 0;
-    let names_others = headers.contains_key(header::CONNECTION);
+    let mut declared = None;
+    let mut names_others = false;
     for (name, value) in headers {
-        if is_hop_by_hop(name.as_str()) || (names_others && is_named_by_connection(headers, name)) {
+        let text = name.as_str();
+        if is_hop_by_hop(text) {
+            names_others |= *name == header::CONNECTION;
             continue;
         }
-        size += name.as_str().len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
-        if size > FIELDS_LIMIT_BYTES - LENGTH_BYTES {
-            return Err(format!(
-                "the fields are too large: `{name}` takes them beyond the {FIELDS_LIMIT_BYTES} bytes that hosts accept"
-            ));
+        if *name == header::CONTENT_LENGTH && declared.replace(declared_length(value)?).is_some() {
+            return Err("content-length is set more than once".to_owned());
         }
-        append(&fields, name.as_str(), value.as_bytes())?;
+        size += text.len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
+        if size > FIELDS_LIMIT_BYTES - LENGTH_BYTES {
+            return Err(too_large(text));
+        }
+        append(&fields, text, value.as_bytes())?;
     }
-    Ok(fields)
+    if names_others {
+        delete_named_by_connection(&fields, headers);
+    }
+    Ok((fields, declared))
+}
+
+#[cold]
+fn too_large(name: &str) -> String {
+    format!("the fields are too large: `{name}` takes them beyond the {FIELDS_LIMIT_BYTES} bytes that hosts accept")
+}
+
+/// The declared length: digits only (RFC 9110, section 8.6).
+fn declared_length(value: &HeaderValue) -> Result<u64, String> {
+    number(value.as_bytes())
+        .ok_or_else(|| format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii()))
 }
 
 /// Adds a field, unless the host says that such fields are its own.
@@ -116,33 +136,26 @@ fn header_error(error: wasi::HeaderError) -> &'static str {
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "host"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    match name.len() {
+        4 => name == "host",
+        7 => name == "upgrade",
+        10 => name == "connection" || name == "keep-alive",
+        14 => name == "http2-settings",
+        16 => name == "proxy-connection",
+        17 => name == "transfer-encoding",
+        18 => name == "proxy-authenticate",
+        19 => name == "proxy-authorization",
+        _ => false,
+    }
 }
 
-fn is_named_by_connection(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|option| option.trim().eq_ignore_ascii_case(name.as_str()))
-}
-
-/// The declared length, where there is one that can be read.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    // A repeated one is no length, and hosts let none pass.
-    number(headers.get(header::CONTENT_LENGTH)?.as_bytes())
+#[cold]
+fn delete_named_by_connection(fields: &wasi::Fields, headers: &HeaderMap) {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    for option in values.flat_map(|value| value.split(',')) {
+        // What is no name, or may not be set, is not there.
+        let _ = fields.delete(option.trim());
+    }
 }
 
 pub(super) fn number(digits: &[u8]) -> Option<u64> {
@@ -156,36 +169,21 @@ pub(super) fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// The declared length; digits only, and once (RFC 9110, section 8.6).
-pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, String> {
-    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err("content-length is set more than once".to_owned());
-    }
-    match number(value.as_bytes()) {
-        Some(length) => Ok(Some(length)),
-        None => Err(format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii())),
-    }
-}
-
-#[expect(clippy::indexing_slicing, reason = "the start is never beyond the end, nor more than 20 digits before it")]
 pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
     // The formatting of the standard library costs more than all the rest of an answer; 2^64 has 20 digits.
     let mut digits = [0; 20];
-    let mut start = digits.len();
     let mut rest = length;
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
+    let mut count = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
+        count += 1;
         if rest == 0 {
             break;
         }
     }
-    append(fields, header::CONTENT_LENGTH.as_str(), &digits[start..])
+    let (_, digits) = digits.split_at(digits.len() - count);
+    append(fields, "content-length", digits)
 }
 
 pub(super) fn delete_content_length(fields: &wasi::Fields) -> Result<(), String> {

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::mem;
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::Body as _;
@@ -16,7 +17,6 @@ use super::{convert, head, lists, panic};
 use crate::body::{self, Outgoing};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::sys::request;
 use crate::{Body, IntoResponse as _, Request, task};
 
 thread_local! {
@@ -85,16 +85,15 @@ impl crate::sys::IncomingRequest for IncomingRequest {
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let headers = self.with(head::headers_of_request)??;
-        self.declared.set(Some(convert::content_length(&headers)));
+        let (headers, told) = self.with(head::headers_of_request)??;
+        self.declared.set(Some(told.length));
         Ok(headers)
     }
 
-    fn into_request(self) -> Result<Request, Error> {
-        let (uri, headers) = self.with(head::of_request)??;
-        let method = self.method()?;
-        self.declared.set(Some(convert::content_length(&headers)));
-        Ok(request(method, uri, headers, self.into_body()))
+    fn head<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
+        let told = self.with(|incoming| head::read(incoming, request))??;
+        self.declared.set(Some(told.length));
+        Ok(())
     }
 
     fn into_body(self) -> Body {
@@ -177,14 +176,13 @@ fn start(answer: Answer) -> Result<Option<Rest>, String> {
         Answer::Body { status, content_type, body } => {
             let fields = wasi::Fields::new();
             if let Some(content_type) = content_type {
-                convert::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
+                convert::append(&fields, "content-type", content_type.as_bytes())?;
             }
             (status, fields, None, body)
         }
-        Answer::Response(response) => {
-            let (parts, body) = response.into_parts();
-            let set_length = convert::declared_length(&parts.headers)?;
-            (parts.status, convert::headers_into_wasi(&parts.headers)?, set_length, body)
+        Answer::Response(mut response) => {
+            let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
+            (response.status(), fields, set_length, mem::take(response.body_mut()))
         }
     };
     if status.is_informational() {

@@ -7,7 +7,7 @@
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::Deref;
-use std::slice;
+use std::{mem, slice};
 
 use bytes::Bytes;
 use http::header::MaxSizeReached;
@@ -15,10 +15,10 @@ use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
-use super::convert::bad_request;
+use super::convert::{self, bad_request};
 use super::memory::{gather, lists};
 use crate::error::Error;
-use crate::field;
+use crate::{Request, field};
 
 #[link(wasm_import_module = "wasi:http/types@0.2.6")]
 unsafe extern "C" {
@@ -100,7 +100,7 @@ impl<'a> Given<'a> {
         (offset < self.piece.len()).then_some(offset)
     }
 
-    #[inline]
+    #[inline(always)]
     fn into_bytes(self) -> Bytes {
         let this = ManuallyDrop::new(self);
         match this.offset() {
@@ -188,12 +188,24 @@ impl<'a> Entries<'a> {
         self.offset() == Some(0) && texts.is_some_and(field::is_value)
     }
 
-    fn into_headers(self) -> Result<HeaderMap, String> {
-        // One more than there are, for `host`.
-        let mut headers = HeaderMap::try_with_capacity(self.list.count + 1).map_err(too_many)?;
+    /// Makes room, with one place for `host`.
+    fn reserve(&self, headers: &mut HeaderMap) -> Result<(), String> {
+        headers.try_reserve(self.list.count + 1).map_err(too_many)
+    }
+
+    fn append_to(self, headers: &mut HeaderMap) -> Result<Told, String> {
         let are_values = self.are_values();
-        for (name, value) in self {
-            let name = field::name(&*name)?;
+        let mut told = Told::default();
+        for (text, value) in self {
+            let name = field::name(&*text)?;
+            // Two lengths are looked for before two names, because most fields have neither.
+            match text.len() {
+                // A repeated one is no length, and hosts let none pass.
+                14 if name == header::CONTENT_LENGTH => told.length = convert::number(&value),
+                // What the fields say takes the place of the authority.
+                4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
+                _ => {}
+            }
             let value = if are_values && value.offset().is_some() {
                 // SAFETY: a part of what is a value is one too.
                 unsafe { field::value_unchecked(value.into_bytes()) }
@@ -202,8 +214,17 @@ impl<'a> Entries<'a> {
             };
             headers.try_append(name, value).map_err(too_many)?;
         }
-        Ok(headers)
+        Ok(told)
     }
+}
+
+/// What fields tell while they are read.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The declared length of the body, where there is one that can be read.
+    pub(super) length: Option<u64>,
+    /// Whether there is a `host`.
+    host: bool,
 }
 
 #[cold]
@@ -213,38 +234,49 @@ fn too_many(error: MaxSizeReached) -> String {
 
 /// The fields of any message.
 pub(super) fn headers(fields: &wasi::Fields) -> Result<HeaderMap, String> {
-    // SAFETY: what is called writes its answer, and gives nothing up.
-    let (list, piece) = unsafe { gather(|| answer(get_entries, fields.handle())) };
-    Entries::new(list, &piece).into_headers()
+    let mut headers = HeaderMap::new();
+    append_to(&mut headers, fields)?;
+    Ok(headers)
 }
 
-/// The target and the fields of a request.
-pub(super) fn of_request(request: &wasi::IncomingRequest) -> Result<(Uri, HeaderMap), Error> {
-    let scheme = lists(|| request.scheme());
-    let fields = request.headers();
+/// Adds the fields of any message to others.
+pub(super) fn append_to(headers: &mut HeaderMap, fields: &wasi::Fields) -> Result<Told, String> {
+    // SAFETY: what is called writes its answer, and gives nothing up.
+    let (list, piece) = unsafe { gather(|| answer(get_entries, fields.handle())) };
+    let entries = Entries::new(list, &piece);
+    entries.reserve(headers)?;
+    entries.append_to(headers)
+}
+
+/// The fields of a request, with `host`, and the length that they declare.
+pub(super) fn headers_of_request(request: &wasi::IncomingRequest) -> Result<(HeaderMap, Told), Error> {
+    let mut headers = HeaderMap::new();
+    add_host(&mut headers, lists(|| request.authority()).map(Bytes::from))?;
+    let told = append_to(&mut headers, &request.headers()).map_err(invalid)?;
+    Ok((headers, told))
+}
+
+/// Fills in all of a request but its body.
+pub(super) fn read<B>(incoming: &wasi::IncomingRequest, request: &mut Request<B>) -> Result<Told, Error> {
+    let (method, scheme) = lists(|| (incoming.method(), incoming.scheme()));
+    *request.method_mut() = convert::method_from_wasi(method)?;
+    let fields = incoming.headers();
     // SAFETY: what is called writes its answers, and gives nothing up.
     let ((list, authority, path), piece) = unsafe {
         gather(|| {
             let list = answer(get_entries, fields.handle());
-            let authority = answer(get_authority, request.handle());
-            (list, authority, answer(get_path_with_query, request.handle()))
+            let authority = answer(get_authority, incoming.handle());
+            (list, authority, answer(get_path_with_query, incoming.handle()))
         })
     };
     let entries = Entries::new(list, &piece);
     // SAFETY: each is an answer that the piece was gathered for, and is taken once.
     let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
     let authority = authority.map(Given::into_bytes);
-    let uri = uri(scheme, authority.clone(), path.map(Given::into_bytes))?;
-    let mut headers = entries.into_headers().map_err(invalid)?;
-    add_host(&mut headers, authority)?;
-    Ok((uri, headers))
-}
-
-/// The fields of a request, with `host`.
-pub(super) fn headers_of_request(request: &wasi::IncomingRequest) -> Result<HeaderMap, Error> {
-    let mut headers = headers(&request.headers()).map_err(invalid)?;
-    add_host(&mut headers, lists(|| request.authority()).map(Bytes::from))?;
-    Ok(headers)
+    *request.uri_mut() = uri(scheme, authority.clone(), path.map(Given::into_bytes))?;
+    entries.reserve(request.headers_mut()).map_err(invalid)?;
+    add_host(request.headers_mut(), authority)?;
+    entries.append_to(request.headers_mut()).map_err(invalid)
 }
 
 /// The target of a request.
@@ -259,9 +291,7 @@ fn invalid(reason: String) -> Error {
 
 /// Hosts take `host` out of the fields and put it into the authority.
 fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Error> {
-    if let Some(authority) = authority
-        && !headers.contains_key(header::HOST)
-    {
+    if let Some(authority) = authority {
         let host = field::value(&header::HOST, authority).map_err(|error| bad_request("authority", error))?;
         headers.try_append(header::HOST, host).map_err(|error| invalid(too_many(error)))?;
     }

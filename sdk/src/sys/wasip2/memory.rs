@@ -117,7 +117,7 @@ pub(super) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     let (next, end) = LEFT.get();
     // A size of 0 counts as too large. What would leave a gap before it gets memory of its own.
-    if size.wrapping_sub(1) < end - next && old_size == 0 && next & (align - 1) == 0 {
+    if size.wrapping_sub(1) < end - next && old_size | next & (align - 1) == 0 {
         LEFT.set((next + size, end));
         return next as *mut u8;
     }

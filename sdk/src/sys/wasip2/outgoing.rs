@@ -269,8 +269,8 @@ impl<S: Slot> Output<S> {
     }
 
     fn finish(self, trailers: Option<Box<HeaderMap>>) -> Result<(), Error> {
-        let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers));
-        self.finish_with(trailers.transpose().map_err(Error::trailers)?)
+        let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers)).transpose();
+        self.finish_with(trailers.map_err(Error::trailers)?.map(|(fields, _)| fields))
     }
 
     fn finish_with(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {

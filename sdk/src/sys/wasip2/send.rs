@@ -1,10 +1,10 @@
 //! Outbound calls.
 
 use std::future::poll_fn;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 
@@ -21,13 +21,13 @@ use crate::{Body, Request, Response, task};
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
-pub(super) async fn send(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
-    let (request, body) = request.into_parts();
-    let response = exchange(&request, body, &timeouts).await;
-    response.map_err(|error| error.with_target(&request.method, &request.uri))
+pub(super) async fn send(mut request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
+    let response = exchange(&mut request, &timeouts).await;
+    response.map_err(|error| error.with_target(request.method(), request.uri()))
 }
 
-async fn exchange(request: &Parts, body: Body, timeouts: &Timeouts) -> Result<Box<Response>, Error> {
+async fn exchange(request: &mut Request, timeouts: &Timeouts) -> Result<Box<Response>, Error> {
+    let body = mem::take(request.body_mut());
     let length = body.size_hint().exact();
     let (outgoing, trailers) = body.into_outgoing();
     let options = options(timeouts)?;
@@ -83,28 +83,27 @@ struct Head {
 }
 
 /// Makes the request without its body.
-fn head(request: &Parts, length: Option<u64>, has_trailers: bool) -> Result<Head, Error> {
+fn head(request: &Request, length: Option<u64>, has_trailers: bool) -> Result<Head, Error> {
     let invalid = |reason: String| Error::new(Kind::Request, reason);
-    let declared = convert::declared_length(&request.headers).map_err(invalid)?;
+    let (fields, declared) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
     if let (Some(declared), Some(length)) = (declared, length)
         && declared != length
     {
         return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
     }
-    let fields = convert::headers_into_wasi(&request.headers).map_err(invalid)?;
     // The framing of trailers has no place for a length.
     let length = length.filter(|_| !has_trailers);
     if let (None, Some(length)) = (declared, length)
-        && (length > 0 || expects_body(&request.method))
+        && (length > 0 || expects_body(request.method()))
     {
         convert::append_content_length(&fields, length).map_err(invalid)?;
     }
     let outgoing = wasi::OutgoingRequest::new(fields);
-    let method = &request.method;
+    let method = request.method();
     if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
         return Err(invalid(format!("the host refused the method `{method}`")));
     }
-    let uri = &request.uri;
+    let uri = request.uri();
     if let Some(scheme) = uri.scheme()
         && outgoing.set_scheme(Some(&convert::scheme_into_wasi(scheme))).is_err()
     {
@@ -149,7 +148,7 @@ fn start_upload(
         if bytes.is_empty() {
             let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers)).transpose();
             let trailers = trailers.map_err(|reason| Error::new(Kind::Request, reason))?;
-            return match writer.finish(trailers) {
+            return match writer.finish(trailers.map(|(fields, _)| fields)) {
                 Ok(()) => Ok(None),
                 Err(error) => Err(Error::new(Kind::Body, "the request body failed").with_source(error)),
             };
@@ -209,16 +208,15 @@ impl Pending {
 fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Ready>) -> Result<Box<Response>, Error> {
     let invalid = |reason: String| Error::new(Kind::Protocol, format!("the response is not valid: {reason}"));
     let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
-    let headers = head::headers(&incoming.headers()).map_err(invalid)?;
+    let mut response = Box::new(Response::new(Body::empty()));
+    *response.status_mut() = status;
+    let told = head::append_to(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
     // What these declare is the length of another response (RFC 9110, section 8.6).
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let declared = if bodiless { Some(0) } else { convert::content_length(&headers) };
+    let declared = if bodiless { Some(0) } else { told.length };
     let body = incoming.consume().map_err(|()| Error::new(Kind::Host, "the response has no body to take"))?;
-    let mut response = Box::new(Response::new(
-        Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline)).of_a_response(),
-    ));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    *response.body_mut() =
+        Body::incoming(IncomingBody::of_response(body, declared, incoming, deadline)).of_a_response();
     Ok(response)
 }
 
