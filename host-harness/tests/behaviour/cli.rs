@@ -57,7 +57,7 @@ fn the_reason_of_a_trap_is_told_on_stderr_and_not_to_the_client() {
 #[test]
 fn request_passes_fields_and_environment() {
     let output = run(&["request", "examples/headers", "/p?q=1", "-H", "x-a: 1", "-H", "x-a: 2", "-X", "PUT"]);
-    assert_eq!(stdout(&output), "PUT http://localhost/p?q=1\nx-a: 1\nx-a: 2\nhost: localhost\n");
+    assert_eq!(stdout(&output), "PUT http://localhost/p?q=1\nhost: localhost\nx-a: 1\nx-a: 2\n");
     let output = run(&["request", "examples/proxy", "/", "--env", "UPSTREAM=http://denied.test"]);
     assert_eq!(output.status.code(), Some(5));
     assert!(stderr(&output).contains("--allow-outbound http://denied.test"), "{}", stderr(&output));
