@@ -166,7 +166,7 @@ pub struct HarnessBuilder {
     limits: Limits,
     count_fuel: bool,
     reuse: u32,
-    concurrency: u32,
+    at_once: u32,
     pass_on_output: bool,
     observer: Option<Observer>,
     progress: Progress,
@@ -191,7 +191,7 @@ impl HarnessBuilder {
             limits: Limits::default(),
             count_fuel: false,
             reuse: 1,
-            concurrency: 1,
+            at_once: 1,
             pass_on_output: false,
             observer: None,
             progress: Progress::Hidden,
@@ -258,8 +258,8 @@ impl HarnessBuilder {
     ///
     /// Only components of WASI 0.3 can do it, and only where [`reuse`](Self::reuse) lets an instance have as many. Where
     /// fuel is counted, requests go one after the other, because it is counted for an instance.
-    pub fn concurrency(mut self, requests: u32) -> Self {
-        self.concurrency = requests.max(1);
+    pub fn at_once(mut self, requests: u32) -> Self {
+        self.at_once = requests.max(1);
         self
     }
 
@@ -316,7 +316,7 @@ impl IntoFuture for HarnessBuilder {
                 limits: self.limits,
                 fuel: self.count_fuel,
                 reuse: self.reuse,
-                concurrency: self.concurrency,
+                at_once: self.at_once,
             };
             let guest = Arc::new(chain::link(&component, &middleware, settings, &recorder)?);
             let inbound = Inbound::new(move |request| {

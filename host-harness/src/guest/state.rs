@@ -14,6 +14,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use super::upload::Uploads;
+use super::wasip3::flights::{CallsNext, Flights};
 use crate::config::Config;
 use crate::keyvalue::KeyValueView;
 use crate::limits::Meter;
@@ -33,13 +34,13 @@ pub(crate) struct Settings {
     /// How many requests one instance takes.
     pub(crate) reuse: u32,
     /// How many of them it takes at the same time, where its world can do that.
-    pub(crate) concurrency: u32,
+    pub(crate) at_once: u32,
 }
 
 impl Settings {
     /// How many requests an instance works on at the same time: fuel is counted for an instance, and so for one request.
-    pub(crate) fn concurrency(&self) -> u32 {
-        if self.fuel { 1 } else { self.concurrency.min(self.reuse) }
+    pub(crate) fn at_once(&self) -> u32 {
+        if self.fuel { 1 } else { self.at_once.min(self.reuse) }
     }
 }
 
@@ -53,6 +54,8 @@ pub(crate) struct State {
     hooks: Hooks,
     pub(crate) meter: Meter,
     counts_fuel: bool,
+    /// What the instance works on, where it is told that.
+    pub(super) flights: Option<Arc<Flights>>,
     /// How many functions of the host the request at hand has called, where that is counted.
     pub(crate) host_calls: u64,
     /// The number of the request at hand, for its output.
@@ -109,6 +112,7 @@ impl State {
             hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, uploads: Uploads::default() },
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,
+            flights: None,
             host_calls: 0,
             request,
             span: tracing::trace_span!("request", request = running.request),
@@ -133,9 +137,10 @@ impl State {
         self.hooks.uploads.watch(body)
     }
 
-    /// The request at hand.
-    pub(crate) fn tracked(&self) -> Option<Arc<Tracked>> {
-        self.hooks.tracked.clone()
+    /// The request at hand, which others now work on, until what comes with it is dropped.
+    pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<CallsNext>) {
+        let number = self.request.load(Ordering::Relaxed);
+        (self.hooks.tracked.clone(), self.flights.as_ref().map(|flights| flights.calls_next(number)))
     }
 
     /// Whether the engine counts fuel.

@@ -1,6 +1,6 @@
 //! Components of WASI 0.3: an instance for each request, or for several, one after the other or at the same time.
 
-mod flights;
+pub(super) mod flights;
 mod next;
 mod worker;
 
@@ -105,7 +105,7 @@ impl Instances {
                 live.remove(number);
                 continue;
             }
-            if !instance.flights.reserve(self.settings.concurrency()) {
+            if !instance.flights.reserve(self.settings.at_once()) {
                 continue;
             }
             job.delivery.watch(instance.flights.changed());

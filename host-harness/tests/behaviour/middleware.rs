@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, StreamBody};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{HeaderMap, Request};
 use wayside_harness::http_body::Frame;
-use wayside_harness::{Body, Component, Harness, HarnessBuilder, World, cargo};
+use wayside_harness::{Body, Component, Harness, HarnessBuilder, Limits, World, cargo};
 
 use super::fixture::{eventually, example, get, guests, post, root};
 use super::wasip3::{Gate, service};
@@ -70,6 +73,36 @@ async fn bodies_and_trailers_pass_both_ways_through_a_chain() {
         }
         app.idle().await;
         assert!(app.traps().is_empty(), "{:?}", app.traps());
+    }
+}
+
+/// What is between the writer of the request and the reader of the response is what all components hold together.
+#[tokio::test]
+async fn a_chain_of_four_holds_little_of_what_streams_through() {
+    const TOTAL: usize = 256 * 1024 * 1024;
+    const CHUNK: usize = 64 * 1024;
+
+    for (behaviour, path) in [("pass", "/echo"), ("copy", "/copy")] {
+        let app = service().middleware(middleware()).middleware(middleware()).middleware(middleware()).await.unwrap();
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
+        let chunk = Bytes::from(vec![b'x'; CHUNK]);
+        let chunks = futures_util::stream::iter(0..TOTAL / CHUNK).map(move |_| {
+            count.fetch_add(CHUNK, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Frame::data(chunk.clone()))
+        });
+        let body = Body::new(StreamBody::new(chunks));
+        let mut body = app.request(asking(behaviour, post(path, body))).await.into_body();
+        let (mut read, mut most) = (0, 0);
+        while let Some(frame) = body.frame().await {
+            read += frame.unwrap().into_data().unwrap().len();
+            most = most.max(written.load(Ordering::Relaxed) - read);
+        }
+        assert_eq!(read, TOTAL, "{behaviour} {path}");
+        assert!(most <= 4 * 1024 * 1024, "{behaviour} {path}: {most} bytes were held at once");
+        app.idle().await;
+        let memory = app.usage().iter().map(|usage| usage.memory_bytes).max();
+        assert!(memory <= Some(2 * 1024 * 1024), "{behaviour} {path}: an instance had {memory:?} bytes");
     }
 }
 
@@ -166,6 +199,51 @@ async fn a_hang_up_before_the_head_reaches_the_application() {
     request.abort();
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn a_hang_up_reaches_an_application_of_the_other_version() {
+    let app = behind_middleware(guests()).await;
+    let mut body = app.request(asking("copy", get("/endless"))).await.into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    eventually("the application is told", || app.log_text().contains("writer stopped: closed=true")).await;
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn who_takes_too_long_is_named_and_not_who_waits_for_it() {
+    for (app, path, name) in
+        [(service(), "/spin", "raw_service"), (service(), "/call/never", "raw_service"), (guests(), "/spin", "guests")]
+    {
+        let app =
+            app.outbound(Gate::default().outbound()).limits(Limits::default().timeout(Duration::from_millis(100)));
+        let app = app.middleware(middleware()).middleware(middleware()).await.unwrap();
+        assert_eq!(app.request(get(path)).await.status(), 504, "{name} {path}");
+        app.idle().await;
+        assert_eq!(trapped(&app), [name], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_shares_its_instances_keeps_requests_apart() {
+    let app = service().middleware(middleware()).middleware(middleware()).reuse(50).at_once(8);
+    let app = Arc::new(app.await.unwrap());
+    let requests = (0..400_usize).map(|number| {
+        let app = Arc::clone(&app);
+        async move {
+            let (behaviour, path) = [("pass", "/copy"), ("copy", "/echo"), ("copy", "/copy")][number % 3];
+            let text = format!("{number} ").repeat(number * 7);
+            let response = app.request(asking(behaviour, post(path, text.clone()))).await;
+            assert!(response.into_body().text().await.unwrap() == text, "request {number} had the answer of another");
+        }
+    });
+    futures_util::stream::iter(requests).buffer_unordered(16).for_each(async |()| {}).await;
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    // Three components, at least eight instances of each for 400 requests; many fewer than one for each.
+    assert!((24..200).contains(&app.instances()), "{}", app.instances());
 }
 
 #[tokio::test]

@@ -232,7 +232,7 @@ async fn an_instance_takes_its_share_of_requests_and_then_another_does() {
 #[tokio::test]
 async fn an_instance_works_on_as_many_requests_at_once_as_it_may() {
     let gate = Gate::default();
-    let app = Arc::new(service().outbound(gate.outbound()).reuse(100).concurrency(4).await.unwrap());
+    let app = Arc::new(service().outbound(gate.outbound()).reuse(100).at_once(4).await.unwrap());
     let requests: Vec<_> = (0..8)
         .map(|number| {
             let app = Arc::clone(&app);
@@ -262,7 +262,7 @@ async fn an_instance_works_on_as_many_requests_at_once_as_it_may() {
 #[tokio::test]
 async fn a_trap_is_told_from_those_that_only_shared_its_instance() {
     let gate = Gate::default();
-    let app = Arc::new(service().outbound(gate.outbound()).reuse(100).concurrency(4).await.unwrap());
+    let app = Arc::new(service().outbound(gate.outbound()).reuse(100).at_once(4).await.unwrap());
     // One that streams, one that waits, and the one that will trap.
     let mut body = app.request(get("/endless")).await.into_body();
     let request = |path: &'static str| {
@@ -299,7 +299,7 @@ async fn a_trap_is_told_from_those_that_only_shared_its_instance() {
 async fn a_request_over_its_time_does_not_end_those_beside_it() {
     let gate = Gate::default();
     let limits = Limits::default().timeout(Duration::from_millis(300));
-    let app = Arc::new(service().outbound(gate.outbound()).limits(limits).reuse(100).concurrency(4).await.unwrap());
+    let app = Arc::new(service().outbound(gate.outbound()).limits(limits).reuse(100).at_once(4).await.unwrap());
     // A response whose head is out has no time limit.
     let mut body = app.request(get("/endless")).await.into_body();
     assert_eq!(app.request(get("/call/never")).await.status(), 504);
@@ -316,7 +316,7 @@ async fn a_request_over_its_time_does_not_end_those_beside_it() {
 
 #[tokio::test]
 async fn fuel_and_calls_to_the_host_are_counted_for_each_request() {
-    let app = service().count_fuel().reuse(2).concurrency(2).await.unwrap();
+    let app = service().count_fuel().reuse(2).at_once(2).await.unwrap();
     for _ in 0..4 {
         text_of(&app, "/hello").await;
         app.idle().await;

@@ -16,6 +16,7 @@ pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Ser
         .features(target.features)
         .limits(limits(&guest, serving))
         .reuse(serving.reuse.unwrap_or(1))
+        .at_once(serving.at_once.unwrap_or(1))
         .outbound(outbound(guest.outbound)?)
         .show_progress();
     for file in &guest.env_file {

@@ -17,7 +17,7 @@ use crate::guest::state::State;
 use crate::telemetry::{Running, Took};
 
 /// Keeps count of the requests of an instance, and holds them to their time.
-pub(super) struct Flights {
+pub(crate) struct Flights {
     /// How many requests the instance has or is about to get.
     seats: AtomicU32,
     state: Mutex<Lists>,
@@ -39,8 +39,9 @@ struct Flight {
     running: Running,
     delivery: Arc<Delivery>,
     task: Option<GuestTaskId>,
-    /// When its head is overdue.
+    /// When its head is overdue; later by the time in which the handler behind this one had it.
     deadline: Instant,
+    calls: Calls,
     /// Whether nobody waits for its head any more.
     given_up: bool,
     /// When its body was found to be read or given up.
@@ -52,6 +53,13 @@ struct Unread {
     /// When it is looked at again, and after how many parts its reader waited then.
     check: Instant,
     waited_after: Option<u64>,
+}
+
+/// The calls to the handler behind this one, which has a time limit of its own.
+#[derive(Default)]
+struct Calls {
+    open: u32,
+    since: Option<Instant>,
 }
 
 /// What is to be done about the requests of an instance.
@@ -95,6 +103,7 @@ impl Flights {
             delivery: Arc::clone(&delivery),
             task: None,
             deadline: Instant::now() + self.timeout,
+            calls: Calls::default(),
             given_up: false,
             over: None,
         });
@@ -104,15 +113,29 @@ impl Flights {
 
     /// Notes which call of the component works on a request.
     pub(super) fn runs_as(&self, number: u64, task: GuestTaskId) {
-        if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.running.request == number) {
-            flight.task = Some(task);
-        }
+        self.with(number, |flight| flight.task = Some(task));
     }
 
     /// Attributes what the component does next to the request that a call works on.
     pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut State) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
+        }
+    }
+
+    /// Notes that a request is with the handler behind this one, until what comes back is dropped.
+    pub(crate) fn calls_next(self: &Arc<Self>, number: u64) -> CallsNext {
+        self.with(number, |flight| {
+            flight.calls.open += 1;
+            flight.calls.since.get_or_insert_with(Instant::now);
+        });
+        CallsNext { flights: Arc::clone(self), number }
+    }
+
+    fn with(&self, number: u64, change: impl FnOnce(&mut Flight)) {
+        // It may be over already, while the component goes on with what it began.
+        if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.running.request == number) {
+            change(flight);
         }
     }
 
@@ -179,6 +202,8 @@ impl Flights {
                 active += 1;
             } else if flight.delivery.is_unwanted() {
                 flight.given_up = true;
+            } else if flight.calls.open > 0 {
+                active += 1;
             } else if now >= flight.deadline {
                 self.overdue(flight);
                 flight.given_up = true;
@@ -258,6 +283,26 @@ impl Flights {
         for unread in lists.unread.drain(..) {
             unread.delivery.end(Some(kept));
         }
+    }
+}
+
+/// A request that is with the handler behind this one.
+pub(crate) struct CallsNext {
+    flights: Arc<Flights>,
+    number: u64,
+}
+
+impl Drop for CallsNext {
+    fn drop(&mut self) {
+        self.flights.with(self.number, |flight| {
+            flight.calls.open -= 1;
+            if flight.calls.open == 0
+                && let Some(since) = flight.calls.since.take()
+            {
+                flight.deadline += since.elapsed();
+            }
+        });
+        self.flights.changed.notify_waiters();
     }
 }
 

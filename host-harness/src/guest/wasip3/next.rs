@@ -26,7 +26,7 @@ type Called = Result<Resource<Response>, WasiErrorCode>;
 
 async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Request>) -> wasmtime::Result<Called> {
     let taken = accessor.with(|mut access| {
-        let tracked = access.data_mut().tracked();
+        let passed_on = access.data_mut().pass_on();
         let mut request = access.data_mut().http().table.delete(request)?;
         // What a middleware leaves out of a request that it makes itself.
         request.scheme.get_or_insert(Scheme::HTTP);
@@ -35,16 +35,17 @@ async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Reques
         match request.into_http(access.as_context_mut(), std::future::ready(Ok(()))) {
             Ok((request, _)) => {
                 let state = access.data_mut();
-                wasmtime::error::Ok(Ok((request.map(|body| state.upload(body)), tracked)))
+                wasmtime::error::Ok(Ok((request.map(|body| state.upload(body)), passed_on)))
             }
             Err(error) => error.downcast().map(Err),
         }
     })?;
-    let (request, tracked) = match taken {
+    let (request, (tracked, passed_on)) = match taken {
         Ok(taken) => taken,
         Err(code) => return Ok(Err(code)),
     };
     let answer = next.handle_for(request, tracked).await;
+    drop(passed_on);
     accessor.with(|mut access| {
         let view = access.data_mut().http();
         match answer {

@@ -38,7 +38,8 @@ impl Worker {
     ) -> Self {
         let settings = &instances.settings;
         let mut store = State::store(instances.pre.engine(), settings, running);
-        if settings.concurrency() > 1 {
+        store.data_mut().flights = Some(Arc::clone(&flights));
+        if settings.at_once() > 1 {
             let flights = Arc::clone(&flights);
             store.call_hook(move |mut cx, hook| {
                 if matches!(hook, CallHook::CallingHost)

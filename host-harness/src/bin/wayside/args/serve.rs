@@ -33,9 +33,14 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_concurrency: Option<u32>,
 
-    /// How many requests an instance takes, one after the other, before it is replaced [default: 1]
+    /// How many requests an instance takes before it is replaced [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) reuse: Option<u32>,
+
+    /// How many of them it works on at the same time, which only components of WASI 0.3 can: a trap ends them all
+    /// [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) at_once: Option<u32>,
 
     /// Count fuel (about one unit an instruction) and calls to the host for --log, which makes components slower
     #[arg(long)]
