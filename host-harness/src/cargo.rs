@@ -1,5 +1,7 @@
 //! Builds components with cargo.
 
+mod tree;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::BufReader;
@@ -13,8 +15,19 @@ use tokio::sync::OnceCell;
 
 use crate::Error;
 
+pub(crate) use tree::{Tree, tree};
+
 /// The target that components are built for.
 const TARGET: &str = "wasm32-wasip2";
+
+/// The profile of cargo that a component is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The profile `release`: as it is deployed.
+    Release,
+    /// The profile `dev`: quicker to build, slower to run, with debug information.
+    Debug,
+}
 
 /// Whether cargo's progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +55,7 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     };
     let dir = dir.to_owned();
     let built = cell.get_or_try_init(|| async {
-        match tokio::task::spawn_blocking(move || build(&dir, &features, progress)).await {
+        match tokio::task::spawn_blocking(move || build(&dir, Profile::Release, &features, progress)).await {
             Ok(built) => built,
             Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
         }
@@ -50,7 +63,7 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     built.await.cloned()
 }
 
-/// Builds the crate in a directory: release profile, target `wasm32-wasip2`, which is installed if it is missing.
+/// Builds the crate in a directory for the target `wasm32-wasip2`, which is installed if it is missing.
 ///
 /// The features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and come on top of the default ones. Each set of
 /// them is built in a directory of its own below that of the workspace's artifacts, so that the component of one does not
@@ -59,12 +72,8 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
 /// # Errors
 ///
 /// Fails if the directory holds no crate, the crate does not compile, or makes no component.
-pub fn build(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
-    let manifest = dir.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
-            .with_help("name the directory of a crate, or a `.wasm` file"));
-    }
+pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
+    let manifest = manifest_in(dir)?;
     ensure_target()?;
     let metadata = metadata(&manifest)?;
     let package = library(&metadata, dir)?;
@@ -72,11 +81,14 @@ pub fn build(dir: &Path, features: &[String], progress: Progress) -> Result<Path
     cargo
         // There, so that the configuration and the toolchain are those of the crate.
         .current_dir(dir)
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        .args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         // By its id: another package of the tree may have its name.
         .args(["--package", &package.id.repr])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
     if !features.is_empty() {
         let features = sorted(features);
         let target_dir = metadata.target_directory.join("features").join(folder_name(&features));
@@ -84,7 +96,8 @@ pub fn build(dir: &Path, features: &[String], progress: Progress) -> Result<Path
     }
     match progress {
         Progress::Shown => cargo.stderr(Stdio::inherit()),
-        Progress::Hidden => cargo.stderr(Stdio::piped()),
+        // What is left is what the compiler has to say.
+        Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
     };
     let mut child = cargo.spawn().map_err(|error| not_runnable("cargo", error))?;
     let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || io::read_to_string(stderr)));
@@ -132,6 +145,16 @@ fn sorted(features: &[String]) -> Vec<String> {
 /// A set of features as the name of a folder: what no system takes there is written with characters that features lack.
 fn folder_name(features: &[String]) -> String {
     features.join(",").replace('/', "@").replace('?', "!")
+}
+
+/// The manifest of the crate in a directory.
+pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
+    let manifest = dir.join("Cargo.toml");
+    if manifest.is_file() {
+        return Ok(manifest);
+    }
+    Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
+        .with_help("name the directory of a crate, or a `.wasm` file"))
 }
 
 fn cargo() -> OsString {

@@ -87,9 +87,13 @@ impl Component {
     }
 
     pub(crate) fn load_for(path: &Path, purpose: Purpose) -> Result<Self, Error> {
-        let bytes = read(path)?;
-        check_kind(path, &bytes)?;
-        let compiled = Compiled::new(engine(purpose)?, &bytes).map_err(|error| {
+        Self::compile(path, &read(path)?, purpose)
+    }
+
+    /// Compiles the bytes that were read from a file.
+    pub(crate) fn compile(path: &Path, bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
+        check_kind(path, bytes)?;
+        let compiled = Compiled::new(engine(purpose)?, bytes).map_err(|error| {
             Error::new(format!("the component `{}` is not valid", path.display()))
                 .with_help("build it anew; a file that was cut or changed cannot be loaded")
                 .with_source(Flat::of(&error))
@@ -111,7 +115,7 @@ impl fmt::Debug for Component {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "check the path, or name the directory of the crate to build it first",

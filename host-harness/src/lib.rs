@@ -34,7 +34,9 @@ mod inbound;
 mod keyvalue;
 mod limits;
 mod outbound;
+mod reload;
 mod server;
+mod strip;
 mod telemetry;
 mod testing;
 
@@ -47,6 +49,8 @@ pub use error::Error;
 pub use keyvalue::KeyValue;
 pub use limits::Limits;
 pub use outbound::{ErrorCode, Fault, Outbound, Redaction, Rule, Timeouts, mock};
+pub use reload::{Build, Builds, Live, Outcome};
 pub use server::Server;
+pub use strip::strip;
 pub use telemetry::{BodyEnd, Call, Event, Exchange, LogEntry, LogStream, Trap, Usage};
 pub use testing::{Harness, HarnessBuilder};

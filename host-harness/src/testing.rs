@@ -147,6 +147,13 @@ impl Harness {
     }
 }
 
+impl Harness {
+    /// What the requests of a server go to.
+    pub(crate) fn inbound(&self) -> Inbound {
+        self.inbound.clone()
+    }
+}
+
 impl fmt::Debug for Harness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Harness").field("description", &self.description).finish_non_exhaustive()
@@ -154,7 +161,7 @@ impl fmt::Debug for Harness {
 }
 
 /// Makes a [`Harness`]; awaiting it does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HarnessBuilder {
     source: Source,
     features: Vec<String>,
@@ -172,7 +179,7 @@ pub struct HarnessBuilder {
     progress: Progress,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Source {
     Crate(PathBuf),
     File(PathBuf),
@@ -289,6 +296,56 @@ impl HarnessBuilder {
         self.progress = Progress::Shown;
         self
     }
+
+    /// Links a component behind its middleware, so that they answer requests and a recorder hears of them.
+    pub(crate) async fn open(self, component: &Component, recorder: Recorder) -> Result<Harness, Error> {
+        let purpose = self.purpose();
+        let mut middleware = Vec::new();
+        for target in self.middleware {
+            middleware.push(load(cargo::find_or_build(target, &[], self.progress).await?, purpose).await?);
+        }
+        let settings = Settings {
+            env: self.env,
+            config: Config::new(self.config),
+            keyvalue: self.keyvalue,
+            outbound: self.outbound,
+            limits: self.limits,
+            fuel: self.count_fuel,
+            reuse: self.reuse,
+            at_once: self.at_once,
+        };
+        let guest = Arc::new(chain::link(component, &middleware, settings, &recorder)?);
+        let inbound = Inbound::new(move |request| {
+            let guest = Arc::clone(&guest);
+            async move { guest.handle(request).await }
+        });
+        Ok(Harness { inbound, recorder, description: component.description().clone() })
+    }
+
+    /// The directory of the crate that is to be built, where there is one.
+    pub(crate) fn crate_dir(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Crate(dir) => Some(dir),
+            Source::File(_) => None,
+        }
+    }
+
+    pub(crate) fn cargo_features(&self) -> &[String] {
+        &self.features
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub(crate) fn purpose(&self) -> Purpose {
+        if self.count_fuel { Purpose::CountFuel } else { Purpose::Serve }
+    }
+
+    /// A recorder for the component, or for several that come one after the other.
+    pub(crate) fn recorder(&self) -> Recorder {
+        Recorder::new(self.pass_on_output, self.observer.clone())
+    }
 }
 
 impl IntoFuture for HarnessBuilder {
@@ -297,33 +354,14 @@ impl IntoFuture for HarnessBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let purpose = if self.count_fuel { Purpose::CountFuel } else { Purpose::Serve };
-            let component = match self.source {
-                Source::Crate(dir) => cargo::build_once(&dir, &self.features, self.progress).await?,
-                Source::File(path) => cargo::built_already(path, &self.features)?,
+            let purpose = self.purpose();
+            let component = match &self.source {
+                Source::Crate(dir) => cargo::build_once(dir, &self.features, self.progress).await?,
+                Source::File(path) => cargo::built_already(path.clone(), &self.features)?,
             };
             let component = load(component, purpose).await?;
-            let mut middleware = Vec::new();
-            for target in self.middleware {
-                middleware.push(load(cargo::find_or_build(target, &[], self.progress).await?, purpose).await?);
-            }
-            let recorder = Recorder::new(self.pass_on_output, self.observer);
-            let settings = Settings {
-                env: self.env,
-                config: Config::new(self.config),
-                keyvalue: self.keyvalue,
-                outbound: self.outbound,
-                limits: self.limits,
-                fuel: self.count_fuel,
-                reuse: self.reuse,
-                at_once: self.at_once,
-            };
-            let guest = Arc::new(chain::link(&component, &middleware, settings, &recorder)?);
-            let inbound = Inbound::new(move |request| {
-                let guest = Arc::clone(&guest);
-                async move { guest.handle(request).await }
-            });
-            Ok(Harness { inbound, recorder, description: component.description().clone() })
+            let recorder = self.recorder();
+            self.open(&component, recorder).await
         })
     }
 }

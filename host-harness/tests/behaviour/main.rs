@@ -1,6 +1,7 @@
 //! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
 
 mod allow;
+mod build;
 mod cassette;
 mod cli;
 mod command;
@@ -16,6 +17,7 @@ mod help;
 mod keyvalue;
 mod lengths;
 mod limits;
+mod live;
 mod log;
 mod middleware;
 mod mock;

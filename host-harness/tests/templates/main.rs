@@ -125,7 +125,8 @@ fn every_template_is_formatted() {
 
 #[test]
 fn the_component_tests_of_a_made_crate_find_what_they_need() {
-    let output = cargo(&made("hello"), &["tree", "--package", "component-tests", "--edges", "dev", "--depth", "1"]);
+    let output =
+        cargo(&made("hello"), &["tree", "--package", "made-hello-component-tests", "--edges", "dev", "--depth", "1"]);
     let tree = text(&output.stdout);
     assert!(output.status.success() && tree.contains("wayside-harness v"), "{tree}{}", text(&output.stderr));
 }
@@ -138,7 +139,7 @@ fn what_is_printed_is_what_to_do_next() {
     let said = text(&output.stderr);
     let steps: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     assert_eq!(steps[..2], ["cd app", "cargo test"], "{said}");
-    assert!(steps[2].ends_with("wayside serve ."), "{said}");
+    assert!(steps[2].ends_with("wayside dev"), "{said}");
     assert!(said.contains("cargo test --workspace"), "{said}");
     assert!(fs::read_to_string(parent.join("app/README.md")).unwrap().starts_with("# app\n"));
     assert_eq!(fs::read_to_string(parent.join("app/.gitignore")).unwrap(), "/target\n");

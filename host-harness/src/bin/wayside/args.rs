@@ -1,7 +1,9 @@
 //! The command line: what all sub-commands share. Each sub-command declares its own beside it.
 
 mod bindgen;
+mod build;
 mod compose;
+mod dev;
 mod guest;
 mod inspect;
 mod new;
@@ -14,7 +16,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use bindgen::Bindgen;
+pub(crate) use build::Build;
 pub(crate) use compose::Compose;
+pub(crate) use dev::Dev;
 pub(crate) use guest::{Guest, Store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
@@ -35,6 +39,8 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     New(New),
+    Build(Build),
+    Dev(Dev),
     Serve(Serve),
     Request(Request),
     Inspect(Inspect),
@@ -47,6 +53,7 @@ impl Command {
     pub(crate) fn log(&self) -> (Format, bool) {
         match self {
             Self::Serve(args) => (args.log.unwrap_or_default(), args.guest.trace_wasi),
+            Self::Dev(args) => (Format::Text, args.guest.trace_wasi),
             Self::Request(args) => (Format::Text, args.guest.trace_wasi),
             _ => (Format::Text, false),
         }
@@ -55,8 +62,8 @@ impl Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Target {
-    /// A .wasm file, or the directory of a crate, which is built first
-    #[arg(value_name = "TARGET")]
+    /// A .wasm file, or the directory of a crate, which is built first [default: .]
+    #[arg(value_name = "TARGET", default_value = ".", hide_default_value = true)]
     pub(crate) target: PathBuf,
 
     /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]

@@ -2,7 +2,9 @@
 
 mod args;
 mod bindgen;
+mod build;
 mod compose;
+mod dev;
 mod env_file;
 mod exit_code;
 mod guest;
@@ -27,6 +29,8 @@ async fn main() -> ExitCode {
     log::start(format, trace_wasi);
     let outcome = match args.command {
         Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(&args),
+        Command::Dev(args) => dev::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Request(args) => request::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,

@@ -83,7 +83,7 @@ fn next_steps(dir: &Path, template: Template) -> String {
          \n    \
              cd {dir}\n    \
              cargo test\n    \
-             {command} serve .{run}\n\
+             {command} dev{run}\n\
          \n\
          `cargo test --workspace` tests the component as well. The first time it compiles the harness, which takes\n\
          minutes; crates that set the same CARGO_TARGET_DIR share that.",

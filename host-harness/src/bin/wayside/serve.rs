@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 }
 
 /// Refuses what is no address before anything is built.
-fn check_addr(addr: &str) -> Result<(), Error> {
+pub(crate) fn check_addr(addr: &str) -> Result<(), Error> {
     let port = addr.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
     if port.is_some() {
         return Ok(());

@@ -63,11 +63,10 @@ const KEYWORDS: [&str; 53] = [
 ];
 
 /// What the crate is built with, and what cargo writes its artifacts to.
-const TAKEN: [&str; 22] = [
+const TAKEN: [&str; 21] = [
     "alloc",
     "axum",
     "build",
-    "component_tests",
     "core",
     "deps",
     "examples",
@@ -118,7 +117,6 @@ mod tests {
             "serde-json",
             "con",
             "a.b",
-            "component-tests",
             "é",
             &"x".repeat(65),
             "_a",

@@ -1,0 +1,19 @@
+//! `wayside build`: its arguments.
+
+use std::path::PathBuf;
+
+/// Builds a crate as a component, takes out what only debuggers need, and prints where the component is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    /// Directory of the crate [default: .]
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+
+    /// Build with cargo's profile `dev`, and leave names and debug information in, for backtraces with lines
+    #[arg(long)]
+    pub(crate) debug: bool,
+
+    /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+}

@@ -1,0 +1,78 @@
+//! `wayside dev`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs};
+
+use wayside_harness::{Build, Error, Outcome};
+
+use crate::args::{Dev, Target};
+use crate::exit_code::ExitCode;
+use crate::{guest, report, serve};
+
+pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
+    serve::check_addr(&args.addr)?;
+    let target = Target { target: args.dir, features: args.features };
+    let live = guest::open(target, args.guest).await?.live()?;
+    let server = live.serve(args.addr).await?;
+    report::note(&format!("listening on {}", server.url("/")));
+    let mut builds = live.builds();
+    tell(&builds.newest());
+    let stop = tokio::signal::ctrl_c();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            build = builds.next() => if let Some(build) = build { tell(&build) },
+            stopped = &mut stop => {
+                stopped.map_err(|error| Error::new("cannot wait for Ctrl-C").with_source(error))?;
+                break;
+            }
+        }
+    }
+    // Ends the waiting of pages for the next build.
+    drop(live);
+    tokio::select! {
+        () = server.shutdown() => {}
+        // A second one does not wait.
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    Ok(ExitCode::Success)
+}
+
+/// Tells how far a build has come.
+fn tell(build: &Build) {
+    match &build.outcome {
+        Outcome::Running if build.number == 1 => report::note("building the crate; requests wait for it"),
+        Outcome::Running => report::note(&format!("{} changed; building", files(&build.changed))),
+        Outcome::Swapped { build: built, compile, .. } if build.number == 1 => {
+            report::note(&format!("ready after {}; each change is built from here on", seconds(*built + *compile)));
+        }
+        Outcome::Swapped { build: built, compile, .. } => report::note(&format!(
+            "the new component answers, after {} (cargo {}, compiling for this machine {})",
+            seconds(*built + *compile),
+            seconds(*built),
+            seconds(*compile),
+        )),
+        Outcome::Unchanged => report::note("that made the same component"),
+        Outcome::Failed(error) => {
+            report::error(error);
+            report::note("waiting for a change");
+        }
+        _ => {}
+    }
+}
+
+/// The first of the files, as somebody in this directory would write it, and how many there are beside it.
+fn files(changed: &[PathBuf]) -> String {
+    let here = env::current_dir().and_then(fs::canonicalize).unwrap_or_default();
+    let name = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();
+    match changed {
+        [] => "something".to_owned(),
+        [file] => name(file),
+        [file, rest @ ..] => format!("{} and {} more", name(file), rest.len()),
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}

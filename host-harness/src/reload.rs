@@ -1,0 +1,301 @@
+//! Serving a crate while it is worked on: what each change builds takes the place of what ran before.
+
+mod page;
+mod sources;
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, Response, StatusCode};
+use tokio::net::ToSocketAddrs;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+
+use crate::cargo::{self, Profile, Progress};
+use crate::engine::Purpose;
+use crate::inbound::Inbound;
+use crate::telemetry::Recorder;
+use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Server};
+use sources::{Snapshot, Sources};
+
+/// A crate that is served while it is worked on.
+///
+/// Whenever its sources change, or those of a crate that it depends on by path, it is built anew. The new component is
+/// compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
+/// finishes. Where the build fails, the old one goes on; browsers are shown what the compiler says instead, because
+/// whoever looks at a page while a crate is broken would look at the wrong page. Requests that come before the first
+/// build has ended wait for it.
+///
+/// The watching and the building end when this is dropped; servers go on with the last component.
+pub struct Live {
+    inbound: Inbound,
+    recorder: Recorder,
+    state: watch::Receiver<State>,
+    worker: JoinHandle<()>,
+}
+
+/// How far the newest build has come.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Build {
+    /// The number of the build, counted from 1.
+    pub number: u64,
+    /// The files that changed since the build before; none for the first.
+    pub changed: Vec<PathBuf>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a build.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It goes on.
+    Running,
+    /// The new component answers.
+    Swapped {
+        /// What the component is.
+        description: Box<Description>,
+        /// How long cargo took.
+        build: Duration,
+        /// How long the new component took to be compiled for this machine.
+        compile: Duration,
+    },
+    /// It made the component that answers already.
+    Unchanged,
+    /// There is no new component, and the last one that there was goes on.
+    Failed(Arc<Error>),
+}
+
+/// What requests are answered with.
+#[derive(Clone, Debug)]
+struct State {
+    build: Build,
+    /// How many builds have ended.
+    ended: u64,
+    /// The last component that there was.
+    running: Option<Inbound>,
+}
+
+impl HarnessBuilder {
+    /// Builds the crate now and whenever its sources change, and answers with the newest component that there is.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this harness is to be opened from a file, the directory holds no crate, or the system cannot watch files.
+    /// A crate that does not compile is no failure here: [`Live::builds`] tells.
+    pub fn live(self) -> Result<Live, Error> {
+        let Some(dir) = self.crate_dir().map(Path::to_owned) else {
+            return Err(Error::new("a component in a file cannot be built anew")
+                .with_help("name the directory of the crate that it is built from"));
+        };
+        let sources = Sources::watch(&dir)?;
+        let build = Build { number: 1, changed: Vec::new(), outcome: Outcome::Running };
+        let (states, state) = watch::channel(State { build, ended: 0, running: None });
+        let recorder = self.recorder();
+        let waiting = state.clone();
+        let inbound = Inbound::new(move |request| answer(waiting.clone(), request));
+        let worker = Worker { dir, builder: self, recorder: recorder.clone(), states, component: None };
+        Ok(Live { inbound, recorder, state, worker: tokio::spawn(worker.run(sources)) })
+    }
+}
+
+impl Live {
+    /// Answers one request in process, as a server would.
+    pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
+        self.inbound.handle(request.map(Into::into)).await
+    }
+
+    /// Serves the crate over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be listened on.
+    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
+        Server::bind(addr, self.inbound.clone()).await
+    }
+
+    /// The newest build, and each step of it and of those that follow.
+    #[must_use]
+    pub fn builds(&self) -> Builds {
+        Builds(self.state.clone())
+    }
+
+    /// What happens to requests from now on, across builds; see [`Harness::events`](crate::Harness::events).
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.recorder.events()
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.worker.abort();
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("build", &self.state.borrow().build).finish_non_exhaustive()
+    }
+}
+
+/// Follows the builds of a [`Live`] crate.
+#[derive(Clone, Debug)]
+pub struct Builds(watch::Receiver<State>);
+
+impl Builds {
+    /// How far the newest build has come.
+    #[must_use]
+    pub fn newest(&mut self) -> Build {
+        self.0.borrow_and_update().build.clone()
+    }
+
+    /// Waits until there is something new to tell, and tells it; nothing once the [`Live`] crate is dropped.
+    ///
+    /// Steps that nobody waited for are left out.
+    pub async fn next(&mut self) -> Option<Build> {
+        self.0.changed().await.ok()?;
+        Some(self.newest())
+    }
+}
+
+struct Worker {
+    dir: PathBuf,
+    builder: HarnessBuilder,
+    recorder: Recorder,
+    states: watch::Sender<State>,
+    /// A digest of the component that runs.
+    component: Option<u64>,
+}
+
+impl Worker {
+    async fn run(mut self, mut sources: Sources) {
+        let mut number = 1;
+        loop {
+            let before = sources.snapshot().await;
+            let (outcome, swapped) = self.build(number).await;
+            self.states.send_modify(|state| {
+                state.build.outcome = outcome;
+                state.ended = number;
+                state.running = swapped.or(state.running.take());
+            });
+            let changed = changes(&mut sources, before).await;
+            number += 1;
+            self.states.send_modify(|state| state.build = Build { number, changed, outcome: Outcome::Running });
+        }
+    }
+
+    /// What came of a build, and what answers from then on, where that is something new.
+    async fn build(&mut self, number: u64) -> (Outcome, Option<Inbound>) {
+        let started = Instant::now();
+        let wasm = match self.cargo(number).await {
+            Ok(wasm) => wasm,
+            Err(error) => return (Outcome::Failed(Arc::new(error)), None),
+        };
+        let build = started.elapsed();
+        let started = Instant::now();
+        match self.open(wasm).await {
+            Ok(Some(harness)) => {
+                let description = Box::new(harness.description().clone());
+                (Outcome::Swapped { description, build, compile: started.elapsed() }, Some(harness.inbound()))
+            }
+            Ok(None) => (Outcome::Unchanged, None),
+            Err(error) => (Outcome::Failed(Arc::new(error)), None),
+        }
+    }
+
+    async fn cargo(&self, number: u64) -> Result<PathBuf, Error> {
+        let shown = number == 1 && self.builder.progress() == Progress::Shown;
+        let run = |progress| {
+            let (dir, features) = (self.dir.clone(), self.builder.cargo_features().to_vec());
+            blocking(move || cargo::build(&dir, Profile::Release, &features, progress))
+        };
+        match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
+            // What went to the terminal is not in the error; saying it again takes the compiler no time.
+            Err(_) if shown => run(Progress::Hidden).await,
+            built => built,
+        }
+    }
+
+    /// Makes the component ready to answer, unless it is the one that answers already.
+    async fn open(&mut self, wasm: PathBuf) -> Result<Option<Harness>, Error> {
+        let (running, purpose) = (self.component, self.builder.purpose());
+        let Some((digest, component)) = blocking(move || compile(&wasm, running, purpose)).await? else {
+            return Ok(None);
+        };
+        let harness = self.builder.clone().open(&component, self.recorder.clone()).await?;
+        self.component = Some(digest);
+        Ok(Some(harness))
+    }
+}
+
+/// Compiles what is in the file now, unless it is what runs.
+fn compile(wasm: &Path, running: Option<u64>, purpose: Purpose) -> Result<Option<(u64, Component)>, Error> {
+    let bytes = crate::component::read(wasm)?;
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    let digest = hasher.finish();
+    if running == Some(digest) {
+        return Ok(None);
+    }
+    Ok(Some((digest, Component::compile(wasm, &bytes, purpose)?)))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
+    }
+}
+
+/// Waits until the sources differ from those that were built, and tells in which files.
+async fn changes(sources: &mut Sources, mut built: Snapshot) -> Vec<PathBuf> {
+    // The manifests may have been among what was built, and say what to watch.
+    sources.refresh().await;
+    sources.adopt_lock_file(&mut built).await;
+    loop {
+        let changed = sources.snapshot().await.differences(&built);
+        if !changed.is_empty() {
+            return changed;
+        }
+        sources.wait().await;
+    }
+}
+
+async fn answer(mut states: watch::Receiver<State>, request: Request<Body>) -> Response<Body> {
+    if let Some(seen) = page::build_seen(&request) {
+        // The page of a build that failed asks when to load itself anew. An error means that there will be no other build.
+        let _ = states.wait_for(|state| state.ended > seen).await;
+        return page::look_again();
+    }
+    let state = match states.wait_for(|state| state.ended > 0).await {
+        Ok(state) => state.clone(),
+        Err(_) => return crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, None),
+    };
+    match (state.running, &state.build.outcome) {
+        (Some(_), Outcome::Failed(error)) if page::is_wanted(&request) => page::of(state.ended, error),
+        (Some(running), _) => running.handle(request).await,
+        (None, Outcome::Failed(error)) if page::is_wanted(&request) => page::of(state.ended, error),
+        (None, Outcome::Failed(error)) => page::problem(error),
+        // The first build failed, and the next one goes on.
+        (None, _) => Box::pin(answer_after(states, state.ended, request)).await,
+    }
+}
+
+async fn answer_after(mut states: watch::Receiver<State>, ended: u64, request: Request<Body>) -> Response<Body> {
+    // An error means that there will be no other build; the answer finds out by itself.
+    let _ = states.wait_for(|state| state.ended > ended).await;
+    if states.has_changed().is_err() {
+        return crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, None);
+    }
+    answer(states, request).await
+}
+
+/// Whether the request only asks, so that it may be answered with something else.
+fn is_get(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

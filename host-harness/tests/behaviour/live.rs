@@ -1,0 +1,236 @@
+//! A crate that is served while it is worked on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use wayside_harness::http::{Request, StatusCode};
+use wayside_harness::{Body, Build, Builds, Harness, Live, Outcome};
+
+use crate::fixture::{Wire, eventually, root};
+
+/// A crate in a directory of its own, with a dependency on the path.
+struct Crate(PathBuf);
+
+impl Crate {
+    fn new(name: &str) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live").join(name);
+        let _ = fs::remove_dir_all(&dir);
+        let this = Self(dir);
+        this.write(
+            "Cargo.toml",
+            &format!(
+                "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\n\
+                 greeting = {{ path = \"greeting\", package = \"greeting-{name}\" }}\nwayside = {{ path = {:?} }}\n\n[workspace]\n",
+                root().join("sdk"),
+            ),
+        );
+        // A name of its own, because cargo tells packages of several workspaces apart by nothing else in one target directory.
+        let manifest =
+            format!("[package]\nname = \"greeting-{name}\"\nedition = \"2024\"\n\n[lib]\nname = \"greeting\"\n");
+        this.write("greeting/Cargo.toml", &manifest);
+        this.greeting("version 0");
+        this.write("src/lib.rs", "#[wayside::http_component]\nfn handle() -> &'static str { greeting::TEXT }\n");
+        fs::copy(root().join("Cargo.lock"), this.0.join("Cargo.lock")).unwrap();
+        // Artifacts of before are taken, so that little is compiled.
+        this.write(".cargo/config.toml", "[build]\ntarget-dir = \"../../live-target\"\n");
+        this
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let file = self.0.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        // In one step, so that each write is one change.
+        let beside = file.with_file_name(".beside");
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, file).unwrap();
+    }
+
+    fn greeting(&self, text: &str) {
+        self.write("greeting/src/lib.rs", &format!("pub const TEXT: &str = {text:?};\n"));
+    }
+
+    fn live(&self) -> Live {
+        Harness::build(&self.0).live().unwrap()
+    }
+}
+
+/// The end of a build, which must be one of those after `number`.
+async fn ended(builds: &mut Builds, number: u64) -> Build {
+    let mut build = builds.newest();
+    while build.number < number || matches!(build.outcome, Outcome::Running) {
+        build = builds.next().await.unwrap();
+    }
+    build
+}
+
+async fn ask(live: &Live, accept: &str) -> (StatusCode, String) {
+    let request = Request::get("http://localhost/").header("accept", accept).body(Body::empty()).unwrap();
+    let response = live.request(request).await;
+    (response.status(), response.into_body().text().await.unwrap())
+}
+
+/// Clients that ask without a pause until they are told to stop. Each answer must be a whole one, of a version that was
+/// built as it should be, and never of one before what the same client has seen.
+async fn load(addr: std::net::SocketAddr, stop: Arc<AtomicBool>, answers: Arc<AtomicUsize>) -> Vec<usize> {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::io::BufStream::new(tokio::net::TcpStream::connect(addr).await.unwrap());
+    let mut seen = Vec::new();
+    // The newest version may come after the word to stop.
+    while !stop.load(Ordering::Relaxed) || seen.last() != Some(&5) {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        stream.flush().await.unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).await.unwrap();
+        assert_eq!(status, "HTTP/1.1 200 OK\r\n");
+        let (mut length, mut line) = (0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            stream.read_line(&mut line).await.unwrap();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.trim_end().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await.unwrap();
+        let version = String::from_utf8(body).unwrap().strip_prefix("version ").unwrap().parse().unwrap();
+        assert!(seen.last().is_none_or(|last| *last <= version), "{version} after {:?}", seen.last());
+        if seen.last() != Some(&version) {
+            seen.push(version);
+        }
+        answers.fetch_add(1, Ordering::Relaxed);
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_requests_see_every_version_and_none_is_lost_while_the_crate_is_rebuilt() {
+    let work = Crate::new("swapped");
+    let live = work.live();
+    let server = live.serve("127.0.0.1:0").await.unwrap();
+    let mut builds = live.builds();
+    let first = ended(&mut builds, 1).await;
+    assert!(matches!(first.outcome, Outcome::Swapped { .. }), "{first:?}");
+
+    let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let clients: Vec<_> =
+        (0..4).map(|_| tokio::spawn(load(server.addr(), Arc::clone(&stop), Arc::clone(&answers)))).collect();
+    for version in 1..=5 {
+        let before = answers.load(Ordering::Relaxed);
+        eventually("requests are answered between the builds", || answers.load(Ordering::Relaxed) > before + 100).await;
+        if version == 3 {
+            work.write("greeting/src/lib.rs", "pub const TEXT: &str = \"version 3\"; compile_error!(\"broken\");\n");
+        } else {
+            work.greeting(&format!("version {version}"));
+        }
+        let build = ended(&mut builds, version + 1).await;
+        assert_eq!(build.number, version + 1, "each change is one build");
+        match build.outcome {
+            Outcome::Swapped { .. } => assert_ne!(version, 3),
+            Outcome::Failed(error) => assert!(version == 3 && format!("{error:?}").contains("broken"), "{error:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    eventually("10 000 requests are answered", || answers.load(Ordering::Relaxed) >= 10_000).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert_eq!(client.await.unwrap(), [0, 1, 2, 4, 5]);
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_fails_is_a_page_for_browsers_and_costs_programs_nothing() {
+    let work = Crate::new("broken");
+    let live = work.live();
+    let mut builds = live.builds();
+    ended(&mut builds, 1).await;
+    work.write("greeting/src/lib.rs", "pub const TEXT: &str = 1 < 2;\n");
+    ended(&mut builds, 2).await;
+    assert_eq!(ask(&live, "*/*").await, (StatusCode::OK, "version 0".to_owned()));
+    let (status, page) = ask(&live, "text/html").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.contains("expected `&amp;str`, found `bool`"), "{page}");
+    assert!(page.contains("= 1 &lt; 2;"), "{page}");
+
+    // What the page asks is answered when it would show something else.
+    let question = Request::get("http://localhost/").header("x-wayside-build", "2").body(Body::empty()).unwrap();
+    let (answer, ()) = tokio::join!(live.request(question), async { work.greeting("mended") });
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(ask(&live, "text/html").await, (StatusCode::OK, "mended".to_owned()));
+}
+
+#[tokio::test]
+async fn a_first_build_that_fails_answers_with_its_message_and_waits_for_the_mend() {
+    let work = Crate::new("unborn");
+    work.write("src/lib.rs", "fn broken( {}");
+    let live = work.live();
+    let server = live.serve("127.0.0.1:0").await.unwrap();
+    // Asked before the build has ended, answered after.
+    let wire = Wire::get(&server, "/").await;
+    assert_eq!((wire.status, wire.field("content-type")), (503, vec!["application/problem+json"]));
+    assert!(wire.whole_text().contains("does not compile"), "{wire:?}");
+    let (status, page) = ask(&live, "text/html").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.contains("src/lib.rs:1"), "{page}");
+    let mut builds = live.builds();
+    let next = builds.newest().number + 1;
+    work.write("src/lib.rs", "#[wayside::http_component]\nfn handle() -> &'static str { \"mended\" }\n");
+    ended(&mut builds, next).await;
+    assert_eq!(Wire::get(&server, "/").await.whole_text(), "mended");
+}
+
+#[tokio::test]
+async fn only_what_the_component_is_made_of_is_built() {
+    let work = Crate::new("touched");
+    let live = work.live();
+    let mut builds = live.builds();
+    let first = ended(&mut builds, 1).await;
+    // A touch, a hidden file, an artifact, a package of its own: none of them is a change.
+    work.greeting("version 0");
+    work.write(".hidden/file", "x");
+    work.write("target/CACHEDIR.TAG", "x");
+    work.write("apart/Cargo.toml", "[package]\nname = \"apart\"\n");
+    work.write("apart/src/lib.rs", "x");
+    // This is one, and the next build is the one for it.
+    work.write("src/new.rs", "pub const TEXT: &str = \"new\";\n");
+    work.write("src/lib.rs", "mod new;\n#[wayside::http_component]\nfn handle() -> &'static str { new::TEXT }\n");
+    let mut build = ended(&mut builds, first.number + 1).await;
+    let mut changed = build.changed.clone();
+    while ask(&live, "*/*").await.1 != "new" {
+        // The two files may have come to be two builds.
+        build = ended(&mut builds, build.number + 1).await;
+        changed.extend(build.changed.clone());
+    }
+    changed.sort();
+    changed.dedup();
+    let src = fs::canonicalize(&work.0).unwrap().join("src");
+    assert_eq!(changed, [src.join("lib.rs"), src.join("new.rs")]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_in_hand_is_finished_by_the_component_that_has_it() {
+    let work = Crate::new("in-hand");
+    let slow = "use wayside::Body;\n#[wayside::http_component]\nasync fn handle(body: Body) -> String {\n    \
+                format!(\"old {}\", body.text().await.unwrap())\n}\n";
+    work.write("src/lib.rs", slow);
+    let live = work.live();
+    let mut builds = live.builds();
+    ended(&mut builds, 1).await;
+    let (sender, body) = http_body_util::channel::Channel::<bytes::Bytes, std::io::Error>::new(1);
+    let request = Request::post("http://localhost/").body(Body::new(body)).unwrap();
+    let mut events = live.events();
+    let ((), response) = tokio::join!(
+        async {
+            let mut sender: http_body_util::channel::Sender<bytes::Bytes, std::io::Error> = sender;
+            let _started = events.recv().await.unwrap();
+            work.write("src/lib.rs", &slow.replace("old", "new"));
+            ended(&mut builds, 2).await;
+            sender.send_data("body".into()).await.unwrap();
+        },
+        live.request(request),
+    );
+    assert_eq!(response.into_body().text().await.unwrap(), "old body");
+    let request = Request::post("http://localhost/").body(Body::from("body")).unwrap();
+    assert_eq!(live.request(request).await.into_body().text().await.unwrap(), "new body");
+}
