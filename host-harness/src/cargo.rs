@@ -171,6 +171,7 @@ fn metadata(manifest: &Path) -> Result<Metadata, Error> {
     let dir = manifest.parent().unwrap_or(Path::new("."));
     MetadataCommand::new().cargo_path(cargo()).current_dir(dir).no_deps().exec().map_err(|error| {
         let source = match error {
+            cargo_metadata::Error::Io(error) => return not_runnable("cargo", error),
             cargo_metadata::Error::CargoMetadata { stderr } => Said(stderr).into(),
             other => Box::<dyn std::error::Error + Send + Sync>::from(other),
         };

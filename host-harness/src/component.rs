@@ -1,5 +1,6 @@
 //! Loading a component: what it is, and what it lacks.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -76,6 +77,17 @@ impl fmt::Display for World {
     }
 }
 
+impl World {
+    /// Whether it is a handler of a version that this harness does not know.
+    pub(crate) fn is_of_unknown_version(&self) -> bool {
+        match self {
+            Self::IncomingHandler { version } => !is_of(version, "0.2."),
+            Self::Handler { version } | Self::Middleware { version } => !is_of(version, "0.3."),
+            Self::Other => false,
+        }
+    }
+}
+
 impl Component {
     /// Reads and compiles a component from a file.
     ///
@@ -115,15 +127,26 @@ impl fmt::Debug for Component {
     }
 }
 
+/// How large a component may be: files that never end, as those of devices, are not read for ever.
+const MOST_BYTES: u64 = 512 * 1024 * 1024;
+
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
+    let read = read.map_err(|error| {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "check the path, or name the directory of the crate to build it first",
             io::ErrorKind::PermissionDenied => "make the file readable for this user",
             _ => "check that the path names a file",
         };
         Error::new(format!("cannot read the component `{}`", path.display())).with_help(help).with_source(error)
-    })
+    })?;
+    if read as u64 > MOST_BYTES {
+        return Err(Error::new(format!("`{}` is larger than {} MiB", path.display(), MOST_BYTES >> 20)).with_help(
+            "check that the path names a component; debug information makes one large, `strip` takes it out",
+        ));
+    }
+    Ok(bytes)
 }
 
 /// Tells a component from what people take for one.
@@ -138,13 +161,24 @@ fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     let what = if bytes.is_empty() {
         "is empty"
-    } else if std::str::from_utf8(bytes).is_ok() {
+    } else if bytes.starts_with(MAGIC) && bytes.len() < 8 {
+        "is cut: no more than the first bytes of WebAssembly are there"
+    } else if bytes.starts_with(MAGIC) {
+        "is WebAssembly of a version that is not known"
+    } else if is_text(bytes) {
         "is a text file, not a WebAssembly component"
     } else {
         "is not a WebAssembly component"
     };
     Err(Error::new(format!("`{path}` {what}"))
         .with_help("name a `.wasm` file that `cargo build --target wasm32-wasip2` made, or the directory of a crate"))
+}
+
+/// What all WebAssembly begins with.
+const MAGIC: &[u8] = b"\0asm";
+
+fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(|char| char.is_control() && !char.is_whitespace()))
 }
 
 fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
@@ -190,9 +224,14 @@ fn provides(import: &str, item: &ComponentItem) -> bool {
         return matches!(item, ComponentItem::Type(_));
     };
     let package = package.split('/').next().unwrap_or_default();
-    // Drafts of 0.3 went by names such as `0.3.0-rc-2025-09-16`; hosts of the standard do not know them.
-    let provided = version.starts_with("0.2.") || version.starts_with("0.3.") && !version.contains('-');
-    PROVIDED.contains(&package) && provided
+    PROVIDED.contains(&package) && (is_of(version, "0.2.") || is_of(version, "0.3."))
+}
+
+/// Whether a version is one of a line of the standard.
+///
+/// Drafts went by names such as `0.3.0-rc-2025-09-16`; hosts of the standard do not know them.
+fn is_of(version: &str, line: &str) -> bool {
+    version.starts_with(line) && !version.contains('-')
 }
 
 /// An error of wasmtime as text: its causes carry no types that anybody asks for.

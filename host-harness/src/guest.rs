@@ -96,16 +96,21 @@ impl Guest {
         recorder: Recorder,
     ) -> Result<Self, Error> {
         let description = component.description();
+        let path = description.path.display();
+        if description.world.is_of_unknown_version() {
+            return Err(Error::new(format!("`{path}` exports `{}`, a version that is not known", description.world))
+                .with_help("build it for `wasi:http` 0.2 or 0.3"));
+        }
         let world = linked.map_err(|error| {
             let missing = description.imports.iter().filter(|import| !import.provided);
             let missing: Vec<String> = missing.map(|import| format!("`{}`", import.name)).collect();
-            let error =
-                Error::new(format!("cannot link `{}`", description.path.display())).with_source(Flat::of(&error));
             if missing.is_empty() {
-                error.with_help("`wayside inspect` shows what the component imports")
-            } else {
-                error.with_help(format!("the harness does not offer {}; remove what imports it", missing.join(", ")))
+                return Error::new(format!("cannot link `{path}`"))
+                    .with_source(Flat::of(&error))
+                    .with_help("`wayside inspect` shows what the component imports");
             }
+            Error::new(format!("`{path}` imports what the harness does not offer: {}", missing.join(", ")))
+                .with_help("remove what imports it; `wayside inspect` shows all that the component imports")
         })?;
         let name = description.path.file_stem().unwrap_or_default().to_string_lossy().into();
         let gate = Gate::new(&settings.limits);

@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = HeaderMap::new();
         for Field(name, value) in Vec::<Field>::deserialize(deserializer)? {
-            fields.append(name, value);
+            fields.try_append(name, value).map_err(|_| D::Error::custom("these are too many fields for a message"))?;
         }
         Ok(Self(fields))
     }

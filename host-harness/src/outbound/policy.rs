@@ -160,6 +160,10 @@ fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
     if authority.host() != name || name.is_empty() || name.contains('*') {
         return Err(invalid(text, "it has no host, or a `*` that is not in front of it"));
     }
+    // URLs may have others, but no name that is looked up does, and a comma most likely stands between two patterns.
+    if let Some(odd) = name.chars().find(|char| !char.is_ascii_alphanumeric() && !"-._".contains(*char)) {
+        return Err(invalid(text, &format!("no host has `{odd}` in its name; give one pattern at a time")));
+    }
     let name = name.to_ascii_lowercase();
     Ok(if is_below { Host::Below(format!(".{name}")) } else { Host::Name(name) })
 }

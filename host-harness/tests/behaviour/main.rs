@@ -14,6 +14,7 @@ mod faults;
 mod fields;
 mod fixture;
 mod help;
+mod hostile;
 mod keyvalue;
 mod lengths;
 mod limits;

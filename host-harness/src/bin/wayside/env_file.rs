@@ -56,6 +56,9 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, Wrong> {
             }
             _ => unquoted(value).to_owned(),
         };
+        if value.contains('\0') {
+            return Err(wrong(format!("the value of `{name}` holds a NUL, which ends it for the component")));
+        }
         variables.push((name.to_owned(), value));
     }
     Ok(variables)

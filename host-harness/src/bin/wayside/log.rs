@@ -31,10 +31,25 @@ pub(crate) enum Format {
 /// Starts the log of this process: problems by default, more with the environment variable `WAYSIDE_LOG`, and each call of a
 /// component to its host where that is asked for.
 pub(crate) fn start(format: Format, trace_wasi: bool) {
-    let filter =
-        EnvFilter::try_from_env("WAYSIDE_LOG").unwrap_or_else(|_| EnvFilter::new("wayside=warn,wayside_harness=warn"));
+    let filter = filter();
     let calls = trace_wasi.then(|| wasi::Calls::new(format).with_filter(wasi::filter()));
     tracing_subscriber::registry().with(diagnostics::Diagnostics::new(format).with_filter(filter)).with(calls).init();
+}
+
+/// What the log holds.
+fn filter() -> EnvFilter {
+    let usual = || EnvFilter::new("wayside=warn,wayside_harness=warn");
+    let Some(wanted) = std::env::var_os("WAYSIDE_LOG").filter(|wanted| !wanted.is_empty()) else {
+        return usual();
+    };
+    let filter = wanted.to_str().ok_or_else(|| "it is not UTF-8".to_owned());
+    filter.and_then(|wanted| wanted.parse().map_err(|error| format!("{error}"))).unwrap_or_else(|error: String| {
+        let wanted = wanted.to_string_lossy();
+        report::note(&format!(
+            "warning: WAYSIDE_LOG is ignored: `{wanted}`: {error}; write `debug` or `wayside=debug`"
+        ));
+        usual()
+    })
 }
 
 /// Prints one entry: what to say as text, or a value that becomes an object.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use bytes::Bytes;
-use http::{Method, Response, Uri};
+use http::{Method, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tokio::fs::File;
@@ -19,11 +19,6 @@ use crate::{guest, report};
 const READ_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
-    let uri: Uri = args.path.parse().map_err(|error| {
-        Error::new(format!("`{}` is no path or URL", args.path))
-            .with_help("write a path that starts with a slash, as `/search?q=1`")
-            .with_source(error)
-    })?;
     let method = args.method.unwrap_or(if args.data.is_some() { Method::POST } else { Method::GET });
     let body = match &args.data {
         Some(data) => body(data).await?,
@@ -31,9 +26,11 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     };
     let mut request = http::Request::new(body);
     *request.method_mut() = method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = args.path;
     for (name, value) in args.headers {
-        request.headers_mut().append(name, value);
+        request.headers_mut().try_append(name, value).map_err(|_| {
+            Error::new("a request cannot have so many fields").with_help("leave some of the `--header` options out")
+        })?;
     }
     let mut builder = guest::open(args.target, args.guest).await?;
     if args.usage {

@@ -31,8 +31,10 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 
 /// Refuses what is no address before anything is built.
 pub(crate) fn check_addr(addr: &str) -> Result<(), Error> {
-    let port = addr.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok())?);
-    if port.is_some() {
+    let (host, port) = addr.rsplit_once(':').unwrap_or_default();
+    // The colons of an IPv6 address stand in brackets.
+    let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
+    if is_host && port.parse::<u16>().is_ok() {
         return Ok(());
     }
     Err(Error::new(format!("`{addr}` is no address to listen on"))
@@ -48,7 +50,7 @@ mod tests {
         for good in ["127.0.0.1:0", "[::1]:3000", "localhost:80"] {
             assert!(check_addr(good).is_ok(), "{good}");
         }
-        for bad in ["", "3000", ":3000", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:http"] {
+        for bad in ["", "3000", ":3000", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:http", "::1:80", "[::1:80"] {
             assert!(check_addr(bad).is_err(), "{bad}");
         }
     }

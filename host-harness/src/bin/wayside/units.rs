@@ -28,8 +28,9 @@ const DURATIONS: [(&str, u64); 7] = [
 
 /// Reads a size in bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
-    parse(text, &SIZES)
-        .ok_or_else(|| "write a size as `10 MiB`, `64 KiB` or `5 MB`; a number alone counts bytes".to_owned())
+    let size = parse(text, &SIZES)
+        .ok_or_else(|| "write a size as `10 MiB`, `64 KiB` or `5 MB`; a number alone counts bytes".to_owned())?;
+    u64::try_from(size).map_err(|_| "this is more than can be counted".to_owned())
 }
 
 /// Reads a size of memory, in bytes.
@@ -39,15 +40,18 @@ pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
 
 /// Reads a duration above zero.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    match parse(text, &DURATIONS) {
-        Some(0) => Err("it must be above zero".to_owned()),
-        Some(nanos) => Ok(Duration::from_nanos(nanos)),
-        None => Err("write a duration with its unit, as `30s`, `500ms` or `2min`".to_owned()),
+    let nanos = parse(text, &DURATIONS)
+        .ok_or_else(|| "write a duration with its unit, as `30s`, `500ms` or `2min`".to_owned())?;
+    match u64::try_from(nanos) {
+        Ok(0) => Err("it must be above zero".to_owned()),
+        Ok(nanos) => Ok(Duration::from_nanos(nanos)),
+        Err(_) => Err("this is longer than can be counted".to_owned()),
     }
 }
 
-/// A number, which may have decimals, and one of the units, whatever its case.
-fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+/// A number, which may have decimals, and one of the units, whatever its case. What is too much for it is as much as it can
+/// tell.
+fn parse(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     let text = text.trim();
     let split = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -58,8 +62,11 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
         return None;
     }
     let parts = decimals.parse::<u128>().ok()? * u128::from(*factor) / 10_u128.pow(decimals.len() as u32);
-    let amount = whole.parse::<u128>().ok()?.checked_mul(u128::from(*factor))?.checked_add(parts)?;
-    u64::try_from(amount).ok()
+    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let whole = whole.parse::<u128>().unwrap_or(u128::MAX);
+    Some(whole.saturating_mul(u128::from(*factor)).saturating_add(parts))
 }
 
 /// A size for people, in the largest unit that keeps it above 1.

@@ -1,24 +1,31 @@
-//! Says on stderr what becomes of a response whose client hangs up: of its body, and of the work that is waited for.
+//! Says on stderr what becomes of a response whose client hangs up: of its body, and of the work that is waited for, which
+//! ends after the body has gone.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures_channel::oneshot;
 use futures_util::stream;
 use wayside::{Body, Request, time, wait_until};
 
 pub(crate) async fn handle(_: Request) -> Body {
+    let (body, gone) = oneshot::channel();
     wait_until(async {
+        // Nobody sends anything; the sender goes with the body.
+        let _ = gone.await;
         time::sleep(Duration::from_millis(10)).await;
         eprintln!("the work was done");
     });
-    let dropped = SaysWhenDropped;
+    let owned = SaysWhenDropped { _body: body };
     Body::from_stream(stream::repeat_with(move || {
-        let _owned_by_the_body = &dropped;
+        let _owned_by_the_body = &owned;
         Ok::<_, Infallible>(vec![b'x'; 16 * 1024])
     }))
 }
 
-struct SaysWhenDropped;
+struct SaysWhenDropped {
+    _body: oneshot::Sender<()>,
+}
 
 impl Drop for SaysWhenDropped {
     fn drop(&mut self) {

@@ -1,6 +1,6 @@
 //! `wayside request`: its arguments.
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::{Guest, Target};
 
@@ -14,8 +14,8 @@ pub(crate) struct Request {
     pub(crate) target: Target,
 
     /// Path and query, or a whole URL [default: /]
-    #[arg(value_name = "PATH", default_value = "/", hide_default_value = true)]
-    pub(crate) path: String,
+    #[arg(value_name = "PATH", default_value = "/", hide_default_value = true, value_parser = parse_path)]
+    pub(crate) path: Uri,
 
     /// Method of the request [default: GET, or POST with --data]
     #[arg(short = 'X', long, value_name = "METHOD")]
@@ -41,6 +41,14 @@ pub(crate) struct Request {
     pub(crate) guest: Guest,
 }
 
+/// Reads a target in one of the forms of RFC 9112, section 3.2: a path, a whole URL, or the asterisk.
+fn parse_path(text: &str) -> Result<Uri, String> {
+    let form = "write a path that starts with a slash, as `/search?q=1`, or a whole URL";
+    let uri: Uri = text.parse().map_err(|error| format!("{error}; {form}"))?;
+    let is_url = matches!(uri.scheme_str(), Some("http" | "https"));
+    if is_url || text.starts_with('/') || text == "*" { Ok(uri) } else { Err(form.to_owned()) }
+}
+
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
     let name = name.trim().parse().map_err(|error| format!("`{}`: {error}", name.trim()))?;
@@ -51,6 +59,16 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_one_or_a_url() {
+        for good in ["/", "/a?b", "//", "*", "http://a.test/", "https://a.test"] {
+            assert!(parse_path(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a", "a/b", "?q", "/a b", "ftp://a/", "http://", "http://[::1"] {
+            assert!(parse_path(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_field_is_split_at_its_first_colon() {
