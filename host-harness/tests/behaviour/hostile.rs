@@ -231,7 +231,6 @@ async fn arguments_that_cannot_be_understood_are_told_with_how_they_are_written(
         refused(MISUSED, wayside().args(["serve", hello]).args(args), &[what]);
     }
     refused(MISUSED, wayside().arg("nonsense"), &["unrecognized subcommand 'nonsense'"]);
-    refused(MISUSED, wayside().arg("request"), &["<TARGET>"]);
 }
 
 #[tokio::test]
