@@ -29,6 +29,7 @@ mod roundtrip;
 mod sent;
 mod serve;
 mod server;
+mod settings;
 mod streaming;
 mod telemetry;
 mod wasip3;

@@ -19,14 +19,12 @@ pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
 pub(crate) use compose::Compose;
 pub(crate) use dev::Dev;
-pub(crate) use guest::{Guest, Store};
+pub(crate) use guest::{Guest, Store, parse_store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
-pub(crate) use outbound::Outbound;
+pub(crate) use outbound::{Outbound, parse_rule};
 pub(crate) use request::Request;
 pub(crate) use serve::{Serve, Serving};
-
-use crate::log::Format;
 
 /// Builds, serves, requests and inspects WASI HTTP components.
 #[derive(Debug, Parser)]
@@ -49,13 +47,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// How the log is written, and whether it tells each call of a component to its host.
-    pub(crate) fn log(&self) -> (Format, bool) {
+    /// Whether each call of a component to its host is told.
+    pub(crate) fn trace_wasi(&self) -> bool {
         match self {
-            Self::Serve(args) => (args.log.unwrap_or_default(), args.guest.trace_wasi),
-            Self::Dev(args) => (Format::Text, args.guest.trace_wasi),
-            Self::Request(args) => (Format::Text, args.guest.trace_wasi),
-            _ => (Format::Text, false),
+            Self::Serve(args) => args.guest.trace_wasi,
+            Self::Dev(args) => args.guest.trace_wasi,
+            Self::Request(args) => args.guest.trace_wasi,
+            _ => false,
         }
     }
 }

@@ -7,6 +7,7 @@ mod diagnostics;
 mod wasi;
 
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
@@ -19,7 +20,8 @@ pub(crate) use access::AccessLog;
 use crate::report;
 
 /// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// Lines for people, on stderr
     #[default]
@@ -30,10 +32,10 @@ pub(crate) enum Format {
 
 /// Starts the log of this process: problems by default, more with the environment variable `WAYSIDE_LOG`, and each call of a
 /// component to its host where that is asked for.
-pub(crate) fn start(format: Format, trace_wasi: bool) {
+pub(crate) fn start(trace_wasi: bool) {
     let filter = filter();
-    let calls = trace_wasi.then(|| wasi::Calls::new(format).with_filter(wasi::filter()));
-    tracing_subscriber::registry().with(diagnostics::Diagnostics::new(format).with_filter(filter)).with(calls).init();
+    let calls = trace_wasi.then(|| wasi::Calls.with_filter(wasi::filter()));
+    tracing_subscriber::registry().with(diagnostics::Diagnostics.with_filter(filter)).with(calls).init();
 }
 
 /// What the log holds.
@@ -52,18 +54,23 @@ fn filter() -> EnvFilter {
     })
 }
 
-/// Prints one entry: what to say as text, or a value that becomes an object.
-fn print(format: Format, text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Result<String>) {
-    match format {
-        Format::Text => report::note(&text()),
-        Format::Json => {
-            // The entries hold strings, numbers and maps of them, which JSON has all of.
-            if let Ok(mut line) = json() {
-                line.push('\n');
-                // A reader that went away ends the log, and not the server.
-                let _ = report::result(line.as_bytes());
-            }
-        }
+/// Whether the log of this process is JSON.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Sets how the log is written from now on; it is text before.
+pub(crate) fn set_format(format: Format) {
+    JSON.store(format == Format::Json, Ordering::Relaxed);
+}
+
+/// Prints one entry: what to say as text, or an object.
+fn print(text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Result<String>) {
+    if !JSON.load(Ordering::Relaxed) {
+        report::note(&text());
+    } else if let Ok(mut line) = json() {
+        // The entries hold strings, numbers and maps of them, all of which JSON has.
+        line.push('\n');
+        // A reader that went away ends the log, and not the server.
+        let _ = report::result(line.as_bytes());
     }
 }
 

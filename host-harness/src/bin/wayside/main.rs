@@ -14,6 +14,7 @@ mod new;
 mod report;
 mod request;
 mod serve;
+mod settings;
 mod units;
 
 use std::process::ExitCode;
@@ -25,8 +26,7 @@ use args::{Args, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    let (format, trace_wasi) = args.command.log();
-    log::start(format, trace_wasi);
+    log::start(args.command.trace_wasi());
     let outcome = match args.command {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(&args),

@@ -1,25 +1,23 @@
 //! `wayside serve`.
 
-use wayside_harness::Error;
+use std::path::{Path, PathBuf};
 
-use crate::args::Serve;
+use wayside_harness::{Error, Harness, Routes, Server};
+
+use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
-use crate::log::AccessLog;
+use crate::log::{self, AccessLog, Format};
+use crate::settings::{self, Settings};
 use crate::{guest, report};
 
+/// Where a server listens that is told nothing else.
+const ADDR: &str = "127.0.0.1:3000";
+
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
-    check_addr(&args.addr)?;
-    let builder = guest::open_for_serving(args.target, args.guest, &args.serving).await?;
-    let builder = match args.log {
-        Some(format) => {
-            let log = AccessLog::new(format, None);
-            builder.observe(move |event| log.observe(event))
-        }
-        None => builder.pass_on_output(),
+    let server = match target(&args) {
+        Some(target) => serve_one(target, args).await?,
+        None => serve_settings(args).await?,
     };
-    let app = builder.await?;
-    let server = app.serve(args.addr).await?;
-    report::note(&format!("listening on {}", server.url("/")));
     tokio::signal::ctrl_c().await.map_err(|error| Error::new("cannot wait for Ctrl-C").with_source(error))?;
     tokio::select! {
         () = server.shutdown() => {}
@@ -27,6 +25,67 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
         _ = tokio::signal::ctrl_c() => {}
     }
     Ok(ExitCode::Success)
+}
+
+/// What is served alone: a target, or the crate at hand where there are no settings.
+fn target(args: &Serve) -> Option<PathBuf> {
+    let at_hand = args.settings.is_none() && !Path::new(settings::FILE).exists() && Path::new("Cargo.toml").exists();
+    args.target.clone().or_else(|| at_hand.then(|| ".".into()))
+}
+
+async fn serve_one(target: PathBuf, args: Serve) -> Result<Server, Error> {
+    let addr = args.addr.as_deref().unwrap_or(ADDR);
+    check_addr(addr)?;
+    let target = Target { target, features: args.features };
+    let builder = guest::open_for_serving(target, args.guest, &args.serving).await?;
+    let server = logged(builder, args.log, None).await?.serve(addr).await?;
+    report::note(&format!("listening on {}", server.url("/")));
+    Ok(server)
+}
+
+/// Serves what the file of settings says.
+async fn serve_settings(args: Serve) -> Result<Server, Error> {
+    if !args.features.is_empty() {
+        return Err(Error::new("--features is for a TARGET, and there is none")
+            .with_help("name the crate, or write `features` below its component in the file of settings"));
+    }
+    let Settings { addr, log, components } =
+        settings::read(args.settings.as_deref().unwrap_or(Path::new(settings::FILE)))?;
+    let addr = args.addr.or(addr).unwrap_or_else(|| ADDR.to_owned());
+    check_addr(&addr)?;
+    let log = args.log.or(log);
+    let (mut routes, mut lines) = (Routes::new(), Vec::new());
+    for component in components {
+        let component = component.with_flags(&args.guest, &args.serving);
+        lines.push(format!("  {}  {} ({})", component.route, component.name, component.target.target.display()));
+        let builder = guest::open_for_serving(component.target, component.guest, &component.serving).await?;
+        routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;
+    }
+    if log.is_some() {
+        let log = AccessLog::new(None);
+        routes = routes.observe(move |event| log.observe(event));
+    }
+    let server = routes.serve(addr).await?;
+    report::note(&format!("listening on {}", server.url("/")));
+    lines.sort_unstable();
+    report::note(&lines.join("\n"));
+    Ok(server)
+}
+
+/// Opens a component, with a log where one is asked for.
+async fn logged(
+    builder: wayside_harness::HarnessBuilder,
+    format: Option<Format>,
+    component: Option<String>,
+) -> Result<Harness, Error> {
+    match format {
+        Some(format) => {
+            log::set_format(format);
+            let log = AccessLog::new(component);
+            builder.observe(move |event| log.observe(event)).await
+        }
+        None => builder.pass_on_output().await,
+    }
 }
 
 /// Refuses what is no address before anything is built.

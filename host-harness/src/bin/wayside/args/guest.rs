@@ -62,7 +62,7 @@ pub(crate) enum Store {
     Redis(String),
 }
 
-fn parse_store(text: &str) -> Result<Store, String> {
+pub(crate) fn parse_store(text: &str) -> Result<Store, String> {
     match text {
         "memory" => Ok(Store::Memory),
         url if url.starts_with("redis://") => Ok(Store::Redis(url.to_owned())),

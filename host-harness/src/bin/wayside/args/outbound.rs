@@ -29,7 +29,41 @@ pub(crate) struct Outbound {
     pub(crate) learn_outbound: Option<PathBuf>,
 }
 
-fn parse_rule(text: &str) -> Result<Rule, String> {
+impl Outbound {
+    /// Whether anything is said about calls.
+    pub(crate) fn is_given(&self) -> bool {
+        self.given().iter().any(|(_, given)| *given)
+    }
+
+    /// Two that would answer the same calls.
+    pub(crate) fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        let given = self.given();
+        let is_given = |name: &str| given.contains(&(name, true));
+        CONFLICTS.into_iter().find(|(one, other)| is_given(one) && is_given(other))
+    }
+
+    fn given(&self) -> [(&'static str, bool); 5] {
+        [
+            ("allow-outbound", !self.allow_outbound.is_empty()),
+            ("mock", self.mock.is_some()),
+            ("record", self.record.is_some()),
+            ("replay", self.replay.is_some()),
+            ("learn-outbound", self.learn_outbound.is_some()),
+        ]
+    }
+}
+
+/// What is refused together, as the declaration above says of the flags.
+const CONFLICTS: [(&str, &str); 6] = [
+    ("mock", "allow-outbound"),
+    ("mock", "record"),
+    ("mock", "replay"),
+    ("replay", "allow-outbound"),
+    ("replay", "record"),
+    ("learn-outbound", "allow-outbound"),
+];
+
+pub(crate) fn parse_rule(text: &str) -> Result<Rule, String> {
     text.parse().map_err(|error: Error| match error.help() {
         Some(help) => format!("{error}; {help}"),
         None => error.to_string(),

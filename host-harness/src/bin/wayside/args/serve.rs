@@ -1,17 +1,32 @@
 //! `wayside serve`: its arguments.
 
-use super::{Guest, Target};
+use std::path::PathBuf;
+
+use super::Guest;
 use crate::log::Format;
 
-/// Serves a component over HTTP until Ctrl-C, which lets requests finish.
+/// Serves components over HTTP until Ctrl-C, which lets requests finish.
+///
+/// Without a TARGET, ./wayside.toml says what is served, where it is: components by routes, and for each of them what these flags say
+/// of one. Flags win over the file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) target: Target,
+    /// A .wasm file, or the directory of a crate, which is built first
+    /// [default: what ./wayside.toml says, or the crate in the current directory]
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Option<PathBuf>,
+
+    /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
+    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
+    pub(crate) features: Vec<String>,
+
+    /// File with settings, in place of ./wayside.toml
+    #[arg(long, value_name = "FILE", conflicts_with = "target")]
+    pub(crate) settings: Option<PathBuf>,
 
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", hide_default_value = true)]
-    pub(crate) addr: String,
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) addr: Option<String>,
 
     /// Write a line for each request, and the component's output under its request: as text on stderr, or as JSON on
     /// stdout, one object a line [default: the component's output alone]

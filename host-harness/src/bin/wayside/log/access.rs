@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wayside_harness::{BodyEnd, Event, Exchange, LogStream};
 
-use super::{Format, mark, now, print};
+use super::{mark, now, print};
 use crate::units;
 
 /// How long a line of output gets before it is printed without its end.
@@ -18,7 +18,6 @@ const LINE_BYTES: usize = 64 * 1024;
 /// Writes what happens to the requests of one component.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    format: Format,
     /// The name of the component, where there are several.
     component: Option<String>,
     /// The beginnings of lines.
@@ -66,8 +65,8 @@ struct OutputLine<'a> {
 }
 
 impl AccessLog {
-    pub(crate) fn new(format: Format, component: Option<String>) -> Self {
-        Self { format, component, begun: Mutex::default() }
+    pub(crate) fn new(component: Option<String>) -> Self {
+        Self { component, begun: Mutex::default() }
     }
 
     /// Writes down what is worth a line.
@@ -128,7 +127,7 @@ impl AccessLog {
             }
             Ok(json)
         };
-        print(self.format, text, json);
+        print(text, json);
     }
 
     fn request(&self, exchange: &Exchange) {
@@ -157,7 +156,7 @@ impl AccessLog {
                 end: exchange.end.as_ref().map(ToString::to_string),
             })
         };
-        print(self.format, text, json);
+        print(text, json);
     }
 }
 

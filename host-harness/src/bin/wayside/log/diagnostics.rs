@@ -9,18 +9,10 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use super::{Format, mark, now, print};
+use super::{mark, now, print};
 
 /// Prints events of this process.
-pub(super) struct Diagnostics {
-    format: Format,
-}
-
-impl Diagnostics {
-    pub(super) fn new(format: Format) -> Self {
-        Self { format }
-    }
-}
+pub(super) struct Diagnostics;
 
 impl<S: Subscriber> Layer<S> for Diagnostics {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -30,7 +22,7 @@ impl<S: Subscriber> Layer<S> for Diagnostics {
         let level = level(*metadata.level());
         // Where debugging is asked for, it matters who speaks.
         let target = (*metadata.level() > Level::INFO).then(|| metadata.target());
-        print(self.format, || fields.text(level, target), || fields.json(level, target));
+        print(|| fields.text(level, target), || fields.json(level, target));
     }
 }
 

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::diagnostics::Fields;
-use super::{Format, mark, now, print};
+use super::{mark, now, print};
 
 /// The name of the spans of calls.
 const CALL: &str = "wit-bindgen import";
@@ -63,15 +63,9 @@ fn readable(value: &str) -> String {
 }
 
 /// Prints a line for each call, when it returns.
-pub(super) struct Calls {
-    format: Format,
-}
+pub(super) struct Calls;
 
 impl Calls {
-    pub(super) fn new(format: Format) -> Self {
-        Self { format }
-    }
-
     fn print(&self, call: &Call, result: Option<&str>) {
         let text = || {
             let arguments: Vec<String> = call
@@ -104,7 +98,7 @@ impl Calls {
                 result,
             })
         };
-        print(self.format, text, json);
+        print(text, json);
     }
 }
 

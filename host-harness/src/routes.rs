@@ -1,0 +1,129 @@
+//! Several components behind one server, told apart by the path.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use tokio::net::ToSocketAddrs;
+
+use crate::guest::problem;
+use crate::inbound::Inbound;
+use crate::telemetry::{Observer, Recorder};
+use crate::{Body, Error, Event, Harness, Server};
+
+/// Several components behind one server: each request goes to the component with the longest prefix of its path.
+///
+/// A prefix ends where a segment of the path does: `/api` stands for `/api`, `/api/` and `/api/users`, and not for
+/// `/apis`. Paths are compared as they were sent, and reach the component whole. A path without a component is
+/// answered with 404.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), wayside_harness::Error> {
+/// use wayside_harness::{Harness, Routes};
+///
+/// let (api, pages) = (Harness::build("api").await?, Harness::build("pages").await?);
+/// let server = Routes::new().add("/api", &api)?.add("/", &pages)?.serve("127.0.0.1:0").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    /// The longest prefix first; without the slash at its end, so that the root is empty.
+    routes: Vec<(String, Inbound)>,
+    observer: Option<Observer>,
+}
+
+impl Routes {
+    /// Starts without a route.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a component for the paths that begin with a prefix.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the prefix does not start with a slash, holds `?` or `#`, or has a component already.
+    pub fn add(mut self, prefix: &str, app: &Harness) -> Result<Self, Error> {
+        let trimmed = prefix.trim_end_matches('/');
+        if !prefix.starts_with('/') || trimmed.contains(['?', '#', ' ']) {
+            return Err(Error::new(format!("`{prefix}` is no route"))
+                .with_help("write the beginning of a path, as `/` or `/api`, without `?` and `#`"));
+        }
+        if self.routes.iter().any(|(other, _)| other == trimmed) {
+            return Err(Error::new(format!("two components have the route `{prefix}`"))
+                .with_help("give each component a route of its own"));
+        }
+        self.routes.push((trimmed.to_owned(), app.inbound()));
+        self.routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Ok(self)
+    }
+
+    /// Calls a function with all that happens to requests that no component is there for.
+    #[must_use]
+    pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer(Arc::new(observer)));
+        self
+    }
+
+    /// Serves the components over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address cannot be listened on.
+    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
+        let recorder = Recorder::new(false, self.observer.clone());
+        let routes: Arc<[(String, Inbound)]> = self.routes.clone().into();
+        let nobody: Arc<str> = "".into();
+        let inbound = Inbound::new(move |request: Request<Body>| {
+            let (routes, recorder, nobody) = (Arc::clone(&routes), recorder.clone(), Arc::clone(&nobody));
+            async move {
+                match find(&routes, request.uri().path()) {
+                    Some(inbound) => inbound.handle(request).await,
+                    None => not_found(&recorder, &nobody, &request),
+                }
+            }
+        });
+        Server::bind(addr, inbound).await
+    }
+}
+
+fn not_found(recorder: &Recorder, nobody: &Arc<str>, request: &Request<Body>) -> Response<Body> {
+    let tracked = Arc::clone(&recorder.start(request, nobody).tracked);
+    tracked.answered(problem(StatusCode::NOT_FOUND, Some("no component has a route for this path")))
+}
+
+/// The value of the longest prefix of a path.
+fn find<'a, T>(routes: &'a [(String, T)], path: &str) -> Option<&'a T> {
+    let found = routes.iter().find(|(prefix, _)| {
+        path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    found.or_else(|| routes.last().filter(|(prefix, _)| prefix.is_empty())).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find;
+
+    #[test]
+    fn the_longest_prefix_wins_at_the_end_of_a_segment() {
+        let routes = ["/api/users", "/api", ""].map(|prefix| (prefix.to_owned(), prefix));
+        for (path, prefix) in [
+            ("/api/users", "/api/users"),
+            ("/api/users/1", "/api/users"),
+            ("/api/usersandmore", "/api"),
+            ("/api", "/api"),
+            ("/api/", "/api"),
+            ("/apis", ""),
+            ("/", ""),
+            ("/x", ""),
+            ("*", ""),
+        ] {
+            assert_eq!(find(&routes, path), Some(&prefix), "{path}");
+        }
+        assert_eq!(find(&routes[..2], "/apis"), None);
+        assert_eq!(find(&routes[..2], "*"), None);
+    }
+}
