@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::Error;
 
@@ -48,6 +48,8 @@ fn config(purpose: Purpose) -> Config {
     config.epoch_interruption(true);
     config.consume_fuel(purpose == Purpose::CountFuel);
     config.wasm_component_model_async(true);
+    // Where a component has debug information, a trap names files and lines.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config.allocation_strategy(pooling());
     // Without a place for the cache, everything is compiled anew each time.
     config.cache(Cache::new(CacheConfig::new()).ok());

@@ -1,8 +1,10 @@
 //! One request through one component.
 
 mod busy;
+mod clock;
 mod delivery;
 mod state;
+mod trap;
 mod upload;
 mod wasip2;
 mod wasip3;
@@ -58,7 +60,7 @@ impl Guest {
         let description = component.description();
         let path = description.path.display();
         let linked = match &description.world {
-            World::IncomingHandler { .. } => wasip2::Wasip2::link(component).map(Linked::Wasip2),
+            World::IncomingHandler { .. } => wasip2::Wasip2::link(component, &settings).map(Linked::Wasip2),
             World::Handler { .. } => wasip3::Wasip3::link(component, None, Arc::clone(&settings)).map(Linked::Wasip3),
             World::Middleware { .. } => {
                 return Err(Error::new(format!("`{path}` is middleware: it needs a handler to call")).with_help(

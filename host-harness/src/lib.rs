@@ -24,6 +24,7 @@ mod bindings;
 mod body;
 pub mod cargo;
 mod chain;
+mod clock;
 mod component;
 mod compose;
 mod config;
@@ -44,6 +45,7 @@ mod testing;
 pub use {bytes, http, http_body};
 
 pub use body::{Body, BodyError};
+pub use clock::Clock;
 pub use component::{Component, Description, Import, World};
 pub use compose::compose;
 pub use error::Error;

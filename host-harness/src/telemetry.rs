@@ -6,7 +6,7 @@ mod output;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,7 +17,7 @@ use tower_service::Service as _;
 use crate::Body;
 use crate::limits::Turn;
 use crate::outbound::{ErrorCode, Outbound};
-use exchange::{Watched, declared_bytes};
+use exchange::{Counted, Watched, declared_bytes};
 
 pub use exchange::{BodyEnd, Call, Event, Exchange};
 pub(crate) use output::Output;
@@ -359,14 +359,16 @@ impl Tracked {
             method: request.method().clone(),
             uri: request.uri().clone(),
             headers: request.headers().clone(),
+            request_bytes: 0,
             status: Err("the component gave it up".to_owned()),
             response_headers: HeaderMap::new(),
             response_bytes: 0,
             end: None,
             duration: Duration::ZERO,
         };
-        let mut calling = Calling { call, started: Instant::now(), tracked: self };
-        let answer = outbound.call(request);
+        let sent = Arc::new(AtomicU64::new(0));
+        let mut calling = Calling { call, sent: Arc::clone(&sent), started: Instant::now(), tracked: self };
+        let answer = outbound.call(request.map(|body| Body::new(Counted::new(body, sent))));
         Box::pin(async move {
             let response = answer.await;
             match &response {
@@ -405,6 +407,8 @@ impl Drop for Tracked {
 /// A call that goes on, which is recorded when this is dropped.
 struct Calling {
     call: Call,
+    /// How many bytes of the request have been sent.
+    sent: Arc<AtomicU64>,
     started: Instant,
     tracked: Arc<Tracked>,
 }
@@ -412,6 +416,7 @@ struct Calling {
 impl Drop for Calling {
     fn drop(&mut self) {
         self.call.duration = self.started.elapsed();
+        self.call.request_bytes = self.sent.load(Ordering::Relaxed);
         self.tracked.lock().calls_took += self.call.duration;
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));

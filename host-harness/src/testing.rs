@@ -19,7 +19,7 @@ use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
 use crate::{
-    Body, Call, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, Server, Trap, Usage,
+    Body, Call, Clock, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, Server, Trap, Usage,
 };
 
 /// One component, ready to answer requests: in process, or over a socket.
@@ -174,6 +174,8 @@ pub struct HarnessBuilder {
     count_fuel: bool,
     reuse: u32,
     at_once: u32,
+    seed: Option<u64>,
+    clock: Option<Clock>,
     pass_on_output: bool,
     observer: Option<Observer>,
     progress: Progress,
@@ -199,6 +201,8 @@ impl HarnessBuilder {
             count_fuel: false,
             reuse: 1,
             at_once: 1,
+            seed: None,
+            clock: None,
             pass_on_output: false,
             observer: None,
             progress: Progress::Hidden,
@@ -270,6 +274,23 @@ impl HarnessBuilder {
         self
     }
 
+    /// Makes the random numbers of the component (`wasi:random`) come from a seed: the same seed gives an instance the same
+    /// numbers, if the first request that it takes has the same number. Another version of this crate may give others.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets the clock that the component sees (`wasi:clocks`), the time of day and the monotonic one, and that its sleeps
+    /// wait for.
+    ///
+    /// What the host itself limits goes on by the real time: [`Limits::timeout`], and the time limits of outbound calls
+    /// that a component leaves to the host.
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = Some(clock.into());
+        self
+    }
+
     /// Counts fuel, about one unit an instruction, which makes the component slower; see [`Harness::usage`].
     pub fn count_fuel(mut self) -> Self {
         self.count_fuel = true;
@@ -313,6 +334,8 @@ impl HarnessBuilder {
             fuel: self.count_fuel,
             reuse: self.reuse,
             at_once: self.at_once,
+            seed: self.seed,
+            clock: self.clock,
         };
         let guest = Arc::new(chain::link(component, &middleware, settings, &recorder)?);
         let inbound = Inbound::new(move |request| {

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tower_service::Service as _;
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{AsContext, CallHook, Engine, Store, Trap, WasmBacktrace};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::{AsContext, CallHook, Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
@@ -20,7 +22,7 @@ use crate::keyvalue::KeyValueView;
 use crate::limits::Meter;
 use crate::outbound::{ErrorCode, Timeouts};
 use crate::telemetry::{LogStream, Running, Took, Tracked};
-use crate::{Body, KeyValue, Limits, Outbound};
+use crate::{Body, Clock, KeyValue, Limits, Outbound};
 
 /// What every instance of a component gets.
 #[derive(Clone, Debug)]
@@ -35,6 +37,10 @@ pub(crate) struct Settings {
     pub(crate) reuse: u32,
     /// How many of them it takes at the same time, where its world can do that.
     pub(crate) at_once: u32,
+    /// What random numbers come from, where they are not to be random.
+    pub(crate) seed: Option<u64>,
+    /// The time, where the test moves it.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl Settings {
@@ -52,6 +58,7 @@ pub(crate) struct State {
     config: Config,
     keyvalue: KeyValue,
     hooks: Hooks,
+    clock: Option<Clock>,
     pub(crate) meter: Meter,
     counts_fuel: bool,
     /// What the instance works on, where it is told that.
@@ -103,6 +110,13 @@ impl State {
         wasi.envs(&settings.env);
         wasi.stdout(running.output(LogStream::Stdout, &request));
         wasi.stderr(running.output(LogStream::Stderr, &request));
+        if let Some(seed) = settings.seed {
+            seed_random(&mut wasi, seed, running.request);
+        }
+        if let Some(clock) = &settings.clock {
+            wasi.wall_clock(clock.clone());
+            wasi.monotonic_clock(clock.clone());
+        }
         Self {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
@@ -110,6 +124,7 @@ impl State {
             config: settings.config.clone(),
             keyvalue: settings.keyvalue.clone(),
             hooks: Hooks { outbound: settings.outbound.clone(), tracked: None, uploads: Uploads::default() },
+            clock: settings.clock.clone(),
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,
             flights: None,
@@ -135,6 +150,15 @@ impl State {
     /// A body that the component sends, which does not outlive it where it ends badly.
     pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
         self.hooks.uploads.watch(body)
+    }
+
+    /// The clock that the test moves, with the table of what waits for it.
+    ///
+    /// # Panics
+    ///
+    /// Panics where there is none: then nothing that asks for it is linked.
+    pub(super) fn stopped_clock(&mut self) -> (Clock, &mut ResourceTable) {
+        (self.clock.clone().expect("a stopped clock is linked only where there is one"), &mut self.table)
     }
 
     /// The request at hand, which others now work on, until what comes with it is dropped.
@@ -173,6 +197,14 @@ impl State {
     pub(crate) fn done(&mut self) {
         self.hooks.tracked = None;
     }
+}
+
+/// Makes the random numbers of an instance those of a seed and of the first request that it takes.
+fn seed_random(wasi: &mut WasiCtxBuilder, seed: u64, request: u64) {
+    let mut random = StdRng::seed_from_u64(seed.rotate_left(32) ^ request);
+    wasi.insecure_random_seed(random.random());
+    wasi.insecure_random(StdRng::from_rng(&mut random));
+    wasi.secure_random(random);
 }
 
 impl WasiView for State {
@@ -223,24 +255,6 @@ impl WasiHttpHooks for Hooks {
             WasiErrorCode::HttpProtocolError
         }
     }
-}
-
-/// What a trap was, for people: the cause, a hint, and where in the component.
-pub(crate) fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
-    let mut reason = match error.downcast_ref::<Trap>() {
-        Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
-        Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string(),
-    };
-    if let Some(limit) = store.data().meter.exceeded_bytes() {
-        reason.push_str(&format!("; it had asked for more than its {limit} bytes of memory"));
-    }
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>()
-        && !backtrace.frames().is_empty()
-    {
-        reason.push_str(&format!("\n{backtrace}"));
-    }
-    reason
 }
 
 // The store is moved between threads with its state.

@@ -15,8 +15,9 @@ use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use super::busy::Busy;
 use super::delivery::Delivery;
-use super::state::{Settings, State, reason};
-use super::{Failure, delivery};
+use super::state::{Settings, State};
+use super::trap::reason;
+use super::{Failure, clock, delivery};
 use crate::Body;
 use crate::component::Component;
 use crate::outbound;
@@ -40,12 +41,15 @@ struct Instance {
 }
 
 impl Wasip2 {
-    pub(super) fn link(component: &Component) -> wasmtime::Result<Self> {
+    pub(super) fn link(component: &Component, settings: &Settings) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.compiled.engine());
         // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         State::add_to_linker(&mut linker)?;
+        if settings.clock.is_some() {
+            clock::add_to_linker(&mut linker)?;
+        }
         Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)?, idle: Pool::default() })
     }
 

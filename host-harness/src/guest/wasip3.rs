@@ -18,7 +18,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use super::delivery::{Answer, Delivery};
 use super::state::{Settings, State};
-use super::{Failure, Guest};
+use super::{Failure, Guest, clock};
 use crate::Body;
 use crate::body::BodyError;
 use crate::component::Component;
@@ -60,6 +60,9 @@ impl Wasip3 {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
         State::add_to_linker(&mut linker)?;
+        if settings.clock.is_some() {
+            clock::add_to_linker(&mut linker)?;
+        }
         if let Some(next) = next {
             next::add_to_linker(&mut linker, next)?;
         }

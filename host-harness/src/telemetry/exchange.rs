@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
@@ -81,6 +83,8 @@ pub struct Call {
     pub uri: Uri,
     /// Its fields.
     pub headers: HeaderMap,
+    /// How many bytes of body it sent, as far as they were taken.
+    pub request_bytes: u64,
     /// The status of the answer, or why there was none.
     pub status: Result<StatusCode, String>,
     /// The fields of the answer.
@@ -111,6 +115,39 @@ impl fmt::Display for BodyEnd {
             Self::Broken(reason) => write!(f, "broken off: {reason}"),
             Self::GivenUp => f.write_str("given up by its reader"),
         }
+    }
+}
+
+/// A body whose bytes are counted as they pass.
+pub(super) struct Counted {
+    body: Body,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counted {
+    pub(super) fn new(body: Body, bytes: Arc<AtomicU64>) -> Self {
+        Self { body, bytes }
+    }
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.bytes.fetch_add(frame.data_ref().map_or(0, |data| data.len() as u64), Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

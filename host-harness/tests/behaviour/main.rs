@@ -34,3 +34,4 @@ mod streaming;
 mod telemetry;
 mod wasip3;
 mod wit;
+mod world;

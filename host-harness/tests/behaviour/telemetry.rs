@@ -75,3 +75,18 @@ async fn a_response_of_declared_length_is_whole_where_its_reader_stops_behind_it
     };
     assert_eq!((finished.response_bytes, finished.end), (20, Some(BodyEnd::Whole)));
 }
+
+#[tokio::test]
+async fn a_call_has_its_bytes_counted_both_ways() {
+    let echo = Outbound::from_fn(async |request: Request<wayside_harness::Body>| {
+        let body = request.into_body().bytes().await.unwrap();
+        Ok(Response::new([&body[..], b"!!"].concat().into()))
+    });
+    let app = crate::fixture::raw("proxy").env("UPSTREAM", "api.test").outbound(echo).await.unwrap();
+    let response = app.request(Request::post("/a").header("x-a", "1").body("hello").unwrap()).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "hello!!");
+    app.idle().await;
+    let [call] = &app.calls()[..] else { panic!("one call was made") };
+    assert_eq!((call.request, call.method.as_str(), call.uri.to_string().as_str()), (1, "POST", "http://api.test/a"));
+    assert_eq!((call.headers["x-a"].as_bytes(), call.request_bytes, call.response_bytes), (&b"1"[..], 5, 7));
+}

@@ -17,7 +17,8 @@ use super::{Instances, Job};
 use crate::Body;
 use crate::guest::Failure;
 use crate::guest::busy::Busy;
-use crate::guest::state::{State, reason};
+use crate::guest::state::State;
+use crate::guest::trap::reason;
 use crate::telemetry::Running;
 
 pub(super) struct Worker {

@@ -2,6 +2,7 @@
 
 #[cfg(target_family = "wasm")]
 mod component {
+    use wasip3::clocks::monotonic_clock;
     use wasip3::http::client;
     use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
     use wasip3::{spawn_local, wit_bindgen, wit_future, wit_stream};
@@ -28,6 +29,12 @@ mod component {
                 }
                 "call" => call(&path).await.map(pass),
                 "upload" => upload().await.map(pass),
+                "random" => Ok(text(&format!("{:?}", wasip3::random::random::get_random_bytes(8)))),
+                "sleep" => {
+                    let before = monotonic_clock::now();
+                    monotonic_clock::wait_for(3_600_000_000_000).await;
+                    Ok(text(&format!("{} ns", monotonic_clock::now() - before)))
+                }
                 "code" => Err(ErrorCode::ConfigurationError),
                 "panic" => panic!("the handler gave up"),
                 "panic-after-call" => {

@@ -1,0 +1,187 @@
+//! A clock that stands still until a test moves it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
+
+/// The time that components see, which stands still until the test moves it; see
+/// [`HarnessBuilder::clock`](crate::HarnessBuilder::clock).
+///
+/// It is one clock, however often it is cloned: both the time of day and the monotonic clock of every component that has
+/// it, and whatever waits for them, such as a sleep.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use wayside_harness::{Clock, Harness, http};
+///
+/// # async fn example() -> Result<(), wayside_harness::Error> {
+/// let clock = Clock::stopped_at(UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+/// let app = Harness::build("examples/background").clock(&clock).await?;
+/// let request = http::Request::get("/").body(()).unwrap();
+/// // A handler that sleeps for an hour answers at once.
+/// let (response, _) = tokio::join!(app.request(request), clock.advance_to_next());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+struct Inner {
+    start: SystemTime,
+    state: Mutex<State>,
+    /// Told of every change.
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    elapsed: Duration,
+    /// What is waited for, and how many wait for it.
+    waiting: BTreeMap<Duration, usize>,
+}
+
+/// What the monotonic clock shows at first. Programs subtract from it, and not all are ready for less than nothing.
+const MONOTONIC_START: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Clock {
+    /// Makes a clock that shows a time.
+    #[must_use]
+    pub fn stopped_at(time: SystemTime) -> Self {
+        Self(Arc::new(Inner { start: time, state: Mutex::default(), changed: Notify::new() }))
+    }
+
+    /// The time that it shows.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it was moved beyond what the system can express.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.start + self.elapsed()
+    }
+
+    /// Moves it on, and wakes those who waited until then.
+    pub fn advance(&self, span: Duration) {
+        let mut state = self.lock();
+        state.elapsed = state.elapsed.saturating_add(span);
+        drop(state);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits until a component waits for this clock, moves it to the first moment that one waits for, and tells by how
+    /// much.
+    pub async fn advance_to_next(&self) -> Duration {
+        // Whoever has been reached stays on the list for its turn, and may have more to wait for before the others.
+        let next =
+            |state: &State| state.waiting.keys().next()?.checked_sub(state.elapsed).filter(|span| !span.is_zero());
+        let span = self.when(next).await;
+        self.advance(span);
+        span
+    }
+
+    /// How far it has been moved.
+    fn elapsed(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to tell of the state.
+    async fn when<T>(&self, tell: impl Fn(&State) -> Option<T>) -> T {
+        let mut changed = std::pin::pin!(self.0.changed.notified());
+        loop {
+            changed.as_mut().enable();
+            if let Some(told) = tell(&self.lock()) {
+                return told;
+            }
+            changed.as_mut().await;
+            changed.set(self.0.changed.notified());
+        }
+    }
+
+    /// What the monotonic clock shows.
+    pub(crate) fn monotonic(&self) -> Duration {
+        MONOTONIC_START + self.elapsed()
+    }
+
+    /// Waits until the monotonic clock shows a time.
+    pub(crate) async fn reached(&self, monotonic: Duration) {
+        let Some(wanted) = monotonic.checked_sub(MONOTONIC_START).filter(|wanted| *wanted > self.elapsed()) else {
+            // What polls in a loop must not keep others from their turn.
+            return tokio::task::yield_now().await;
+        };
+        let _waiting = Waiting::new(self, wanted);
+        self.when(|state| (state.elapsed >= wanted).then_some(())).await;
+    }
+}
+
+/// Keeps a moment on the list of what is waited for.
+struct Waiting<'a> {
+    clock: &'a Clock,
+    until: Duration,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(clock: &'a Clock, until: Duration) -> Self {
+        *clock.lock().waiting.entry(until).or_default() += 1;
+        clock.0.changed.notify_waiters();
+        Self { clock, until }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.clock.lock();
+        if let Some(count) = state.waiting.get_mut(&self.until) {
+            *count -= 1;
+            if *count == 0 {
+                state.waiting.remove(&self.until);
+            }
+        }
+        drop(state);
+        self.clock.0.changed.notify_waiters();
+    }
+}
+
+impl From<&Self> for Clock {
+    fn from(clock: &Self) -> Self {
+        clock.clone()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock").field("start", &self.0.start).field("elapsed", &self.elapsed()).finish()
+    }
+}
+
+/// The finest step of both clocks.
+const RESOLUTION: Duration = Duration::from_nanos(1);
+
+impl HostWallClock for Clock {
+    fn resolution(&self) -> Duration {
+        RESOLUTION
+    }
+
+    fn now(&self) -> Duration {
+        // WASI has no time before the epoch.
+        self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.monotonic().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
