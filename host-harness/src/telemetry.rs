@@ -53,7 +53,7 @@ pub struct Trap {
     pub reason: String,
 }
 
-/// What one request took.
+/// What one request took of one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// The number of the request, counted from 1.
@@ -64,6 +64,19 @@ pub struct Usage {
     pub fuel: Option<u64>,
     /// How many functions of the host were called; only where the harness counts fuel.
     pub host_calls: Option<u64>,
+}
+
+impl Usage {
+    /// What both took together.
+    fn and(self, other: Self) -> Self {
+        let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        Self {
+            request: self.request,
+            memory_bytes: self.memory_bytes + other.memory_bytes,
+            fuel: both(self.fuel, other.fuel),
+            host_calls: both(self.host_calls, other.host_calls),
+        }
+    }
 }
 
 /// Sees what happens while it does.
@@ -303,8 +316,8 @@ impl Running {
         let usage = Usage { request: self.request, memory_bytes, fuel, host_calls };
         {
             let mut exchange = self.tracked.lock();
-            exchange.usage = Some(usage);
-            exchange.busy = busy;
+            exchange.usage = Some(exchange.usage.map_or(usage, |others| others.and(usage)));
+            exchange.busy += busy;
         }
         keep(&mut self.tracked.recorder.lock().usage, usage);
     }

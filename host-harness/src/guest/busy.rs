@@ -20,20 +20,38 @@ impl Busy {
         std::future::poll_fn(|cx| {
             self.lock().since = Some(Instant::now());
             let polled = future.as_mut().poll(cx);
-            let now = self.so_far();
-            *self.lock() = Times { past: now, since: None };
+            let past = self.lap();
+            *self.lock() = Times { past, since: None };
             polled
         })
         .await
     }
 
-    /// The time so far, with that of a poll which goes on.
-    pub(super) fn so_far(&self) -> Duration {
-        let times = self.lock();
-        times.past + times.since.map_or(Duration::ZERO, |since| since.elapsed())
+    /// The time since this was asked last, with that of a poll which goes on.
+    pub(super) fn lap(&self) -> Duration {
+        let mut times = self.lock();
+        let now = Instant::now();
+        let going = times.since.map_or(Duration::ZERO, |since| now - since);
+        let lap = times.past + going;
+        *times = Times { past: Duration::ZERO, since: times.since.map(|_| now) };
+        lap
     }
 
     fn lock(&self) -> MutexGuard<'_, Times> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_lap_has_its_own_time() {
+        let busy = Busy::default();
+        // Time passes while a future is polled.
+        busy.of(async { while busy.lap().is_zero() {} }).await;
+        busy.lap();
+        assert_eq!(busy.lap(), Duration::ZERO);
     }
 }

@@ -131,7 +131,7 @@ impl Worker {
                 false
             }
         };
-        self.running.used(busy.so_far(), State::took(store));
+        self.running.used(busy.lap(), State::took(store));
         self.instance.left -= 1;
         self.instance.store.data_mut().done();
         if !ended_well {

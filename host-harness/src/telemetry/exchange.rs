@@ -59,13 +59,13 @@ pub struct Exchange {
     pub response_bytes: u64,
     /// How the body of the response ended, once it has.
     pub end: Option<BodyEnd>,
-    /// How long the component was busy, waiting left out.
+    /// How long the components were busy, waiting left out.
     pub busy: Duration,
     /// How many calls to others it made.
     pub calls: u32,
     /// How long its calls took that have come to their end, added up; calls at the same time count each for itself.
     pub calls_took: Duration,
-    /// What it took, once the component is done.
+    /// What its components took together, those that are done.
     pub usage: Option<Usage>,
     /// Why the instance ended, where it ended badly.
     pub trap: Option<String>,

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{HeaderMap, Request};
 use wayside_harness::http_body::Frame;
-use wayside_harness::{Body, Component, Harness, HarnessBuilder, Limits, World, cargo};
+use wayside_harness::{Body, Component, Event, Harness, HarnessBuilder, Limits, World, cargo};
 
 use super::fixture::{eventually, example, get, guests, post, root};
 use super::wasip3::{Gate, service};
@@ -109,6 +109,7 @@ async fn a_chain_of_four_holds_little_of_what_streams_through() {
 #[tokio::test]
 async fn a_chain_works_on_one_request() {
     let app = behind_middleware(service()).await;
+    let mut events = app.events();
     for _ in 0..2 {
         assert_eq!(app.request(get("/hello")).await.into_body().bytes().await.unwrap(), "Hello from WASI 0.3!\n");
         app.idle().await;
@@ -116,6 +117,14 @@ async fn a_chain_works_on_one_request() {
     assert_eq!((app.requests(), app.instances()), (2, 4));
     let numbers: Vec<_> = app.usage().into_iter().map(|usage| usage.request).collect();
     assert_eq!(numbers, [1, 1, 2, 2]);
+    let mut finished = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let Event::Finished(exchange) = event {
+            finished.push(exchange.usage.unwrap().memory_bytes);
+        }
+    }
+    let memory: Vec<_> = app.usage().iter().map(|usage| usage.memory_bytes).collect();
+    assert_eq!(finished, [memory[0] + memory[1], memory[2] + memory[3]]);
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl Worker {
                 flights.trapped(culprit, &reason(error, &self.store));
             }
         }
-        flights.end(busy.so_far(), took, &Arc::new(Mutex::new(self.store)));
+        flights.end(busy.lap(), took, &Arc::new(Mutex::new(self.store)));
     }
 
     /// Works until no more requests come, or the component traps.
@@ -126,7 +126,7 @@ async fn serve(
                     access.data_mut().done();
                     State::took(access.as_context_mut())
                 });
-                flights.rest(busy.so_far(), took);
+                flights.rest(busy.lap(), took);
             }
             else => return Ok(()),
         }
