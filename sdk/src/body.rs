@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::sys::{Here, IncomingBody as _, World};
+use crate::sys::{Here, IncomingBody as _, Sending, World};
 
 use limited::Limited;
 use source::{FromHttpBody, FromStream};
@@ -55,6 +55,8 @@ pub struct Body {
     trailers: Option<Box<HeaderMap>>,
     /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
     of_response: bool,
+    /// How it is sent, where it is more than bytes.
+    sending: Option<&'static Sending>,
 }
 
 /// How much memory is asked for ahead of the bytes that it is for.
@@ -94,7 +96,7 @@ impl Body {
     /// ```
     #[must_use]
     pub const fn empty() -> Self {
-        Self { data: Data::Empty, trailers: None, of_response: false }
+        Self { data: Data::Empty, trailers: None, of_response: false, sending: None }
     }
 
     /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
@@ -193,6 +195,7 @@ impl Body {
     #[must_use]
     pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
         self.trailers = Some(Box::new(trailers));
+        self.sending = Here::SENDING;
         self
     }
 
@@ -340,7 +343,7 @@ impl Body {
     }
 
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self { data: Data::Stream(Box::pin(body)), trailers: None, of_response: false }
+        Self { data: Data::Stream(Box::pin(body)), trailers: None, of_response: false, sending: Here::SENDING }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -391,7 +394,30 @@ impl Body {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Body {
     pub(crate) fn incoming(incoming: Incoming) -> Self {
-        Self { data: Data::Incoming(Box::new(incoming)), trailers: None, of_response: false }
+        Self { data: Data::Incoming(Box::new(incoming)), trailers: None, of_response: false, sending: Here::SENDING }
+    }
+
+    /// The bytes of a body that is nothing else, or how else it is sent.
+    pub(crate) fn into_bytes_or(self) -> Result<Bytes, (&'static Sending, Self)> {
+        match (self.data, self.trailers, self.sending) {
+            (Data::Bytes(bytes), None, _) => Ok(bytes),
+            (data, trailers, Some(sending)) => Err((sending, Self { data, trailers, ..self })),
+            // Whatever else a body holds came with how it is sent.
+            (_, _, None) => Ok(Bytes::new()),
+        }
+    }
+
+    pub(crate) fn has_trailers(&self) -> bool {
+        self.trailers.is_some()
+    }
+
+    /// Takes note that the body goes with fields of a map.
+    pub(crate) fn of_a_whole_response(&mut self) {
+        self.sending = Here::SENDING;
+    }
+
+    pub(crate) fn sending(&self) -> Option<&'static Sending> {
+        self.sending
     }
 
     /// Splits into what is cheapest to send, and the trailers that the user set.
@@ -460,7 +486,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { data: Data::Bytes(bytes), trailers: None, of_response: false }
+        Self { data: Data::Bytes(bytes), trailers: None, of_response: false, sending: None }
     }
 }
 

@@ -206,6 +206,10 @@ impl fmt::Display for Chain<'_> {
 /// The media type of a problem document (RFC 9457, section 6.1).
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
+/// The problem document of a status 500 of which nothing is told.
+#[allow(dead_code, reason = "for the worlds that have a host")]
+pub(crate) const INTERNAL: &str = r#"{"title":"Internal Server Error","status":500}"#;
+
 /// A problem document (RFC 9457) of the type `about:blank`, whose title is that of the status.
 pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> String {
     let mut json = String::with_capacity(64 + detail.map_or(0, str::len));
@@ -257,7 +261,7 @@ mod tests {
         let response = error.into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = crate::test::block_on(response.into_body().text()).unwrap();
-        assert_eq!(body, r#"{"title":"Internal Server Error","status":500}"#);
+        assert_eq!(body, INTERNAL);
     }
 
     #[test]

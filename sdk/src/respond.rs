@@ -48,7 +48,9 @@ pub trait IntoResponse {
     where
         Self: Sized,
     {
-        Answer::Response(Box::new(self.into_response()))
+        let mut response = Box::new(self.into_response());
+        response.body_mut().of_a_whole_response();
+        Answer::Response(response)
     }
 }
 

@@ -65,6 +65,20 @@ pub(crate) trait World {
 
     /// What ends a [`park`](World::park) of the current thread from elsewhere.
     fn unparker() -> impl Fn() + Send + Sync + 'static;
+
+    /// How this world sends what is more than bytes with a media type.
+    ///
+    /// Whoever makes such an answer hands it over with it, so that a component in which nobody does has no code for it.
+    const SENDING: Option<&'static Sending> = None;
+}
+
+/// How a world sends what is more than bytes with a media type.
+#[allow(dead_code, reason = "natively nothing is sent")]
+pub(crate) struct Sending {
+    /// Sends a response whose fields are those of a map.
+    pub(crate) response: fn(Box<Response>),
+    /// Sends a body after its head, which declares the given length.
+    pub(crate) body: fn(body::Body, Option<u64>),
 }
 
 /// A request of which each part is fetched only when it is asked for.

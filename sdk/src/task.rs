@@ -3,16 +3,17 @@
 //! One executor serves every world: it polls what has been woken, and parks in its world when nothing has. Wakers may
 //! come from anywhere, so channels and locks of other crates work.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::hint::black_box;
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crate::sys::{Here, World};
+use crate::sys::{Here, Sending, World};
 
 /// Runs a future beside the current one, on the same thread.
 ///
@@ -201,7 +202,15 @@ struct Spawned {
     until: Until,
 }
 
+/// What a spawned future asks for later. A component in which nobody spawns has no code for it.
+struct Beside {
+    end: fn(),
+    sending: Option<&'static Sending>,
+}
+
 thread_local! {
+    /// Present once something was spawned.
+    static BESIDE: Cell<Option<&'static Beside>> = const { Cell::new(None) };
     /// The spawned futures of this thread. A future that is being polled is not in it.
     static SPAWNED: RefCell<VecDeque<Spawned>> = const { RefCell::new(VecDeque::new()) };
 }
@@ -211,6 +220,8 @@ fn start(run: Run, until: Until) -> Arc<Job> {
     let job = Job::new();
     let spawned = Spawned { job: Arc::clone(&job), run, until };
     SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
+    // The only value there is; the compiler must not know, or it would put it in all the places that ask for it.
+    BESIDE.set(Some(black_box(&Beside { end: end_spawned, sending: Here::SENDING })));
     job
 }
 
@@ -221,8 +232,15 @@ pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
 }
 
 /// Whether nothing was spawned that could go on while the current future blocks the whole thread.
+#[allow(dead_code, reason = "the worlds that can block use it")]
 pub(crate) fn is_alone() -> bool {
-    SPAWNED.with_borrow(VecDeque::is_empty)
+    BESIDE.get().is_none() || SPAWNED.with_borrow(VecDeque::is_empty)
+}
+
+/// How to send a body while what was spawned goes on, if there is anything.
+#[allow(dead_code, reason = "the worlds that can block use it")]
+pub(crate) fn sending() -> Option<&'static Sending> {
+    if is_alone() { None } else { BESIDE.get()?.sending }
 }
 
 /// Runs a future to its end, and the spawned ones meanwhile.
@@ -254,9 +272,12 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 ///
 /// So a task that writes a body learns that the client went away, which is what ended the exchange.
 pub(crate) fn end() {
-    if is_alone() {
-        return;
+    if let Some(beside) = BESIDE.get() {
+        (beside.end)();
     }
+}
+
+fn end_spawned() {
     run_spawned();
     while SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds)) {
         if !run_spawned() {

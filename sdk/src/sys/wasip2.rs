@@ -64,4 +64,6 @@ impl super::World for Wasip2 {
         // The only thread is awake whenever it can be woken.
         || ()
     }
+
+    const SENDING: Option<&'static super::Sending> = Some(&exchange::SENDING);
 }

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::Body as _;
 
@@ -14,10 +15,10 @@ use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Slot, Writer};
 use super::{convert, head, lists, panic};
-use crate::body::{self, Outgoing};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::{Body, IntoResponse as _, Request, task};
+use crate::sys::Sending;
+use crate::{Body, Request, Response, body, task};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -134,62 +135,61 @@ fn take_writer() -> Option<Writer> {
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
 }
 
+pub(super) const SENDING: Sending = Sending { response: respond_whole, body: send_body };
+
 /// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
 fn respond(answer: Answer) {
-    let outcome = start(answer).or_else(|reason| {
-        log(&reason);
-        start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_answer())
-    });
-    let sent = match outcome {
-        Ok(None) => return,
-        Ok(Some(Rest::Failed(error))) => Err(error),
-        Ok(Some(Rest::Body { body, trailers, declared })) => {
-            task::block_on(outgoing::write(ResponseWriter, body, trailers, declared))
+    match answer {
+        Answer::Body { status, content_type, body } => {
+            let fields = content_type.map_or_else(|| Ok(wasi::Fields::new()), with_content_type);
+            start_or_fail(fields.and_then(|fields| start(status, fields, None, body)));
         }
-        // The host refuses even a plain response: it is gone.
-        Err(reason) => return log(&reason),
-    };
-    if let Err(error) = sent {
-        // The message is broken off, so that the client does not take a part for the whole.
-        drop(take_writer());
-        if !error.is_closed() {
-            log(&format!("the response was cut: {}", error::Chain(&error)));
-        }
+        Answer::Response(response) => match response.body().sending() {
+            Some(sending) => (sending.response)(response),
+            None => fail("the response was made for another world"),
+        },
     }
 }
 
-/// What remains to be done after the head.
-enum Rest {
-    Body {
-        body: Outgoing,
-        trailers: Option<Box<HeaderMap>>,
-        /// The length that is left of the one that the head declares.
-        declared: Option<u64>,
-    },
-    /// The message has been broken off.
-    Failed(body::Error),
+/// Sends a response whose fields are those of a map.
+#[expect(clippy::boxed_local, reason = "it comes in a box, and would be moved out of it first")]
+fn respond_whole(mut response: Box<Response>) {
+    let body = mem::take(response.body_mut());
+    let fields = convert::headers_into_wasi(response.headers());
+    start_or_fail(fields.and_then(|(fields, set_length)| start(response.status(), fields, set_length, body)));
 }
 
-/// Sends the head, and the whole message where the host takes it at once.
-fn start(answer: Answer) -> Result<Option<Rest>, String> {
-    let (status, fields, set_length, body) = match answer {
-        Answer::Body { status, content_type, body } => {
-            let fields = wasi::Fields::new();
-            if let Some(content_type) = content_type {
-                convert::append(&fields, "content-type", content_type.as_bytes())?;
-            }
-            (status, fields, None, body)
-        }
-        Answer::Response(mut response) => {
-            let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
-            (response.status(), fields, set_length, mem::take(response.body_mut()))
-        }
-    };
+fn with_content_type(content_type: &str) -> Result<wasi::Fields, String> {
+    let fields = wasi::Fields::new();
+    convert::append(&fields, "content-type", content_type.as_bytes())?;
+    Ok(fields)
+}
+
+fn start_or_fail(started: Result<(), String>) {
+    if let Err(reason) = started {
+        fail(&reason);
+    }
+}
+
+/// Logs why an answer could not be sent, and sends a 500 in its place.
+#[cold]
+fn fail(reason: &str) {
+    log(reason);
+    let fields = with_content_type(error::PROBLEM_JSON);
+    let started =
+        fields.and_then(|fields| start(StatusCode::INTERNAL_SERVER_ERROR, fields, None, Body::from(error::INTERNAL)));
+    if let Err(reason) = started {
+        // The host refuses even a plain response: it is gone.
+        log(&reason);
+    }
+}
+
+/// Sends a response, or tells why none was begun.
+fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Body) -> Result<(), String> {
     if status.is_informational() {
         return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
     }
     let length = body.size_hint().exact();
-    let (body, trailers) = body.into_outgoing();
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     // What answers HEAD, and a 304, may declare the length of another response (RFC 9110, section 8.6).
     if let (Some(declared), Some(length)) = (set_length, length)
@@ -200,7 +200,7 @@ fn start(answer: Answer) -> Result<Option<Rest>, String> {
         return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
     }
     // The framing of trailers has no place for a length.
-    let declared = set_length.or(length.filter(|_| trailers.is_none()));
+    let declared = set_length.or(length.filter(|_| !body.has_trailers()));
     match declared {
         Some(_) if status == StatusCode::NO_CONTENT => convert::delete_content_length(&fields)?,
         Some(declared) if set_length.is_none() && !bodiless => convert::append_content_length(&fields, declared)?,
@@ -210,28 +210,57 @@ fn start(answer: Answer) -> Result<Option<Rest>, String> {
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
     }
-    let empty = length == Some(0) && trailers.is_none();
+    let empty = length == Some(0) && !body.has_trailers();
     if empty || bodiless || is_head() {
         set(response);
-        return Ok(None);
+        return Ok(());
     }
     let writer = response.body().ok().and_then(Writer::new);
     let writer = writer.ok_or("the host refused a body for the response")?;
     set(response);
-    let mut declared = declared;
-    let mut body = body;
-    if let (Outgoing::Bytes(bytes), None) = (&mut body, &trailers) {
-        let length = bytes.len();
-        if let Err(error) = writer.write_now(bytes) {
-            return Ok(Some(Rest::Failed(error)));
+    match body.into_bytes_or() {
+        Ok(bytes) => send_bytes(writer, bytes, declared),
+        Err((sending, body)) => {
+            EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
+            (sending.body)(body, declared);
         }
-        if bytes.is_empty() {
-            return Ok(writer.finish(None).err().map(Rest::Failed));
-        }
-        declared = declared.map(|declared| declared - (length - bytes.len()) as u64);
     }
-    EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
-    Ok(Some(Rest::Body { body, trailers, declared }))
+    Ok(())
+}
+
+/// Sends a body of bytes, most often all at once.
+fn send_bytes(writer: Writer, mut bytes: Bytes, declared: Option<u64>) {
+    let length = bytes.len();
+    let mut sent = writer.write_now(&mut bytes);
+    if sent.is_ok() && !bytes.is_empty() {
+        if let Some(sending) = task::sending() {
+            // Something else could go on meanwhile.
+            let declared = declared.map(|declared| declared.saturating_sub((length - bytes.len()) as u64));
+            EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
+            return (sending.body)(Body::from(bytes), declared);
+        }
+        sent = writer.write_all(&mut bytes);
+    }
+    cut_on_error(sent.and_then(|()| writer.finish_plainly()));
+}
+
+/// Sends a body after its head.
+fn send_body(body: Body, declared: Option<u64>) {
+    let (body, trailers) = body.into_outgoing();
+    let sent = task::block_on(outgoing::write(ResponseWriter, body, trailers, declared));
+    if sent.is_err() {
+        // The message is broken off, so that the client does not take a part for the whole.
+        drop(take_writer());
+    }
+    cut_on_error(sent);
+}
+
+fn cut_on_error(sent: Result<(), body::Error>) {
+    if let Err(error) = sent
+        && !error.is_closed()
+    {
+        log(&format!("the response was cut: {}", error::Chain(&error)));
+    }
 }
 
 /// Hands the head to the host.
@@ -277,7 +306,6 @@ pub(super) fn answer_panic() {
     // Dropped before its end, the body is broken off.
     drop(writer);
     if let Some(out) = response_out {
-        let document = error::problem(StatusCode::INTERNAL_SERVER_ERROR, None);
         let fields = wasi::Fields::new();
         // A client makes do without the media type.
         let _ = convert::append(&fields, header::CONTENT_TYPE.as_str(), error::PROBLEM_JSON.as_bytes());
@@ -286,9 +314,9 @@ pub(super) fn answer_panic() {
             return;
         };
         wasi::ResponseOutparam::set(out, Ok(response));
-        if writer.write_blocking(document.as_bytes()).is_ok() {
+        if writer.write_blocking(error::INTERNAL.as_bytes()).is_ok() {
             // Nobody is left who could act on a failure.
-            let _ = writer.finish(None);
+            let _ = writer.finish_plainly();
         }
     }
 }
