@@ -1,15 +1,14 @@
 //! Loading a component: what it is, and what it lacks.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use serde::Serialize;
 use wasmtime::component::Component as Compiled;
 use wasmtime::component::types::ComponentItem;
 
-use crate::Error;
 use crate::engine::{Purpose, engine};
+use crate::{Error, file};
 
 /// A compiled component, with a description of what it is.
 #[derive(Clone)]
@@ -127,26 +126,18 @@ impl fmt::Debug for Component {
     }
 }
 
-/// How large a component may be: files that never end, as those of devices, are not read for ever.
+/// How large the file of a component may be.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes));
-    let read = read.map_err(|error| {
+    file::read(path, MOST_BYTES).map_err(|error| {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "check the path, or name the directory of the crate to build it first",
             io::ErrorKind::PermissionDenied => "make the file readable for this user",
             _ => "check that the path names a file",
         };
         Error::new(format!("cannot read the component `{}`", path.display())).with_help(help).with_source(error)
-    })?;
-    if read as u64 > MOST_BYTES {
-        return Err(Error::new(format!("`{}` is larger than {} MiB", path.display(), MOST_BYTES >> 20)).with_help(
-            "check that the path names a component; debug information makes one large, `strip` takes it out",
-        ));
-    }
-    Ok(bytes)
+    })
 }
 
 /// Tells a component from what people take for one.

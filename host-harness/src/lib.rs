@@ -30,6 +30,7 @@ mod compose;
 mod config;
 mod engine;
 mod error;
+mod file;
 mod guest;
 mod inbound;
 mod keyvalue;

@@ -1,7 +1,7 @@
 //! The pieces of the TOML files that people read and write: mocks and cassettes.
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,11 +12,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ErrorCode;
 use super::error_code::{Named, from_parts, named};
-use crate::Error;
+use crate::{Error, file};
+
+/// How large such a file may be.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Reads a file. `what` it is and an example of `how` it is written are told where it is wrong.
 pub(super) fn read<T: DeserializeOwned>(path: &Path, what: &str, how: &str) -> Result<T, Error> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = file::read(path, MOST_BYTES).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    });
+    let text = text.map_err(|error| {
         Error::new(format!("cannot read the {what} `{}`", path.display()))
             .with_help("check the path; the file must be UTF-8 text")
             .with_source(error)
@@ -33,14 +39,6 @@ fn wrong(path: &Path, what: &str, how: &str, text: &str, error: &toml::de::Error
     });
     let what = format!("the {what} `{}` cannot be understood{place}: {}", path.display(), error.message());
     Error::new(what).with_help(how)
-}
-
-/// Writes a file whole or not at all: beside it first, then in its place.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.new", std::process::id()));
-    fs::write(&beside, text)?;
-    fs::rename(&beside, path).inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// Why a file cannot be written.

@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 use super::Outbound;
 use super::document;
 use super::policy::target;
-use crate::Error;
+use crate::{Error, file};
 
 /// Passes calls on, and writes down which rules would have allowed them.
 pub(super) fn learn(path: &Path, inner: Outbound) -> Result<Outbound, Error> {
-    document::write(path, "").map_err(|error| document::unwritable(path, "list of rules", error))?;
+    file::replace(path, "").map_err(|error| document::unwritable(path, "list of rules", error))?;
     let path = path.to_owned();
     let rules = Mutex::new(BTreeSet::new());
     Ok(Outbound::from_handler(move |request| {
         let mut rules = rules.lock().unwrap_or_else(PoisonError::into_inner);
         if rules.insert(target(request.uri())) {
             let lines: String = rules.iter().map(|rule| format!("{rule}\n")).collect();
-            if let Err(error) = document::write(&path, &lines) {
+            if let Err(error) = file::replace(&path, &lines) {
                 tracing::error!("cannot write the list of rules `{}`: {error}", path.display());
             }
         }

@@ -3,7 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -109,6 +110,8 @@ fn paths_that_lead_to_no_file_are_named() {
     symlink("loop", dir.join("loop")).unwrap();
     symlink("gone", dir.join("dangling")).unwrap();
     fs::create_dir(dir.join("directory.wasm")).unwrap();
+    let _listener = UnixListener::bind(dir.join("socket")).unwrap();
+    large(&dir.join("large.wasm"));
     for (path, what) in [
         ("gone.wasm", "cannot read the component `gone.wasm`"),
         ("gone/deep.wasm", "cannot read the component"),
@@ -116,9 +119,8 @@ fn paths_that_lead_to_no_file_are_named() {
         ("dangling", "cannot read the component `dangling`"),
         ("directory.wasm", "the directory `directory.wasm` has no Cargo.toml"),
         (".", "the directory `.` has no Cargo.toml"),
-        ("/dev/null", "`/dev/null` is empty"),
-        ("/dev/zero", "`/dev/zero` is larger than 512 MiB"),
-        ("/proc/self/mem", "cannot read the component `/proc/self/mem`"),
+        ("large.wasm", "cannot read the component `large.wasm`: it is larger than 512 MiB"),
+        ("socket", "cannot read the component `socket`"),
     ] {
         refused(FAILED, wayside().current_dir(&dir).args(["inspect", path]), &[what]);
     }
@@ -351,6 +353,72 @@ fn names_that_no_crate_can_have_are_refused() {
     }
 }
 
+/// A file larger than what is read of any, which takes no room.
+fn large(path: &Path) {
+    fs::File::create(path).unwrap().set_len(1024 * 1024 * 1024).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_written_replaces_files_and_nothing_else() {
+    let dir = temporary("hostile-outputs");
+    let hello = example("hello").await.unwrap().description().path.clone();
+    let _listener = UnixListener::bind(dir.join("socket")).unwrap();
+    fs::create_dir(dir.join("directory")).unwrap();
+    fs::write(dir.join("file"), "old").unwrap();
+    symlink("file", dir.join("link")).unwrap();
+    for flag in ["--record", "--learn-outbound"] {
+        for path in ["socket", "directory", "gone/deep"] {
+            let mut command = wayside();
+            command.current_dir(&dir).arg("request").arg(&hello).args(["/", flag, path]);
+            refused(FAILED, &mut command, &["cannot write the ", &format!("`{path}`")]);
+        }
+        let written =
+            wayside().current_dir(&dir).arg("request").arg(&hello).args(["/", flag, "link"]).output().unwrap();
+        assert!(written.status.success() && dir.join("link").is_symlink());
+        assert_ne!(fs::read_to_string(dir.join("file")).unwrap(), "old");
+        fs::write(dir.join("file"), "old").unwrap();
+    }
+    assert!(fs::metadata(dir.join("socket")).unwrap().file_type().is_socket());
+}
+
+#[tokio::test]
+async fn targets_and_middleware_that_do_not_fit_are_named() {
+    let dir = temporary("hostile-chains");
+    let hello = example("hello").await.unwrap().description().path.clone();
+    let hello = hello.to_str().unwrap();
+    fs::write(dir.join("empty"), "").unwrap();
+    fs::write(dir.join("none"), b"\0asm\x0d\0\x01\0").unwrap();
+    fs::create_dir(dir.join("directory")).unwrap();
+    for (args, what) in [
+        (&["request", hello, "/", "--middleware", "gone"][..], "cannot read the component `gone`"),
+        (&["request", hello, "/", "--middleware", "empty"], "`empty` is empty"),
+        (&["request", hello, "/", "--middleware", "none"], "`none` is no middleware"),
+        (&["request", hello, "/", "--middleware", hello], "is no middleware: it is a handler of WASI 0.2"),
+        (&["compose", hello, "--middleware", hello, "-o", "out"], "cannot be composed"),
+        (&["compose", "empty", "--middleware", hello, "-o", "out"], "`empty` is empty"),
+        (&["build", "gone"], "the directory `gone` has no Cargo.toml"),
+        (&["build", "directory"], "the directory `directory` has no Cargo.toml"),
+        (&["dev", "directory"], "the directory `directory` has no Cargo.toml"),
+        (&["dev", hello], "a component in a file cannot be built anew"),
+        (&["dev", "directory", "--addr", "x"], "`x` is no address to listen on"),
+        (&["request", hello, "/", "--mock", "directory"], "cannot read the mock `directory`"),
+        (&["request", hello, "/", "--replay", "gone"], "cannot read the cassette `gone`"),
+        (&["request", hello, "/", "--keyvalue", "redis://"], "`redis://` names no Redis server"),
+        (&["request", hello, "/", "--keyvalue", "redis://127.0.0.1:99999"], "names no Redis server"),
+    ] {
+        refused(FAILED, wayside().current_dir(&dir).args(args), &[what]);
+    }
+    for (args, what) in [
+        (&["--keyvalue", "nonsense"][..], "write `memory`, or `redis://host:port`"),
+        (&["--config", "A"], "write `NAME=VALUE`"),
+        (&["--mock", "a", "--replay", "b"], "cannot be used with"),
+        (&["--mock", "a", "--allow-outbound", "a.test"], "cannot be used with"),
+    ] {
+        refused(MISUSED, wayside().args(["request", hello, "/"]).args(args), &[what]);
+    }
+    assert!(!dir.join("out").exists());
+}
+
 /// A file for one test.
 fn file(dir: &Path, number: usize, contents: &[u8]) -> PathBuf {
     let file = dir.join(format!("{number}.toml"));
@@ -416,6 +484,10 @@ fn cassettes_that_are_wrong_are_named_with_the_place() {
         assert!(said.contains(&*file.to_string_lossy()) && said.contains(what), "{said}");
         assert!(error.help().is_some(), "{said}");
     }
+    let large_file = dir.join("large");
+    large(&large_file);
+    let error = Outbound::replay(&large_file).unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("larger than 256 MiB"), "{error}");
     assert!(Outbound::replay(dir.join("gone")).unwrap_err().help().is_some());
     assert!(Outbound::replay(&dir).unwrap_err().help().is_some());
     assert!(Outbound::record(dir.join("gone/deep"), Outbound::deny()).unwrap_err().help().is_some());

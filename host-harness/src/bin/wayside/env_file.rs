@@ -4,14 +4,21 @@
 //! as it is, in double ones `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes; both may span lines. `#` begins a comment at
 //! the start of a line and, behind a value without quotes, after a space. Nothing is replaced: `$` is itself.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use wayside_harness::Error;
 
+/// How much of a file is read; no environment is as large.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Reads the variables of a file, in its order.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let mut text = String::new();
+    // One that never ends, as that of a device, is not read for ever.
+    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
+    read.map_err(|error| {
         Error::new(format!("cannot read the environment file `{}`", path.display()))
             .with_help("check the path; the file holds lines as `NAME=VALUE`")
             .with_source(error)

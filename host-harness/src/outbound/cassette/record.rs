@@ -79,7 +79,7 @@ impl Tape {
     }
 
     fn write(&self, calls: &[String]) -> std::io::Result<()> {
-        document::write(&self.path, &(file::head(&self.redaction) + &calls.concat()))
+        crate::file::replace(&self.path, &(file::head(&self.redaction) + &calls.concat()))
     }
 }
 
