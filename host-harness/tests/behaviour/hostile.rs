@@ -494,6 +494,50 @@ fn cassettes_that_are_wrong_are_named_with_the_place() {
 }
 
 #[test]
+fn settings_that_are_wrong_are_named_with_the_place() {
+    let dir = temporary("hostile-settings");
+    let component = "[component.a]\npath = \"a.wasm\"\n";
+    let deep = format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let cases: &[(&str, &str)] = &[
+        ("", "name no component"),
+        ("\u{0}", "line 1"),
+        ("[component", "line 1"),
+        ("[component.a]", "missing field `path`"),
+        ("component = 1", "line 1"),
+        ("[component.a]\npath = 1", "line 2, column 8"),
+        ("[[component]]\npath = \"a\"", "line 1"),
+        ("addr = 3000", "line 1, column 8"),
+        ("log = \"xml\"", "unknown variant `xml`"),
+        ("nonsense = 1", "there is no key `nonsense`"),
+        (&format!("addr = \"3000\"\n{component}"), "`3000` is no address to listen on"),
+        (&format!("{component}[component.a]\n"), "line 3"),
+        (&format!("{component}timeout = 30"), "line 3, column 11"),
+        (&format!("{component}timeout = \"soon\""), "write a duration with its unit"),
+        (&format!("{component}max-memory = \"99999999999999999999 GiB\""), "more than can be counted"),
+        (&format!("{component}max-body = -1"), "line 3"),
+        (&format!("{component}reuse = 99999999999"), "line 3"),
+        (&format!("{component}max-concurrency = 0"), "it must be 1 at least"),
+        (&format!("{component}allow-outbound = [\"ftp://a\"]"), "the scheme `ftp` is neither http nor https"),
+        (&format!("{component}keyvalue = \"file\""), "write `memory`"),
+        (&format!("{component}env = [\"A=1\"]"), "line 3"),
+        (&format!("{component}mock = \"m\"\nreplay = \"r\""), "both `mock` and `replay`"),
+        (&format!("{component}env-file = [\"gone\"]"), "gone`"),
+        (&format!("{component}route = \"api\""), "a.wasm`"),
+        (component, "cannot read the component `a.wasm`"),
+        (&deep, "line 1"),
+    ];
+    for (contents, what) in cases {
+        fs::write(dir.join("wayside.toml"), contents).unwrap();
+        refused(FAILED, wayside().current_dir(&dir).arg("serve"), &[what]);
+    }
+    fs::write(dir.join("wayside.toml"), b"\xff").unwrap();
+    refused(FAILED, wayside().current_dir(&dir).arg("serve"), &["cannot read the settings `wayside.toml`"]);
+    fs::remove_file(dir.join("wayside.toml")).unwrap();
+    fs::create_dir(dir.join("wayside.toml")).unwrap();
+    refused(FAILED, wayside().current_dir(&dir).arg("serve"), &["help: "]);
+}
+
+#[test]
 fn patterns_that_are_none_are_refused_in_the_library_too() {
     for pattern in [
         "",
