@@ -20,6 +20,7 @@
 //! # Ok(()) }
 //! ```
 
+mod answer;
 mod bindings;
 mod body;
 pub mod cargo;
@@ -45,6 +46,7 @@ mod testing;
 
 pub use {bytes, http, http_body};
 
+pub use answer::Answer;
 pub use body::{Body, BodyError};
 pub use clock::Clock;
 pub use component::{Component, Description, Import, World};

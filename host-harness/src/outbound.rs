@@ -2,7 +2,7 @@
 
 mod address;
 mod cassette;
-mod difference;
+pub(crate) mod difference;
 mod document;
 mod ending;
 mod error_code;

@@ -140,7 +140,12 @@ impl Harness {
         self.recorder.events()
     }
 
-    /// What each finished request took, the newest 10 000.
+    /// What tells of the component's requests.
+    pub(crate) fn recorder(&self) -> Recorder {
+        self.recorder.clone()
+    }
+
+    /// What each finished request took, memory and fuel among it, the newest 10 000.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
         self.recorder.usage()

@@ -10,40 +10,40 @@ const PLACES: usize = 5;
 
 /// The parts of a call that are not as they should be, a line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Difference {
-    pub(super) lines: Vec<String>,
+pub(crate) struct Difference {
+    pub(crate) lines: Vec<String>,
     /// How far apart the two are: another place weighs more than another body.
     distance: u32,
 }
 
 impl Difference {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    pub(super) fn distance(&self) -> u32 {
+    pub(crate) fn distance(&self) -> u32 {
         self.distance
     }
 
-    pub(super) fn method(&mut self, expected: &str, found: &str) {
+    pub(crate) fn method(&mut self, expected: &str, found: &str) {
         if expected != found {
             self.add(4, format!("method: expected `{expected}`, found `{found}`"));
         }
     }
 
     /// Adds what is said of the URL; the more of its beginning is right, the nearer the two are.
-    pub(super) fn url(&mut self, expected: &str, found: &str) {
+    pub(crate) fn url(&mut self, expected: &str, found: &str) {
         let same = expected.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let share = 8 * same / expected.len().max(found.len()).max(1);
         self.add(16 - u32::try_from(share).unwrap_or(0), format!("URL: expected `{expected}`, found `{found}`"));
     }
 
-    pub(super) fn query(&mut self, name: &str, expected: &str, found: &[String]) {
+    pub(crate) fn query(&mut self, name: &str, expected: &str, found: &[String]) {
         self.add(2, format!("query {name}: expected `{expected}`, found {}", quoted(found)));
     }
 
     /// Compares all values of a field.
-    pub(super) fn field(&mut self, name: &HeaderName, expected: &HeaderMap, found: &HeaderMap) {
+    pub(crate) fn field(&mut self, name: &HeaderName, expected: &HeaderMap, found: &HeaderMap) {
         if expected.get_all(name).iter().ne(found.get_all(name)) {
             let (expected, found) = (values(expected, name), values(found, name));
             self.add(2, format!("field {name}: expected {}, found {}", quoted(&expected), quoted(&found)));
@@ -51,11 +51,11 @@ impl Difference {
     }
 
     /// Adds that a value is missing among those of a field.
-    pub(super) fn field_value(&mut self, name: &str, expected: &str, found: &[String]) {
+    pub(crate) fn field_value(&mut self, name: &str, expected: &str, found: &[String]) {
         self.add(2, format!("field {name}: expected `{expected}`, found {}", quoted(found)));
     }
 
-    pub(super) fn body(&mut self, expected: &[u8], found: &[u8]) {
+    pub(crate) fn body(&mut self, expected: &[u8], found: &[u8]) {
         if expected == found {
             return;
         }
@@ -73,7 +73,7 @@ impl Difference {
     }
 
     /// Compares as JSON: neither spaces nor the order of keys count.
-    pub(super) fn json(&mut self, expected: &Value, found: &[u8]) {
+    pub(crate) fn json(&mut self, expected: &Value, found: &[u8]) {
         match serde_json::from_slice::<Value>(found) {
             Ok(found) if found == *expected => {}
             Ok(found) => {
@@ -96,7 +96,7 @@ impl Difference {
         }
     }
 
-    pub(super) fn condition(&mut self, what: &str) {
+    pub(crate) fn condition(&mut self, what: &str) {
         self.add(1, format!("condition: expected {what}"));
     }
 
@@ -106,7 +106,7 @@ impl Difference {
     }
 }
 
-pub(super) fn values(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
+pub(crate) fn values(fields: &HeaderMap, name: &HeaderName) -> Vec<String> {
     fields.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }
 

@@ -1,6 +1,7 @@
 //! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
 
 mod allow;
+mod answer;
 mod build;
 mod cassette;
 mod cli;
