@@ -9,8 +9,12 @@ async fn memory_stays_flat_over_many_requests() {
     let app = example("headers").reuse(u32::MAX).await.unwrap();
     let mut warm = 0;
     for number in 0..100_000 {
-        let request = Request::get(format!("/{number}")).header("x-number", "v".repeat(number % 700)).body(());
-        let response = app.request(request.unwrap()).await;
+        // Heads of all sizes: with room in what the component takes them over in, and without; values of no length.
+        let mut request = Request::get(format!("/{number}")).header("x-number", "v".repeat(number % 700));
+        for name in 0..number % 50 {
+            request = request.header(format!("x-{name}"), if name % 2 == 0 { "" } else { "a value of some length" });
+        }
+        let response = app.request(request.body(()).unwrap()).await;
         assert_eq!(response.status(), 200);
         response.into_body().bytes().await.unwrap();
         app.idle().await;
