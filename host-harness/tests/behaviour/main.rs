@@ -4,6 +4,7 @@ mod allow;
 mod answer;
 mod build;
 mod cassette;
+mod check;
 mod cli;
 mod command;
 mod component;

@@ -2,6 +2,7 @@
 
 mod bindgen;
 mod build;
+mod check;
 mod compose;
 mod dev;
 mod guest;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
+pub(crate) use check::Check;
 pub(crate) use compose::Compose;
 pub(crate) use dev::Dev;
 pub(crate) use guest::{Guest, Store, parse_store};
@@ -42,6 +44,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Request(Request),
     Inspect(Inspect),
+    Check(Check),
     Compose(Compose),
     Bindgen(Bindgen),
 }

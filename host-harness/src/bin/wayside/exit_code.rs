@@ -7,6 +7,8 @@ pub(crate) enum ExitCode {
     Success = 0,
     /// It could not be done; stderr says why.
     Failure = 1,
+    /// `check`: a host that was named would not run the component.
+    WouldNotRun = 3,
     /// `request`: the status was 4xx.
     ClientError = 4,
     /// `request`: the status was 5xx.

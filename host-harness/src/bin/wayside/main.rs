@@ -3,6 +3,7 @@
 mod args;
 mod bindgen;
 mod build;
+mod check;
 mod compose;
 mod dev;
 mod env_file;
@@ -34,6 +35,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::Request(args) => request::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
+        Command::Check(args) => check::run(args).await,
         Command::Compose(args) => compose::run(args).await,
         Command::Bindgen(args) => bindgen::run(&args),
     };
