@@ -10,15 +10,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wit_bindgen_core::{Files, WorldGenerator as _};
-use wit_parser::Resolve;
+use wit_component::StringEncoding;
+use wit_parser::{Resolve, WorldId};
 
 pub use error::Error;
 
 /// One world of the SDK: where its WIT lies, and where its bindings go.
 #[derive(Clone, Copy, Debug)]
 pub struct World {
-    /// The name of the world in its WIT, which is also the name of its folder and of its bindings module.
+    /// The name of the folder of its WIT, and of its bindings module.
     pub name: &'static str,
+    /// The name of the world in its WIT.
+    world: &'static str,
+    /// Worlds that some components are of besides, and the macros that say so of a component. They are not bound: a
+    /// component imports what its world has, whether it calls it or not, if it exports the same interface.
+    declared: &'static [(&'static str, &'static str)],
     /// Module path of the bindings as seen from a crate that uses the SDK's export macro.
     bindings_module: &'static str,
     /// Name of the export macro, unique in the SDK because exported macros share one namespace.
@@ -26,8 +32,22 @@ pub struct World {
 }
 
 /// Every world that the SDK has bindings for.
-pub const WORLDS: &[World] =
-    &[World { name: "wasip2", bindings_module: "::wayside::__private::bindings", export_macro: "__export_wasip2" }];
+pub const WORLDS: &[World] = &[
+    World {
+        name: "wasip2",
+        world: "wasip2",
+        declared: &[],
+        bindings_module: "::wayside::__private::bindings",
+        export_macro: "__export_wasip2",
+    },
+    World {
+        name: "wasip3",
+        world: "service",
+        declared: &[("middleware", "__declare_wasip3_middleware")],
+        bindings_module: "::wayside::__private::bindings",
+        export_macro: "__export_wasip3",
+    },
+];
 
 /// What [`World::update`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +80,22 @@ impl World {
         let wit_dir = self.wit_dir(root);
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(&wit_dir).map_err(|source| Error::wit(&wit_dir, source))?;
-        let world = resolve.select_world(&[package], Some(self.name)).map_err(|source| Error::wit(&wit_dir, source))?;
+        let select = |resolve: &Resolve, name| {
+            resolve.select_world(&[package], Some(name)).map_err(|source| Error::wit(&wit_dir, source))
+        };
+        let declared = self
+            .declared
+            .iter()
+            .map(|(name, macro_name)| declaration(&resolve, select(&resolve, name)?, name, macro_name));
+        let declared: String = declared.collect::<Result<_, _>>()?;
+        let world = select(&resolve, self.world)?;
         let mut files = Files::default();
         self.options()
             .build()
             .generate(&mut resolve, world, &mut files)
             .map_err(|source| Error::generate(self.name, source))?;
         let generated = files.iter().map(|(_, contents)| contents).next().unwrap_or_default();
-        Ok(format!("{}{}", self.header(), String::from_utf8_lossy(generated)))
+        Ok(format!("{}{}{declared}", self.header(), String::from_utf8_lossy(generated)))
     }
 
     /// Writes the bindings of this world where they are missing or stale.
@@ -119,6 +147,36 @@ impl World {
             module = self.bindings_module,
         )
     }
+}
+
+/// A macro that says of a component that it is of a world.
+fn declaration(resolve: &Resolve, world: WorldId, name: &'static str, macro_name: &str) -> Result<String, Error> {
+    let encoded = wit_component::metadata::encode(resolve, world, StringEncoding::UTF8, None, false)
+        .map_err(|source| Error::generate(name, source))?;
+    let lines = encoded.chunks(60).map(|bytes| {
+        let line = bytes.escape_ascii().to_string();
+        // A space at the start of a line would count as its indentation.
+        if line.starts_with(' ') { line.replacen(' ', "\\x20", 1) } else { line }
+    });
+    let lines: Vec<String> = lines.collect();
+    Ok(format!(
+        "/// Says of a component that it is of the world `{name}`.\n\
+         #[doc(hidden)]\n\
+         #[macro_export]\n\
+         macro_rules! {macro_name} {{\n\
+         \x20   () => {{\n\
+         \x20       const _: () = {{\n\
+         \x20           #[unsafe(link_section = \"component-type:wayside:guest:{name}\")]\n\
+         \x20           #[doc(hidden)]\n\
+         \x20           pub static __COMPONENT_TYPE: [u8; {length}] = *b\"\\\n{bytes}\";\n\
+         \x20       }};\n\
+         \x20   }};\n\
+         }}\n\
+         #[doc(inline)]\n\
+         pub use {macro_name};\n",
+        length = encoded.len(),
+        bytes = lines.join("\\\n"),
+    ))
 }
 
 fn is_current(file: &Path, wanted: &str) -> bool {

@@ -46,26 +46,26 @@ pub(crate) fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
 /// Each interface that we bind has the functions, types and resources of the one that the pinned host ships.
 #[test]
 fn our_wit_is_the_standard_as_the_host_ships_it() {
-    let ours = load(&root().join("wit/wasip2"));
-    let theirs = load(&host_wit());
-    let mut compared = 0;
-    for (id, interface) in ours.interfaces.iter() {
-        let package = &ours.packages[interface.package.unwrap()].name;
-        if package.namespace != "wasi" {
-            continue;
+    // Of 0.2 types, two handlers, three of io, one of clocks; of 0.3 types, handler, client, two of clocks.
+    for (world, host, interfaces) in [("wasip2", "wit", 7), ("wasip3", "src/p3/wit", 5)] {
+        let ours = load(&root().join("wit").join(world));
+        let theirs = load(&host_sources().join(host));
+        let mut compared = 0;
+        for (id, interface) in ours.interfaces.iter() {
+            let package = &ours.packages[interface.package.unwrap()].name;
+            let name = format!("{}:{}/{}", package.namespace, package.name, interface.name.as_deref().unwrap());
+            let other = theirs.interfaces.iter().find(|(_, other)| {
+                let other_package = &theirs.packages[other.package.unwrap()].name;
+                other_package.namespace == package.namespace
+                    && other_package.name == package.name
+                    && other.name == interface.name
+            });
+            let (other, _) = other.unwrap_or_else(|| panic!("the host has no {name}"));
+            assert_eq!(signature(&ours, id), signature(&theirs, other), "{name} of {world}");
+            compared += 1;
         }
-        let name = format!("{}:{}/{}", package.namespace, package.name, interface.name.as_deref().unwrap());
-        let other = theirs.interfaces.iter().find(|(_, other)| {
-            let other_package = &theirs.packages[other.package.unwrap()].name;
-            other_package.namespace == package.namespace
-                && other_package.name == package.name
-                && other.name == interface.name
-        });
-        let (other, _) = other.unwrap_or_else(|| panic!("the host has no {name}"));
-        assert_eq!(signature(&ours, id), signature(&theirs, other), "{name}");
-        compared += 1;
+        assert_eq!(compared, interfaces, "{world}");
     }
-    assert_eq!(compared, 7, "types, two handlers, three of io, one of clocks");
 }
 
 fn load(dir: &std::path::Path) -> Resolve {
@@ -75,10 +75,10 @@ fn load(dir: &std::path::Path) -> Resolve {
 }
 
 /// Where cargo keeps the sources of the pinned wasmtime-wasi-http.
-fn host_wit() -> PathBuf {
+fn host_sources() -> PathBuf {
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).exec().unwrap();
     let package = metadata.packages.iter().find(|package| package.name.as_str() == "wasmtime-wasi-http").unwrap();
-    package.manifest_path.parent().unwrap().join("wit").into()
+    package.manifest_path.parent().unwrap().into()
 }
 
 /// An interface as text, name by name, with every type spelled out.
@@ -95,7 +95,8 @@ fn function_text(resolve: &Resolve, function: &Function) -> String {
     let parameters: Vec<String> =
         function.params.iter().map(|parameter| format!("{}: {}", parameter.name, ty(resolve, &parameter.ty))).collect();
     let result = function.result.as_ref().map(|result| ty(resolve, result));
-    format!("({}) -> {}", parameters.join(", "), result.unwrap_or_default())
+    let kind = if function.kind.is_async() { "async " } else { "" };
+    format!("{kind}({}) -> {}", parameters.join(", "), result.unwrap_or_default())
 }
 
 fn ty(resolve: &Resolve, ty: &Type) -> String {
@@ -131,6 +132,8 @@ fn kind(resolve: &Resolve, kind: &TypeDefKind) -> String {
         TypeDefKind::Option(inner) => format!("option<{}>", ty(resolve, inner)),
         TypeDefKind::Result(result) => format!("result<{}, {}>", optional(&result.ok), optional(&result.err)),
         TypeDefKind::List(inner) => format!("list<{}>", ty(resolve, inner)),
+        TypeDefKind::Future(inner) => format!("future<{}>", optional(inner)),
+        TypeDefKind::Stream(inner) => format!("stream<{}>", optional(inner)),
         TypeDefKind::Type(inner) => format!("= {}", ty(resolve, inner)),
         TypeDefKind::Resource => "resource".to_owned(),
         other => format!("{other:?}"),
