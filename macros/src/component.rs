@@ -4,13 +4,14 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse as _, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{FnArg, Ident, ItemFn, ReturnType, Signature, Type};
+use syn::{FnArg, Ident, ItemFn, Path, ReturnType, Signature, Type};
 
 use crate::options::Options;
 
 pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = Options::parse.parse2(options).and_then(|options| {
-        let function = parse_function(item.clone())?;
+        let function =
+            parse_function(item.clone(), "`#[http_component]` belongs on a function: `async fn handle(req: Request)`")?;
         validate(&function.sig)?;
         if let Some(service) = &options.service {
             validate_service(&options, service, &function.sig)?;
@@ -25,19 +26,28 @@ pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenSt
     })
 }
 
-fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
+/// Parses the function that an attribute is on, or says where the attribute belongs.
+pub(crate) fn parse_function(item: TokenStream, place: &str) -> syn::Result<ItemFn> {
     syn::parse2(item.clone()).map_err(|error| {
         // A function that does not parse has a better message from the parser; anything else never was a function.
-        if item.to_string().contains("fn ") {
-            error
-        } else {
-            syn::Error::new_spanned(item, "`#[http_component]` belongs on a function: `async fn handle(req: Request)`")
-        }
+        if item.to_string().contains("fn ") { error } else { syn::Error::new_spanned(item, place) }
     })
 }
 
 /// Refuses what the compiler would blame on code that the user never wrote.
 fn validate(signature: &Signature) -> syn::Result<()> {
+    validate_shape(signature)?;
+    if let Some(second) = signature.inputs.iter().nth(1) {
+        return Err(syn::Error::new_spanned(
+            second,
+            "an HTTP handler takes at most one argument; take `wayside::Request` to get all of the request",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses functions that no host can call.
+pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     if let Some(parameter) = signature.generics.params.first() {
         return Err(syn::Error::new_spanned(
             parameter,
@@ -54,12 +64,6 @@ fn validate(signature: &Signature) -> syn::Result<()> {
         return Err(syn::Error::new_spanned(
             receiver,
             "an HTTP handler is a free function; move it out of the `impl` and remove `self`",
-        ));
-    }
-    if let Some(second) = signature.inputs.iter().nth(1) {
-        return Err(syn::Error::new_spanned(
-            second,
-            "an HTTP handler takes at most one argument; take `wayside::Request` to get all of the request",
         ));
     }
     Ok(())
@@ -108,21 +112,13 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
         }
         _ => (quote!(), quote!((): ()), quote!()),
     };
-    let response_check = match &function.sig.output {
-        ReturnType::Type(_, response) if is_nameable(response) => {
-            quote_spanned!(response.span()=> #wayside::__private::check_response::<#response>();)
-        }
-        _ => quote!(),
-    };
+    let response_check = response_check(wayside, &function.sig.output);
     let call = if function.sig.asyncness.is_some() {
         quote!(|#argument| #name(#pattern))
     } else {
         quote!(|#argument| ::core::future::ready(#name(#pattern)))
     };
-    let body_limit = match options.max_body {
-        Some(bytes) => quote!(#bytes),
-        None => quote!(#wayside::extract::BODY_LIMIT),
-    };
+    let body_limit = body_limit(options);
     quote! {
         #function
 
@@ -135,6 +131,25 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
 
             #wayside::__private::export!(request => #wayside::__private::answer(#call, request, #body_limit));
         };
+    }
+}
+
+/// Makes the compiler point at the return type when it is no answer.
+pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream {
+    match output {
+        ReturnType::Type(_, response) if is_nameable(response) => {
+            quote_spanned!(response.span()=> #wayside::__private::check_response::<#response>();)
+        }
+        _ => quote!(),
+    }
+}
+
+/// How many bytes of a body extractors read.
+pub(crate) fn body_limit(options: &Options) -> TokenStream {
+    let wayside = &options.wayside;
+    match options.max_body {
+        Some(bytes) => quote!(#bytes),
+        None => quote!(#wayside::extract::BODY_LIMIT),
     }
 }
 

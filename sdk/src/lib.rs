@@ -15,6 +15,7 @@ pub mod extract;
 #[allow(dead_code, reason = "used by the worlds that have a host")]
 mod field;
 mod handler;
+pub mod middleware;
 pub mod respond;
 #[cfg(feature = "tower")]
 mod service;
@@ -38,7 +39,7 @@ pub use extract::Json;
 pub use extract::{FromRequest, IncomingRequest};
 pub use respond::{Html, IntoResponse, Text};
 pub use task::{spawn, wait_until};
-pub use wayside_macros::{http_component, test};
+pub use wayside_macros::{http_component, http_middleware, test};
 
 /// An HTTP request; `http`'s own type, with [`Body`] as the default body.
 pub type Request<B = Body> = http::Request<B>;
@@ -52,6 +53,7 @@ pub mod __private {
     #[cfg(not(feature = "tower"))]
     pub use crate::handler::answer_service;
     pub use crate::handler::{answer, check_argument, check_response};
+    pub use crate::middleware::{answer_middleware, check_next};
     #[cfg(feature = "tower")]
     pub use crate::service::answer_service;
     pub use crate::sys::export::*;

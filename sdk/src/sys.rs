@@ -15,12 +15,15 @@ use http_body::SizeHint;
 use crate::client::Timeouts;
 use crate::{Request, Response, body, client, error};
 
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
+#[cfg(all(target_os = "wasi", target_env = "p2", not(feature = "wasip3")))]
 mod wasip2;
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
-pub(crate) use wasip2::Wasip2 as Here;
-#[cfg(all(target_os = "wasi", target_env = "p2"))]
-pub(crate) use wasip2::export;
+#[cfg(all(target_os = "wasi", target_env = "p2", not(feature = "wasip3")))]
+pub(crate) use wasip2::{Wasip2 as Here, export};
+
+#[cfg(all(target_os = "wasi", any(target_env = "p3", all(target_env = "p2", feature = "wasip3"))))]
+mod wasip3;
+#[cfg(all(target_os = "wasi", any(target_env = "p3", all(target_env = "p2", feature = "wasip3"))))]
+pub(crate) use wasip3::{Wasip3 as Here, export};
 
 #[cfg(not(target_family = "wasm"))]
 mod native;
@@ -29,7 +32,7 @@ pub(crate) use native::export;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::{Arrived, Native as Here, set_outbound, timer};
 
-#[cfg(all(target_family = "wasm", not(all(target_os = "wasi", target_env = "p2"))))]
+#[cfg(all(target_family = "wasm", not(all(target_os = "wasi", any(target_env = "p2", target_env = "p3")))))]
 compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");
 
 /// What the crate needs of the place where it runs.
@@ -51,6 +54,9 @@ pub(crate) trait World {
         request: Box<Request>,
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send;
+
+    /// Passes a request on to the handler behind this one, where the component is middleware. Answers like [`send`](World::send).
+    fn pass_on(request: Box<Request>) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send;
 
     /// Starts a timer.
     fn sleep(span: Duration) -> Self::Sleep;

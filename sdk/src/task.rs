@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use pin_project_lite::pin_project;
+
 use crate::sys::{Here, Sending, World};
 
 /// Runs a future beside the current one, on the same thread.
@@ -204,6 +206,7 @@ struct Spawned {
 
 /// What a spawned future asks for later. A component in which nobody spawns has no code for it.
 struct Beside {
+    poll: fn(bool) -> bool,
     end: fn(),
     sending: Option<&'static Sending>,
 }
@@ -221,7 +224,7 @@ fn start(run: Run, until: Until) -> Arc<Job> {
     let spawned = Spawned { job: Arc::clone(&job), run, until };
     SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
     // The only value there is; the compiler must not know, or it would put it in all the places that ask for it.
-    BESIDE.set(Some(black_box(&Beside { end: end_spawned, sending: Here::SENDING })));
+    BESIDE.set(Some(black_box(&Beside { poll: poll_spawned, end: end_spawned, sending: Here::SENDING })));
     job
 }
 
@@ -243,7 +246,46 @@ pub(crate) fn sending() -> Option<&'static Sending> {
     if is_alone() { None } else { BESIDE.get()?.sending }
 }
 
+/// Runs an exchange in a world that polls: its future, the spawned ones meanwhile, and those that are waited for to their
+/// end, as [`end`] does.
+#[allow(dead_code, reason = "the worlds that poll use it")]
+pub(crate) fn run<F: Future<Output = ()>>(future: F) -> impl Future<Output = ()> {
+    Exchange { future: Some(future), spawned: VecDeque::new() }
+}
+
+pin_project! {
+    /// An exchange of several that are in flight on a thread; each has spawned futures of its own.
+    struct Exchange<F> {
+        #[pin]
+        future: Option<F>,
+        // Those of this thread, while the exchange is being polled.
+        spawned: VecDeque<Spawned>,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Exchange<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        SPAWNED.with_borrow_mut(|spawned| mem::swap(spawned, this.spawned));
+        if let Some(future) = this.future.as_mut().as_pin_mut()
+            && future.poll(cx).is_ready()
+        {
+            this.future.set(None);
+        }
+        let ended = this.future.is_none();
+        let over = match BESIDE.get() {
+            Some(beside) if !is_alone() => (beside.poll)(ended),
+            _ => ended,
+        };
+        SPAWNED.with_borrow_mut(|spawned| mem::swap(spawned, this.spawned));
+        if over { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
 /// Runs a future to its end, and the spawned ones meanwhile.
+#[allow(dead_code, reason = "the worlds that block use it")]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     // Most futures never wait, and need no waker of their own.
@@ -271,6 +313,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// and the others are dropped.
 ///
 /// So a task that writes a body learns that the client went away, which is what ended the exchange.
+#[allow(dead_code, reason = "the worlds that block use it")]
 pub(crate) fn end() {
     if let Some(beside) = BESIDE.get() {
         (beside.end)();
@@ -279,14 +322,33 @@ pub(crate) fn end() {
 
 fn end_spawned() {
     run_spawned();
-    while SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds)) {
+    while any_waited_for() {
         if !run_spawned() {
             Here::park();
         }
     }
+    drop_spawned();
+}
+
+fn any_waited_for() -> bool {
+    SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds))
+}
+
+fn drop_spawned() {
     while let Some(spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) {
         drop(spawned);
     }
+}
+
+/// Polls the spawned futures of an exchange; tells whether it is over once its own future has ended.
+fn poll_spawned(ended: bool) -> bool {
+    // What they wake, wakes the exchange as well.
+    run_spawned();
+    let over = ended && !any_waited_for();
+    if over {
+        drop_spawned();
+    }
+    over
 }
 
 /// Polls each spawned future that has been woken; tells whether there was one.

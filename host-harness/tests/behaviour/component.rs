@@ -166,3 +166,36 @@ async fn each_set_of_features_is_a_component_of_its_own() {
     let app = Harness::build(hello).features(features).await.unwrap();
     assert_eq!(app.description().path, other);
 }
+
+#[tokio::test]
+async fn middleware_of_wasi_0_2_is_refused_by_the_compiler_with_the_way_out() {
+    let crate_dir = root().join("host-harness/tests/middleware-of-wasip2");
+    let error = cargo::build_once(&crate_dir, &[], cargo::Progress::Hidden).await.unwrap_err();
+    let said = std::error::Error::source(&error).unwrap().to_string();
+    assert!(said.contains("there is no middleware in WASI 0.2"), "{said}");
+    assert!(said.contains("with the feature `wasip3` of the crate `wayside`"), "{said}");
+    assert_eq!(
+        said.matches("error: ").count() + said.matches("error[").count(),
+        2,
+        "one, and that it did not compile: {said}"
+    );
+    let features = ["wayside/wasip3".to_owned()];
+    let built = cargo::build_once(&crate_dir, &features, cargo::Progress::Hidden).await.unwrap();
+    let component = Component::load(built).unwrap();
+    assert_eq!(component.description().world, World::Middleware { version: "0.3.0".to_owned() });
+}
+
+#[tokio::test]
+async fn a_service_of_wasi_0_3_imports_no_handler_and_each_package_in_one_version_of_each_wasi() {
+    for name in ["hello", "proxy"] {
+        let app = example(name).features(["wayside/wasip3"]).await.unwrap();
+        assert_eq!(app.description().world, World::Handler { version: "0.3.0".to_owned() });
+        for import in &app.description().imports {
+            assert!(import.provided, "{} is not offered", import.name);
+            let (interface, version) = import.name.split_once('@').unwrap();
+            assert_ne!(interface, "wasi:http/handler", "{name}");
+            assert!(["0.2.6", "0.3.0"].contains(&version), "{name} has {}", import.name);
+            assert!(!interface.starts_with("wasi:http/") || version == "0.3.0", "{name} has {}", import.name);
+        }
+    }
+}

@@ -137,7 +137,8 @@ fn every_example_and_every_behaviour_has_a_test() {
         let example = example.unwrap();
         if example.path().is_dir() {
             let name = example.file_name().into_string().unwrap();
-            assert!(tests.contains(&format!("example(\"{name}\")")), "no test runs the example `{name}`");
+            let run = ["example", "middleware"].map(|how| format!("{how}(\"{name}\")"));
+            assert!(run.iter().any(|run| tests.contains(run)), "no test runs the example `{name}`");
         }
     }
     for behaviour in fs::read_dir(root().join("host-harness/tests/guests/src")).unwrap() {

@@ -1,5 +1,7 @@
 //! Components to test, and the two ends of the wire.
 
+#![allow(dead_code, reason = "not every module of tests uses everything")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +12,13 @@ use tokio::task::JoinHandle;
 use wayside_harness::http::Request;
 use wayside_harness::{Body, Harness, HarnessBuilder, Server};
 
+use super::FEATURES;
+
+/// Whether the components of the tests are those of WASI 0.3.
+pub(crate) fn is_wasip3() -> bool {
+    !FEATURES.is_empty()
+}
+
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -17,11 +26,11 @@ pub(crate) fn root() -> PathBuf {
 
 /// The component of the behaviours in `tests/guests`.
 pub(crate) fn guests() -> HarnessBuilder {
-    Harness::build(root().join("host-harness/tests/guests"))
+    Harness::build(root().join("host-harness/tests/guests")).features(FEATURES.iter().copied())
 }
 
 pub(crate) fn example(name: &str) -> HarnessBuilder {
-    Harness::build(root().join("examples").join(name))
+    Harness::build(root().join("examples").join(name)).features(FEATURES.iter().copied())
 }
 
 /// A component on the generated bindings alone, which `wayside` had no part in.

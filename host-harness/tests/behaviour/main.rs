@@ -1,5 +1,7 @@
 //! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
 
+#![allow(clippy::duplicate_mod, reason = "the files of tests over every world are there once for each")]
+
 mod allow;
 mod answer;
 mod build;
@@ -10,30 +12,49 @@ mod command;
 mod component;
 mod compose;
 mod doubles;
-mod examples;
-mod failures;
 mod faults;
-mod fields;
 mod fixture;
 mod help;
 mod hostile;
 mod keyvalue;
-mod lengths;
 mod limits;
 mod live;
 mod log;
 mod middleware;
 mod mock;
-mod outbound;
 mod readme;
-mod reuse;
-mod roundtrip;
-mod sent;
 mod serve;
-mod server;
 mod settings;
-mod streaming;
 mod telemetry;
 mod wasip3;
 mod wit;
 mod world;
+
+/// The cargo features of the components of the tests above: WASI 0.2.
+const FEATURES: &[&str] = &[];
+
+/// The tests of what crosses the wire, over one world: the same files for each, so that no rule holds in one alone.
+macro_rules! over {
+    ($world:ident, $features:expr) => {
+        #[path = "."]
+        mod $world {
+            /// The cargo features that make the components of the tests those of this world.
+            const FEATURES: &[&str] = $features;
+
+            mod examples;
+            mod failures;
+            mod fields;
+            mod fixture;
+            mod lengths;
+            mod outbound;
+            mod reuse;
+            mod roundtrip;
+            mod sent;
+            mod server;
+            mod streaming;
+        }
+    };
+}
+
+over!(over_wasip2, &[]);
+over!(over_wasip3, &["wayside/wasip3"]);

@@ -39,8 +39,10 @@ async fn send(path: &str) -> (String, String) {
 async fn fields_of_a_connection_are_dropped_from_requests() {
     let (said, seen) = send("/own-fields/of-a-connection").await;
     assert_eq!(said, "status 200, x-back one caf\\xe9\n");
-    let names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
-    assert_eq!(names, ["host", "x-public", "content-length"], "{seen}");
+    let mut names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    // Where `host` stands among them is the host's affair.
+    names.sort_unstable();
+    assert_eq!(names, ["content-length", "host", "x-public"], "{seen}");
     assert!(!seen.contains("elsewhere.test"), "{seen}");
 }
 

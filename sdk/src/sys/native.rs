@@ -51,6 +51,11 @@ impl World for Native {
             .map_err(|error| error.with_target(&method, &uri))
     }
 
+    async fn pass_on(_: Box<Request>) -> Result<Box<Response>, client::Error> {
+        let reason = "a native test has no next handler; make one with `wayside::middleware::Next::from_fn`";
+        Err(client::Error::new(Kind::Unsupported, reason))
+    }
+
     fn sleep(span: Duration) -> timer::Sleep {
         timer::Sleep::new(span)
     }

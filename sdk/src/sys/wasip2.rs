@@ -4,6 +4,7 @@ mod convert;
 mod exchange;
 pub(crate) mod export;
 mod head;
+mod imports;
 mod incoming;
 #[cfg(feature = "allocator")]
 mod memory;
@@ -46,6 +47,11 @@ impl super::World for Wasip2 {
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
         send::send(request, timeouts)
+    }
+
+    async fn pass_on(_: Box<Request>) -> Result<Box<Response>, client::Error> {
+        // The macro lets no middleware be built for this world.
+        Err(client::Error::new(client::Kind::Unsupported, "there is no middleware in WASI 0.2"))
     }
 
     fn sleep(span: Duration) -> poll::Sleep {

@@ -13,3 +13,12 @@ macro_rules! __export_native {
 }
 
 pub use crate::__export_native as export;
+
+/// Natively nothing says that it is middleware.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declare_native_middleware {
+    () => {};
+}
+
+pub use crate::__declare_native_middleware as declare_middleware;

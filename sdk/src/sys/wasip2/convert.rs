@@ -6,6 +6,7 @@ use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
+use super::imports::header_error;
 use crate::client::Kind;
 use crate::error::Error;
 
@@ -124,14 +125,6 @@ pub(super) fn append(fields: &wasi::Fields, name: &str, value: &[u8]) -> Result<
     match fields.append(name, value) {
         Ok(()) | Err(wasi::HeaderError::Forbidden) => Ok(()),
         Err(error) => Err(format!("the host refused the field `{name}`: {}", header_error(error))),
-    }
-}
-
-fn header_error(error: wasi::HeaderError) -> &'static str {
-    match error {
-        wasi::HeaderError::InvalidSyntax => "its name or value is not valid",
-        wasi::HeaderError::Forbidden => "it may not be set",
-        wasi::HeaderError::Immutable => "the fields cannot be changed",
     }
 }
 

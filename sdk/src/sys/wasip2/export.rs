@@ -24,3 +24,17 @@ macro_rules! __export_handler {
 }
 
 pub use crate::__export_handler as export;
+
+/// Refuses middleware.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declare_no_middleware {
+    () => {
+        ::core::compile_error!(
+            "there is no middleware in WASI 0.2, where a component cannot make what it would pass on; \
+             build it for WASI 0.3, with the feature `wasip3` of the crate `wayside`"
+        );
+    };
+}
+
+pub use crate::__declare_no_middleware as declare_middleware;

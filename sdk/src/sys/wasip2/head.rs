@@ -16,23 +16,14 @@ use http::{HeaderMap, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
 use super::convert::{self, bad_request};
+use super::imports::{self, IncomingRequest, get_authority, get_entries, get_path_with_query};
 use super::memory::{gather, lists};
 use crate::error::Error;
 use crate::{Request, field};
 
-#[link(wasm_import_module = "wasi:http/types@0.2.6")]
-unsafe extern "C" {
-    #[link_name = "[method]fields.entries"]
-    fn get_entries(fields: u32, answer: *mut List);
-    #[link_name = "[method]incoming-request.authority"]
-    fn get_authority(request: u32, answer: *mut OptionalText);
-    #[link_name = "[method]incoming-request.path-with-query"]
-    fn get_path_with_query(request: u32, answer: *mut OptionalText);
-}
-
 /// How the canonical ABI lays out `list<tuple<string, list<u8>>>`.
 #[repr(C)]
-struct List {
+pub(super) struct List {
     start: *mut Entry,
     count: usize,
 }
@@ -53,7 +44,7 @@ struct Text {
 
 /// How it lays out `option<string>`.
 #[repr(C)]
-struct OptionalText {
+pub(super) struct OptionalText {
     is_some: u8,
     text: MaybeUninit<Text>,
 }
@@ -249,18 +240,18 @@ pub(super) fn append_to(headers: &mut HeaderMap, fields: &wasi::Fields) -> Resul
 }
 
 /// The fields of a request, with `host`, and the length that they declare.
-pub(super) fn headers_of_request(request: &wasi::IncomingRequest) -> Result<(HeaderMap, Told), Error> {
+pub(super) fn headers_of_request(request: &IncomingRequest) -> Result<(HeaderMap, Told), Error> {
     let mut headers = HeaderMap::new();
-    add_host(&mut headers, lists(|| request.authority()).map(Bytes::from))?;
-    let told = append_to(&mut headers, &request.headers()).map_err(invalid)?;
+    add_host(&mut headers, lists(|| imports::authority(request)).map(Bytes::from))?;
+    let told = append_to(&mut headers, &imports::headers(request)).map_err(invalid)?;
     Ok((headers, told))
 }
 
 /// Fills in all of a request but its body.
-pub(super) fn read<B>(incoming: &wasi::IncomingRequest, request: &mut Request<B>) -> Result<Told, Error> {
-    let (method, scheme) = lists(|| (incoming.method(), incoming.scheme()));
+pub(super) fn read<B>(incoming: &IncomingRequest, request: &mut Request<B>) -> Result<Told, Error> {
+    let (method, scheme) = lists(|| (imports::method(incoming), imports::scheme(incoming)));
     *request.method_mut() = convert::method_from_wasi(method)?;
-    let fields = incoming.headers();
+    let fields = imports::headers(incoming);
     // SAFETY: what is called writes its answers, and gives nothing up.
     let ((list, authority, path), piece) = unsafe {
         gather(|| {
@@ -280,8 +271,9 @@ pub(super) fn read<B>(incoming: &wasi::IncomingRequest, request: &mut Request<B>
 }
 
 /// The target of a request.
-pub(super) fn uri_of_request(request: &wasi::IncomingRequest) -> Result<Uri, Error> {
-    let (scheme, authority, path) = lists(|| (request.scheme(), request.authority(), request.path_with_query()));
+pub(super) fn uri_of_request(request: &IncomingRequest) -> Result<Uri, Error> {
+    let (scheme, authority, path) =
+        lists(|| (imports::scheme(request), imports::authority(request), imports::path_with_query(request)));
     uri(scheme, authority.map(Bytes::from), path.map(Bytes::from))
 }
 

@@ -1,0 +1,76 @@
+//! The world of WASI 0.3: a component that exports `wasi:http/handler`.
+
+mod abi;
+mod clock;
+#[path = "wasip2/convert.rs"]
+mod convert;
+mod exchange;
+pub(crate) mod export;
+#[path = "wasip2/head.rs"]
+mod head;
+mod imports;
+mod incoming;
+#[cfg(feature = "allocator")]
+#[path = "wasip2/memory.rs"]
+mod memory;
+#[cfg(not(feature = "allocator"))]
+#[path = "wasip2/memory_of_std.rs"]
+mod memory;
+mod outgoing;
+mod panic;
+mod send;
+
+#[path = "../bindings/wasip3.rs"]
+#[rustfmt::skip]
+#[expect(clippy::uninlined_format_args, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
+#[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]
+#[allow(clippy::panic, clippy::unwrap_used, reason = "generated code: it trusts the host to keep to the canonical ABI")]
+pub mod bindings;
+
+use std::future::Future;
+use std::time::Duration;
+
+use memory::lists;
+
+use crate::client::Timeouts;
+use crate::{Request, Response, client};
+
+pub(crate) struct Wasip3;
+
+impl super::World for Wasip3 {
+    type IncomingRequest = exchange::IncomingRequest;
+    type IncomingBody = incoming::IncomingBody;
+    type Sleep = clock::Sleep;
+
+    fn now() -> Duration {
+        clock::now()
+    }
+
+    fn send(
+        request: Box<Request>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+        send::send(request, timeouts)
+    }
+
+    fn pass_on(request: Box<Request>) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+        send::pass_on(request)
+    }
+
+    fn sleep(span: Duration) -> clock::Sleep {
+        clock::Sleep::new(span)
+    }
+
+    fn park() {
+        // Nothing blocks in this world: the tasks of the component model wait in the host.
+    }
+
+    fn log(message: &str) {
+        exchange::log(message);
+    }
+
+    fn unparker() -> impl Fn() + Send + Sync + 'static {
+        let waker = abi::waker();
+        move || waker.wake_by_ref()
+    }
+}

@@ -1,0 +1,189 @@
+//! Calls that the host, or another component, answers later.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::ptr;
+use std::task::{Context, Poll, ready};
+
+use super::{future, waitable};
+use crate::sys::wasip3::bindings::wasi::http::types::{ErrorCode, Request, Response};
+
+#[link(wasm_import_module = "$root")]
+unsafe extern "C" {
+    #[link_name = "[subtask-cancel]"]
+    fn subtask_cancel(subtask: u32) -> u32;
+    #[link_name = "[subtask-drop]"]
+    fn subtask_drop(subtask: u32);
+}
+
+#[link(wasm_import_module = "wasi:clocks/monotonic-clock@0.3.0")]
+unsafe extern "C" {
+    #[link_name = "[async-lower]wait-until"]
+    fn wait_until(when: i64) -> u32;
+}
+
+#[link(wasm_import_module = "wasi:http/client@0.3.0")]
+unsafe extern "C" {
+    #[link_name = "[async-lower]send"]
+    fn send(request: u32, result: *mut u8) -> u32;
+}
+
+#[link(wasm_import_module = "wasi:http/handler@0.3.0")]
+unsafe extern "C" {
+    /// Only in components that pass requests on: what a component does not call is not linked.
+    #[link_name = "[async-lower]handle"]
+    fn handle(request: u32, result: *mut u8) -> u32;
+}
+
+/// A call under way.
+struct Call {
+    /// The number of the call; 0 once it is over.
+    subtask: u32,
+    /// Whether the callee has taken its arguments.
+    started: bool,
+    returned: bool,
+}
+
+const STARTED: u32 = 1;
+const RETURNED: u32 = 2;
+const CANCELLED_BEFORE_START: u32 = 3;
+
+impl Call {
+    /// Takes note of what the host answered at once.
+    fn new(packed: u32) -> Self {
+        let mut call = Self { subtask: packed >> 4, started: false, returned: false };
+        call.update(packed & 0xf);
+        call
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.subtask != 0 {
+            let status = ready!(waitable::poll(self.subtask, cx));
+            self.update(status);
+        }
+        Poll::Ready(())
+    }
+
+    fn update(&mut self, status: u32) {
+        self.started |= status != 0 && status != CANCELLED_BEFORE_START;
+        self.returned = status == RETURNED;
+        if status > STARTED && self.subtask != 0 {
+            let subtask = mem::take(&mut self.subtask);
+            waitable::forget(subtask);
+            // SAFETY: the call is over, and its number is not used any more.
+            unsafe { subtask_drop(subtask) };
+        }
+    }
+
+    /// Gives up the call if it is not over.
+    fn cancel(&mut self) {
+        if self.subtask == 0 {
+            return;
+        }
+        if let Some(status) = waitable::withdraw(self.subtask) {
+            self.update(status);
+        }
+        if self.subtask != 0 {
+            // SAFETY: the call is not over, and when this returns it is.
+            let status = unsafe { subtask_cancel(self.subtask) };
+            self.update(status);
+        }
+    }
+}
+
+/// Waits until a moment of the monotonic clock.
+pub(in crate::sys::wasip3) struct Wait(Call);
+
+impl Wait {
+    pub(in crate::sys::wasip3) fn new(when: u64) -> Self {
+        // SAFETY: the shape is that of the import.
+        Self(Call::new(unsafe { wait_until(when as i64) }))
+    }
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// A request on its way, until its response arrives.
+pub(in crate::sys::wasip3) struct Exchange {
+    call: Call,
+    /// The number of the request, which is the callee's when the call has started.
+    request: u32,
+    /// Where the result is written to; given up only when the call is over.
+    result: *mut u8,
+}
+
+// SAFETY: the result is on the heap, and nobody else knows it but the host.
+unsafe impl Send for Exchange {}
+
+impl Exchange {
+    /// Sends a request to a server.
+    pub(in crate::sys::wasip3) fn with_server(request: Request) -> Self {
+        // SAFETY: the function is an import of the shape that is asked for.
+        unsafe { Self::start(request, send) }
+    }
+
+    /// Passes a request on to the next handler.
+    pub(in crate::sys::wasip3) fn with_next(request: Request) -> Self {
+        // SAFETY: as above.
+        unsafe { Self::start(request, handle) }
+    }
+
+    /// # Safety
+    ///
+    /// The function is an import that takes a request and writes its result, a response or an error code.
+    unsafe fn start(request: Request, import: unsafe extern "C" fn(u32, *mut u8) -> u32) -> Self {
+        let request = request.take_handle();
+        let result = future::allocate();
+        // SAFETY: the result has room for what is written there, and stays until the call is over (see `drop`).
+        let packed = unsafe { import(request, result) };
+        Self { call: Call::new(packed), request, result }
+    }
+
+    /// Takes the result of a call that has returned.
+    fn take(&mut self) -> Result<Response, ErrorCode> {
+        let result = mem::replace(&mut self.result, ptr::null_mut());
+        // SAFETY: the host has written the result there, and this is the only time that it is read.
+        unsafe { future::lift_response(result) }
+    }
+}
+
+impl Future for Exchange {
+    type Output = Result<Response, ErrorCode>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(self.call.poll(cx));
+        Poll::Ready(self.take())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.result.is_null() {
+            return;
+        }
+        self.call.cancel();
+        if self.call.returned {
+            drop(self.take());
+            return;
+        }
+        if !self.call.started {
+            // SAFETY: the callee never took the request, so it is still the component's.
+            drop(unsafe { Request::from_handle(self.request) });
+        }
+        // SAFETY: the call is over, and the host has written nothing.
+        unsafe { future::free(self.result) };
+    }
+}

@@ -1,0 +1,186 @@
+//! Streams of bytes.
+
+use std::mem;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use wit_bindgen::rt::async_support::{StreamReader, StreamVtable, StreamWriter};
+
+use super::{BLOCKED, Status, outcome, waitable};
+use crate::sys::wasip3::bindings::wit_stream::{self, StreamPayload};
+
+const VTABLE: &StreamVtable<u8> = <u8 as StreamPayload>::VTABLE;
+
+/// What one operation may move (the canonical ABI's own limit).
+const MOST_BYTES: usize = (1 << 28) - 1;
+
+/// The end of a stream that is read.
+pub(in crate::sys::wasip3) struct Source {
+    /// The number of the end; 0 once it has been given away.
+    reader: u32,
+    /// Where bytes are read to; the host writes behind its length while `reading`.
+    buffer: Vec<u8>,
+    reading: bool,
+    ended: bool,
+}
+
+impl Source {
+    pub(in crate::sys::wasip3) fn new(reader: StreamReader<u8>) -> Self {
+        Self { reader: reader.take_handle(), buffer: Vec::new(), reading: false, ended: false }
+    }
+
+    /// The next piece, never empty, of at most so many bytes; `None` at the end.
+    pub(in crate::sys::wasip3) fn poll_read(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let code = if self.reading {
+                ready!(waitable::poll(self.reader, cx))
+            } else if self.ended {
+                return Poll::Ready(None);
+            } else {
+                self.start(most)
+            };
+            self.reading = code == BLOCKED;
+            if !self.reading && self.take(code) > 0 {
+                return Poll::Ready(Some(self.piece()));
+            }
+        }
+    }
+
+    fn start(&mut self, most: usize) -> u32 {
+        self.buffer.reserve_exact(most.saturating_sub(self.buffer.capacity()));
+        let room = self.buffer.spare_capacity_mut();
+        // SAFETY: the host writes into the room behind the buffer's length. The buffer is not touched while `reading`,
+        // and given up only after the operation has been cancelled (see `drop`).
+        unsafe { (VTABLE.start_read)(self.reader, room.as_mut_ptr().cast(), room.len().min(MOST_BYTES)) }
+    }
+
+    /// Takes note of what was read.
+    fn take(&mut self, code: u32) -> usize {
+        let (status, count) = outcome(code);
+        self.ended = status == Status::Dropped;
+        // SAFETY: the host has written so many bytes behind the buffer's length, which is 0, and no more than it was
+        // given room for.
+        unsafe { self.buffer.set_len(count) };
+        count
+    }
+
+    fn piece(&mut self) -> Bytes {
+        if self.buffer.len() < self.buffer.capacity() / 2 {
+            // A small piece does not hold on to a large buffer, which serves again.
+            let piece = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            return piece;
+        }
+        mem::take(&mut self.buffer).into()
+    }
+
+    /// Gives the stream back as it is; fails while an operation is under way.
+    pub(in crate::sys::wasip3) fn into_reader(mut self) -> Result<StreamReader<u8>, Self> {
+        if self.reading || self.ended {
+            return Err(self);
+        }
+        let reader = mem::take(&mut self.reader);
+        waitable::withdraw(reader);
+        Ok(StreamReader::new(reader, VTABLE))
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if self.reader == 0 {
+            return;
+        }
+        if self.reading && waitable::withdraw(self.reader).is_none() {
+            // SAFETY: the operation is under way, and over when the call returns.
+            unsafe { (VTABLE.cancel_read)(self.reader) };
+        }
+        waitable::forget(self.reader);
+        drop_reader(self.reader);
+    }
+}
+
+/// The end of a stream that is written; dropped, it ends the stream.
+pub(in crate::sys::wasip3) struct Sink {
+    writer: StreamWriter<u8>,
+    /// What is left to write; the host reads it while `writing`.
+    bytes: Bytes,
+    writing: bool,
+    closed: bool,
+}
+
+/// The reader has gone away.
+pub(in crate::sys::wasip3) struct Closed;
+
+impl Sink {
+    pub(in crate::sys::wasip3) fn new() -> (Self, StreamReader<u8>) {
+        let (writer, reader) = wit_stream::new::<u8>();
+        (Self { writer, bytes: Bytes::new(), writing: false, closed: false }, reader)
+    }
+
+    /// Sets what [`poll_flush`](Sink::poll_flush) writes; nothing may be left of what was set before.
+    pub(in crate::sys::wasip3) fn set(&mut self, bytes: Bytes) {
+        debug_assert!(!self.writing && self.bytes.is_empty());
+        self.bytes = bytes;
+    }
+
+    /// Writes to the end what was set.
+    pub(in crate::sys::wasip3) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        loop {
+            let code = if self.writing {
+                ready!(waitable::poll(self.writer.handle(), cx))
+            } else if self.bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            } else if self.closed {
+                return Poll::Ready(Err(Closed));
+            } else {
+                self.start()
+            };
+            self.writing = code == BLOCKED;
+            if !self.writing {
+                let (status, count) = outcome(code);
+                self.bytes.advance(count);
+                self.closed = status == Status::Dropped;
+            }
+        }
+    }
+
+    fn start(&mut self) -> u32 {
+        // SAFETY: the host reads the bytes, which do not change, and are given up only after the operation has been
+        // cancelled (see `drop`).
+        unsafe { (VTABLE.start_write)(self.writer.handle(), self.bytes.as_ptr(), self.bytes.len().min(MOST_BYTES)) }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if self.writing && waitable::withdraw(self.writer.handle()).is_none() {
+            // SAFETY: the operation is under way, and over when the call returns.
+            unsafe { (VTABLE.cancel_write)(self.writer.handle()) };
+        }
+        waitable::forget(self.writer.handle());
+    }
+}
+
+/// Makes a stream: the numbers of its reading and of its writing end.
+pub(super) fn new() -> (u32, u32) {
+    // SAFETY: the call has no conditions.
+    let ends = unsafe { (VTABLE.new)() };
+    (ends as u32, (ends >> 32) as u32)
+}
+
+/// Starts a read that ends when the stream does, which nobody writes to.
+pub(super) fn start_alarm(reader: u32) {
+    static mut NEVER_WRITTEN: [u8; 1] = [0];
+    // SAFETY: the room is there for ever, and nobody reads it.
+    unsafe { (VTABLE.start_read)(reader, (&raw mut NEVER_WRITTEN).cast(), 1) };
+}
+
+pub(super) fn drop_reader(reader: u32) {
+    // SAFETY: the end is given up by whoever made the stream, and no operation is under way on it.
+    unsafe { (VTABLE.drop_readable)(reader) }
+}
+
+pub(super) fn drop_writer(writer: u32) {
+    // SAFETY: as for the reader.
+    unsafe { (VTABLE.drop_writable)(writer) }
+}

@@ -1,0 +1,64 @@
+//! What the macros call in this world: the export of a component.
+
+use std::future::Future;
+
+pub use super::bindings;
+use crate::IncomingRequest;
+use crate::respond::Answer;
+
+/// A handler, as the export calls it.
+#[doc(hidden)]
+pub trait Handler: 'static {
+    fn answer(request: IncomingRequest) -> impl Future<Output = Answer>;
+}
+
+/// Has the shape of the generated module of which the exports are made, so that they call what is here: a generated
+/// function would run the handler on the run time of `wit-bindgen`.
+#[doc(hidden)]
+pub mod component {
+    pub mod exports {
+        pub mod wasi {
+            pub mod http {
+                pub mod handler {
+                    use crate::sys::wasip3::{abi, bindings, exchange, export::Handler};
+
+                    pub use bindings::exports::wasi::http::handler::__export_wasi_http_handler_0_3_0_cabi;
+
+                    #[allow(unsafe_code, reason = "the host calls it with a request that it hands over")]
+                    pub unsafe fn _export_handle_cabi<H: Handler>(request: i32) -> i32 {
+                        // SAFETY: the host hands the request over with this call.
+                        let request = unsafe { bindings::wasi::http::types::Request::from_handle(request as u32) };
+                        exchange::serve(request, H::answer) as i32
+                    }
+
+                    #[allow(unsafe_code, reason = "the generated export calls it as an unsafe function")]
+                    pub unsafe fn __callback_handle(event: u32, waitable: u32, code: u32) -> u32 {
+                        abi::callback(event, waitable, code)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Exports a handler as `wasi:http/handler`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_handler {
+    ($request:ident => $answer:expr) => {
+        struct Component;
+
+        impl $crate::__private::Handler for Component {
+            fn answer(
+                $request: $crate::IncomingRequest,
+            ) -> impl ::core::future::Future<Output = $crate::respond::Answer> {
+                $answer
+            }
+        }
+
+        $crate::__private::bindings::__export_wasip3!(Component with_types_in $crate::__private::component);
+    };
+}
+
+pub use crate::__export_handler as export;
+pub use bindings::__declare_wasip3_middleware as declare_middleware;

@@ -1,0 +1,159 @@
+//! Bodies that arrive.
+
+use std::future::{Future as _, IntoFuture as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::SizeHint;
+use wit_bindgen::rt::async_support::{FutureRead, FutureReader, StreamReader};
+
+use super::abi::Source;
+use super::bindings::wasi::http::types as wasi;
+use super::clock::Sleep;
+use super::{convert, head};
+use crate::body::Error;
+
+/// How much is asked of the host at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// How a body ended, with its trailers if it ended well.
+pub(super) type Ended = Result<Option<wasi::Trailers>, wasi::ErrorCode>;
+
+/// A body that is arriving, of a request or of a response.
+pub(crate) struct IncomingBody {
+    state: State,
+    declared: Option<u64>,
+    received: u64,
+    /// When the whole exchange must be done.
+    deadline: Option<Sleep>,
+}
+
+enum State {
+    Data(Source, FutureReader<Ended>),
+    /// All data has been read. A body that declares no length may still turn out to have broken off.
+    Ending(Pin<Box<FutureRead<Ended>>>),
+    Ended(Option<wasi::Trailers>),
+    Done,
+}
+
+impl IncomingBody {
+    pub(super) fn new(
+        (data, ended): (StreamReader<u8>, FutureReader<Ended>),
+        declared: Option<u64>,
+        deadline: Option<Sleep>,
+    ) -> Self {
+        Self { state: State::Data(Source::new(data), ended), declared, received: 0, deadline }
+    }
+
+    /// Gives the stream back as the host has it, so that its bytes need not pass through the component.
+    ///
+    /// Fails where the component has a part of the body already, or must watch the clock while it is read.
+    pub(super) fn into_parts(mut self) -> Result<(StreamReader<u8>, FutureReader<Ended>), Self> {
+        if self.deadline.is_some() {
+            return Err(self);
+        }
+        match self.state {
+            State::Data(source, ended) => match source.into_reader() {
+                Ok(data) => Ok((data, ended)),
+                Err(source) => {
+                    self.state = State::Data(source, ended);
+                    Err(self)
+                }
+            },
+            _ => Err(self),
+        }
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            match &mut self.state {
+                State::Data(source, _) => {
+                    let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.received));
+                    // A byte more than is expected, to see the end of the stream with the last of them.
+                    let most = READ_BYTES.min(usize::try_from(left.saturating_add(1)).unwrap_or(READ_BYTES));
+                    if let Some(bytes) = ready!(source.poll_read(most, cx)) {
+                        self.received += bytes.len() as u64;
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    let State::Data(_, ended) = std::mem::replace(&mut self.state, State::Done) else {
+                        return Poll::Ready(None);
+                    };
+                    self.state = State::Ending(Box::pin(ended.into_future()));
+                    if self.declared == Some(self.received) {
+                        return Poll::Ready(None);
+                    }
+                }
+                // What is known to be whole needs no more than that.
+                State::Ending(_) if self.declared == Some(self.received) => return Poll::Ready(None),
+                State::Ending(_) => {
+                    if let Err(error) = ready!(self.poll_end(cx)) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                State::Ended(_) | State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Learns how the body ended.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let State::Ending(ended) = &mut self.state else {
+            return Poll::Ready(Ok(()));
+        };
+        let ended = ready!(ended.as_mut().poll(cx));
+        self.state = State::Done;
+        Poll::Ready(match ended {
+            Err(code) => Err(self.broken_off(convert::error_from_wasi(code).1)),
+            Ok(_) if self.declared.is_some_and(|declared| declared != self.received) => {
+                Err(self.broken_off(String::new()))
+            }
+            Ok(trailers) => {
+                self.state = State::Ended(trailers);
+                Ok(())
+            }
+        })
+    }
+
+    /// The trailers as the host has them, once all data has been read.
+    pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
+        ready!(self.poll_end(cx))?;
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Ended(trailers) => Poll::Ready(Ok(trailers)),
+            _ => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn broken_off(&self, reason: String) -> Error {
+        Error::broken_off(self.received, self.declared, reason)
+    }
+}
+
+impl crate::sys::IncomingBody for IncomingBody {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        let piece = self.poll_piece(cx);
+        if piece.is_pending()
+            && let Some(deadline) = &mut self.deadline
+            && Pin::new(deadline).poll(cx).is_ready()
+        {
+            self.state = State::Done;
+            return Poll::Ready(Some(Err(Error::timed_out(self.received))));
+        }
+        piece
+    }
+
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
+        let fields = ready!(self.poll_fields(cx))?;
+        let trailers = fields.map(|fields| head::headers(&fields)).transpose();
+        Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.state, self.declared) {
+            (State::Data(..), Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.received)),
+            (State::Data(..) | State::Ending(_), None) => SizeHint::default(),
+            _ => SizeHint::with_exact(0),
+        }
+    }
+}

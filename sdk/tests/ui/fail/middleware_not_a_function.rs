@@ -1,0 +1,4 @@
+#[wayside::http_middleware]
+struct Auth;
+
+fn main() {}
