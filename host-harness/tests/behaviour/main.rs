@@ -46,6 +46,7 @@ macro_rules! over {
             mod fields;
             mod fixture;
             mod lengths;
+            mod next;
             mod outbound;
             mod reuse;
             mod roundtrip;

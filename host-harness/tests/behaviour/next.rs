@@ -1,0 +1,135 @@
+//! The example middleware, in front of applications of the world at hand.
+
+use std::path::PathBuf;
+
+use http_body_util::{BodyExt as _, StreamBody};
+use wayside_harness::bytes::Bytes;
+use wayside_harness::http::{HeaderMap, Request};
+use wayside_harness::http_body::Frame;
+use wayside_harness::{Body, Harness, HarnessBuilder};
+
+use super::fixture::{eventually, example, get, guests, post, root};
+
+/// Middleware is of WASI 0.3 whatever stands behind it.
+fn middleware(name: &str) -> PathBuf {
+    root().join("examples").join(name)
+}
+
+async fn text_of(app: &Harness, request: Request<Body>) -> (u16, String) {
+    let response = app.request(request).await;
+    (response.status().as_u16(), response.into_body().text().await.unwrap())
+}
+
+fn with_token(mut request: Request<Body>) -> Request<Body> {
+    request.headers_mut().insert("authorization", "Bearer secret".parse().unwrap());
+    request
+}
+
+/// Four in a row: three of middleware and the application.
+fn chain(app: HarnessBuilder) -> HarnessBuilder {
+    let app = app.middleware(middleware("log")).middleware(middleware("auth")).middleware(middleware("rewrite"));
+    app.env("TOKEN", "secret")
+}
+
+#[tokio::test]
+async fn auth_lets_only_the_token_pass() {
+    let app = example("hello").middleware(middleware("auth")).env("TOKEN", "secret").await.unwrap();
+    assert_eq!(text_of(&app, get("/")).await, (401, "who are you?\n".to_owned()));
+    assert_eq!(text_of(&app, with_token(get("/"))).await, (200, "Hello from Wayside!\n".to_owned()));
+}
+
+#[tokio::test]
+async fn log_writes_a_line_and_passes_the_rest() {
+    let app = guests().middleware(middleware("log")).await.unwrap();
+    assert_eq!(text_of(&app, get("/status/404")).await, (404, "a body".to_owned()));
+    app.idle().await;
+    assert!(app.log_text().contains("GET /status/404: 404 after "), "{}", app.log_text());
+}
+
+#[tokio::test]
+async fn rewrite_changes_path_fields_and_bodies() {
+    let app = example("echo").middleware(middleware("rewrite")).await.unwrap();
+    let response = app.request(post("/loud/echo", "caf\u{e9}")).await;
+    assert_eq!(response.headers()["x-rewritten"], "yes");
+    assert_eq!(response.into_body().text().await.unwrap(), r"CAF\XC3\XA9");
+    let app = example("headers").middleware(middleware("rewrite")).await.unwrap();
+    let (_, text) = text_of(&app, get("/loud/a?b")).await;
+    assert!(text.starts_with("GET HTTP://LOCALHOST/A?B\n"), "{text}");
+}
+
+#[tokio::test]
+async fn cache_answers_what_it_has_seen() {
+    let app = example("hello").middleware(middleware("cache")).reuse(u32::MAX).await.unwrap();
+    for number in 0..3 {
+        let response = app.request(get("/")).await;
+        assert_eq!(response.headers().contains_key("x-cache"), number > 0, "{number}");
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(response.into_body().text().await.unwrap(), "Hello from Wayside!\n");
+        app.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_chain_keeps_bytes_and_trailers_both_ways() {
+    let app = chain(example("echo")).await.unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-digest", "abc".parse().unwrap());
+    let frames = [
+        Frame::data(Bytes::from(vec![b'x'; 100_000])),
+        Frame::data(Bytes::from(vec![b'y'; 200_000])),
+        Frame::trailers(trailers.clone()),
+    ];
+    let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>)));
+    let response = app.request(with_token(post("/", Body::new(body)))).await;
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers(), Some(&trailers));
+    assert_eq!(body.to_bytes(), [vec![b'X'; 100_000], vec![b'Y'; 200_000]].concat());
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn a_gibibyte_streams_through_a_chain_in_little_memory() {
+    const PIECES: usize = 16 * 1024;
+    let app = chain(example("echo")).await.unwrap();
+    let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+    let pieces = futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone()))));
+    let response = app.request(with_token(post("/", Body::new(StreamBody::new(pieces))))).await;
+    let mut body = response.into_body();
+    let mut received = 0;
+    while let Some(frame) = body.frame().await {
+        received += frame.unwrap().into_data().unwrap().len();
+    }
+    assert_eq!(received, PIECES * 64 * 1024);
+    app.idle().await;
+    for usage in app.usage() {
+        assert!(usage.memory_bytes < 8 * 1024 * 1024, "{usage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_told_to_the_application_behind_a_chain() {
+    let app = chain(guests()).await.unwrap();
+    let mut body = app.request(with_token(get("/endless"))).await.into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    eventually("the application ends", || app.log_text().contains("writer stopped: closed=true")).await;
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn a_body_that_the_application_cuts_is_cut_behind_a_chain() {
+    let app = chain(guests()).await.unwrap();
+    for path in ["/body-fails", "/panic-after-head"] {
+        let response = app.request(with_token(get(path))).await;
+        assert_eq!(response.status(), 200);
+        assert!(response.into_body().bytes().await.is_err(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_gives_no_response_is_a_500_of_the_middleware() {
+    let app = chain(guests()).await.unwrap();
+    assert_eq!(app.request(with_token(get("/trap"))).await.status(), 500);
+}
