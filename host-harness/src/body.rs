@@ -66,6 +66,11 @@ impl Body {
         Ok((collected.to_bytes(), trailers))
     }
 
+    /// Reads to the end, and keeps nothing.
+    pub(crate) async fn drain(mut self) {
+        while let Some(Ok(_)) = self.frame().await {}
+    }
+
     /// For the guest: with errors that it can be told, and without empty frames, which some guests take for the end.
     pub(crate) fn into_guest(self) -> UnsyncBoxBody<Bytes, ErrorCode> {
         WithoutEmptyFrames(self.0).map_err(error_code).boxed_unsync()

@@ -7,16 +7,33 @@
 //! A request flows one way: server, guest, outbound. Outbound calls are a [`tower_service::Service`], so a test answers
 //! them with a function and production with the network, and nothing between them knows.
 //!
+//! # Tests
+//!
+//! What a test says of the world around a component, and what it learns of the component:
+//!
+//! | | |
+//! |---|---|
+//! | [`Outbound::mock`] | calls that are expected, and answered, late, cut or failed |
+//! | [`Outbound::from_fn`] | calls that a function answers |
+//! | [`Outbound::record`], [`Outbound::replay`] | calls that were made once, from a file that a person can read and change |
+//! | [`Outbound::faults`] | calls that go wrong, the same for the same seed |
+//! | [`Outbound::allow`], [`Outbound::learn`] | the network, as far as rules allow it; which rules are needed |
+//! | [`HarnessBuilder::clock`], [`HarnessBuilder::seed`] | the time, and what is random |
+//! | [`Harness::ask`] | a response, with checks that show both sides where they fail |
+//! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage) | what it wrote, why it ended, whom it called, what it took |
+//!
 //! # Examples
 //!
 //! ```no_run
+//! use wayside_harness::mock::Call;
 //! use wayside_harness::{Harness, Outbound, http};
 //!
 //! # async fn example() -> Result<(), wayside_harness::Error> {
-//! let upstream = Outbound::from_fn(async |_request| Ok(http::Response::new("from the mock".into())));
-//! let app = Harness::build("examples/proxy").env("UPSTREAM", "http://upstream.example").outbound(upstream).await?;
-//! let response = app.request(http::Request::get("/").body(()).unwrap()).await;
-//! assert_eq!(response.into_body().text().await.unwrap(), "from the mock");
+//! let mock = Outbound::mock().reply(Call::get("http://upstream.example/path"), "from the mock");
+//! let app = Harness::build("examples/proxy").env("UPSTREAM", "http://upstream.example").outbound(&mock).await?;
+//! let request = http::Request::get("/path").body(()).unwrap();
+//! app.ask(request).await.assert_status(200).assert_body("from the mock");
+//! mock.verify();
 //! # Ok(()) }
 //! ```
 

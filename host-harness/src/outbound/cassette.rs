@@ -4,6 +4,7 @@ mod file;
 mod record;
 mod redaction;
 mod replay;
+mod tape;
 
 pub(super) use record::record;
 pub use redaction::Redaction;

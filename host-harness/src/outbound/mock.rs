@@ -154,7 +154,7 @@ async fn answer(state: Arc<Mutex<State>>, mut request: Request<Body>) -> Result<
         body.bytes().await.map_err(error_code)?
     } else {
         // Nobody asks for it, so the answer need not wait for it; but a server would take it.
-        tokio::spawn(body.bytes());
+        tokio::spawn(body.drain());
         Bytes::new()
     };
     let request = Request::from_parts(parts, body);

@@ -337,6 +337,22 @@ async fn each_call_stands_in_the_file_when_it_has_ended() {
 }
 
 #[tokio::test]
+async fn a_long_cassette_has_every_call_in_the_end() {
+    let path = temp_dir().join("long.toml");
+    let mock = Outbound::mock().reply(Call::any(), "x".repeat(64 * 1024));
+    let app = proxy(Outbound::record(&path, &mock).unwrap()).await;
+    for number in 0..40 {
+        assert_eq!(text_of(&app, get(&format!("/{number}"))).await.0, 200);
+    }
+    let calls = || fs::read_to_string(&path).unwrap().matches("[call.request]").count();
+    super::fixture::eventually("the cassette has all calls", || calls() == 40).await;
+    let app = proxy(Outbound::replay(&path).unwrap()).await;
+    for number in (0..40).rev() {
+        assert_eq!(text_of(&app, get(&format!("/{number}"))).await.1.len(), 64 * 1024);
+    }
+}
+
+#[tokio::test]
 async fn bodies_stream_through_while_they_are_recorded() {
     use http_body_util::BodyExt as _;
     use http_body_util::channel::Channel;

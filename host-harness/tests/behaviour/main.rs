@@ -4,8 +4,8 @@
 
 mod allow;
 mod answer;
-mod bench;
 mod build;
+mod builds;
 mod cassette;
 mod check;
 mod cli;

@@ -1,6 +1,5 @@
 //! The command line: what all sub-commands share. Each sub-command declares its own beside it.
 
-mod bench;
 mod bindgen;
 mod build;
 mod check;
@@ -17,7 +16,6 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use bench::{Bench, Case};
 pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
 pub(crate) use check::Check;
@@ -47,7 +45,6 @@ pub(crate) enum Command {
     Request(Request),
     Inspect(Inspect),
     Check(Check),
-    Bench(Bench),
     Compose(Compose),
     Bindgen(Bindgen),
 }
@@ -59,7 +56,6 @@ impl Command {
             Self::Serve(args) => args.guest.trace_wasi,
             Self::Dev(args) => args.guest.trace_wasi,
             Self::Request(args) => args.guest.trace_wasi,
-            Self::Bench(args) => args.guest.trace_wasi,
             _ => false,
         }
     }

@@ -1,6 +1,6 @@
 //! Writing a cassette while calls are made.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,8 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower_service::Service as _;
 
-use super::file::{self, Answered, Missing, Recorded, Sent};
+use super::file::{Answered, Missing, Recorded, Sent};
+use super::tape::Tape;
 use super::{BODY_LIMIT, Redaction};
 use crate::body::{BodyError, error_code};
 use crate::outbound::document::{self, Code, Fields};
@@ -19,10 +20,9 @@ use crate::outbound::{ErrorCode, Outbound};
 use crate::{Body, Error};
 
 pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
-    let tape = Arc::new(Tape { path: path.to_owned(), redaction, calls: Mutex::default() });
-    tape.write(&[]).map_err(|error| document::unwritable(path, "cassette", error))?;
+    let tape = Tape::new(path, redaction).map_err(|error| document::unwritable(path, "cassette", error))?;
     Ok(Outbound::from_handler(move |request| {
-        let call = tape.start(&request);
+        let call = Ongoing::start(&tape, &request);
         Box::pin(exchange(call, inner.clone(), request))
     }))
 }
@@ -44,42 +44,6 @@ async fn exchange(
             call.lock().answer.head = Some(Err(copy(&code)));
             Err(code)
         }
-    }
-}
-
-/// The cassette that is being written.
-struct Tape {
-    path: PathBuf,
-    redaction: Redaction,
-    /// In the order in which they began; those that have not ended are empty.
-    calls: Mutex<Vec<String>>,
-}
-
-impl Tape {
-    fn start(self: &Arc<Self>, request: &Request<Body>) -> Arc<Ongoing> {
-        let number = {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            calls.push(String::new());
-            calls.len() - 1
-        };
-        let fields = Fields(self.redaction.redact_fields(request.headers()));
-        let url = self.redaction.redact_url(request.uri());
-        let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
-        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: Answer::default() };
-        Arc::new(Ongoing { number, tape: Arc::clone(self), exchange: Mutex::new(exchange) })
-    }
-
-    fn finish(&self, number: usize, call: Recorded) {
-        let text = file::render(call);
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls[number] = text;
-        if let Err(error) = self.write(&calls) {
-            tracing::error!("cannot write the cassette `{}`: {error}", self.path.display());
-        }
-    }
-
-    fn write(&self, calls: &[String]) -> std::io::Result<()> {
-        crate::file::replace(&self.path, &(file::head(&self.redaction) + &calls.concat()))
     }
 }
 
@@ -114,6 +78,14 @@ struct Capture {
 }
 
 impl Ongoing {
+    fn start(tape: &Arc<Tape>, request: &Request<Body>) -> Arc<Self> {
+        let fields = Fields(tape.redaction.redact_fields(request.headers()));
+        let url = tape.redaction.redact_url(request.uri());
+        let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
+        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: Answer::default() };
+        Arc::new(Self { number: tape.start(), tape: Arc::clone(tape), exchange: Mutex::new(exchange) })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Exchange> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -29,7 +29,6 @@ behaviours! {
     deadline
     deadlock
     early_drop
-    early_end
     endless
     error
     error_status

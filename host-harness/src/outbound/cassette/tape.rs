@@ -1,0 +1,87 @@
+//! The file of a cassette, while it is recorded.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Redaction;
+use super::file::{self, Recorded};
+use crate::file::replace;
+
+/// Up to how many bytes a cassette is replaced with every call that ends. A longer one is replaced once in a while: to write
+/// all of it for each call would take ever longer.
+const AT_ONCE_BYTES: usize = 1024 * 1024;
+const ONCE_IN_A_WHILE: Duration = Duration::from_secs(1);
+
+/// A cassette that is being written.
+pub(super) struct Tape {
+    path: PathBuf,
+    pub(super) redaction: Redaction,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// In the order in which they began; those that have not ended are empty.
+    texts: Vec<String>,
+    bytes: usize,
+    /// Whether there are calls that the file does not have yet.
+    is_behind: bool,
+}
+
+impl Tape {
+    /// Begins the file anew.
+    pub(super) fn new(path: &Path, redaction: Redaction) -> io::Result<Arc<Self>> {
+        replace(path, &file::head(&redaction))?;
+        Ok(Arc::new(Self { path: path.to_owned(), redaction, calls: Mutex::default() }))
+    }
+
+    /// Keeps a place for a call that begins, and tells its number.
+    pub(super) fn start(&self) -> usize {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.texts.push(String::new());
+        calls.texts.len() - 1
+    }
+
+    /// Writes down a call that has ended.
+    pub(super) fn finish(self: &Arc<Self>, number: usize, call: Recorded) {
+        let text = file::render(call);
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.bytes += text.len();
+        calls.texts[number] = text;
+        let was_behind = std::mem::replace(&mut calls.is_behind, true);
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if calls.bytes > AT_ONCE_BYTES => {
+                if !was_behind {
+                    let tape = Arc::clone(self);
+                    runtime.spawn(async move {
+                        tokio::time::sleep(ONCE_IN_A_WHILE).await;
+                        tokio::task::spawn_blocking(move || tape.catch_up());
+                    });
+                }
+            }
+            _ => self.write(&mut calls),
+        }
+    }
+
+    fn catch_up(&self) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if calls.is_behind {
+            self.write(&mut calls);
+        }
+    }
+
+    fn write(&self, calls: &mut Calls) {
+        calls.is_behind = false;
+        if let Err(error) = replace(&self.path, &(file::head(&self.redaction) + &calls.texts.concat())) {
+            tracing::error!("cannot write the cassette `{}`: {error}", self.path.display());
+        }
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.catch_up();
+    }
+}
