@@ -43,8 +43,8 @@ pub(crate) struct Timeouts {
 /// time limit but the host's.
 ///
 /// The body of the request is sent meanwhile, and goes on being sent while the response is read, or when it is dropped.
-/// What has not been sent when the exchange of the handler ends is broken off; [`wait_until`](crate::wait_until) puts that
-/// end off. The URI must be absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
+/// A body of bytes is sent to its end, also after the handler has answered. One that streams is broken off where the
+/// exchange of the handler ends before it; [`wait_until`](crate::wait_until) puts that end off. The URI must be absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
 /// connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field names among them, so that a
 /// request which came in can be sent on as it is.
 ///

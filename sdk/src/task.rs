@@ -234,6 +234,12 @@ pub(crate) fn run_beside(future: impl Future<Output = ()> + 'static) {
     start(Box::pin(future), Until::ResponseEnds);
 }
 
+/// Runs a future of a world beside the handler, and on after the exchange until it ends.
+#[allow(dead_code, reason = "the worlds that upload bodies use it")]
+pub(crate) fn run_on(future: impl Future<Output = ()> + 'static) {
+    start(Box::pin(future), Until::ItEnds);
+}
+
 /// Whether nothing was spawned that could go on while the current future blocks the whole thread.
 #[allow(dead_code, reason = "the worlds that can block use it")]
 pub(crate) fn is_alone() -> bool {

@@ -4,6 +4,7 @@
 
 mod allow;
 mod answer;
+mod bench;
 mod build;
 mod builds;
 mod cassette;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use wayside_harness::Outbound;
 
-use super::fixture::{Upstream, assert_answers_next, get, guests, read_head};
+use super::fixture::{Upstream, assert_answers_next, eventually, get, guests, read_head};
 
 /// A server that keeps what it was sent and answers with a body of ten bytes, and what a behaviour says of it.
 async fn send(path: &str) -> (String, String) {
@@ -99,4 +99,30 @@ async fn an_upload_goes_on_when_its_response_is_dropped() {
     let app = guests().env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
     let said = app.request(get("/early-drop")).await.into_body().text().await.unwrap();
     assert_eq!(said, "200 OK, then 204 No Content\n", "{}", app.log_text());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_at_hand_is_sent_to_its_end_after_the_handler() {
+    const BYTES: usize = 8 * 1024 * 1024;
+    let received = Arc::new(Mutex::new(None));
+    let uploads = Arc::clone(&received);
+    let upstream = Upstream::with(move |mut stream| {
+        let uploads = Arc::clone(&uploads);
+        async move {
+            read_head(&mut stream).await;
+            stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            let mut upload = vec![0; BYTES];
+            let whole = stream.read_exact(&mut upload).await.is_ok();
+            *uploads.lock().unwrap() = Some(whole);
+        }
+    })
+    .await;
+    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(outbound).reuse(u32::MAX).await.unwrap();
+    let said = app.request(get(&format!("/early-end/{BYTES}"))).await.into_body().text().await.unwrap();
+    assert_eq!(said, "202 Accepted\n");
+    eventually("the upload ends", || received.lock().unwrap().is_some()).await;
+    assert_eq!(*received.lock().unwrap(), Some(true), "the upload was cut");
+    app.idle().await;
+    assert_answers_next(&app).await;
 }

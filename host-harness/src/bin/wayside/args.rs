@@ -1,5 +1,6 @@
 //! The command line: what all sub-commands share. Each sub-command declares its own beside it.
 
+mod bench;
 mod bindgen;
 mod build;
 mod check;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use bench::{Bench, Case};
 pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
 pub(crate) use check::Check;
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Request(Request),
     Inspect(Inspect),
     Check(Check),
+    Bench(Bench),
     Compose(Compose),
     Bindgen(Bindgen),
 }
@@ -56,6 +59,7 @@ impl Command {
             Self::Serve(args) => args.guest.trace_wasi,
             Self::Dev(args) => args.guest.trace_wasi,
             Self::Request(args) => args.guest.trace_wasi,
+            Self::Bench(args) => args.guest.trace_wasi,
             _ => false,
         }
     }

@@ -15,6 +15,8 @@ pub(crate) enum ExitCode {
     ServerError = 5,
     /// `request`: the response broke off before its end.
     Incomplete = 6,
+    /// `bench`: the component takes more than is allowed.
+    Regression = 7,
 }
 
 impl ExitCode {

@@ -7,7 +7,12 @@ use crate::{env_file, report};
 
 /// Opens a target with its settings; what it writes goes to stderr.
 pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    Ok(open_for_serving(target, guest, &Serving::default()).await?.pass_on_output())
+    Ok(open_quietly(target, guest).await?.pass_on_output())
+}
+
+/// Opens a target with its settings; nobody sees what it writes.
+pub(crate) async fn open_quietly(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
+    open_for_serving(target, guest, &Serving::default()).await
 }
 
 /// Opens a target with its settings, and with those for many requests.

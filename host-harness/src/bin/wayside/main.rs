@@ -1,6 +1,7 @@
 //! The `wayside` command: builds, serves, requests and inspects WASI HTTP components.
 
 mod args;
+mod bench;
 mod bindgen;
 mod build;
 mod check;
@@ -36,6 +37,7 @@ async fn main() -> ExitCode {
         Command::Request(args) => request::run(args).await,
         Command::Inspect(args) => inspect::run(args).await,
         Command::Check(args) => check::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Compose(args) => compose::run(args).await,
         Command::Bindgen(args) => bindgen::run(&args),
     };

@@ -86,7 +86,8 @@ pub(crate) fn duration(duration: Duration) -> String {
         10.0.. => format!("{seconds:.1} s"),
         1.0.. => format!("{seconds:.2} s"),
         0.01.. => format!("{:.1} ms", seconds * 1e3),
-        0.001.. => format!("{:.2} ms", seconds * 1e3),
+        // From what would be 1000 us on.
+        0.000_999_5.. => format!("{:.2} ms", seconds * 1e3),
         _ => format!("{:.0} us", seconds * 1e6),
     }
 }

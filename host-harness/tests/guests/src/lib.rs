@@ -29,6 +29,7 @@ behaviours! {
     deadline
     deadlock
     early_drop
+    early_end
     endless
     error
     error_status

@@ -168,13 +168,21 @@ fn upload_beside(
 ) -> UploadError {
     let failure = UploadError::default();
     let report = Arc::clone(&failure);
-    task::run_beside(async move {
+    // Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
+    // the exchange, as what it comes from does.
+    let is_at_hand = matches!(body, Outgoing::Bytes(_));
+    let upload = async move {
         if let Err(error) = outgoing::write(writer, body, trailers, declared).await
             && !error.is_closed()
         {
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
-    });
+    };
+    if is_at_hand {
+        task::run_on(upload)
+    } else {
+        task::run_beside(upload)
+    }
     failure
 }
 

@@ -56,6 +56,11 @@ impl Message {
 }
 
 impl Rest {
+    /// Whether all of the body is there, and comes from nowhere.
+    pub(super) fn is_at_hand(&self) -> bool {
+        matches!(self.body, Outgoing::Bytes(_))
+    }
+
     /// Writes the whole body and ends the message.
     pub(super) async fn write(self) -> Result<(), Error> {
         let Self { sink, ending, body, trailers, left } = self;

@@ -155,13 +155,21 @@ fn is_empty(body: &Outgoing) -> bool {
 fn upload_beside(rest: Rest) -> UploadError {
     let failure = UploadError::default();
     let report = Arc::clone(&failure);
-    task::run_beside(async move {
+    // Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
+    // the exchange, as what it comes from does.
+    let is_at_hand = rest.is_at_hand();
+    let upload = async move {
         if let Err(error) = rest.write().await
             && !error.is_closed()
         {
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
-    });
+    };
+    if is_at_hand {
+        task::run_on(upload)
+    } else {
+        task::run_beside(upload)
+    }
     failure
 }
 

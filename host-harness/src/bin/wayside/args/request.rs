@@ -42,14 +42,14 @@ pub(crate) struct Request {
 }
 
 /// Reads a target in one of the forms of RFC 9112, section 3.2: a path, a whole URL, or the asterisk.
-fn parse_path(text: &str) -> Result<Uri, String> {
+pub(super) fn parse_path(text: &str) -> Result<Uri, String> {
     let form = "write a path that starts with a slash, as `/search?q=1`, or a whole URL";
     let uri: Uri = text.parse().map_err(|error| format!("{error}; {form}"))?;
     let is_url = matches!(uri.scheme_str(), Some("http" | "https"));
     if is_url || text.starts_with('/') || text == "*" { Ok(uri) } else { Err(form.to_owned()) }
 }
 
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write `name: value`")?;
     let name = name.trim().parse().map_err(|error| format!("`{}`: {error}", name.trim()))?;
     let value = value.trim().parse().map_err(|error| format!("the value of `{name}`: {error}"))?;

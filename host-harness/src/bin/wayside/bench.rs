@@ -1,0 +1,179 @@
+//! `wayside bench`.
+
+mod measure;
+mod picture;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::Method;
+use serde::Serialize;
+use wayside_harness::Error;
+
+use crate::args::{Bench, Case, Guest, Target};
+use crate::exit_code::ExitCode;
+use crate::{guest, report, units};
+use measure::{Extent, Measured, Ratio, Sample, Subject};
+
+/// What was measured of one request.
+#[derive(Serialize)]
+struct CaseFigures {
+    method: String,
+    path: String,
+    components: Vec<Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ratio: Option<Compared>,
+}
+
+/// What was measured of one component.
+#[derive(Serialize)]
+struct Figures {
+    component: String,
+    requests: u64,
+    failed: u64,
+    requests_per_second: f64,
+    p50_ns: u64,
+    p90_ns: u64,
+    p99_ns: u64,
+    p99_9_ns: u64,
+    max_ns: u64,
+    fuel: u64,
+    host_calls: u64,
+    memory_bytes: usize,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    time: f64,
+    time_quartiles: (f64, f64),
+    fuel: f64,
+}
+
+pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
+    let body = body(args.data.as_deref())?;
+    let has_body = args.data.is_some();
+    let extent = Extent { requests: args.requests, concurrency: args.concurrency as usize, max_time: args.max_time };
+    if cfg!(debug_assertions) {
+        report::note("note: this is a debug build of wayside, whose own share of the times is far too large");
+    }
+    let mut subjects = vec![subject(args.target, &args.guest, args.reuse).await?];
+    if let Some(other) = args.vs {
+        subjects.push(subject(Target { target: other, features: Vec::new() }, &args.guest, args.reuse).await?);
+    }
+    let cases =
+        if args.case.is_empty() { vec![Case { method: None, path: http::Uri::from_static("/") }] } else { args.case };
+    let (mut results, mut slower) = (Vec::new(), false);
+    for case in cases {
+        let method = case.method.unwrap_or(if has_body { Method::POST } else { Method::GET });
+        let sample = Sample { method, path: case.path, headers: args.headers.clone(), body: body.clone() };
+        let measured = measure::measure(&subjects, &sample, extent).await?;
+        let ratio = measured.get(1).and_then(|other| measured[0].compared_with(other));
+        if !args.json {
+            report::result(text(&subjects, &sample, extent, &measured, ratio).as_bytes())?;
+        }
+        if let (Some(allowed), Some(ratio)) = (args.fail_above, ratio) {
+            for (what, percent) in ratio.regressions(allowed) {
+                slower = true;
+                let (method, path) = (&sample.method, &sample.path);
+                report::note(&format!(
+                    "error: {method} {path} takes {percent:.1} % more {what}; {allowed} % is allowed"
+                ));
+            }
+        }
+        results.push(result(&subjects, &sample, &measured, ratio));
+    }
+    if args.json {
+        let json = serde_json::to_string_pretty(&results)
+            .map_err(|error| Error::new("cannot tell the figures as JSON").with_source(error))?;
+        report::result((json + "\n").as_bytes())?;
+    }
+    Ok(if slower { ExitCode::Regression } else { ExitCode::Success })
+}
+
+fn body(data: Option<&str>) -> Result<Bytes, Error> {
+    match data.map(|data| (data, data.strip_prefix('@'))) {
+        None => Ok(Bytes::new()),
+        Some((text, None)) => Ok(text.to_owned().into()),
+        Some((_, Some(path))) => std::fs::read(path).map(Bytes::from).map_err(|error| {
+            Error::new(format!("cannot read the data file `{path}`"))
+                .with_help("check the path; `-d` without `@` takes text")
+                .with_source(error)
+        }),
+    }
+}
+
+/// Opens a component twice; what it writes would disturb the figures, and is dropped.
+async fn subject(target: Target, settings: &Guest, reuse: u32) -> Result<Subject, Error> {
+    let name = name(&target.target);
+    let again = Target { target: target.target.clone(), features: target.features.clone() };
+    let timed = guest::open_quietly(target, settings.clone()).await?.reuse(reuse).await?;
+    let counting = guest::open_quietly(again, settings.clone()).await?.reuse(reuse).count_fuel().await?;
+    Ok(Subject { name, timed, counting })
+}
+
+fn name(target: &std::path::Path) -> String {
+    // `.` has a name only in full.
+    let full: PathBuf = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+    full.file_name().map_or_else(|| target.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn text(subjects: &[Subject], sample: &Sample, extent: Extent, measured: &[Measured], ratio: Option<Ratio>) -> String {
+    // Writing to a `String` never fails.
+    let mut text = format!("{} {}\n", sample.method, sample.path);
+    for (subject, measured) in subjects.iter().zip(measured) {
+        let (count, cost) = (measured.latency.len(), measured.cost);
+        let _ = writeln!(text, "\n{}: {:.0} requests a second", subject.name, measured.rate());
+        let short =
+            if count < extent.requests { format!(" of {}, for want of time", extent.requests) } else { String::new() };
+        let _ = writeln!(text, "  {count} requests{short}, {} at once", extent.concurrency);
+        if measured.failed > 0 {
+            let _ = writeln!(text, "  {} of them failed", measured.failed);
+        }
+        let _ = writeln!(text, "  {}", picture::quantiles(&measured.latency));
+        text.push_str(&picture::bars(&measured.latency));
+        let memory = units::size(cost.memory_bytes as u64);
+        let _ = writeln!(
+            text,
+            "  a request: {} fuel, {} calls to the host, {memory} of memory",
+            cost.fuel, cost.host_calls
+        );
+    }
+    if let (Some(ratio), [one, other, ..]) = (ratio, subjects) {
+        let (low, high) = ratio.quartiles;
+        let _ = writeln!(
+            text,
+            "\n{} takes {:.3} times the time of {} ({low:.3} to {high:.3}), {:.3} times the fuel",
+            one.name, ratio.time, other.name, ratio.fuel
+        );
+    }
+    text.push('\n');
+    text
+}
+
+fn result(subjects: &[Subject], sample: &Sample, measured: &[Measured], ratio: Option<Ratio>) -> CaseFigures {
+    let components = subjects.iter().zip(measured).map(|(subject, measured)| {
+        let [p50_ns, p90_ns, p99_ns, p99_9_ns] =
+            picture::QUANTILES.map(|(_, quantile)| measured.latency.value_at_quantile(quantile));
+        Figures {
+            component: subject.name.clone(),
+            requests: measured.latency.len(),
+            failed: measured.failed,
+            requests_per_second: measured.rate(),
+            p50_ns,
+            p90_ns,
+            p99_ns,
+            p99_9_ns,
+            max_ns: measured.latency.max(),
+            fuel: measured.cost.fuel,
+            host_calls: measured.cost.host_calls,
+            memory_bytes: measured.cost.memory_bytes,
+        }
+    });
+    CaseFigures {
+        method: sample.method.to_string(),
+        path: sample.path.to_string(),
+        components: components.collect(),
+        ratio: ratio.map(|ratio| Compared { time: ratio.time, time_quartiles: ratio.quartiles, fuel: ratio.fuel }),
+    }
+}

@@ -1,0 +1,254 @@
+//! Sends requests and keeps the time.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use hdrhistogram::Histogram;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::BodyExt as _;
+use wayside_harness::{Body, Error, Harness};
+
+/// How many requests are sent before any is measured: code and memory get warm.
+const WARM_UP: u64 = 20;
+/// How many requests fuel is counted of; more would count the same.
+const COUNTED: usize = 5;
+/// How many rounds components take turns in.
+const ROUNDS: u64 = 20;
+/// The longest time that is told from longer ones, in nanoseconds.
+const LONGEST: u64 = 3_600_000_000_000;
+
+/// A request that is sent again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) method: Method,
+    pub(super) path: Uri,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Bytes,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) requests: u64,
+    pub(super) concurrency: usize,
+    pub(super) max_time: Duration,
+}
+
+/// A component with its two harnesses: one for time, and one that counts.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) timed: Harness,
+    pub(super) counting: Harness,
+}
+
+/// What one component did.
+pub(super) struct Measured {
+    /// In nanoseconds.
+    pub(super) latency: Histogram<u64>,
+    pub(super) took: Duration,
+    /// Requests that were answered with 5xx, or broke off.
+    pub(super) failed: u64,
+    pub(super) cost: Cost,
+    /// The median of each round, in nanoseconds.
+    medians: Vec<f64>,
+}
+
+/// What a request costs the component.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    pub(super) fuel: u64,
+    pub(super) host_calls: u64,
+    pub(super) memory_bytes: usize,
+}
+
+/// How two components compare, the first to the second: above 1 it takes more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ratio {
+    pub(super) time: f64,
+    /// What the middle half of the rounds is within.
+    pub(super) quartiles: (f64, f64),
+    pub(super) fuel: f64,
+}
+
+impl Sample {
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.path.clone();
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
+        }
+        request
+    }
+
+    /// Sends it, reads the whole answer, and tells whether that was one.
+    async fn send(&self, app: &Harness) -> bool {
+        let response = app.request(self.request()).await;
+        let well = !response.status().is_server_error();
+        let mut body = response.into_body();
+        while let Some(frame) = body.frame().await {
+            if frame.is_err() {
+                return false;
+            }
+        }
+        well
+    }
+}
+
+/// Measures components with a request, in turns.
+pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Extent) -> Result<Vec<Measured>, Error> {
+    let mut measured = Vec::new();
+    for subject in subjects {
+        for _ in 0..WARM_UP {
+            if !sample.send(&subject.timed).await {
+                return Err(Error::new(format!(
+                    "`{}` fails at {} {}, so that there is nothing to measure",
+                    subject.name, sample.method, sample.path
+                ))
+                .with_help("`wayside request` shows the answer, and what the component says"));
+            }
+        }
+        measured.push(Measured {
+            latency: histogram()?,
+            took: Duration::ZERO,
+            failed: 0,
+            cost: cost(subject, sample).await?,
+            medians: Vec::new(),
+        });
+    }
+    let rounds = if subjects.len() > 1 { ROUNDS.min(extent.requests) } else { 1 };
+    let end = Instant::now() + extent.max_time;
+    for round in 0..rounds {
+        let requests = share(extent.requests, rounds, round);
+        for turn in 0..subjects.len() {
+            // The one that went last goes first in the next round.
+            let which = if round % 2 == 0 { turn } else { subjects.len() - 1 - turn };
+            measured[which].round(&subjects[which], sample, requests, extent.concurrency, end).await?;
+        }
+        if Instant::now() >= end {
+            break;
+        }
+    }
+    Ok(measured)
+}
+
+/// The requests of one round, which add up to all.
+fn share(requests: u64, rounds: u64, round: u64) -> u64 {
+    requests / rounds + u64::from(round < requests % rounds)
+}
+
+async fn cost(subject: &Subject, sample: &Sample) -> Result<Cost, Error> {
+    for _ in 0..COUNTED {
+        sample.send(&subject.counting).await;
+        subject.counting.idle().await;
+    }
+    let usage = subject.counting.usage();
+    let last = usage.iter().rev().take(COUNTED).min_by_key(|usage| usage.fuel);
+    let last = last.ok_or_else(|| Error::new(format!("`{}` was given no request", subject.name)))?;
+    Ok(Cost {
+        fuel: last.fuel.unwrap_or_default(),
+        host_calls: last.host_calls.unwrap_or_default(),
+        memory_bytes: last.memory_bytes,
+    })
+}
+
+fn histogram() -> Result<Histogram<u64>, Error> {
+    Histogram::new_with_bounds(1, LONGEST, 3)
+        .map_err(|error| Error::new("cannot keep the times of requests").with_source(error))
+}
+
+impl Measured {
+    async fn round(
+        &mut self,
+        subject: &Subject,
+        sample: &Sample,
+        requests: u64,
+        concurrency: usize,
+        end: Instant,
+    ) -> Result<(), Error> {
+        let mut latency = histogram()?;
+        let begin = Instant::now();
+        let mut answers = futures_util::stream::iter(0..requests)
+            .map(|_| async {
+                let start = Instant::now();
+                // What is late is not begun; what was begun is measured.
+                if start >= end {
+                    return None;
+                }
+                let well = sample.send(&subject.timed).await;
+                Some((start.elapsed(), well))
+            })
+            .buffer_unordered(concurrency);
+        while let Some(answer) = answers.next().await {
+            let Some((took, well)) = answer else { continue };
+            latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(LONGEST));
+            self.failed += u64::from(!well);
+        }
+        drop(answers);
+        self.took += begin.elapsed();
+        if !latency.is_empty() {
+            self.medians.push(latency.value_at_quantile(0.5) as f64);
+        }
+        self.latency.add(&latency).map_err(|error| Error::new("cannot add up the times of requests").with_source(error))
+    }
+
+    /// Requests a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.latency.len() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
+    /// How this compares with another that took turns with it; nothing where no round was whole.
+    pub(super) fn compared_with(&self, other: &Self) -> Option<Ratio> {
+        let mut ratios: Vec<f64> = self.medians.iter().zip(&other.medians).map(|(one, other)| one / other).collect();
+        ratios.sort_by(f64::total_cmp);
+        let at = |share: f64| ratios.get(((ratios.len().checked_sub(1)?) as f64 * share).round() as usize).copied();
+        Some(Ratio {
+            time: at(0.5)?,
+            quartiles: (at(0.25)?, at(0.75)?),
+            fuel: self.cost.fuel as f64 / other.cost.fuel.max(1) as f64,
+        })
+    }
+}
+
+impl Ratio {
+    /// What it takes more of than is allowed, in percent.
+    pub(super) fn regressions(&self, allowed_percent: f64) -> Vec<(&'static str, f64)> {
+        let more = [("time", self.time), ("fuel", self.fuel)].map(|(what, ratio)| (what, (ratio - 1.0) * 100.0));
+        more.into_iter().filter(|(_, percent)| *percent > allowed_percent).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(medians: &[f64], fuel: u64) -> Measured {
+        let cost = Cost { fuel, host_calls: 0, memory_bytes: 0 };
+        let latency = histogram().unwrap();
+        Measured { latency, took: Duration::ZERO, failed: 0, cost, medians: medians.to_vec() }
+    }
+
+    #[test]
+    fn the_rounds_add_up_to_all_requests() {
+        for requests in [1, 19, 20, 1003] {
+            assert_eq!((0..20).map(|round| share(requests, 20, round)).sum::<u64>(), requests);
+        }
+    }
+
+    #[test]
+    fn rounds_are_compared_one_by_one() {
+        let one = measured(&[20.0, 200.0, 2000.0], 110);
+        let other = measured(&[10.0, 100.0, 500.0], 100);
+        let ratio = one.compared_with(&other).unwrap();
+        assert_eq!((ratio.time, ratio.quartiles), (2.0, (2.0, 4.0)));
+        assert!(measured(&[], 1).compared_with(&other).is_none());
+    }
+
+    #[test]
+    fn a_regression_is_more_than_is_allowed() {
+        let ratio = Ratio { time: 1.05, quartiles: (1.0, 1.1), fuel: 1.2 };
+        let what = |allowed| ratio.regressions(allowed).iter().map(|(what, _)| *what).collect::<Vec<_>>();
+        assert_eq!((what(0.0), what(10.0), what(25.0)), (vec!["time", "fuel"], vec!["fuel"], vec![]));
+    }
+}

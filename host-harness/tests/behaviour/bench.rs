@@ -1,0 +1,80 @@
+//! `wayside bench`: what it tells, and how it ends. How large the times are is nobody's claim here.
+
+use serde_json::Value;
+
+use super::command::{assert_message, run, stderr, stdout, temporary};
+
+const HELLO: &str = "examples/hello";
+const RAW: &str = "host-harness/tests/raw-hello";
+
+#[test]
+fn a_component_is_measured_and_pictured() {
+    let output = run(&["bench", HELLO, "--requests", "200", "--concurrency", "4"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text.starts_with("GET /\n\nhello: ") && text.contains("  200 requests, 4 at once\n"), "{text}");
+    for part in
+        ["requests a second\n", "p50 ", "p90 ", "p99 ", "p99.9 ", "max ", " |###", " fuel, ", " calls to the host, "]
+    {
+        assert!(text.contains(part), "`{part}` is missing in {text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    assert!(stderr(&output).contains("debug build") == cfg!(debug_assertions), "{}", stderr(&output));
+}
+
+#[test]
+fn components_are_compared_and_each_case_is_measured_of_both() {
+    let args = ["--vs", RAW, "--case", "/", "--case", "PUT /b", "-d", "text", "--requests", "45", "--json"];
+    let output = run(&[&["bench", HELLO], &args[..]].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cases: Vec<_> =
+        json.as_array().unwrap().iter().map(|case| (case["method"].as_str(), case["path"].as_str())).collect();
+    assert_eq!(cases, [(Some("POST"), Some("/")), (Some("PUT"), Some("/b"))]);
+    for case in json.as_array().unwrap() {
+        let [hello, raw] = &case["components"].as_array().unwrap()[..] else { panic!("{case}") };
+        assert_eq!((&hello["component"], &raw["component"]), (&"hello".into(), &"raw-hello".into()));
+        for figures in [hello, raw] {
+            assert_eq!((&figures["requests"], &figures["failed"]), (&45.into(), &0.into()));
+            let quantile = |name: &str| figures[name].as_u64().unwrap();
+            assert!(
+                quantile("p50_ns") <= quantile("p99_9_ns") && quantile("p99_9_ns") <= quantile("max_ns"),
+                "{figures}"
+            );
+        }
+        let fuel = |figures: &Value| figures["fuel"].as_f64().unwrap();
+        assert_eq!(case["ratio"]["fuel"].as_f64().unwrap(), fuel(hello) / fuel(raw));
+        let [low, high] = [0, 1].map(|end| case["ratio"]["time_quartiles"][end].as_f64().unwrap());
+        assert!((low..=high).contains(&case["ratio"]["time"].as_f64().unwrap()), "{case}");
+    }
+}
+
+#[test]
+fn more_fuel_than_is_allowed_is_a_regression() {
+    let bench = |one, other, allowed| run(&["bench", one, "--vs", other, "--fail-above", allowed, "--requests", "20"]);
+    let output = bench(HELLO, RAW, "100");
+    assert_eq!(output.status.code(), Some(7));
+    assert!(
+        stderr(&output).contains("error: GET / takes ") && stderr(&output).contains(" % more fuel; 100 % is allowed")
+    );
+    assert_eq!(bench(RAW, HELLO, "100000").status.code(), Some(0));
+}
+
+#[test]
+fn a_case_ends_when_its_time_is_over() {
+    let output = run(&["bench", HELLO, "--requests", "10000000", "--max-time", "300ms"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains(" requests of 10000000, for want of time, 1 at once\n"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_fails_is_not_measured() {
+    let output = run(&["bench", "host-harness/tests/guests", "--case", "/status/503"]);
+    assert_message(&output, &["`guests` fails at GET /status/503", "help: `wayside request` shows the answer"]);
+    let output = run(&["bench", HELLO, "-d", "@no/such/file"]);
+    assert_message(&output, &["cannot read the data file `no/such/file`: ", "help: check the path"]);
+    let output = run(&["bench", HELLO, "--fail-above", "5"]);
+    assert_eq!(output.status.code(), Some(2));
+    let other = temporary("bench-vs").join("none.wasm");
+    let output = run(&["bench", HELLO, "--vs", &other.to_string_lossy()]);
+    assert_message(&output, &["cannot read the component `", "help: check the path"]);
+}
