@@ -137,6 +137,25 @@ fn bindgen_check_fails_on_stale_bindings_and_names_the_fixing_command() {
 }
 
 #[test]
+fn completions_know_commands_and_flags() {
+    for (shell, flag) in [("bash", "--max-concurrency"), ("zsh", "--max-concurrency"), ("fish", "max-concurrency")] {
+        let output = run(&["completions", shell]);
+        assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+        let script = stdout(&output);
+        assert!(script.contains(flag) && script.contains("inspect"), "{script}");
+    }
+    assert_eq!(run(&["completions", "cmd.exe"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_completions_for_bash_complete() {
+    let script = stdout(&run(&["completions", "bash"]));
+    let ask = "COMP_WORDS=(wayside ins); COMP_CWORD=1; _wayside wayside ins wayside; echo \"${COMPREPLY[@]}\"";
+    let output = std::process::Command::new("bash").arg("-c").arg(format!("{script}\n{ask}")).output().unwrap();
+    assert_eq!(stdout(&output), "inspect\n", "{}", stderr(&output));
+}
+
+#[test]
 fn an_unreadable_file_is_named() {
     let output = run(&["serve", "no/such.wasm"]);
     assert_message(&output, &["cannot read the component `no/such.wasm`: ", "help: check the path"]);

@@ -44,6 +44,13 @@ fn the_help_of_each_command_is_the_one_on_file() {
 }
 
 #[test]
+fn each_command_tells_its_exit_codes() {
+    for name in names() {
+        assert!(help(Some(&name)).contains("\nExit codes:\n  0  "), "{name}");
+    }
+}
+
+#[test]
 fn no_line_of_help_is_wider_than_a_terminal() {
     for name in std::iter::once(None).chain(names().iter().map(|name| Some(name.as_str()))) {
         for line in help(name).lines() {

@@ -4,6 +4,7 @@ mod bench;
 mod bindgen;
 mod build;
 mod check;
+mod completions;
 mod compose;
 mod dev;
 mod guest;
@@ -17,10 +18,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::exit_code;
+
 pub(crate) use bench::{Bench, Case};
 pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
 pub(crate) use check::Check;
+pub(crate) use completions::Completions;
 pub(crate) use compose::Compose;
 pub(crate) use dev::Dev;
 pub(crate) use guest::{Guest, Store, parse_store};
@@ -30,7 +34,7 @@ pub(crate) use outbound::{Outbound, parse_rule};
 pub(crate) use request::Request;
 pub(crate) use serve::{Serve, Serving};
 
-/// Builds, serves, requests and inspects WASI HTTP components.
+/// Makes, builds, serves, tests and measures WASI HTTP components.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -40,16 +44,28 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(after_help = exit_code::USUAL)]
     New(New),
+    #[command(after_help = exit_code::USUAL)]
     Build(Build),
+    #[command(after_help = exit_code::USUAL)]
     Dev(Dev),
+    #[command(after_help = exit_code::USUAL)]
     Serve(Serve),
+    #[command(after_help = exit_code::OF_REQUEST)]
     Request(Request),
+    #[command(after_help = exit_code::USUAL)]
     Inspect(Inspect),
+    #[command(after_help = exit_code::OF_CHECK)]
     Check(Check),
+    #[command(after_help = exit_code::OF_BENCH)]
     Bench(Bench),
+    #[command(after_help = exit_code::USUAL)]
     Compose(Compose),
+    #[command(after_help = exit_code::USUAL)]
     Bindgen(Bindgen),
+    #[command(after_help = exit_code::USUAL)]
+    Completions(Completions),
 }
 
 impl Command {

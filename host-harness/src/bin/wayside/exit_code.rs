@@ -19,6 +19,35 @@ pub(crate) enum ExitCode {
     Regression = 7,
 }
 
+/// What most sub-commands say of their exit codes in their help.
+pub(crate) const USUAL: &str = "Exit codes:
+  0  it is done
+  1  it cannot be done; stderr says why
+  2  the arguments cannot be understood";
+
+/// What `request` says of them.
+pub(crate) const OF_REQUEST: &str = "Exit codes:
+  0  the status is below 400
+  1  the component cannot be run; stderr says why
+  2  the arguments cannot be understood
+  4  the status is 4xx
+  5  the status is 5xx
+  6  the response broke off";
+
+/// What `check` says of them.
+pub(crate) const OF_CHECK: &str = "Exit codes:
+  0  the hosts and worlds that were named would do, or none was named
+  1  the component cannot be read; stderr says why
+  2  the arguments cannot be understood
+  3  one that was named would not do";
+
+/// What `bench` says of them.
+pub(crate) const OF_BENCH: &str = "Exit codes:
+  0  it was measured
+  1  the component cannot be run, or fails; stderr says why
+  2  the arguments cannot be understood
+  7  it takes more time or fuel than --fail-above allows";
+
 impl ExitCode {
     /// The code for a response with this status.
     pub(crate) fn of_status(status: http::StatusCode) -> Self {
@@ -41,6 +70,15 @@ impl From<ExitCode> for std::process::ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_told_of_in_a_help() {
+        use ExitCode::{ClientError, Failure, Incomplete, Regression, ServerError, Success, WouldNotRun};
+        let all = [USUAL, OF_REQUEST, OF_CHECK, OF_BENCH].concat();
+        for code in [Success, Failure, WouldNotRun, ClientError, ServerError, Incomplete, Regression] {
+            assert!(all.contains(&format!("\n  {}  ", code as u8)), "{code:?}");
+        }
+    }
 
     #[test]
     fn a_status_has_its_code() {

@@ -5,6 +5,7 @@ mod bench;
 mod bindgen;
 mod build;
 mod check;
+mod completions;
 mod compose;
 mod dev;
 mod env_file;
@@ -40,6 +41,7 @@ async fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args).await,
         Command::Compose(args) => compose::run(args).await,
         Command::Bindgen(args) => bindgen::run(&args),
+        Command::Completions(args) => completions::run(&args),
     };
     match outcome {
         Ok(code) => code.into(),

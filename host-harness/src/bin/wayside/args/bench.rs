@@ -19,9 +19,6 @@ use crate::units::parse_duration;
 ///
 /// A debug build of this command compiles components as well as a release build, and runs all around them several times
 /// slower: take the figures of `cargo run --release` or `cargo install`, or look at fuel.
-///
-/// Exits with 0, with 7 if the component takes more than --fail-above allows, with 1 if the component cannot be run or fails,
-/// and with 2 if the arguments cannot be understood.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     #[command(flatten)]

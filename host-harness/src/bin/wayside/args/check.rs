@@ -11,9 +11,6 @@ use crate::check::{Host, parse_host, parse_world};
 /// What is missing is mended at the side that asks. Rust's standard library asks for `wasi:cli`, whatever the component
 /// does: take a host that offers it, as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a
 /// lower version; for one of 0.3, build for WASI 0.2. Middleware becomes a service with `wayside compose`.
-///
-/// Exits with 0 if it would run, 3 if a host or world that was named would not do, 1 if the component cannot be read, and 2
-/// if the arguments cannot be understood.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     #[command(flatten)]

@@ -5,9 +5,6 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use super::{Guest, Target};
 
 /// Sends one request to a component, without a socket, and prints the body of the response.
-///
-/// Exits with 0 for a status below 400, 4 for 4xx, 5 for 5xx, 6 if the response breaks off, 1 if the component cannot
-/// be run, and 2 if the arguments cannot be understood.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Request {
     #[command(flatten)]

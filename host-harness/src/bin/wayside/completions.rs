@@ -1,0 +1,15 @@
+//! `wayside completions`.
+
+use clap::CommandFactory as _;
+use wayside_harness::Error;
+
+use crate::args::{Args, Completions};
+use crate::exit_code::ExitCode;
+use crate::report;
+
+pub(crate) fn run(args: &Completions) -> Result<ExitCode, Error> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "wayside", &mut script);
+    report::result(&script)?;
+    Ok(ExitCode::Success)
+}
