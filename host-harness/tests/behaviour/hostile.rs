@@ -396,6 +396,11 @@ async fn targets_and_middleware_that_do_not_fit_are_named() {
         (&["request", hello, "/", "--middleware", hello], "is no middleware: it is a handler of WASI 0.2"),
         (&["compose", hello, "--middleware", hello, "-o", "out"], "cannot be composed"),
         (&["compose", "empty", "--middleware", hello, "-o", "out"], "`empty` is empty"),
+        (&["check", "gone"], "cannot read the component `gone`"),
+        (&["check", "empty"], "`empty` is empty"),
+        (&["bench", "gone"], "cannot read the component `gone`"),
+        (&["bench", hello, "--vs", "empty"], "`empty` is empty"),
+        (&["bench", hello, "-d", "@gone"], "cannot read the data file `gone`"),
         (&["build", "gone"], "the directory `gone` has no Cargo.toml"),
         (&["build", "directory"], "the directory `directory` has no Cargo.toml"),
         (&["dev", "directory"], "the directory `directory` has no Cargo.toml"),
@@ -415,6 +420,17 @@ async fn targets_and_middleware_that_do_not_fit_are_named() {
         (&["--mock", "a", "--allow-outbound", "a.test"], "cannot be used with"),
     ] {
         refused(MISUSED, wayside().args(["request", hello, "/"]).args(args), &[what]);
+    }
+    for (args, what) in [
+        (&["check", hello, "--host", "nonsense"][..], "enough is known about"),
+        (&["check", hello, "--host", "wasmtime@x"], "enough is known about"),
+        (&["check", hello, "--world", "wasi:http/gone"], "write wasi:http/proxy"),
+        (&["bench", hello, "--requests", "0"], "0 is not in 1.."),
+        (&["bench", hello, "--case", "GET nothing"], "write a path that starts with a slash"),
+        (&["bench", hello, "--fail-above", "5"], "--vs <TARGET>"),
+        (&["bench", hello, "--vs", hello, "--fail-above", "nan"], "write it as `10`"),
+    ] {
+        refused(MISUSED, wayside().args(args), &[what]);
     }
     assert!(!dir.join("out").exists());
 }
