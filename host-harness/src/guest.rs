@@ -124,6 +124,7 @@ impl Guest {
         let filled = fill_uri(&mut request);
         let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
+        let request = tracked.asked(request);
         let answer = match filled {
             Ok(()) => self.admit(request, running).await,
             Err(reason) => Err(Failure::BadRequest(reason)),

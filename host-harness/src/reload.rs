@@ -18,8 +18,11 @@ use crate::cargo::{self, Profile, Progress};
 use crate::engine::Purpose;
 use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
-use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Server};
+use crate::testing::Origin;
+use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Inspector, Server};
 use sources::{Snapshot, Sources};
+
+pub(crate) use page::message;
 
 /// A crate that is served while it is worked on.
 ///
@@ -34,6 +37,7 @@ pub struct Live {
     inbound: Inbound,
     recorder: Recorder,
     state: watch::Receiver<State>,
+    origin: Origin,
     worker: JoinHandle<()>,
 }
 
@@ -95,11 +99,11 @@ impl HarnessBuilder {
         let sources = Sources::watch(&dir)?;
         let build = Build { number: 1, changed: Vec::new(), outcome: Outcome::Running };
         let (states, state) = watch::channel(State { build, ended: 0, running: None });
-        let recorder = self.recorder();
+        let (recorder, origin) = (self.recorder(), self.origin());
         let waiting = state.clone();
         let inbound = Inbound::new(move |request| answer(waiting.clone(), request));
         let worker = Worker { dir, builder: self, recorder: recorder.clone(), states, component: None };
-        Ok(Live { inbound, recorder, state, worker: tokio::spawn(worker.run(sources)) })
+        Ok(Live { inbound, recorder, state, origin, worker: tokio::spawn(worker.run(sources)) })
     }
 }
 
@@ -116,6 +120,16 @@ impl Live {
     /// Fails if the address cannot be listened on.
     pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
         Server::bind(addr, self.inbound.clone()).await
+    }
+
+    /// Shows the requests from now on as a page, on a port of this machine of its own; see
+    /// [`Harness::inspector`](crate::Harness::inspector). What the compiler says is shown there, too.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
+    pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
+        Inspector::start(addr, self.inbound.clone(), &self.recorder, self.origin.clone(), Some(self.builds())).await
     }
 
     /// The newest build, and each step of it and of those that follow.

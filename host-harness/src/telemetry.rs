@@ -1,5 +1,6 @@
 //! What became of requests: output, traps, and what they took.
 
+mod capture;
 mod exchange;
 mod output;
 
@@ -19,6 +20,7 @@ use crate::limits::Turn;
 use crate::outbound::{ErrorCode, Outbound};
 use exchange::{Counted, Watched, declared_bytes};
 
+pub use capture::Capture;
 pub use exchange::{BodyEnd, Call, Event, Exchange};
 pub(crate) use output::Output;
 
@@ -89,6 +91,10 @@ impl fmt::Debug for Observer {
     }
 }
 
+/// In the extensions of a request: it is sent again, after the one of this number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resent(pub(crate) u64);
+
 /// Collects what becomes of the requests of one harness.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
@@ -98,6 +104,8 @@ pub(crate) struct Recorder {
     observer: Option<Observer>,
     /// Whether output goes to this process's own as well.
     pass_on: bool,
+    /// How many bytes of each body are kept.
+    capture_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +136,14 @@ impl Recorder {
             events: broadcast::Sender::new(EVENTS),
             observer,
             pass_on,
+            capture_bytes: 0,
         }
+    }
+
+    /// Keeps so many bytes of each body.
+    pub(crate) fn capturing(mut self, bytes: usize) -> Self {
+        self.capture_bytes = bytes;
+        self
     }
 
     /// Gives a request its number, and counts it as running until the guard is dropped.
@@ -144,8 +159,11 @@ impl Recorder {
             method: request.method().clone(),
             uri: request.uri().clone(),
             request_headers: self.headers(request.headers()),
+            request_body: Capture::up_to(self.capture_bytes),
+            resent: request.extensions().get::<Resent>().map(|resent| resent.0),
             status: None,
             response_headers: HeaderMap::new(),
+            response_body: Capture::up_to(self.capture_bytes),
             head_after: None,
             duration: Duration::ZERO,
             response_bytes: 0,
@@ -339,20 +357,26 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
+    /// Keeps what is to be kept of the body of the request.
+    pub(crate) fn asked(&self, request: Request<Body>) -> Request<Body> {
+        let capture = self.lock().request_body.clone();
+        request.map(|body| capture.watch(body))
+    }
+
     /// Notes the head of the response, and watches its body.
     pub(crate) fn answered(self: &Arc<Self>, response: Response<Body>) -> Response<Body> {
-        let declared = {
+        let (declared, capture) = {
             let mut exchange = self.lock();
             exchange.status = Some(response.status());
             exchange.response_headers = self.recorder.headers(response.headers());
             exchange.head_after = Some(self.started.elapsed());
             exchange.duration = self.started.elapsed();
             self.recorder.tell(|| Event::Answered(Box::new(exchange.clone())));
-            declared_bytes(&exchange.method, response.headers())
+            (declared_bytes(&exchange.method, response.headers()), exchange.response_body.clone())
         };
         let tracked = Arc::clone(self);
         response.map(|body| {
-            Body::new(Watched::new(body, declared, move |bytes, end| {
+            Body::new(Watched::new(capture.watch(body), declared, move |bytes, end| {
                 let mut exchange = tracked.lock();
                 exchange.response_bytes = bytes;
                 exchange.end = Some(end);
@@ -373,15 +397,19 @@ impl Tracked {
             uri: request.uri().clone(),
             headers: request.headers().clone(),
             request_bytes: 0,
+            body: Capture::up_to(self.recorder.capture_bytes),
             status: Err("the component gave it up".to_owned()),
             response_headers: HeaderMap::new(),
+            response_body: Capture::up_to(self.recorder.capture_bytes),
             response_bytes: 0,
             end: None,
+            after: self.started.elapsed(),
             duration: Duration::ZERO,
         };
+        let capture = call.body.clone();
         let sent = Arc::new(AtomicU64::new(0));
         let mut calling = Calling { call, sent: Arc::clone(&sent), started: Instant::now(), tracked: self };
-        let answer = outbound.call(request.map(|body| Body::new(Counted::new(body, sent))));
+        let answer = outbound.call(request.map(|body| Body::new(Counted::new(capture.watch(body), sent))));
         Box::pin(async move {
             let response = answer.await;
             match &response {
@@ -393,8 +421,9 @@ impl Tracked {
             }
             let response = response?;
             let declared = declared_bytes(&calling.call.method, response.headers());
+            let capture = calling.call.response_body.clone();
             Ok(response.map(|body| {
-                Body::new(Watched::new(body, declared, move |bytes, end| {
+                Body::new(Watched::new(capture.watch(body), declared, move |bytes, end| {
                     let mut calling = calling;
                     calling.call.response_bytes = bytes;
                     calling.call.end = Some(end);
@@ -433,6 +462,8 @@ impl Drop for Calling {
         self.tracked.lock().calls_took += self.call.duration;
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
-        keep(&mut recorder.lock().calls, self.call.clone());
+        // So many bodies would be too much to keep.
+        let call = Call { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
+        keep(&mut recorder.lock().calls, call);
     }
 }

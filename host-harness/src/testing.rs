@@ -19,7 +19,8 @@ use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
 use crate::{
-    Body, Call, Clock, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, Server, Trap, Usage,
+    Body, Call, Clock, Component, Description, Error, Event, Inspector, KeyValue, Limits, LogEntry, Outbound, Server,
+    Trap, Usage,
 };
 
 /// One component, ready to answer requests: in process, or over a socket.
@@ -29,6 +30,7 @@ pub struct Harness {
     inbound: Inbound,
     recorder: Recorder,
     description: Description,
+    origin: Origin,
 }
 
 impl Harness {
@@ -145,11 +147,31 @@ impl Harness {
         self.recorder.clone()
     }
 
+    /// Shows the requests from now on as a page, on a port of this machine of its own. [`HarnessBuilder::capture_bodies`] says
+    /// how much of bodies is shown.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
+    pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
+        Inspector::start(addr, self.inbound.clone(), &self.recorder, self.origin.clone(), None).await
+    }
+
     /// What each finished request took, memory and fuel among it, the newest 10 000.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
         self.recorder.usage()
     }
+}
+
+/// What a harness was opened from, so that somebody can do it again.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) target: PathBuf,
+    pub(crate) is_crate: bool,
+    pub(crate) features: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) config: Vec<(String, String)>,
 }
 
 impl Harness {
@@ -183,6 +205,7 @@ pub struct HarnessBuilder {
     clock: Option<Clock>,
     pass_on_output: bool,
     observer: Option<Observer>,
+    capture_bytes: usize,
     progress: Progress,
 }
 
@@ -210,6 +233,7 @@ impl HarnessBuilder {
             clock: None,
             pass_on_output: false,
             observer: None,
+            capture_bytes: 0,
             progress: Progress::Hidden,
         }
     }
@@ -317,6 +341,13 @@ impl HarnessBuilder {
         self
     }
 
+    /// Keeps so many bytes of each body that passes: of requests and responses, and of the calls that the component makes.
+    /// They are in the [events](Harness::events), and what [`inspector`](Harness::inspector) shows. By default none are.
+    pub fn capture_bodies(mut self, limit_bytes: usize) -> Self {
+        self.capture_bytes = limit_bytes;
+        self
+    }
+
     /// Shows cargo's progress on stderr while a crate is built.
     pub fn show_progress(mut self) -> Self {
         self.progress = Progress::Shown;
@@ -325,7 +356,7 @@ impl HarnessBuilder {
 
     /// Links a component behind its middleware, so that they answer requests and a recorder hears of them.
     pub(crate) async fn open(self, component: &Component, recorder: Recorder) -> Result<Harness, Error> {
-        let purpose = self.purpose();
+        let (purpose, origin) = (self.purpose(), self.origin());
         let mut middleware = Vec::new();
         for target in self.middleware {
             middleware.push(load(cargo::find_or_build(target, &[], self.progress).await?, purpose).await?);
@@ -347,7 +378,7 @@ impl HarnessBuilder {
             let guest = Arc::clone(&guest);
             async move { guest.handle(request).await }
         });
-        Ok(Harness { inbound, recorder, description: component.description().clone() })
+        Ok(Harness { inbound, recorder, description: component.description().clone(), origin })
     }
 
     /// The directory of the crate that is to be built, where there is one.
@@ -356,6 +387,14 @@ impl HarnessBuilder {
             Source::Crate(dir) => Some(dir),
             Source::File(_) => None,
         }
+    }
+
+    pub(crate) fn origin(&self) -> Origin {
+        let (target, is_crate) = match &self.source {
+            Source::Crate(dir) => (dir.clone(), true),
+            Source::File(file) => (file.clone(), false),
+        };
+        Origin { target, is_crate, features: self.features.clone(), env: self.env.clone(), config: self.config.clone() }
     }
 
     pub(crate) fn cargo_features(&self) -> &[String] {
@@ -372,7 +411,7 @@ impl HarnessBuilder {
 
     /// A recorder for the component, or for several that come one after the other.
     pub(crate) fn recorder(&self) -> Recorder {
-        Recorder::new(self.pass_on_output, self.observer.clone())
+        Recorder::new(self.pass_on_output, self.observer.clone()).capturing(self.capture_bytes)
     }
 }
 

@@ -62,7 +62,7 @@ fn prefers_html(headers: &HeaderMap) -> bool {
 }
 
 /// All that the error says, as it is said on the terminal.
-fn message(error: &Error) -> String {
+pub(crate) fn message(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

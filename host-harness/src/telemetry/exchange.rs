@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{LogEntry, Trap, Usage};
+use super::{Capture, LogEntry, Trap, Usage};
 use crate::Body;
 use crate::body::BodyError;
 
@@ -47,10 +47,16 @@ pub struct Exchange {
     pub uri: Uri,
     /// Its fields.
     pub request_headers: HeaderMap,
+    /// Its body, where bodies are captured.
+    pub request_body: Capture,
+    /// The number of the request that this one repeats, where the inspector sent it again.
+    pub resent: Option<u64>,
     /// The status of the response, once there is one.
     pub status: Option<StatusCode>,
     /// The fields of the response.
     pub response_headers: HeaderMap,
+    /// The body of the response, where bodies are captured.
+    pub response_body: Capture,
     /// How long the head of the response took.
     pub head_after: Option<Duration>,
     /// How long it all took, as far as it has come.
@@ -85,14 +91,20 @@ pub struct Call {
     pub headers: HeaderMap,
     /// How many bytes of body it sent, as far as they were taken.
     pub request_bytes: u64,
+    /// Its body, where bodies are captured and the event of the call is at hand.
+    pub body: Capture,
     /// The status of the answer, or why there was none.
     pub status: Result<StatusCode, String>,
     /// The fields of the answer.
     pub response_headers: HeaderMap,
+    /// The body of the answer, as that of the call.
+    pub response_body: Capture,
     /// How many bytes of body the answer had, as far as they were read.
     pub response_bytes: u64,
     /// How the body of the answer ended, where there was one.
     pub end: Option<BodyEnd>,
+    /// How long after the arrival of the request it began.
+    pub after: Duration,
     /// How long it took until the end of the answer.
     pub duration: Duration,
 }

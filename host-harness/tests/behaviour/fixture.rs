@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "not every module of tests uses everything")]
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -104,7 +105,11 @@ impl Wire {
 
     /// Sends text as it is and reads until the server closes the connection.
     pub(crate) async fn exchange(server: &Server, request: &str) -> Self {
-        let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+        Self::exchange_with(server.addr(), request).await
+    }
+
+    pub(crate) async fn exchange_with(addr: SocketAddr, request: &str) -> Self {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut all = Vec::new();
         // A reset is one of the ways in which a message is broken off.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use wayside_harness::http::{Request, StatusCode};
 use wayside_harness::{Body, Build, Builds, Harness, Live, Outcome};
 
+use crate::browser::Browser;
 use crate::fixture::{Wire, eventually, root};
 
 /// A crate in a directory of its own, with a dependency on the path.
@@ -233,4 +234,35 @@ async fn a_request_that_is_in_hand_is_finished_by_the_component_that_has_it() {
     assert_eq!(response.into_body().text().await.unwrap(), "old body");
     let request = Request::post("http://localhost/").body(Body::from("body")).unwrap();
     assert_eq!(live.request(request).await.into_body().text().await.unwrap(), "new body");
+}
+
+/// What somebody sees who has the service open in one tab and the inspector in another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_compiler_says_is_the_page_until_the_crate_is_mended() {
+    let Some(browser) = Browser::start("live") else { return };
+    let work = Crate::new("browsed");
+    let live = work.live();
+    let server = live.serve("127.0.0.1:0").await.unwrap();
+    let inspector = live.inspector("127.0.0.1:0").await.unwrap();
+    let mut builds = live.builds();
+    ended(&mut builds, 1).await;
+    work.write("greeting/src/lib.rs", "pub const TEXT: &str = 1 < 2;\n");
+    ended(&mut builds, 2).await;
+
+    browser.open(&inspector.url());
+    browser.wait("!document.getElementById('broken').hidden").await;
+    assert!(browser.text("#broken pre").contains("expected `&str`, found `bool`"));
+    assert_eq!(browser.text("#build"), "does not compile");
+    browser.look(1280, 800, "light");
+    browser.picture("broken-inspector");
+
+    browser.open(&server.url("/"));
+    assert_eq!(browser.text("h1"), "The crate does not compile");
+    assert!(browser.text("pre").contains("pub const TEXT: &str = 1 < 2;"));
+    browser.picture("broken-page");
+    work.greeting("mended");
+    browser.wait("document.body.textContent === 'mended'").await;
+    browser.open(&inspector.url());
+    browser.wait("document.getElementById('build').textContent === 'build 3 answers'").await;
+    browser.wait("document.getElementById('broken').hidden").await;
 }

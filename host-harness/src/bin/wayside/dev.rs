@@ -10,12 +10,19 @@ use crate::args::{Dev, Target};
 use crate::exit_code::ExitCode;
 use crate::{guest, report, serve};
 
+/// How much of each body the inspector shows.
+const BODY_BYTES: usize = 64 * 1024;
+
 pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     serve::check_addr(&args.addr)?;
     let target = Target { target: args.dir, features: args.features };
-    let live = guest::open(target, args.guest).await?.live()?;
+    let live = guest::open(target, args.guest).await?.capture_bodies(BODY_BYTES).live()?;
     let server = live.serve(args.addr).await?;
+    let inspector = if args.no_inspector { None } else { Some(live.inspector(&args.inspector).await?) };
     report::note(&format!("listening on {}", server.url("/")));
+    if let Some(inspector) = &inspector {
+        report::note(&format!("requests are shown on {}", inspector.url()));
+    }
     let mut builds = live.builds();
     tell(&builds.newest());
     let stop = tokio::signal::ctrl_c();
@@ -31,6 +38,7 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     }
     // Ends the waiting of pages for the next build.
     drop(live);
+    drop(inspector);
     tokio::select! {
         () = server.shutdown() => {}
         // A second one does not wait.

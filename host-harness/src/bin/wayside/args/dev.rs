@@ -18,6 +18,15 @@ pub(crate) struct Dev {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", hide_default_value = true)]
     pub(crate) addr: String,
 
+    /// Address and port of the request inspector, which shows requests as they happen, to this machine alone; port 0
+    /// takes a free one [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", hide_default_value = true)]
+    pub(crate) inspector: String,
+
+    /// Serve no inspector
+    #[arg(long, conflicts_with = "inspector")]
+    pub(crate) no_inspector: bool,
+
     /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
     #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
     pub(crate) features: Vec<String>,

@@ -1,0 +1,310 @@
+//! The request inspector: what it tells of requests, whom it tells it, and its page in a browser.
+
+use std::{env, fs};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use wayside_harness::http::{Request, Response};
+use wayside_harness::{Body, Harness, Inspector, Outbound};
+
+use crate::browser::Browser;
+use crate::fixture::{Wire, get, guests, post, root};
+
+/// The behaviours with an upstream that always answers the same, and with an inspector.
+async fn inspected() -> (Harness, Inspector) {
+    let upstream = Outbound::from_fn(async |request: Request<Body>| {
+        request.into_body().bytes().await.unwrap();
+        Ok(Response::builder().status(201).header("x-up", "1").body(Body::from("from upstream")).unwrap())
+    });
+    let app =
+        guests().env("UPSTREAM", "http://up.test/path?q=1").outbound(upstream).capture_bodies(1024).await.unwrap();
+    let inspector = app.inspector("127.0.0.1:0").await.unwrap();
+    (app, inspector)
+}
+
+/// Sends a request to the component, and reads its response to the end.
+async fn send(app: &Harness, request: Request<Body>) {
+    let _ = app.request(request).await.into_body().bytes().await;
+    app.idle().await;
+}
+
+/// Asks the inspector, as a program on this machine would.
+async fn ask(inspector: &Inspector, head: &str) -> Wire {
+    Wire::exchange_with(inspector.addr(), &format!("{head}\r\nconnection: close\r\n\r\n")).await
+}
+
+async fn page(inspector: &Inspector, path: &str) -> Wire {
+    ask(inspector, &format!("GET {path} HTTP/1.1\r\nhost: {}", inspector.addr())).await
+}
+
+async fn json(inspector: &Inspector, path: &str) -> Value {
+    let wire = page(inspector, path).await;
+    assert_eq!(wire.status, 200, "{wire:?}");
+    serde_json::from_str(&wire.whole_text()).unwrap()
+}
+
+/// What is known of a request, once it has come to its end.
+async fn finished(inspector: &Inspector, number: u64) -> Value {
+    for _ in 0..1000 {
+        let wire = page(inspector, &format!("/requests/{number}")).await;
+        if wire.status == 200 {
+            let value: Value = serde_json::from_str(&wire.whole_text()).unwrap();
+            if value["finished"] == true {
+                return value;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("request {number} never came to its end");
+}
+
+#[tokio::test]
+async fn all_of_a_request_is_told_with_its_calls() {
+    let (app, inspector) = inspected().await;
+    send(&app, Request::post("/call?x=1").header("x-a", "1").body("hello".into()).unwrap()).await;
+    let one = finished(&inspector, 1).await;
+    assert_eq!((&one["method"], &one["path"], &one["status"]), (&"POST".into(), &"/call?x=1".into(), &200.into()));
+    assert_eq!(one["request"]["text"], "hello");
+    let fields = one["request"]["headers"].as_array().unwrap();
+    assert!(fields.contains(&serde_json::json!(["x-a", "1"])), "{fields:?}");
+    assert_eq!(one["response"]["text"], "status 201\n13 bytes\n");
+    let call = &one["made"][0];
+    assert_eq!((&call["method"], &call["url"]), (&"POST".into(), &"http://up.test/path?q=1".into()));
+    assert_eq!((&call["status"], &call["end"]), (&201.into(), &"whole".into()));
+    assert_eq!((&call["request"]["text"], &call["response"]["text"]), (&"hello".into(), &"from upstream".into()));
+    assert!(call["after"].as_f64().unwrap() + call["duration"].as_f64().unwrap() <= one["duration"].as_f64().unwrap());
+}
+
+#[tokio::test]
+async fn output_traps_and_bodies_beyond_the_limit_are_told() {
+    let (app, inspector) = inspected().await;
+    send(&app, get("/panic-before-head")).await;
+    send(&app, get("/trap")).await;
+    send(&app, post("/mirror", vec![b'x'; 5000])).await;
+    let panicked = finished(&inspector, 1).await;
+    assert_eq!(panicked["logs"][0]["stream"], "stderr");
+    assert!(panicked["logs"][0]["text"].as_str().unwrap().contains("panicked"), "{panicked}");
+    assert!(finished(&inspector, 2).await["trap"].as_str().unwrap().contains("unreachable"));
+    let large = finished(&inspector, 3).await;
+    for side in ["request", "response"] {
+        assert_eq!((&large[side]["kept"], &large[side]["total"]), (&1024.into(), &5000.into()));
+    }
+    // What was not kept whole can neither be sent again nor be saved.
+    assert!(large["unrepeatable"].is_string());
+    assert_eq!(page(&inspector, "/requests/3/test.rs").await.status, 409);
+    let resend = format!("POST /requests/3/resend HTTP/1.1\r\nhost: {}\r\ncontent-length: 0", inspector.addr());
+    assert_eq!(ask(&inspector, &resend).await.status, 409);
+}
+
+#[tokio::test]
+async fn a_request_is_sent_again_as_it_was() {
+    let (app, inspector) = inspected().await;
+    let mut first = Request::builder().method("PUT").uri("http://a.test/mirror?x").body(Body::from("bo\0dy")).unwrap();
+    first.headers_mut().append("x-a", "1".parse().unwrap());
+    first.headers_mut().append("x-a", wayside_harness::http::HeaderValue::from_bytes(b"\xff").unwrap());
+    send(&app, first).await;
+    let before = finished(&inspector, 1).await;
+    let resend = format!("POST /requests/1/resend HTTP/1.1\r\nhost: {}\r\ncontent-length: 0", inspector.addr());
+    assert_eq!(ask(&inspector, &resend).await.whole_text(), "{\"status\":200}");
+    let again = finished(&inspector, 2).await;
+    assert_eq!(again["resent"], 1);
+    for part in ["method", "url", "request", "response"] {
+        assert_eq!(before[part], again[part], "{part}");
+    }
+}
+
+#[tokio::test]
+async fn updates_begin_with_what_is_kept_and_go_on_with_what_comes() {
+    let (app, inspector) = inspected().await;
+    send(&app, get("/status/204")).await;
+    finished(&inspector, 1).await;
+    let mut stream = BufReader::new(TcpStream::connect(inspector.addr()).await.unwrap());
+    let request = format!("GET /updates HTTP/1.1\r\nhost: {}\r\n\r\n", inspector.addr());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    while told.last() != Some(&(2, Value::from(404), true)) {
+        let mut line = String::new();
+        assert!(stream.read_line(&mut line).await.unwrap() > 0, "{told:?}");
+        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let update: Value = serde_json::from_str(data).unwrap();
+        for one in update["requests"].as_array().unwrap() {
+            told.push((one["number"].as_u64().unwrap(), one["status"].clone(), one["finished"] == true));
+        }
+        if told.len() == 1 {
+            assert_eq!(told, [(1, Value::from(204), true)]);
+            send(&app, get("/status/404")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_this_machine_and_pages_of_its_own_are_answered() {
+    let (app, inspector) = inspected().await;
+    for addr in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let error = app.inspector(addr).await.unwrap_err();
+        assert!(error.to_string().contains(addr) && error.help().unwrap().contains("127.0.0.1:3001"), "{error}");
+    }
+    send(&app, get("/status/200")).await;
+    finished(&inspector, 1).await;
+    let addr = inspector.addr();
+    let refused = [
+        "GET / HTTP/1.1\r\nhost: evil.test".to_owned(),
+        format!("GET /requests/1 HTTP/1.1\r\nhost: evil.test:{}", addr.port()),
+        format!("GET /updates HTTP/1.1\r\nhost: {addr}\r\norigin: http://evil.test"),
+        format!("GET /requests/1 HTTP/1.1\r\nhost: {addr}\r\nsec-fetch-site: same-site"),
+        format!("POST /requests/1/resend HTTP/1.1\r\nhost: {addr}\r\norigin: http://127.0.0.1:1\r\ncontent-length: 0"),
+    ];
+    for head in refused {
+        let wire = ask(&inspector, &head).await;
+        assert_eq!(wire.status, 403, "{head}");
+        assert!(!wire.whole_text().contains("status/200"), "{wire:?}");
+    }
+    assert_eq!(app.requests(), 1, "a request was sent again for a stranger");
+    let own = page(&inspector, "/").await;
+    assert_eq!(own.status, 200);
+    assert!(own.field("content-security-policy")[0].starts_with("default-src 'none'; script-src 'self';"), "{own:?}");
+    assert_eq!(own.field("x-content-type-options"), ["nosniff"]);
+    assert!(own.field("access-control-allow-origin").is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_requests_are_kept_and_the_oldest_give_way() {
+    let (app, inspector) = inspected().await;
+    for _ in 0..510 {
+        send(&app, get("/status/200")).await;
+    }
+    finished(&inspector, 510).await;
+    assert_eq!(page(&inspector, "/requests/10").await.status, 404);
+    assert_eq!(json(&inspector, "/requests/11").await["number"], 11);
+}
+
+/// The source of a test that was saved, as it stands in `saved`: the directory of the crate is another one here.
+async fn saved(inspector: &Inspector, number: u64, name: &str) {
+    finished(inspector, number).await;
+    let text = page(inspector, &format!("/requests/{number}/test.rs")).await.whole_text();
+    let text = text.replace("Harness::build(\".\")", "Harness::build(\"tests/guests\")");
+    let file = root().join("host-harness/tests/behaviour/saved").join(name).with_extension("rs");
+    if env::var("SAVED").as_deref() == Ok("write") {
+        fs::write(&file, &text).unwrap();
+    }
+    let filed = fs::read_to_string(&file).unwrap();
+    assert!(text == filed, "{} is another; `SAVED=write cargo test inspector` writes it anew:\n{text}", file.display());
+}
+
+#[tokio::test]
+async fn a_request_is_saved_as_a_test_that_compiles_and_holds() {
+    let (app, inspector) = inspected().await;
+    let nasty = Request::builder().method("POST").uri("http://a.test/mirror/%22/x?q='&%7B");
+    let mut nasty =
+        nasty.header("authorization", "Bearer \"secret\"").body(Body::from(b"{\"\\ \xff\0\n}".to_vec())).unwrap();
+    for value in [b"\xe9\\\"'".as_slice(), b"two", b"{}"] {
+        nasty.headers_mut().append("x-bytes", wayside_harness::http::HeaderValue::from_bytes(value).unwrap());
+    }
+    send(&app, nasty).await;
+    saved(&inspector, 1, "mirror").await;
+    send(&app, post("/call", "text \"{}\" \u{301}\u{202e}\n")).await;
+    saved(&inspector, 2, "call").await;
+}
+
+/// What the page does in a browser, from the first request to the saved test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
+    let Some(browser) = Browser::start("inspector") else { return };
+    let (app, inspector) = inspected().await;
+    browser.look(1280, 800, "light");
+    browser.open(&inspector.url());
+    browser.wait("document.getElementById('build') !== null").await;
+    assert!(browser.text("#none").starts_with("No requests yet."));
+
+    send(&app, get("/status/404")).await;
+    send(&app, post("/call", "hello")).await;
+    send(&app, get("/panic-before-head")).await;
+    send(&app, get("/trap")).await;
+    let document = Request::post("/mirror").header("content-type", "application/json").header("cookie", "a=b");
+    send(&app, document.body(r#"{"name":"Ada","numbers":[1,2,3],"nested":{"true":true}}"#.into()).unwrap()).await;
+    // Everything that a client can put somewhere is markup here.
+    let markup = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>";
+    let mut hostile =
+        Request::post("/mirror?%3Cscript%3Ewindow.pwned=1%3C/script%3E").body(Body::from(markup)).unwrap();
+    hostile.headers_mut().insert("x-markup", markup.parse().unwrap());
+    hostile.headers_mut().insert("content-type", "text/html".parse().unwrap());
+    send(&app, hostile).await;
+    browser.wait("document.querySelectorAll('#requests li').length === 6").await;
+    browser.wait("!document.querySelector('#requests').textContent.includes('…')").await;
+    assert!(browser.text("#requests li:last-child").contains("404"), "the oldest is last");
+
+    // One request, by the mouse.
+    browser.click("#requests li:nth-child(5) a");
+    browser.wait("document.querySelector('#detail h2')?.textContent === 'POST http://localhost/call'").await;
+    let detail = browser.text("#detail");
+    for part in ["hello", "status 201", "http://up.test/path?q=1", "until the head"] {
+        assert!(detail.contains(part), "`{part}` is missing in {detail}");
+    }
+    browser.click("#detail details summary");
+    assert!(browser.text("#detail details").contains("from upstream"));
+    browser.picture("light");
+
+    // By the keyboard, from the list upwards to the newest.
+    browser.click("#requests li:nth-child(5) a");
+    for shown in ["/panic-before-head", "/trap", "/mirror", "/mirror?"] {
+        browser.press("\u{e013}");
+        browser.wait(&format!("document.querySelector('#detail h2')?.textContent.includes('{shown}')")).await;
+        browser.wait("document.querySelector('#detail').dataset.number === location.hash.slice(1)").await;
+        if shown == "/trap" {
+            assert!(browser.text("#detail .trap").contains("unreachable"));
+            browser.picture("trap");
+        }
+        if shown == "/panic-before-head" {
+            assert!(browser.text("#detail .log").contains("panicked"));
+        }
+    }
+    assert!(browser.text("#detail").contains(markup));
+    assert_eq!(browser.run("return document.querySelectorAll('main img, main script').length;"), 0);
+    assert_eq!(browser.run("return window.pwned === undefined;"), true);
+
+    // Sent again, it is shown in its place.
+    browser.run("location.hash = '#5';");
+    browser.wait("document.querySelector('#detail').dataset.number === '5'").await;
+    browser.click("#resend");
+    browser.wait("location.hash === '#7' && document.querySelector('#detail').dataset.number === '7'").await;
+    assert_eq!(app.requests(), 7);
+    assert!(browser.text("#detail .facts").contains("request 5"));
+    assert!(browser.text("#detail pre.body").contains("  \"name\": \"Ada\""), "JSON is laid out");
+
+    browser.look(1280, 800, "dark");
+    browser.picture("dark");
+    browser.click("#save");
+    browser.wait("document.querySelector('#saved').open").await;
+    let test = browser.text("#saved pre");
+    assert!(test.contains("async fn post_mirror_is_answered_with_200()"), "{test}");
+    browser.picture("saved");
+    browser.click("#close");
+
+    // Filtered.
+    browser.press("/");
+    browser.press("404");
+    browser.wait("[...document.querySelectorAll('#requests li')].filter((row) => !row.hidden).length === 1").await;
+    browser.run("const filter = document.getElementById('filter'); filter.value = ''; filter.dispatchEvent(new Event('input'));");
+
+    // On a narrow screen the one is shown in place of the list, and nothing is wider than the screen.
+    browser.look(400, 800, "light");
+    let fits = "return document.documentElement.scrollWidth <= 400;";
+    assert_eq!(browser.run(fits), true);
+    browser.picture("narrow-one");
+    browser.click(".back");
+    browser.wait("document.querySelector('#detail').hidden").await;
+    assert_eq!(browser.run(fits), true);
+    browser.picture("narrow-list");
+    browser.look(400, 800, "dark");
+    browser.picture("narrow-dark");
+
+    // Many at once are no more than fit.
+    for _ in 0..600 {
+        send(&app, get("/status/200")).await;
+    }
+    browser.wait("document.querySelector('#requests a').hash === '#607'").await;
+    assert_eq!(browser.run("return document.querySelectorAll('#requests li').length;"), 500);
+    browser.click("#clear");
+    browser.wait("document.querySelectorAll('#requests li').length === 0").await;
+}
