@@ -259,7 +259,7 @@ fn start(answer: Answer, is_head: bool) -> Result<Option<Rest>, String> {
         drop(body);
         Message::empty()
     } else {
-        Message::new(body, trailers, declared)
+        Message::returning(body, trailers, declared)
     };
     let Message { data, ended, rest } = message;
     // How the sending went, writers learn from their stream.

@@ -1,6 +1,7 @@
 //! Bodies that are sent.
 
 use std::future::poll_fn;
+use std::mem;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -21,9 +22,15 @@ pub(super) struct Message {
 }
 
 /// What remains to be written of a message. Dropped, it breaks the message off.
-///
+pub(super) enum Rest {
+    /// All of it.
+    Body(Writing),
+    /// How it ends, as the body that was handed on does.
+    End(Ending, FutureReader<Ended>),
+}
+
 /// The fields are dropped from the first to the last: the stream ends before the message says how.
-pub(super) struct Rest {
+pub(super) struct Writing {
     sink: Sink,
     ending: Ending,
     body: Outgoing,
@@ -51,18 +58,49 @@ impl Message {
         };
         let (sink, data) = Sink::new();
         let (ending, ended) = Ending::new();
-        Self { data: Some(data), ended, rest: Some(Rest { sink, ending, body, trailers, left: declared }) }
+        let rest = Rest::Body(Writing { sink, ending, body, trailers, left: declared });
+        Self { data: Some(data), ended, rest: Some(rest) }
+    }
+
+    /// Makes a message that may go back to where its body came from.
+    ///
+    /// A component must not read a future that it wrote itself (the component model takes that for a mistake and traps).
+    /// Middleware that writes the body of a request and gets it back as that of the response would, so how the body ends is
+    /// told by a future of this component's own.
+    pub(super) fn returning(body: Outgoing, trailers: Option<Box<HeaderMap>>, declared: Option<u64>) -> Self {
+        let mut message = Self::new(body, trailers, declared);
+        if message.rest.is_none() {
+            let (ending, ended) = Ending::new();
+            message.rest = Some(Rest::End(ending, mem::replace(&mut message.ended, ended)));
+        }
+        message
     }
 }
 
 impl Rest {
     /// Whether all of the body is there, and comes from nowhere.
     pub(super) fn is_at_hand(&self) -> bool {
-        matches!(self.body, Outgoing::Bytes(_))
+        matches!(self, Self::Body(Writing { body: Outgoing::Bytes(_), .. }))
     }
 
-    /// Writes the whole body and ends the message.
+    /// Writes what remains of the body and ends the message.
     pub(super) async fn write(self) -> Result<(), Error> {
+        match self {
+            Self::Body(writing) => writing.write().await,
+            Self::End(ending, ended) => {
+                match ended.await {
+                    Ok(trailers) => ending.finish(trailers),
+                    // Dropped, it says that the message broke off.
+                    Err(_) => drop(ending),
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Writing {
+    async fn write(self) -> Result<(), Error> {
         let Self { sink, ending, body, trailers, left } = self;
         let mut output = Output { sink, left };
         let trailers = match body {
