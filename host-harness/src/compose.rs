@@ -14,6 +14,10 @@ use crate::component::{Component, Description, HANDLER, World};
 /// Composes an application and the middleware in front of it, the outermost first, to one component, which runs on any
 /// host of WASI 0.3.
 ///
+/// A component that hands the very trailers of a request on as those of its response, as generated bindings alone allow,
+/// traps behind middleware that writes the bodies of requests: the component model lets no component read a future that
+/// it wrote itself. In a chain, the host stands between the two.
+///
 /// # Errors
 ///
 /// Fails if a file cannot be read or holds no component, if something named as middleware calls no handler, or if the

@@ -3,7 +3,7 @@
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "generated code")]
 mod bindings {
-    wit_bindgen::generate!({ world: "middleware", path: "wit", generate_all });
+    wit_bindgen::generate!({ world: "middleware", path: "../../../wit/wasip3", generate_all });
     export!(Component with_types_in self);
     use super::component::Component;
 }
