@@ -79,11 +79,16 @@ pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     (wire, app)
 }
 
+/// Checks what the behaviour `sleep` says. On a busy machine both sleeps may be over when anybody looks.
+pub(crate) fn assert_slept(text: &str) {
+    assert!(["quick slow ", "slow quick "].contains(&text), "{text}");
+}
+
 /// Shows that whatever happened before, the instance that it happened to answers the next request. The component is one of
 /// the behaviours, with all its requests in one instance.
 pub(crate) async fn assert_answers_next(app: &Harness) {
     let next = app.request(get("/sleep")).await;
-    assert_eq!(next.into_body().text().await.unwrap(), "quick slow ");
+    assert_slept(&next.into_body().text().await.unwrap());
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
     assert_eq!(app.instances(), 1, "another instance took over");

@@ -2,7 +2,7 @@
 
 use wayside_harness::http::Request;
 
-use super::fixture::{Upstream, example, get, guests, post, read_head};
+use super::fixture::{Upstream, assert_slept, example, get, guests, post, read_head};
 
 #[tokio::test]
 async fn memory_stays_flat_over_many_requests() {
@@ -42,7 +42,7 @@ async fn an_instance_lives_on_after_what_peers_do() {
         app.idle().await;
     }
     let response = app.request(get("/sleep")).await;
-    assert_eq!(response.into_body().text().await.unwrap(), "quick slow ");
+    assert_slept(&response.into_body().text().await.unwrap());
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
     assert_eq!(app.instances(), 1);

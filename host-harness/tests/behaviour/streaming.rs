@@ -1,7 +1,9 @@
 //! Bodies of all sizes, piece by piece.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use http_body_util::{BodyExt as _, StreamBody};
-use wayside_harness::Body;
+use wayside_harness::{Body, Clock};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::Request;
 use wayside_harness::http_body::Frame;
@@ -123,7 +125,10 @@ async fn a_component_sees_the_environment_that_it_is_given_and_no_threads() {
 
 #[tokio::test]
 async fn sleeps_run_beside_each_other() {
-    let app = guests().await.unwrap();
-    let response = app.request(get("/sleep")).await;
+    let clock = Clock::stopped_at(UNIX_EPOCH);
+    let app = guests().clock(&clock).await.unwrap();
+    let moves = async { [clock.advance_to_next().await, clock.advance_to_next().await] };
+    let (response, moves) = tokio::join!(app.request(get("/sleep")), moves);
     assert_eq!(response.into_body().text().await.unwrap(), "quick slow ");
+    assert_eq!(moves, [5, 55].map(Duration::from_millis));
 }
