@@ -12,14 +12,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use wayside_harness::http::{Request, Response};
+use wayside_harness::http::{HeaderName, HeaderValue, Request, Response};
 use wayside_harness::{Body, Harness, Outbound};
 
 /// How much dearer than on record a case may be.
 const TOLERANCE: f64 = 1.05;
 
 struct Cost {
-    case: &'static str,
+    case: String,
     /// Whether the component never waits for its peer.
     steady: bool,
     fuel: u64,
@@ -28,24 +28,37 @@ struct Cost {
     wasm_bytes: u64,
 }
 
+/// What is measured of one world: on the generated bindings alone, as the floor, and of the SDK.
+struct World {
+    name: &'static str,
+    raw: [(&'static str, &'static str, &'static str, usize); 2],
+    features: &'static [&'static str],
+}
+
+const WORLDS: [World; 2] = [
+    World {
+        name: "0.2",
+        raw: [("raw hello", "tests/raw-hello", "/", 0), ("raw echo 1 KiB", "tests/raw-echo", "/", 1024)],
+        features: &[],
+    },
+    World {
+        name: "0.3",
+        raw: [("raw hello", "tests/raw-service", "/hello", 0), ("raw echo 1 KiB", "tests/raw-service", "/echo", 1024)],
+        features: &["wayside/wasip3"],
+    },
+];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut costs = Vec::new();
-    for (case, steady, dir, body) in [
-        ("raw hello", true, "tests/raw-hello", None),
-        ("raw echo 1 KiB", true, "tests/raw-echo", Some(vec![b'x'; 1024])),
-        ("hello", true, "../examples/hello", None),
-        ("hello, Request", true, "tests/hello-request", None),
-        ("headers", true, "../examples/headers", None),
-        ("echo 1 KiB", true, "../examples/echo", Some(vec![b'x'; 1024])),
-        ("echo 64 MiB", false, "../examples/echo", Some(vec![b'x'; 64 * 1024 * 1024])),
-        ("json", true, "../examples/json", Some(br#"{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}"#.to_vec())),
-        ("stream 1 MiB", false, "../examples/stream", None),
-        ("upload 1 KiB", true, "../examples/upload", Some(vec![b'x'; 1024])),
-        ("proxy 1 KiB", false, "../examples/proxy", Some(vec![b'x'; 1024])),
-        ("fan-out 3", false, "../examples/fan-out", None),
-    ] {
-        costs.push(Cost { steady, ..measure(case, dir, body).await });
+    for world in WORLDS {
+        for (case, dir, path, body_bytes) in world.raw {
+            let body = (body_bytes > 0).then(|| vec![b'x'; body_bytes]);
+            costs.push(
+                measure(format!("{} {case}", world.name), true, &open(dir, &[]).await, request(path, body)).await,
+            );
+        }
+        costs.extend(of_the_sdk(&world).await);
     }
     print!("{}", table(&costs));
     let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cost.tsv");
@@ -61,26 +74,65 @@ async fn main() -> ExitCode {
     if dearer.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn measure(case: &'static str, dir: &str, body: Option<Vec<u8>>) -> Cost {
+async fn of_the_sdk(world: &World) -> Vec<Cost> {
+    let mut costs = Vec::new();
+    for (case, steady, dir, body) in [
+        ("hello", true, "../examples/hello", None),
+        ("hello, Request", true, "tests/hello-request", None),
+        ("headers", true, "../examples/headers", None),
+        ("echo 1 KiB", true, "../examples/echo", Some(vec![b'x'; 1024])),
+        ("echo 64 MiB", false, "../examples/echo", Some(vec![b'x'; 64 * 1024 * 1024])),
+        ("json", true, "../examples/json", Some(br#"{"numbers": [1, 2, 3, 4, 5, 6, 7, 8]}"#.to_vec())),
+        ("stream 1 MiB", false, "../examples/stream", None),
+        ("upload 1 KiB", true, "../examples/upload", Some(vec![b'x'; 1024])),
+        ("proxy 1 KiB", false, "../examples/proxy", Some(vec![b'x'; 1024])),
+        ("fan-out 3", false, "../examples/fan-out", None),
+    ] {
+        let app = open(dir, world.features).await;
+        costs.push(measure(format!("{} {case}", world.name), steady, &app, request("/path?query=1", body)).await);
+        if case == "hello, Request" {
+            costs.push(field_more(world, &app, costs[costs.len() - 1].fuel).await);
+        }
+    }
+    costs
+}
+
+/// What a request costs more for each field more that it has.
+async fn field_more(world: &World, app: &Harness, fuel_before: u64) -> Cost {
+    const FIELDS: u64 = 10;
+    let mut request = request("/path?query=1", None);
+    for field in 0..FIELDS {
+        let name = HeaderName::try_from(format!("x-field-{field}")).unwrap();
+        request.headers_mut().insert(name, HeaderValue::from_static("of the usual length"));
+    }
+    let cost = measure(format!("{} a field more", world.name), true, app, request).await;
+    Cost { fuel: (cost.fuel - fuel_before) / FIELDS, host_calls: 0, ..cost }
+}
+
+async fn open(dir: &str, features: &[&str]) -> Harness {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("content-type", "text/plain").body(Body::from("from upstream")).unwrap())
     });
-    let app = Harness::build(dir)
+    Harness::build(dir)
+        .features(features.iter().copied())
         .env("UPSTREAM", "http://upstream.test")
         .outbound(upstream)
         .count_fuel()
         .await
-        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
-    let response = app.request(request(body)).await;
+        .unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+}
+
+async fn measure(case: String, steady: bool, app: &Harness, request: Request<Body>) -> Cost {
+    let response = app.request(request).await;
     assert_eq!(response.status(), 200, "{case}");
     response.into_body().bytes().await.unwrap();
     app.idle().await;
     assert!(app.traps().is_empty(), "{case}: {:?}", app.traps());
-    let usage = app.usage()[0];
+    let usage = *app.usage().last().unwrap();
     Cost {
         case,
-        steady: true,
+        steady,
         fuel: usage.fuel.unwrap(),
         host_calls: usage.host_calls.unwrap(),
         memory_bytes: usage.memory_bytes,
@@ -89,9 +141,9 @@ async fn measure(case: &'static str, dir: &str, body: Option<Vec<u8>>) -> Cost {
 }
 
 /// A request with the seven fields that a browser might send.
-fn request(body: Option<Vec<u8>>) -> Request<Body> {
+fn request(path: &str, body: Option<Vec<u8>>) -> Request<Body> {
     let method = if body.is_some() { "POST" } else { "GET" };
-    let mut request = Request::builder().method(method).uri("http://example.org/path?query=1");
+    let mut request = Request::builder().method(method).uri(format!("http://example.org{path}"));
     for (name, value) in [
         ("user-agent", "Mozilla/5.0 (X11; Linux x86_64)"),
         ("accept", "text/html,application/json;q=0.9"),
@@ -108,10 +160,10 @@ fn request(body: Option<Vec<u8>>) -> Request<Body> {
 
 fn table(costs: &[Cost]) -> String {
     let mut table =
-        format!("{:<16}{:>10}{:>12}{:>13}{:>13}\n", "case", "fuel", "host calls", "memory, KiB", "wasm, bytes");
+        format!("{:<20}{:>10}{:>12}{:>13}{:>13}\n", "case", "fuel", "host calls", "memory, KiB", "wasm, bytes");
     for Cost { case, fuel, host_calls, memory_bytes, wasm_bytes, .. } in costs {
         let memory = memory_bytes / 1024;
-        let _ = writeln!(table, "{case:<16}{fuel:>10}{host_calls:>12}{memory:>13}{wasm_bytes:>13}");
+        let _ = writeln!(table, "{case:<20}{fuel:>10}{host_calls:>12}{memory:>13}{wasm_bytes:>13}");
     }
     table
 }
@@ -128,7 +180,7 @@ fn record_of(costs: &[Cost]) -> String {
 fn compare(costs: &[Cost], record: &str) -> Vec<String> {
     let mut dearer = Vec::new();
     for Cost { case, fuel, wasm_bytes, .. } in costs.iter().filter(|cost| cost.steady) {
-        let line = record.lines().find_map(|line| line.strip_prefix(case)?.strip_prefix('\t'));
+        let line = record.lines().find_map(|line| line.strip_prefix(case.as_str())?.strip_prefix('\t'));
         let Some((old_fuel, old_bytes)) = line.and_then(|line| line.split_once('\t')) else {
             dearer.push(format!("{case} is not on record; write it with `COST=write cargo test --test cost`"));
             continue;
