@@ -5,7 +5,7 @@ mod sources;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ pub(crate) use page::message;
 
 /// A crate that is served while it is worked on.
 ///
-/// Whenever its sources change, or those of a crate that it depends on by path, it is built anew. The new component is
-/// compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
+/// Whenever its sources change, or those of a crate that it depends on by path, it is built anew; so is middleware in front
+/// of it that is a crate, too. The new component is compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
 /// finishes. Where the build fails, the old one goes on; browsers are shown what the compiler says instead, because
 /// whoever looks at a page while a crate is broken would look at the wrong page. Requests that come before the first
 /// build has ended wait for it.
@@ -85,24 +85,28 @@ struct State {
 }
 
 impl HarnessBuilder {
-    /// Builds the crate now and whenever its sources change, and answers with the newest component that there is.
+    /// Builds the crate now and whenever its sources change, and answers with the newest component that there is. Middleware
+    /// is built with it; what of all this is a file stays what it is.
     ///
     /// # Errors
     ///
-    /// Fails if this harness is to be opened from a file, the directory holds no crate, or the system cannot watch files.
+    /// Fails if there is no crate among them but files alone, a directory holds no crate, or the system cannot watch files.
     /// A crate that does not compile is no failure here: [`Live::builds`] tells.
     pub fn live(self) -> Result<Live, Error> {
-        let Some(dir) = self.crate_dir().map(Path::to_owned) else {
+        let parts = self.parts();
+        let crates: Vec<PathBuf> =
+            parts.iter().map(|(target, _)| target).filter(|target| target.is_dir()).cloned().collect();
+        if crates.is_empty() {
             return Err(Error::new("a component in a file cannot be built anew")
                 .with_help("name the directory of the crate that it is built from"));
-        };
-        let sources = Sources::watch(&dir)?;
+        }
+        let sources = Sources::watch(&crates)?;
         let build = Build { number: 1, changed: Vec::new(), outcome: Outcome::Running };
         let (states, state) = watch::channel(State { build, ended: 0, running: None });
         let (recorder, origin) = (self.recorder(), self.origin());
         let waiting = state.clone();
         let inbound = Inbound::new(move |request| answer(waiting.clone(), request));
-        let worker = Worker { dir, builder: self, recorder: recorder.clone(), states, component: None };
+        let worker = Worker { parts, builder: self, recorder: recorder.clone(), states, running: Vec::new() };
         Ok(Live { inbound, recorder, state, origin, worker: tokio::spawn(worker.run(sources)) })
     }
 }
@@ -178,13 +182,18 @@ impl Builds {
 }
 
 struct Worker {
-    dir: PathBuf,
+    /// Where the component and its middleware come from, with the features of each.
+    parts: Vec<(PathBuf, Vec<String>)>,
     builder: HarnessBuilder,
     recorder: Recorder,
     states: watch::Sender<State>,
-    /// A digest of the component that runs.
-    component: Option<u64>,
+    /// Those that answer, in the same order.
+    running: Vec<Part>,
 }
+
+/// A compiled component, with a digest of its file.
+#[derive(Clone)]
+struct Part(u64, Component);
 
 impl Worker {
     async fn run(mut self, mut sources: Sources) {
@@ -206,13 +215,13 @@ impl Worker {
     /// What came of a build, and what answers from then on, where that is something new.
     async fn build(&mut self, number: u64) -> (Outcome, Option<Inbound>) {
         let started = Instant::now();
-        let wasm = match self.cargo(number).await {
-            Ok(wasm) => wasm,
+        let files = match self.cargo(number).await {
+            Ok(files) => files,
             Err(error) => return (Outcome::Failed(Arc::new(error)), None),
         };
         let build = started.elapsed();
         let started = Instant::now();
-        match self.open(wasm).await {
+        match self.open(files).await {
             Ok(Some(harness)) => {
                 let description = Box::new(harness.description().clone());
                 (Outcome::Swapped { description, build, compile: started.elapsed() }, Some(harness.inbound()))
@@ -222,41 +231,58 @@ impl Worker {
         }
     }
 
-    async fn cargo(&self, number: u64) -> Result<PathBuf, Error> {
+    /// Builds what is a crate, and tells where all components are.
+    async fn cargo(&self, number: u64) -> Result<Vec<PathBuf>, Error> {
         let shown = number == 1 && self.builder.progress() == Progress::Shown;
-        let run = |progress| {
-            let (dir, features) = (self.dir.clone(), self.builder.cargo_features().to_vec());
-            blocking(move || cargo::build(&dir, Profile::Release, &features, progress))
-        };
-        match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
-            // What went to the terminal is not in the error; saying it again takes the compiler no time.
-            Err(_) if shown => run(Progress::Hidden).await,
-            built => built,
+        let mut files = Vec::new();
+        for (target, features) in &self.parts {
+            let run = |progress| {
+                let (target, features) = (target.clone(), features.clone());
+                blocking(move || match target.is_dir() {
+                    true => cargo::build(&target, Profile::Release, &features, progress),
+                    false => cargo::built_already(target, &features),
+                })
+            };
+            files.push(match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
+                // What went to the terminal is not in the error; saying it again takes the compiler no time.
+                Err(_) if shown => run(Progress::Hidden).await?,
+                built => built?,
+            });
         }
+        Ok(files)
     }
 
-    /// Makes the component ready to answer, unless it is the one that answers already.
-    async fn open(&mut self, wasm: PathBuf) -> Result<Option<Harness>, Error> {
-        let (running, purpose) = (self.component, self.builder.purpose());
-        let Some((digest, component)) = blocking(move || compile(&wasm, running, purpose)).await? else {
+    /// Makes the components ready to answer, unless they are those that answer already.
+    async fn open(&mut self, files: Vec<PathBuf>) -> Result<Option<Harness>, Error> {
+        let (running, purpose) = (self.running.clone(), self.builder.purpose());
+        let Some(parts) = blocking(move || compile(&files, &running, purpose)).await? else {
             return Ok(None);
         };
-        let harness = self.builder.clone().open(&component, self.recorder.clone()).await?;
-        self.component = Some(digest);
+        let components: Vec<Component> = parts.iter().map(|Part(_, component)| component.clone()).collect();
+        let harness = self.builder.clone().open(&components, self.recorder.clone())?;
+        self.running = parts;
         Ok(Some(harness))
     }
 }
 
-/// Compiles what is in the file now, unless it is what runs.
-fn compile(wasm: &Path, running: Option<u64>, purpose: Purpose) -> Result<Option<(u64, Component)>, Error> {
-    let bytes = crate::component::read(wasm)?;
-    let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
-    let digest = hasher.finish();
-    if running == Some(digest) {
-        return Ok(None);
+/// Compiles what is in the files now, unless it is what runs.
+fn compile(files: &[PathBuf], running: &[Part], purpose: Purpose) -> Result<Option<Vec<Part>>, Error> {
+    let mut parts = Vec::new();
+    let mut is_new = false;
+    for (place, file) in files.iter().enumerate() {
+        let bytes = crate::component::read(file)?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let digest = hasher.finish();
+        parts.push(match running.get(place) {
+            Some(part) if part.0 == digest => part.clone(),
+            _ => {
+                is_new = true;
+                Part(digest, Component::compile(file, &bytes, purpose)?)
+            }
+        });
     }
-    Ok(Some((digest, Component::compile(wasm, &bytes, purpose)?)))
+    Ok(is_new.then_some(parts))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -270,7 +296,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 async fn changes(sources: &mut Sources, mut built: Snapshot) -> Vec<PathBuf> {
     // The manifests may have been among what was built, and say what to watch.
     sources.refresh().await;
-    sources.adopt_lock_file(&mut built).await;
+    sources.adopt_lock_files(&mut built).await;
     loop {
         let changed = sources.snapshot().await.differences(&built);
         if !changed.is_empty() {

@@ -170,6 +170,7 @@ pub(crate) struct Origin {
     pub(crate) target: PathBuf,
     pub(crate) is_crate: bool,
     pub(crate) features: Vec<String>,
+    pub(crate) middleware: Vec<PathBuf>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) config: Vec<(String, String)>,
 }
@@ -354,13 +355,10 @@ impl HarnessBuilder {
         self
     }
 
-    /// Links a component behind its middleware, so that they answer requests and a recorder hears of them.
-    pub(crate) async fn open(self, component: &Component, recorder: Recorder) -> Result<Harness, Error> {
-        let (purpose, origin) = (self.purpose(), self.origin());
-        let mut middleware = Vec::new();
-        for target in self.middleware {
-            middleware.push(load(cargo::find_or_build(target, &[], self.progress).await?, purpose).await?);
-        }
+    /// Links a component and its middleware behind it in the list, so that they answer requests and a recorder hears of them.
+    pub(crate) fn open(self, components: &[Component], recorder: Recorder) -> Result<Harness, Error> {
+        let origin = self.origin();
+        let [component, middleware @ ..] = components else { return Err(Error::new("there is no component")) };
         let settings = Settings {
             env: self.env,
             config: Config::new(self.config),
@@ -373,7 +371,7 @@ impl HarnessBuilder {
             seed: self.seed,
             clock: self.clock,
         };
-        let guest = Arc::new(chain::link(component, &middleware, settings, &recorder)?);
+        let guest = Arc::new(chain::link(component, middleware, settings, &recorder)?);
         let inbound = Inbound::new(move |request| {
             let guest = Arc::clone(&guest);
             async move { guest.handle(request).await }
@@ -381,12 +379,12 @@ impl HarnessBuilder {
         Ok(Harness { inbound, recorder, description: component.description().clone(), origin })
     }
 
-    /// The directory of the crate that is to be built, where there is one.
-    pub(crate) fn crate_dir(&self) -> Option<&Path> {
-        match &self.source {
-            Source::Crate(dir) => Some(dir),
-            Source::File(_) => None,
-        }
+    /// The component, and the middleware in front of it, the outermost first: a file or the directory of a crate each, and
+    /// the features to build it with.
+    pub(crate) fn parts(&self) -> Vec<(PathBuf, Vec<String>)> {
+        let (Source::Crate(target) | Source::File(target)) = &self.source;
+        let middleware = self.middleware.iter().map(|target| (target.clone(), Vec::new()));
+        std::iter::once((target.clone(), self.features.clone())).chain(middleware).collect()
     }
 
     pub(crate) fn origin(&self) -> Origin {
@@ -394,11 +392,14 @@ impl HarnessBuilder {
             Source::Crate(dir) => (dir.clone(), true),
             Source::File(file) => (file.clone(), false),
         };
-        Origin { target, is_crate, features: self.features.clone(), env: self.env.clone(), config: self.config.clone() }
-    }
-
-    pub(crate) fn cargo_features(&self) -> &[String] {
-        &self.features
+        Origin {
+            target,
+            is_crate,
+            features: self.features.clone(),
+            middleware: self.middleware.clone(),
+            env: self.env.clone(),
+            config: self.config.clone(),
+        }
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -421,14 +422,13 @@ impl IntoFuture for HarnessBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let purpose = self.purpose();
-            let component = match &self.source {
-                Source::Crate(dir) => cargo::build_once(dir, &self.features, self.progress).await?,
-                Source::File(path) => cargo::built_already(path.clone(), &self.features)?,
-            };
-            let component = load(component, purpose).await?;
+            let mut components = Vec::new();
+            for (target, features) in self.parts() {
+                let file = cargo::find_or_build(target, &features, self.progress).await?;
+                components.push(load(file, self.purpose()).await?);
+            }
             let recorder = self.recorder();
-            self.open(&component, recorder).await
+            self.open(&components, recorder)
         })
     }
 }

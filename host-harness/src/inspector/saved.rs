@@ -1,6 +1,8 @@
 //! A request and its answer, written down as a test.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
 
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -79,6 +81,10 @@ fn harness(origin: &Origin, mocks: bool) -> String {
     if !origin.features.is_empty() {
         let _ = write!(out, "\n        .features({:?})", origin.features);
     }
+    for target in &origin.middleware {
+        let target = if origin.is_crate { from_tests_of(origin, target) } else { target.clone() };
+        let _ = write!(out, "\n        .middleware({:?})", target.to_string_lossy());
+    }
     for (name, value) in &origin.env {
         let _ = write!(out, "\n        .env({name:?}, {value:?})");
     }
@@ -90,6 +96,15 @@ fn harness(origin: &Origin, mocks: bool) -> String {
     }
     let is_long = out.contains('\n');
     out + if is_long { "\n        " } else { "" }
+}
+
+/// The way to a target from where the tests of a crate run.
+fn from_tests_of(origin: &Origin, target: &Path) -> PathBuf {
+    let tests = if in_tests_of_its_own(origin) { origin.target.join("component-tests") } else { origin.target.clone() };
+    let (Ok(tests), Ok(target)) = (fs::canonicalize(tests), fs::canonicalize(target)) else { return target.to_owned() };
+    let shared = tests.components().zip(target.components()).take_while(|(a, b)| a == b).count();
+    let up = tests.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(target.components().skip(shared)).collect()
 }
 
 /// Whether the crate has a package for tests of the component, as `wayside new` makes it.

@@ -1,4 +1,4 @@
-//! The sources of a crate: what belongs to it, and when it changes.
+//! The sources of crates: what belongs to them, and when it changes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -20,10 +20,11 @@ const PATIENCE: u32 = 20;
 /// Larger files are told apart by their length and their time.
 const READ_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Watches the sources of a crate and of those that it depends on by path.
+/// Watches the sources of crates and of those that they depend on by path.
 pub(super) struct Sources {
-    dir: PathBuf,
-    tree: Tree,
+    dirs: Vec<PathBuf>,
+    /// One for each directory.
+    trees: Vec<Tree>,
     watcher: RecommendedWatcher,
     watched: HashSet<PathBuf>,
     touched: Arc<Notify>,
@@ -34,9 +35,11 @@ pub(super) struct Sources {
 pub(super) struct Snapshot(BTreeMap<PathBuf, u64>);
 
 impl Sources {
-    pub(super) fn watch(dir: &Path) -> Result<Self, Error> {
-        cargo::manifest_in(dir)?;
-        let dir = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    pub(super) fn watch(dirs: &[PathBuf]) -> Result<Self, Error> {
+        for dir in dirs {
+            cargo::manifest_in(dir)?;
+        }
+        let dirs: Vec<PathBuf> = dirs.iter().map(|dir| fs::canonicalize(dir).unwrap_or_else(|_| dir.clone())).collect();
         let touched = Arc::new(Notify::new());
         let tell = Arc::clone(&touched);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -46,26 +49,27 @@ impl Sources {
             }
         });
         let watcher = watcher.map_err(unwatchable)?;
-        let tree = cargo::tree(&dir).unwrap_or_else(|_| Tree::of_one(&dir));
-        let mut sources = Self { dir, tree, watcher, watched: HashSet::new(), touched };
-        let (dirs, _) = walk(&sources.tree);
+        let trees = dirs.iter().map(|dir| cargo::tree(dir).unwrap_or_else(|_| Tree::of_one(dir))).collect();
+        let mut sources = Self { dirs, trees, watcher, watched: HashSet::new(), touched };
+        let (dirs, _) = walk(&sources.trees);
         sources.add(dirs)?;
         Ok(sources)
     }
 
-    /// Reads again which directories belong to the crate. A manifest that cannot be read leaves it as it was.
+    /// Reads again which directories belong to the crates. A manifest that cannot be read leaves its crate as it was.
     pub(super) async fn refresh(&mut self) {
-        let dir = self.dir.clone();
-        if let Ok(Ok(tree)) = tokio::task::spawn_blocking(move || cargo::tree(&dir)).await {
-            self.tree = tree;
+        for (dir, known) in self.dirs.iter().cloned().zip(&mut self.trees) {
+            if let Ok(Ok(tree)) = tokio::task::spawn_blocking(move || cargo::tree(&dir)).await {
+                *known = tree;
+            }
         }
     }
 
     /// Reads all sources, and watches what is new among them.
     pub(super) async fn snapshot(&mut self) -> Snapshot {
-        let tree = self.tree.clone();
+        let trees = self.trees.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let (dirs, files) = walk(&tree);
+            let (dirs, files) = walk(&trees);
             (dirs, Snapshot(files.into_iter().filter_map(|file| Some((file.clone(), digest(&file)?))).collect()))
         });
         let (dirs, snapshot) = read.await.unwrap_or_default();
@@ -75,12 +79,13 @@ impl Sources {
         snapshot
     }
 
-    /// Takes the lock file as it is now: cargo writes it while it builds.
-    pub(super) async fn adopt_lock_file(&mut self, snapshot: &mut Snapshot) {
-        let file = self.tree.lock_file.clone();
-        let read = tokio::task::spawn_blocking(move || digest(&file).map(|digest| (file, digest)));
-        if let Ok(Some((file, digest))) = read.await {
-            snapshot.0.insert(file, digest);
+    /// Takes the lock files as they are now: cargo writes them while it builds.
+    pub(super) async fn adopt_lock_files(&mut self, snapshot: &mut Snapshot) {
+        for file in self.trees.iter().map(|tree| tree.lock_file.clone()) {
+            let read = tokio::task::spawn_blocking(move || digest(&file).map(|digest| (file, digest)));
+            if let Ok(Some((file, digest))) = read.await {
+                snapshot.0.insert(file, digest);
+            }
         }
     }
 
@@ -130,9 +135,9 @@ impl Snapshot {
 
 /// The directories and the files of the sources. What begins with a dot, artifacts and packages that nothing here depends
 /// on are left out.
-fn walk(tree: &Tree) -> (HashSet<PathBuf>, Vec<PathBuf>) {
+fn walk(trees: &[Tree]) -> (HashSet<PathBuf>, Vec<PathBuf>) {
     let (mut dirs, mut files) = (HashSet::new(), Vec::new());
-    let mut queue: Vec<PathBuf> = tree.packages.clone();
+    let mut queue: Vec<PathBuf> = trees.iter().flat_map(|tree| &tree.packages).cloned().collect();
     while let Some(dir) = queue.pop() {
         let Ok(entries) = fs::read_dir(&dir) else { continue };
         if !dirs.insert(dir) {
@@ -140,7 +145,8 @@ fn walk(tree: &Tree) -> (HashSet<PathBuf>, Vec<PathBuf>) {
         }
         for entry in entries.flatten() {
             let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with('.') || path == tree.target_dir {
+            if entry.file_name().to_string_lossy().starts_with('.') || trees.iter().any(|tree| path == tree.target_dir)
+            {
                 continue;
             }
             // Through links, as the compiler does.
@@ -152,9 +158,9 @@ fn walk(tree: &Tree) -> (HashSet<PathBuf>, Vec<PathBuf>) {
             }
         }
     }
-    files.extend([&tree.manifest, &tree.lock_file].into_iter().filter(|file| file.is_file()).cloned());
-    if let Some(root) = tree.manifest.parent() {
-        dirs.insert(root.to_owned());
+    for tree in trees {
+        files.extend([&tree.manifest, &tree.lock_file].into_iter().filter(|file| file.is_file()).cloned());
+        dirs.extend(tree.manifest.parent().map(Path::to_owned));
     }
     (dirs, files)
 }

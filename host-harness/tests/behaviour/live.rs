@@ -52,6 +52,27 @@ impl Crate {
         self.write("greeting/src/lib.rs", &format!("pub const TEXT: &str = {text:?};\n"));
     }
 
+    /// Middleware in a crate of its own, which puts a word in front of what it is answered.
+    fn middleware(&self, word: &str) -> PathBuf {
+        self.write(
+            "guard/Cargo.toml",
+            &format!(
+                "[package]\nname = \"guard\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\n\
+                 wayside = {{ path = {:?}, features = [\"wasip3\"] }}\n\n[workspace]\n",
+                root().join("sdk"),
+            ),
+        );
+        let source = format!(
+            "use wayside::{{Request, middleware::Next}};\n#[wayside::http_middleware]\n\
+             async fn guard(req: Request, next: Next) -> String {{\n    \
+             let text = next.run(req).await.into_body().text().await.unwrap_or_default();\n    \
+             format!(\"{word} {{text}}\")\n}}\n"
+        );
+        self.write("guard/src/lib.rs", &source);
+        fs::copy(root().join("Cargo.lock"), self.0.join("guard/Cargo.lock")).unwrap();
+        self.0.join("guard")
+    }
+
     fn live(&self) -> Live {
         Harness::build(&self.0).live().unwrap()
     }
@@ -234,6 +255,32 @@ async fn a_request_that_is_in_hand_is_finished_by_the_component_that_has_it() {
     assert_eq!(response.into_body().text().await.unwrap(), "old body");
     let request = Request::post("http://localhost/").body(Body::from("body")).unwrap();
     assert_eq!(live.request(request).await.into_body().text().await.unwrap(), "new body");
+}
+
+#[tokio::test]
+async fn middleware_that_is_a_crate_is_built_anew_with_what_stands_behind_it() {
+    let work = Crate::new("chained");
+    let guard = work.middleware("one");
+    let live = Harness::build(&work.0).middleware(&guard).live().unwrap();
+    let mut builds = live.builds();
+    ended(&mut builds, 1).await;
+    assert_eq!(ask(&live, "*/*").await, (StatusCode::OK, "one version 0".to_owned()));
+    work.middleware("two");
+    let build = ended(&mut builds, 2).await;
+    assert_eq!(build.changed, [fs::canonicalize(&guard).unwrap().join("src/lib.rs")]);
+    assert_eq!(ask(&live, "*/*").await.1, "two version 0");
+
+    // What was built beside something broken is not forgotten when that is mended.
+    work.write("guard/src/lib.rs", "broken");
+    let build = ended(&mut builds, 3).await;
+    assert!(matches!(build.outcome, Outcome::Failed(_)), "{build:?}");
+    work.greeting("version 1");
+    let build = ended(&mut builds, 4).await;
+    assert!(matches!(build.outcome, Outcome::Failed(_)), "{build:?}");
+    assert_eq!(ask(&live, "*/*").await.1, "two version 0");
+    work.middleware("two");
+    ended(&mut builds, 5).await;
+    assert_eq!(ask(&live, "*/*").await.1, "two version 1");
 }
 
 /// What somebody sees who has the service open in one tab and the inspector in another.

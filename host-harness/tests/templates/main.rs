@@ -26,25 +26,73 @@ mod hello;
 #[path = "../../templates/json/component.rs"]
 mod json;
 #[rustfmt::skip]
+#[path = "../../templates/middleware/component.rs"]
+mod middleware;
+#[rustfmt::skip]
 #[path = "../../templates/proxy/component.rs"]
 mod proxy;
 
-const TEMPLATES: [&str; 4] = ["hello", "json", "proxy", "axum"];
+const TEMPLATES: [&str; 5] = ["hello", "json", "proxy", "axum", "middleware"];
 
 /// In place of the real one, for the component tests of the templates.
 #[derive(Debug)]
 pub struct Harness;
 
 impl Harness {
-    /// Builds the crate that was made from the template that the caller belongs to.
+    /// Builds the crate that was made from the template that the caller belongs to, or one below it.
     #[track_caller]
     #[must_use]
     pub fn build(dir: &str) -> HarnessBuilder {
-        assert_eq!(dir, "..", "the component tests stand in a directory below their crate");
         let caller = Path::new(Location::caller().file());
         let template = caller.parent().and_then(Path::file_name).unwrap();
-        real::Harness::build(made(template.to_str().unwrap()))
+        let made = made(template.to_str().unwrap());
+        HarnessBuilder { real: real::Harness::build(seen_from(&made, dir)), made }
     }
+}
+
+/// In place of the real one, with what the templates use of it.
+#[derive(Debug)]
+pub struct HarnessBuilder {
+    real: real::HarnessBuilder,
+    made: PathBuf,
+}
+
+impl HarnessBuilder {
+    /// As the real one.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.real = self.real.env(name, value);
+        self
+    }
+
+    /// As the real one.
+    #[must_use]
+    pub fn outbound(mut self, outbound: Outbound) -> Self {
+        self.real = self.real.outbound(outbound);
+        self
+    }
+
+    /// As the real one, of what stands in the made crate.
+    #[must_use]
+    pub fn middleware(mut self, target: &str) -> Self {
+        self.real = self.real.middleware(seen_from(&self.made, target));
+        self
+    }
+}
+
+impl IntoFuture for HarnessBuilder {
+    type Output = <real::HarnessBuilder as IntoFuture>::Output;
+    type IntoFuture = <real::HarnessBuilder as IntoFuture>::IntoFuture;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.real.into_future()
+    }
+}
+
+/// What the component tests of a made crate mean by a path.
+fn seen_from(made: &Path, path: &str) -> PathBuf {
+    let below = path.strip_prefix("..").expect("the component tests stand in a directory below their crate");
+    made.join(below.trim_start_matches('/'))
 }
 
 fn root() -> PathBuf {
@@ -116,7 +164,8 @@ fn every_template_passes_its_native_tests() {
 #[test]
 fn every_template_is_formatted() {
     for template in TEMPLATES {
-        let files = ["src/lib.rs", "component-tests/tests/component.rs"].map(|file| made(template).join(file));
+        let files = ["src/lib.rs", "component-tests/tests/component.rs", "app/src/lib.rs"];
+        let files = files.map(|file| made(template).join(file)).into_iter().filter(|file| file.is_file());
         let mut rustfmt = Command::new("rustfmt");
         let output = rustfmt.args(["--check", "--edition", "2024"]).args(files).output().unwrap();
         assert!(output.status.success(), "{template}: {}", text(&output.stdout));

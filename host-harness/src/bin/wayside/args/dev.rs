@@ -6,6 +6,8 @@ use super::Guest;
 
 /// Serves a crate while it is worked on: builds it at each change, and swaps the component without losing a request.
 ///
+/// Middleware in front of it that is a crate, too, is built with it.
+///
 /// Where the crate does not compile, the last component that did goes on. Browsers are shown what the compiler says
 /// instead.
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,8 @@ pub(crate) enum Template {
     Proxy,
     /// An `axum::Router` as the handler
     Axum,
+    /// Stands in front of another handler
+    Middleware,
 }
 
 /// The parts in which the templates differ.
@@ -48,6 +50,26 @@ impl Template {
             Self::Json => parts!("json"),
             Self::Proxy => parts!("proxy"),
             Self::Axum => parts!("axum"),
+            Self::Middleware => parts!("middleware"),
+        }
+    }
+
+    /// A crate that the component is tried with, where it needs one: the files.
+    fn app(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Middleware => &[
+                ("app/Cargo.toml", include_str!("../../../../templates/middleware/app.toml")),
+                ("app/src/lib.rs", include_str!("../../../../templates/middleware/app.rs")),
+            ],
+            _ => &[],
+        }
+    }
+
+    /// How the component is run on other hosts.
+    fn elsewhere(self) -> &'static str {
+        match self {
+            Self::Middleware => include_str!("../../../../templates/middleware/elsewhere.md"),
+            _ => include_str!("../../../../templates/shared/elsewhere.md"),
         }
     }
 
@@ -55,10 +77,11 @@ impl Template {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// What `wayside dev` needs to be told beyond the directory, with a space in front.
+    /// What `wayside dev` needs to be told, with a space in front.
     pub(crate) fn arguments(self) -> &'static str {
         match self {
             Self::Proxy => " --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000",
+            Self::Middleware => " app --middleware .",
             _ => "",
         }
     }
@@ -69,19 +92,23 @@ impl Template {
         let fill = |text: &str| {
             text.replace("{{dependencies}}", parts.dependencies)
                 .replace("{{about}}", parts.about)
+                .replace("{{dev}}", self.arguments())
+                .replace("{{elsewhere}}", self.elsewhere())
+                .replace("{{members}}", if self.app().is_empty() { "" } else { ", \"app\"" })
                 .replace("{{name}}", name)
                 .replace("{{file}}", &name.replace('-', "_"))
                 .replace("{{sdk}}", &toml_string(&checkout.join("sdk")))
                 .replace("{{harness}}", &toml_string(&checkout.join("host-harness")))
         };
-        vec![
+        let own = [
             (".gitignore", fill(GITIGNORE)),
             ("Cargo.toml", fill(MANIFEST)),
             ("README.md", fill(README)),
             ("src/lib.rs", fill(parts.lib)),
             ("component-tests/Cargo.toml", fill(COMPONENT_TESTS)),
             ("component-tests/tests/component.rs", fill(parts.component)),
-        ]
+        ];
+        own.into_iter().chain(self.app().iter().map(|(file, text)| (*file, fill(text)))).collect()
     }
 }
 
@@ -94,7 +121,7 @@ pub(super) fn list() -> String {
     let values = Template::value_variants().iter().filter_map(Template::to_possible_value);
     values
         .map(|value| {
-            format!("{:<8} {}\n", value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default())
+            format!("{:<10} {}\n", value.get_name(), value.get_help().map(ToString::to_string).unwrap_or_default())
         })
         .collect()
 }
