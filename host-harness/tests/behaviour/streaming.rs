@@ -3,9 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, StreamBody};
-use wayside_harness::{Body, Clock};
+use wayside_harness::{Body, Clock, Harness, Limits, Outbound};
 use wayside_harness::bytes::Bytes;
-use wayside_harness::http::Request;
+use wayside_harness::http::{Request, Response};
 use wayside_harness::http_body::Frame;
 
 use super::fixture::{example, get, guests, post};
@@ -44,22 +44,82 @@ async fn an_echo_over_a_socket_returns_every_byte() {
     }
 }
 
+/// That many mebibytes, piece by piece.
+fn mebibytes(count: usize) -> Body {
+    let piece = bytes_of(64 * 1024);
+    let pieces = (0..count * 16).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone())));
+    Body::new(StreamBody::new(futures_util::stream::iter(pieces)))
+}
+
+async fn length_of(mut body: Body) -> usize {
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        length += frame.unwrap().data_ref().map_or(0, Bytes::len);
+    }
+    length
+}
+
+/// The most memory that the component took.
+async fn memory_of(app: &Harness) -> usize {
+    app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+    app.usage().iter().map(|usage| usage.memory_bytes).max().unwrap()
+}
+
 #[tokio::test]
 async fn a_gibibyte_streams_through_an_echo_in_little_memory() {
-    const PIECES: usize = 16 * 1024;
-    let piece = bytes_of(64 * 1024);
-    let frames =
-        futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone()))));
     let app = example("echo").await.unwrap();
-    let mut body = app.request(post("/", Body::new(StreamBody::new(frames)))).await.into_body();
-    let mut received = 0;
-    while let Some(frame) = body.frame().await {
-        received += frame.unwrap().data_ref().map_or(0, Bytes::len);
-    }
-    assert_eq!(received, PIECES * 64 * 1024);
-    app.idle().await;
-    let memory = app.usage()[0].memory_bytes;
+    let body = app.request(post("/", mebibytes(1024))).await.into_body();
+    assert_eq!(length_of(body).await, 1024 * MIB);
+    let memory = memory_of(&app).await;
     assert!(memory < 4 * MIB, "the component took {memory} bytes");
+}
+
+#[tokio::test]
+async fn a_gibibyte_streams_through_a_proxy_in_little_memory() {
+    let upstream = Outbound::from_fn(async |request| Ok(Response::new(request.into_body())));
+    let app = example("proxy").env("UPSTREAM", "http://upstream.test").outbound(upstream).await.unwrap();
+    let body = app.request(post("/", mebibytes(1024))).await.into_body();
+    assert_eq!(length_of(body).await, 1024 * MIB);
+    let memory = memory_of(&app).await;
+    assert!(memory < 4 * MIB, "the component took {memory} bytes");
+}
+
+#[tokio::test]
+async fn a_gibibyte_is_uploaded_in_little_memory() {
+    // The head of the response comes after the whole upload, which takes a busy machine long.
+    let limits = Limits::default().timeout(Duration::from_secs(600));
+    let app = example("upload").limits(limits).await.unwrap();
+    let response = app.request(post("/", mebibytes(1024))).await;
+    assert_eq!(response.into_body().text().await.unwrap(), "1073741824 bytes\n");
+    let memory = memory_of(&app).await;
+    assert!(memory < 4 * MIB, "the component took {memory} bytes");
+}
+
+#[tokio::test]
+async fn a_gibibyte_is_written_in_little_memory() {
+    let app = guests().await.unwrap();
+    let mut body = app.request(get("/endless")).await.into_body();
+    let mut received = 0;
+    while received < 1024 * MIB {
+        received += body.frame().await.unwrap().unwrap().data_ref().map_or(0, Bytes::len);
+    }
+    drop(body);
+    let memory = memory_of(&app).await;
+    assert!(memory < 4 * MIB, "the component took {memory} bytes");
+}
+
+#[tokio::test]
+async fn what_a_body_costs_grows_with_its_length_and_no_faster() {
+    let app = example("upload").count_fuel().await.unwrap();
+    let mut fuel = Vec::new();
+    for count in [8, 16, 32] {
+        app.request(post("/", mebibytes(count))).await.into_body().bytes().await.unwrap();
+        app.idle().await;
+        fuel.push(app.usage().last().unwrap().fuel.unwrap());
+    }
+    // How often the component waits differs from run to run.
+    assert!(fuel[2] - fuel[1] < (fuel[1] - fuel[0]) * 3, "{fuel:?} for 8, 16 and 32 MiB");
 }
 
 #[tokio::test]
