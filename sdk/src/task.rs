@@ -373,6 +373,10 @@ fn run_spawned() -> bool {
         waiting.push_back(spawned);
     }
     SPAWNED.with_borrow_mut(|spawned| {
+        // In a world that polls, nobody else would ask for another round.
+        for new in spawned.iter() {
+            (new.job.unpark)();
+        }
         // What was spawned in this round comes after what was there before.
         waiting.append(spawned);
         *spawned = waiting;

@@ -1,8 +1,12 @@
 //! One instance for many requests: what one request does, the next does not see.
 
-use wayside_harness::http::Request;
+use std::sync::Arc;
 
-use super::fixture::{Upstream, assert_slept, example, get, guests, post, read_head};
+use tokio::sync::Notify;
+use wayside_harness::http::{Request, Response};
+use wayside_harness::{Body, Outbound};
+
+use super::fixture::{Upstream, assert_slept, example, get, guests, is_wasip3, post, read_head};
 
 #[tokio::test]
 async fn memory_stays_flat_over_many_requests() {
@@ -87,4 +91,31 @@ async fn an_instance_is_replaced_after_its_share_of_requests() {
         app.idle().await;
         assert_eq!(app.instances(), number / 3 + 1);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_several_requests_wait_for_answers_those_that_still_do() {
+    let open = Arc::new(Notify::new());
+    let gate = Arc::clone(&open);
+    let upstream = Outbound::from_fn(move |_| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Ok(Response::new(Body::from("shared")))
+        }
+    });
+    let app = guests().env("UPSTREAM", "http://upstream.test").outbound(upstream).reuse(u32::MAX).at_once(4);
+    let app = app.await.unwrap();
+    if !is_wasip3() {
+        // An instance of WASI 0.2 has one request at a time, and none waits for another.
+        return;
+    }
+    let text = async |path| app.request(get(path)).await.into_body().text().await.unwrap();
+    let (patient, impatient) = tokio::join!(text("/shared-call"), async {
+        let answer = text("/shared-call/impatient").await;
+        open.notify_one();
+        answer
+    });
+    assert_eq!((patient.as_str(), impatient.as_str()), ("shared", "too late"));
+    assert_eq!(app.instances(), 1);
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Notify;
-use wayside_harness::Outbound;
+use wayside_harness::http::Response;
+use wayside_harness::{Body, Outbound};
 
 use super::fixture::{Upstream, assert_answers_next, eventually, get, guests, read_head};
 
@@ -44,6 +45,18 @@ async fn fields_of_a_connection_are_dropped_from_requests() {
     names.sort_unstable();
     assert_eq!(names, ["content-length", "host", "x-public"], "{seen}");
     assert!(!seen.contains("elsewhere.test"), "{seen}");
+}
+
+#[tokio::test]
+async fn an_upload_of_work_after_the_response_is_sent() {
+    let upstream = Outbound::from_fn(async |request| {
+        let text = request.into_body().text().await.unwrap_or_else(|error| error.to_string());
+        Ok(Response::builder().status(if text == "sent late" { 201 } else { 400 }).body(Body::empty()).unwrap())
+    });
+    let app = guests().env("UPSTREAM", "http://upstream.test").outbound(upstream).await.unwrap();
+    assert_eq!(app.request(get("/spawned/upload")).await.into_body().text().await.unwrap(), "accepted");
+    app.idle().await;
+    assert!(app.log_text().contains("upstream answered 201"), "{}", app.log_text());
 }
 
 #[tokio::test]

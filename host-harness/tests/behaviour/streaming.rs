@@ -5,10 +5,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use http_body_util::{BodyExt as _, StreamBody};
 use wayside_harness::{Body, Clock, Harness, Limits, Outbound};
 use wayside_harness::bytes::Bytes;
-use wayside_harness::http::{Request, Response};
+use wayside_harness::http::{HeaderMap, Request, Response};
 use wayside_harness::http_body::Frame;
 
-use super::fixture::{example, get, guests, post};
+use super::fixture::{eventually, example, get, guests, post};
 
 const MIB: usize = 1024 * 1024;
 
@@ -167,6 +167,51 @@ async fn a_future_that_wakes_itself_is_polled_again() {
     let app = guests().await.unwrap();
     let response = app.request(get("/self-waking")).await;
     assert_eq!(response.into_body().text().await.unwrap(), "1000 polls\n");
+}
+
+#[tokio::test]
+async fn what_a_spawned_future_spawns_runs() {
+    let app = guests().await.unwrap();
+    assert_eq!(app.request(get("/spawned/nested")).await.into_body().text().await.unwrap(), "from within");
+}
+
+#[tokio::test]
+async fn what_is_spawned_goes_on_while_the_body_of_the_request_goes_back() {
+    let (mut sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
+    let app = guests().await.unwrap();
+    let mut answer = app.request(post("/spawned/beside-echo", Body::new(body))).await.into_body();
+    sender.send_data("first".into()).await.unwrap();
+    assert_eq!(answer.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    eventually("the task goes on", || app.log_text().contains("still there")).await;
+    drop(sender);
+    assert!(answer.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_body_that_was_read_from_goes_back_whole() {
+    let app = guests().await.unwrap();
+    // Larger pieces than a component reads at once, so that the host has some of them in hand.
+    let sent = bytes_of(600_000);
+    let pieces = [sent.slice(..200_000), sent.slice(200_000..400_000), sent.slice(400_000..)];
+    let pieces = futures_util::stream::iter(pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece))));
+    let response = app.request(post("/rest-of-body/first", Body::new(StreamBody::new(pieces)))).await;
+    let read: usize = response.headers()["x-read"].to_str().unwrap().parse().unwrap();
+    let rest = response.into_body().bytes().await.unwrap();
+    assert!(read > 0 && rest == sent[read..], "{read} bytes read, {} came back", rest.len());
+}
+
+#[tokio::test]
+async fn the_trailers_of_a_body_that_was_read_go_back() {
+    let app = guests().await.unwrap();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-digest", "abc".parse().unwrap());
+    let frames = [Frame::data(bytes_of(1000)), Frame::trailers(trailers.clone())];
+    let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, std::io::Error>)));
+    let response = app.request(post("/rest-of-body/all", Body::new(body))).await;
+    assert_eq!(response.headers()["x-read"], "1000");
+    assert!(!response.headers().contains_key("content-length"), "{:?}", response.headers());
+    let (bytes, received) = response.into_body().bytes_and_trailers().await.unwrap();
+    assert_eq!((bytes.len(), received), (0, Some(trailers)));
 }
 
 #[tokio::test]

@@ -48,8 +48,11 @@ behaviours! {
     panic_before_head
     print
     recursion
+    rest_of_body
     self_waking
+    shared_call
     sleep
+    spawned
     spin
     status
     surroundings

@@ -191,7 +191,8 @@ impl crate::sys::IncomingBody for IncomingBody {
             (State::Unread(_) | State::Data(_), Some(declared)) => {
                 SizeHint::with_exact(declared.saturating_sub(self.received))
             }
-            (State::Unread(_) | State::Data(_), None) => SizeHint::default(),
+            // Trailers may come, and their framing has no place for a length.
+            (State::Unread(_) | State::Data(_) | State::Read(_) | State::Trailers(_), None) => SizeHint::default(),
             _ => SizeHint::with_exact(0),
         }
     }

@@ -11,6 +11,7 @@ use std::task::Poll;
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::Body as _;
+use wit_bindgen::rt::async_support::FutureReader;
 
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
@@ -206,11 +207,17 @@ async fn respond(answer: Answer, place: Place) {
     });
     match outcome {
         Ok(None) => {}
-        Ok(Some(rest)) => {
+        Ok(Some((rest, sent))) => {
+            let is_handed_on = rest.is_handed_on();
             if let Err(error) = rest.write().await
                 && !error.is_closed()
             {
                 log(&format!("the response was cut: {}", error::Chain(&error)));
+            }
+            // The host takes a body of its own back at once, and sends it when it likes. What runs beside goes on meanwhile.
+            if is_handed_on && !task::is_alone() {
+                // However it was sent, nobody here can do anything about it.
+                let _ = sent.await;
             }
         }
         // The host refuses even a plain response: it is gone.
@@ -218,8 +225,11 @@ async fn respond(answer: Answer, place: Place) {
     }
 }
 
+/// How the host came to the end of a response.
+type Sent = FutureReader<Result<(), wasi::ErrorCode>>;
+
 /// Sends the head, and the body where that is in the hands of the host.
-fn start(answer: Answer, is_head: bool) -> Result<Option<Rest>, String> {
+fn start(answer: Answer, is_head: bool) -> Result<Option<(Rest, Sent)>, String> {
     let (status, fields, set_length, body) = match answer {
         Answer::Body { status, content_type, body } => {
             let fields = wasi::Fields::new();
@@ -262,13 +272,12 @@ fn start(answer: Answer, is_head: bool) -> Result<Option<Rest>, String> {
         Message::returning(body, trailers, declared)
     };
     let Message { data, ended, rest } = message;
-    // How the sending went, writers learn from their stream.
-    let (response, _) = wasi::Response::new(fields, data, ended);
+    let (response, sent) = wasi::Response::new(fields, data, ended);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
     }
     abi::return_response(response);
-    Ok(rest)
+    Ok(rest.map(|rest| (rest, sent)))
 }
 
 /// Writes a line about the exchange at hand to stderr.

@@ -51,7 +51,8 @@ impl IncomingBody {
     ///
     /// Fails where the component has a part of the body already, or must watch the clock while it is read.
     pub(super) fn into_parts(mut self) -> Result<(StreamReader<u8>, FutureReader<Ended>), Self> {
-        if self.deadline.is_some() {
+        // The host keeps what it has of a piece for whoever read the beginning, and would lose it.
+        if self.deadline.is_some() || self.received > 0 {
             return Err(self);
         }
         match self.state {
@@ -152,7 +153,8 @@ impl crate::sys::IncomingBody for IncomingBody {
     fn size_hint(&self) -> SizeHint {
         match (&self.state, self.declared) {
             (State::Data(..), Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.received)),
-            (State::Data(..) | State::Ending(_), None) => SizeHint::default(),
+            // The framing of trailers has no place for a length.
+            (State::Data(..) | State::Ending(_), None) | (State::Ended(Some(_)), _) => SizeHint::default(),
             _ => SizeHint::with_exact(0),
         }
     }

@@ -83,6 +83,11 @@ impl Rest {
         matches!(self, Self::Body(Writing { body: Outgoing::Bytes(_), .. }))
     }
 
+    /// Whether the bytes are in the hands of the host.
+    pub(super) fn is_handed_on(&self) -> bool {
+        matches!(self, Self::End(..))
+    }
+
     /// Writes what remains of the body and ends the message.
     pub(super) async fn write(self) -> Result<(), Error> {
         match self {

@@ -154,14 +154,25 @@ pub(super) fn any_awaited() -> bool {
 }
 
 /// Takes everything out of a set, which then can be used for another task.
+///
+/// A future that several tasks poll waits in the set of the one that polled last. Where that task is over, the others are told to
+/// ask again, or the event would come to nobody.
 pub(super) fn clear(set: u32) {
+    let mut left = Vec::new();
     WAITABLES.with_borrow_mut(|all| {
-        for (waitable, entry) in all.iter_mut().enumerate() {
-            if entry.set == set {
-                entry.leave(waitable as u32);
+        for (waitable, entry) in all.iter_mut().enumerate().filter(|(_, entry)| entry.set == set) {
+            entry.leave(waitable as u32);
+            if matches!(entry.state, State::Waiting(_)) {
+                left.push(mem::take(&mut entry.state));
             }
         }
     });
+    // Whoever is told may use the table, so it is not borrowed meanwhile.
+    for state in left {
+        if let State::Waiting(waker) = state {
+            waker.wake();
+        }
+    }
 }
 
 impl Waitable {

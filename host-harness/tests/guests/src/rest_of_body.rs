@@ -1,0 +1,16 @@
+//! Reads of a body and answers with what is left of it: the parameter says whether it reads one piece, or all of them.
+
+use wayside::{Error, Request, Response};
+
+pub(crate) async fn handle(request: Request) -> Result<Response, Error> {
+    let all = super::parameter(&request) == "all";
+    let mut body = request.into_body();
+    let mut read = 0;
+    while let Some(piece) = body.next_chunk().await.transpose()? {
+        read += piece.len();
+        if !all {
+            break;
+        }
+    }
+    Ok(Response::builder().header("x-read", read).body(body)?)
+}
