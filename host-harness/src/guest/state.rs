@@ -63,6 +63,8 @@ pub(crate) struct State {
     counts_fuel: bool,
     /// What the instance works on, where it is told that.
     pub(super) flights: Option<Arc<Flights>>,
+    /// Which of these is at hand.
+    pub(super) flight: u64,
     /// How many functions of the host the request at hand has called, where that is counted.
     pub(crate) host_calls: u64,
     /// The number of the request at hand, for its output.
@@ -128,6 +130,7 @@ impl State {
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,
             flights: None,
+            flight: 0,
             host_calls: 0,
             request,
             span: tracing::trace_span!("request", request = running.request),
@@ -163,8 +166,7 @@ impl State {
 
     /// The request at hand, which others now work on, until what comes with it is dropped.
     pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<CallsNext>) {
-        let number = self.request.load(Ordering::Relaxed);
-        (self.hooks.tracked.clone(), self.flights.as_ref().map(|flights| flights.calls_next(number)))
+        (self.hooks.tracked.clone(), self.flights.as_ref().map(|flights| flights.calls_next(self.flight)))
     }
 
     /// Whether the engine counts fuel.

@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use wayside_harness::http_body::Frame;
-use wayside_harness::{Body, Harness, World, cargo};
+use wayside_harness::{Body, Harness, World, cargo, compose};
 
 use super::command::{assert_message, run, stderr, temporary};
 use super::fixture::root;
@@ -191,4 +191,26 @@ fn what_cannot_be_composed_is_refused_with_the_reason_and_the_way_out() {
         assert_message(&output, &parts);
     }
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn composed_middleware_may_pass_the_body_of_an_answer_on() {
+    let twice = built("host-harness/tests/middleware-twice", &[]).await;
+    for name in ["echo", "upload"] {
+        let app = built(&format!("examples/{name}"), &["wayside/wasip3"]).await;
+        let composed = output(&format!("twice-{name}.wasm"));
+        std::fs::write(&composed, compose(&app, &[twice.clone()]).unwrap()).unwrap();
+        let composed = Harness::load(composed).await.unwrap();
+        let chained = Harness::load(&app).middleware(&twice).await.unwrap();
+        for app in [composed, chained] {
+            let pieces =
+                ["one ", "two ", "three"].map(|piece| Ok::<_, std::io::Error>(Frame::data(Bytes::from(piece))));
+            let body = Body::new(StreamBody::new(futures_util::stream::iter(pieces)));
+            let request = Request::post("http://localhost/in-turn").body(body).unwrap();
+            let text = app.request(request).await.into_body().text().await.unwrap();
+            // The second request of an upload is the nine bytes of its first answer.
+            assert_eq!(text, if name == "echo" { "one two three" } else { "9 bytes\n" });
+            assert!(app.traps().is_empty(), "{:?}", app.traps());
+        }
+    }
 }

@@ -236,6 +236,20 @@ async fn who_takes_too_long_is_named_and_not_who_waits_for_it() {
 }
 
 #[tokio::test]
+async fn a_chain_works_on_both_calls_of_one_request_in_the_same_instances() {
+    let twice = root().join("host-harness/tests/middleware-twice");
+    let log = root().join("examples/log");
+    let app = Harness::build(root().join("examples/hello")).features(["wayside/wasip3"]);
+    let app = app.middleware(twice).middleware(log).reuse(100).at_once(4).await.unwrap();
+    for _ in 0..20 {
+        let response = app.request(get("/")).await;
+        assert_eq!(response.into_body().text().await.unwrap(), "Hello from Wayside!\nHello from Wayside!\n");
+        app.idle().await;
+    }
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
 async fn a_chain_that_shares_its_instances_keeps_requests_apart() {
     let app = service().middleware(middleware()).middleware(middleware()).reuse(50).at_once(8);
     let app = Arc::new(app.await.unwrap());

@@ -27,6 +27,8 @@ pub(crate) struct Flights {
 
 #[derive(Default)]
 struct Lists {
+    /// How many have begun.
+    begun: u64,
     /// Those that the component may still work on.
     flying: Vec<Flight>,
     /// Those that it has done with, and whose bodies are not read yet: the store may still have to move them.
@@ -36,6 +38,8 @@ struct Lists {
 }
 
 struct Flight {
+    /// Its own, because the parts of a chain work on one request, and one of them may pass it on more than once.
+    number: u64,
     running: Running,
     delivery: Arc<Delivery>,
     task: Option<GuestTaskId>,
@@ -97,8 +101,11 @@ impl Flights {
     /// Notes that a request begins, whose time limit counts from now.
     pub(super) fn start(&self, job: Job) -> Started {
         let Job { request, running, delivery } = job;
-        let number = running.request;
-        self.lock().flying.push(Flight {
+        let mut lists = self.lock();
+        lists.begun += 1;
+        let number = lists.begun;
+        lists.flying.push(Flight {
+            number,
             running,
             delivery: Arc::clone(&delivery),
             task: None,
@@ -107,11 +114,12 @@ impl Flights {
             given_up: false,
             over: None,
         });
+        drop(lists);
         self.changed.notify_waiters();
         (request, delivery, number)
     }
 
-    /// Notes which call of the component works on a request.
+    /// Notes which call of the component works on a flight.
     pub(super) fn runs_as(&self, number: u64, task: GuestTaskId) {
         self.with(number, |flight| flight.task = Some(task));
     }
@@ -120,10 +128,11 @@ impl Flights {
     pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut State) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
+            state.flight = flight.number;
         }
     }
 
-    /// Notes that a request is with the handler behind this one, until what comes back is dropped.
+    /// Notes that the request of a flight is with the handler behind this one, until what comes back is dropped.
     pub(crate) fn calls_next(self: &Arc<Self>, number: u64) -> CallsNext {
         self.with(number, |flight| {
             flight.calls.open += 1;
@@ -134,7 +143,7 @@ impl Flights {
 
     fn with(&self, number: u64, change: impl FnOnce(&mut Flight)) {
         // It may be over already, while the component goes on with what it began.
-        if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.running.request == number) {
+        if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.number == number) {
             change(flight);
         }
     }
@@ -250,18 +259,17 @@ impl Flights {
     pub(super) fn trapped(&self, culprit: Option<GuestTaskId>, reason: &str) {
         let lists = self.lock();
         let culprit = match lists.flying.as_slice() {
-            [only] => Some(only.running.request),
-            flying => flying
-                .iter()
-                .find(|flight| culprit.is_some() && flight.task == culprit)
-                .map(|flight| flight.running.request),
+            [only] => Some(only),
+            flying => flying.iter().find(|flight| culprit.is_some() && flight.task == culprit),
         };
         for flight in &lists.flying {
-            let request = flight.running.request;
             let what = match culprit {
-                Some(number) if number == request => reason.to_owned(),
+                Some(culprit) if culprit.number == flight.number => reason.to_owned(),
                 _ if flight.over.is_some() || flight.given_up => continue,
-                Some(number) => format!("collateral of request {number}, which ended the instance of both"),
+                Some(culprit) => {
+                    let number = culprit.running.request;
+                    format!("collateral of request {number}, which ended the instance of both")
+                }
                 None => {
                     format!("collateral of what an earlier request left behind, which ended the instance: {reason}")
                 }

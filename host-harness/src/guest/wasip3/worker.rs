@@ -89,13 +89,14 @@ impl Worker {
         let (flights, jobs) = (&*self.flights, &mut self.jobs);
         // Before anything runs, so that its time limit counts from here.
         let first = flights.start(first);
+        self.store.data_mut().flight = first.2;
         let service = self.pre.instantiate_async(&mut self.store).await?;
         let serve = async |accessor: &Accessor<State>| serve(accessor, &service, flights, first, jobs, busy).await;
         self.store.run_concurrent(serve).await?
     }
 }
 
-/// A request that was started, with what the component has not been given yet.
+/// A request that was started, with what the component has not been given yet, and the number of its flight.
 pub(super) type Started = (http::Request<Body>, Arc<crate::guest::delivery::Delivery>, u64);
 
 async fn serve(
@@ -114,10 +115,15 @@ async fn serve(
             Some(called) = calls.next() => called?,
             job = jobs.recv(), if open => match job {
                 Some(job) => {
-                    if flights.is_empty() {
+                    let is_alone = flights.is_empty();
+                    if is_alone {
                         accessor.with(|mut access| turn_to(access.as_context_mut(), &job.running))?;
                     }
-                    calls.push(call(accessor, service, flights, flights.start(job)));
+                    let started = flights.start(job);
+                    if is_alone {
+                        accessor.with(|mut access| access.data_mut().flight = started.2);
+                    }
+                    calls.push(call(accessor, service, flights, started));
                 }
                 None => open = false,
             },

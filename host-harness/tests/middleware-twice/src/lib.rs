@@ -1,0 +1,20 @@
+//! Calls what stands behind it twice: at the same time, or below `/in-turn` with the body of the first answer as that of
+//! the second request.
+
+use futures_util::join;
+use wayside::http::header::CONTENT_LENGTH;
+use wayside::middleware::Next;
+use wayside::{Body, Error, IntoResponse, Request, Response, http_middleware};
+
+#[http_middleware]
+async fn twice(req: Request, next: Next) -> Result<Response, Error> {
+    let (mut parts, body) = req.into_parts();
+    if parts.uri.path().starts_with("/in-turn") {
+        let first = next.run(Request::from_parts(parts.clone(), body)).await;
+        parts.headers.remove(CONTENT_LENGTH);
+        return Ok(next.run(Request::from_parts(parts, first.into_body())).await);
+    }
+    let other = Request::from_parts(parts.clone(), Body::empty());
+    let (first, second) = join!(next.run(Request::from_parts(parts, body)), next.run(other));
+    Ok([first.into_body().text().await?, second.into_body().text().await?].concat().into_response())
+}
