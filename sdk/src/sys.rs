@@ -4,7 +4,9 @@
 //! target at hand. No other file of the crate asks for the target, but for one line in `lib.rs` that leaves the native test
 //! support out of components.
 
+use std::any::Any;
 use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -76,7 +78,14 @@ pub(crate) trait World {
     ///
     /// Whoever makes such an answer hands it over with it, so that a component in which nobody does has no code for it.
     const SENDING: Option<&'static Sending> = None;
+
+    /// Waits until the host has sent a response whose body is its own, where that takes code: it is asked for by what was
+    /// spawned, which goes on until then.
+    const UNTIL_SENT: Option<UntilSent> = None;
 }
+
+/// Waits for what a world has to tell how a response was sent.
+pub(crate) type UntilSent = fn(Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// How a world sends what is more than bytes with a media type.
 #[allow(dead_code, reason = "natively nothing is sent")]

@@ -73,4 +73,6 @@ impl super::World for Wasip3 {
         let waker = abi::waker();
         move || waker.wake_by_ref()
     }
+
+    const UNTIL_SENT: Option<super::UntilSent> = Some(exchange::until_sent);
 }

@@ -3,10 +3,11 @@
 //! Several exchanges can be in flight in an instance. Each has a place in one table, where log lines find what they are
 //! about; the place of the exchange that runs is known.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, IntoFuture as _, poll_fn};
 use std::mem;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -215,9 +216,8 @@ async fn respond(answer: Answer, place: Place) {
                 log(&format!("the response was cut: {}", error::Chain(&error)));
             }
             // The host takes a body of its own back at once, and sends it when it likes. What runs beside goes on meanwhile.
-            if is_handed_on && !task::is_alone() {
-                // However it was sent, nobody here can do anything about it.
-                let _ = sent.await;
+            if is_handed_on && let Some(until_sent) = task::until_sent() {
+                until_sent(Box::new(sent)).await;
             }
         }
         // The host refuses even a plain response: it is gone.
@@ -278,6 +278,15 @@ fn start(answer: Answer, is_head: bool) -> Result<Option<(Rest, Sent)>, String> 
     }
     abi::return_response(response);
     Ok(rest.map(|rest| (rest, sent)))
+}
+
+/// Waits for the host's word on a response; whatever it says, nobody here can do anything about it.
+pub(super) fn until_sent(sent: Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        if let Ok(sent) = sent.downcast::<Sent>() {
+            let _ = sent.into_future().await;
+        }
+    })
 }
 
 /// Writes a line about the exchange at hand to stderr.
