@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
 use crate::outbound::ErrorCode;
 
@@ -35,6 +36,14 @@ impl Body {
         B::Error: Into<BodyError>,
     {
         Self(body.map_err(Into::into).boxed_unsync())
+    }
+
+    /// Sends trailers after the body, whose length is then no longer known beforehand.
+    #[must_use]
+    pub fn with_trailers(self, trailers: HeaderMap) -> Self {
+        let body = self.0.with_trailers(ready(Some(Ok(trailers))));
+        // What hides the length: HTTP/1.1 has trailers only where there is none.
+        Self::new(StreamBody::new(BodyStream::new(body)))
     }
 
     /// Reads the whole body into memory.
@@ -191,7 +200,14 @@ impl From<Vec<u8>> for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::StreamBody;
+
+    #[tokio::test]
+    async fn trailers_follow_a_body_whose_length_is_not_told() {
+        let trailers = HeaderMap::from_iter([(http::HeaderName::from_static("x-sum"), "7".parse().unwrap())]);
+        let body = Body::from("text").with_trailers(trailers.clone());
+        assert_eq!(body.size_hint().exact(), None);
+        assert_eq!(body.bytes_and_trailers().await.unwrap(), (Bytes::from("text"), Some(trailers)));
+    }
 
     #[tokio::test]
     async fn empty_frames_never_reach_a_guest() {

@@ -193,12 +193,14 @@ fn repeated(entry: &Entry) -> Result<Request<Body>, &'static str> {
         return Err(reason);
     }
     let exchange = &entry.exchange;
-    let mut request = Request::new(Body::from(exchange.request_body.bytes()));
+    let body = Body::from(exchange.request_body.bytes());
+    let mut request = Request::new(match exchange.request_body.trailers() {
+        Some(trailers) => body.with_trailers(trailers),
+        None => body,
+    });
     *request.method_mut() = exchange.method.clone();
     *request.uri_mut() = exchange.uri.clone();
     *request.headers_mut() = exchange.request_headers.clone();
-    // The body comes in one piece now.
-    request.headers_mut().remove(header::TRANSFER_ENCODING);
     request.extensions_mut().insert(Resent(exchange.request));
     Ok(request)
 }

@@ -159,7 +159,7 @@ impl Recorder {
             method: request.method().clone(),
             uri: request.uri().clone(),
             request_headers: self.headers(request.headers()),
-            request_body: Capture::up_to(self.capture_bytes),
+            request_body: Capture::of_request(request, self.capture_bytes),
             resent: request.extensions().get::<Resent>().map(|resent| resent.0),
             status: None,
             response_headers: HeaderMap::new(),

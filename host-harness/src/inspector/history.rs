@@ -63,10 +63,15 @@ impl Entry {
 
     /// Why the request cannot be sent again, if it cannot.
     pub(super) fn unrepeatable(&self) -> Option<&'static str> {
-        if self.exchange.request_body.is_cut() {
-            Some("the body of the request was longer than what was kept of it")
-        } else if !self.finished {
+        let body = &self.exchange.request_body;
+        if !self.finished {
             Some("the request has not come to its end")
+        } else if !body.is_kept() {
+            Some("the body of the request was not kept")
+        } else if body.is_cut() {
+            Some("the body of the request was longer than what was kept of it")
+        } else if !body.is_whole() {
+            Some("the component did not read all of the body")
         } else {
             None
         }

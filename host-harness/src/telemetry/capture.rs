@@ -6,16 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::exchange::content_length;
 use crate::Body;
 use crate::body::BodyError;
 
 /// The beginning of a body, as far as it has passed by now; see
 /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies). Copies look at the same body.
 #[derive(Clone, Default)]
-pub struct Capture(Option<Arc<Mutex<Kept>>>);
+pub struct Capture {
+    kept: Option<Arc<Mutex<Kept>>>,
+    /// Whether there never was anything to look at.
+    is_empty: bool,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -23,21 +28,48 @@ struct Kept {
     bytes: Vec<u8>,
     total_bytes: u64,
     trailers: Option<HeaderMap>,
+    /// How many bytes there are by the head; who has read them need not ask for the end.
+    declared_bytes: Option<u64>,
+    is_whole: bool,
 }
 
 impl Capture {
     /// Keeps so many bytes of a body; with 0, nothing is looked at.
     pub(super) fn up_to(limit_bytes: usize) -> Self {
-        let kept = || Arc::new(Mutex::new(Kept { limit_bytes, ..Kept::default() }));
-        Self((limit_bytes > 0).then(kept))
+        Self::of(Kept { limit_bytes, ..Kept::default() })
+    }
+
+    /// Keeps so many bytes of the body of a request.
+    pub(super) fn of_request(request: &Request<Body>, limit_bytes: usize) -> Self {
+        if request.body().is_end_stream() {
+            return Self { kept: None, is_empty: true };
+        }
+        if limit_bytes == 0 {
+            return Self::default();
+        }
+        let has_trailers = request.headers().contains_key(header::TRAILER);
+        let declared_bytes = content_length(request.headers()).filter(|_| !has_trailers);
+        Self::of(Kept { limit_bytes, declared_bytes, ..Kept::default() })
+    }
+
+    fn of(kept: Kept) -> Self {
+        Self { kept: (kept.limit_bytes > 0).then(|| Arc::new(Mutex::new(kept))), is_empty: false }
     }
 
     /// Looks at a body as it is read.
     pub(crate) fn watch(&self, body: Body) -> Body {
-        match &self.0 {
-            Some(_) => Body::new(Watched { body, capture: self.clone() }),
+        match self.lock() {
+            Some(mut kept) => {
+                kept.is_whole = body.is_end_stream();
+                Body::new(Watched { body, capture: self.clone() })
+            }
             None => body,
         }
+    }
+
+    /// Whether somebody looks at the body, or there is nothing to look at.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.is_some() || self.is_empty
     }
 
     /// The bytes that were kept: the first of the body, up to the limit.
@@ -70,8 +102,29 @@ impl Capture {
         self.lock().is_some_and(|kept| kept.total_bytes > kept.bytes.len() as u64)
     }
 
+    /// Whether all of the body has passed, its trailers included. Where bodies are not captured, only those without a
+    /// byte are known to be whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_empty || self.lock().is_some_and(|kept| kept.is_whole)
+    }
+
     fn lock(&self) -> Option<MutexGuard<'_, Kept>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Kept {
+    fn pass(&mut self, frame: &Frame<Bytes>, is_end: bool) {
+        if let Some(data) = frame.data_ref() {
+            let room = self.limit_bytes.saturating_sub(self.bytes.len()).min(data.len());
+            self.bytes.extend_from_slice(&data[..room]);
+            self.total_bytes += data.len() as u64;
+        } else {
+            self.trailers = frame.trailers_ref().cloned();
+        }
+        // Nothing follows trailers.
+        self.is_whole |= is_end || frame.is_trailers() || self.declared_bytes == Some(self.total_bytes);
     }
 }
 
@@ -92,13 +145,12 @@ impl HttpBody for Watched {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let (Some(Ok(frame)), Some(mut kept)) = (&frame, self.capture.lock()) {
-            if let Some(data) = frame.data_ref() {
-                let room = kept.limit_bytes.saturating_sub(kept.bytes.len()).min(data.len());
-                kept.bytes.extend_from_slice(&data[..room]);
-                kept.total_bytes += data.len() as u64;
-            } else {
-                kept.trailers = frame.trailers_ref().cloned();
+        let is_end = self.body.is_end_stream();
+        if let Some(mut kept) = self.capture.lock() {
+            match &frame {
+                Some(Ok(frame)) => kept.pass(frame, is_end),
+                Some(Err(_)) => {}
+                None => kept.is_whole = true,
             }
         }
         Poll::Ready(frame)
@@ -116,6 +168,7 @@ impl HttpBody for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::{BodyExt as _, StreamBody};
 
     #[tokio::test]
     async fn the_beginning_is_kept_and_all_is_counted() {
@@ -124,6 +177,69 @@ mod tests {
         assert_eq!(capture.total_bytes(), 0);
         assert_eq!(body.bytes().await.unwrap(), "abcdefgh");
         assert_eq!((capture.bytes(), capture.total_bytes(), capture.is_cut()), ("abcd".into(), 8, true));
+    }
+
+    fn in_two_frames() -> Body {
+        let frames = ["ab", "cd"].map(|data| Ok::<_, BodyError>(Frame::data(Bytes::from(data))));
+        Body::new(StreamBody::new(futures_util::stream::iter(frames)))
+    }
+
+    async fn next_frame(body: &mut Body) {
+        body.frame().await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_when_its_end_has_passed() {
+        let capture = Capture::up_to(10);
+        let mut body = capture.watch(in_two_frames());
+        next_frame(&mut body).await;
+        next_frame(&mut body).await;
+        assert!(!capture.is_whole(), "there may be more");
+        assert!(body.frame().await.is_none());
+        assert!(capture.is_whole());
+    }
+
+    #[tokio::test]
+    async fn trailers_end_a_body() {
+        let capture = Capture::up_to(10);
+        let mut body = capture.watch(Body::from("a").with_trailers(HeaderMap::new()));
+        next_frame(&mut body).await;
+        assert!(!capture.is_whole());
+        next_frame(&mut body).await;
+        assert!(capture.is_whole());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_never_whole() {
+        let capture = Capture::up_to(10);
+        let frames = [Ok(Frame::data(Bytes::from("a"))), Err("cut")];
+        let body = capture.watch(Body::new(StreamBody::new(futures_util::stream::iter(frames))));
+        assert!(body.bytes().await.is_err());
+        assert!(!capture.is_whole());
+    }
+
+    #[tokio::test]
+    async fn the_declared_bytes_are_all_there_is_unless_trailers_are_announced() {
+        for (trailer, is_whole) in [(None, true), (Some("x-sum"), false)] {
+            let mut request = Request::post("/").header("content-length", "4").body(in_two_frames()).unwrap();
+            request.headers_mut().extend(trailer.map(|name| (header::TRAILER, name.parse().unwrap())));
+            let capture = Capture::of_request(&request, 1);
+            let mut body = capture.watch(request.into_body());
+            next_frame(&mut body).await;
+            assert!(!capture.is_whole());
+            next_frame(&mut body).await;
+            assert_eq!(capture.is_whole(), is_whole);
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_body_is_whole_also_where_nobody_looks() {
+        for limit in [0, 10] {
+            let capture = Capture::of_request(&Request::new(Body::empty()), limit);
+            assert!(capture.is_whole() && capture.is_kept());
+        }
+        let capture = Capture::of_request(&Request::new(Body::from("a")), 0);
+        assert!(!capture.is_whole() && !capture.is_kept());
     }
 
     #[tokio::test]

@@ -172,11 +172,12 @@ pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
     tell: Option<F>,
 }
 
-/// How many bytes the body of a message has by its head.
+/// How many bytes the body of a response has by its head.
 pub(super) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
-    if method == Method::HEAD {
-        return Some(0);
-    }
+    if method == Method::HEAD { Some(0) } else { content_length(headers) }
+}
+
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

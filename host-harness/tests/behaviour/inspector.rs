@@ -3,7 +3,7 @@
 use std::{env, fs};
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use wayside_harness::http::{Request, Response};
 use wayside_harness::{Body, Harness, Inspector, Outbound};
@@ -36,6 +36,12 @@ async fn ask(inspector: &Inspector, head: &str) -> Wire {
 
 async fn page(inspector: &Inspector, path: &str) -> Wire {
     ask(inspector, &format!("GET {path} HTTP/1.1\r\nhost: {}", inspector.addr())).await
+}
+
+async fn resend(inspector: &Inspector, number: u64) -> Wire {
+    let addr = inspector.addr();
+    let head = format!("POST /requests/{number}/resend HTTP/1.1\r\nhost: {addr}\r\ncontent-length: 0");
+    ask(inspector, &head).await
 }
 
 async fn json(inspector: &Inspector, path: &str) -> Value {
@@ -93,8 +99,65 @@ async fn output_traps_and_bodies_beyond_the_limit_are_told() {
     // What was not kept whole can neither be sent again nor be saved.
     assert!(large["unrepeatable"].is_string());
     assert_eq!(page(&inspector, "/requests/3/test.rs").await.status, 409);
-    let resend = format!("POST /requests/3/resend HTTP/1.1\r\nhost: {}\r\ncontent-length: 0", inspector.addr());
-    assert_eq!(ask(&inspector, &resend).await.status, 409);
+    assert_eq!(resend(&inspector, 3).await.status, 409);
+}
+
+#[tokio::test]
+async fn a_request_whose_body_was_not_read_whole_is_neither_sent_again_nor_saved() {
+    let (app, inspector) = inspected().await;
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let body = "x".repeat(100);
+    for (path, framing) in [
+        ("/status/200", format!("content-length: 100\r\n\r\n{body}")),
+        ("/status/200", format!("transfer-encoding: chunked\r\n\r\n64\r\n{body}\r\n0\r\n\r\n")),
+        ("/limited", format!("content-length: 100\r\n\r\n{body}")),
+        // Its client hangs up.
+        ("/whole", "content-length: 100\r\n\r\nxx".to_owned()),
+    ] {
+        let number = app.requests() + 1;
+        let mut stream = TcpStream::connect(server.addr()).await.unwrap();
+        let request = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{framing}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Its head says enough, and the rest may be cut.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        let told = finished(&inspector, number).await;
+        assert_eq!(told["unrepeatable"], "the component did not read all of the body", "{path} {framing}");
+        assert_eq!(page(&inspector, &format!("/requests/{number}/test.rs")).await.status, 409);
+        let refused = resend(&inspector, number).await;
+        assert!(refused.status == 409 && refused.whole_text().contains("did not read all of the body"), "{refused:?}");
+        assert_eq!(app.requests(), number, "it was sent again");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_kept_is_not_sent_again_and_what_has_no_body_is() {
+    let app = guests().await.unwrap();
+    let inspector = app.inspector("127.0.0.1:0").await.unwrap();
+    send(&app, post("/whole", "hello")).await;
+    assert_eq!(finished(&inspector, 1).await["unrepeatable"], "the body of the request was not kept");
+    send(&app, get("/status/200")).await;
+    assert_eq!(finished(&inspector, 2).await["unrepeatable"], Value::Null);
+    assert_eq!(resend(&inspector, 2).await.whole_text(), "{\"status\":200}");
+}
+
+#[tokio::test]
+async fn a_chunked_request_is_sent_again_with_its_trailers() {
+    for features in [&[][..], &["wayside/wasip3"]] {
+        let app = guests().features(features.iter().copied()).capture_bodies(1024).await.unwrap();
+        let inspector = app.inspector("127.0.0.1:0").await.unwrap();
+        let server = app.serve("127.0.0.1:0").await.unwrap();
+        let request = "POST /mirror HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\
+                       trailer: x-sum\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\nx-sum: 7\r\nx-sum: 8\r\n\r\n";
+        assert_eq!(Wire::exchange(&server, request).await.status, 200);
+        let before = finished(&inspector, 1).await;
+        assert_eq!(before["request"]["trailers"], serde_json::json!([["x-sum", "7"], ["x-sum", "8"]]), "{before}");
+        assert_eq!(resend(&inspector, 1).await.whole_text(), "{\"status\":200}");
+        let again = finished(&inspector, 2).await;
+        for part in ["method", "url", "request", "response"] {
+            assert_eq!(before[part], again[part], "{part}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -105,8 +168,7 @@ async fn a_request_is_sent_again_as_it_was() {
     first.headers_mut().append("x-a", wayside_harness::http::HeaderValue::from_bytes(b"\xff").unwrap());
     send(&app, first).await;
     let before = finished(&inspector, 1).await;
-    let resend = format!("POST /requests/1/resend HTTP/1.1\r\nhost: {}\r\ncontent-length: 0", inspector.addr());
-    assert_eq!(ask(&inspector, &resend).await.whole_text(), "{\"status\":200}");
+    assert_eq!(resend(&inspector, 1).await.whole_text(), "{\"status\":200}");
     let again = finished(&inspector, 2).await;
     assert_eq!(again["resent"], 1);
     for part in ["method", "url", "request", "response"] {

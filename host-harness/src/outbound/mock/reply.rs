@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
@@ -224,8 +222,7 @@ impl Answer {
         } else if self.trailers.is_empty() {
             Body::from(self.body)
         } else {
-            let frames = [Frame::data(self.body), Frame::trailers(self.trailers)];
-            Body::new(StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, ErrorCode>))))
+            Body::from(self.body).with_trailers(self.trailers)
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
