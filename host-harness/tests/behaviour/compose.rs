@@ -199,7 +199,7 @@ async fn composed_middleware_may_pass_the_body_of_an_answer_on() {
     for name in ["echo", "upload"] {
         let app = built(&format!("examples/{name}"), &["wayside/wasip3"]).await;
         let composed = output(&format!("twice-{name}.wasm"));
-        std::fs::write(&composed, compose(&app, &[twice.clone()]).unwrap()).unwrap();
+        std::fs::write(&composed, compose(&app, std::slice::from_ref(&twice)).unwrap()).unwrap();
         let composed = Harness::load(composed).await.unwrap();
         let chained = Harness::load(&app).middleware(&twice).await.unwrap();
         for app in [composed, chained] {
