@@ -4,9 +4,7 @@
 //! target at hand. No other file of the crate asks for the target, but for one line in `lib.rs` that leaves the native test
 //! support out of components.
 
-use std::any::Any;
 use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -75,26 +73,14 @@ pub(crate) trait World {
     fn unparker() -> impl Fn() + Send + Sync + 'static;
 
     /// How this world sends what is more than bytes with a media type.
-    ///
-    /// Whoever makes such an answer hands it over with it, so that a component in which nobody does has no code for it.
-    const SENDING: Option<&'static Sending> = None;
+    type Sending: 'static;
 
-    /// Waits until the host has sent a response whose body is its own, where that takes code: it is asked for by what was
-    /// spawned, which goes on until then.
-    const UNTIL_SENT: Option<UntilSent> = None;
+    /// Whoever makes such an answer hands it over with this, so that a component in which nobody does has no code for it.
+    const SENDING: Option<&'static Self::Sending>;
 }
 
-/// Waits for what a world has to tell how a response was sent.
-pub(crate) type UntilSent = fn(Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>>;
-
-/// How a world sends what is more than bytes with a media type.
-#[allow(dead_code, reason = "natively nothing is sent")]
-pub(crate) struct Sending {
-    /// Sends a response whose fields are those of a map.
-    pub(crate) response: fn(Box<Response>),
-    /// Sends a body after its head, which declares the given length.
-    pub(crate) body: fn(body::Body, Option<u64>),
-}
+/// How the world of the target at hand sends what is more than bytes with a media type.
+pub(crate) type Sending = <Here as World>::Sending;
 
 /// A request of which each part is fetched only when it is asked for.
 pub(crate) trait IncomingRequest: Send {

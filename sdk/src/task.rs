@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::sys::{Here, Sending, UntilSent, World};
+use crate::sys::{Here, Sending, World};
 
 /// Runs a future beside the current one, on the same thread.
 ///
@@ -209,7 +209,6 @@ struct Beside {
     poll: fn(bool) -> bool,
     end: fn(),
     sending: Option<&'static Sending>,
-    until_sent: Option<UntilSent>,
 }
 
 thread_local! {
@@ -225,12 +224,7 @@ fn start(run: Run, until: Until) -> Arc<Job> {
     let spawned = Spawned { job: Arc::clone(&job), run, until };
     SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
     // The only value there is; the compiler must not know, or it would put it in all the places that ask for it.
-    BESIDE.set(Some(black_box(&Beside {
-        poll: poll_spawned,
-        end: end_spawned,
-        sending: Here::SENDING,
-        until_sent: Here::UNTIL_SENT,
-    })));
+    BESIDE.set(Some(black_box(&Beside { poll: poll_spawned, end: end_spawned, sending: Here::SENDING })));
     job
 }
 
@@ -253,15 +247,9 @@ pub(crate) fn is_alone() -> bool {
 }
 
 /// How to send a body while what was spawned goes on, if there is anything.
-#[allow(dead_code, reason = "the worlds that can block use it")]
+#[allow(dead_code, reason = "the worlds that have a host use it")]
 pub(crate) fn sending() -> Option<&'static Sending> {
     if is_alone() { None } else { BESIDE.get()?.sending }
-}
-
-/// How to wait until a response has been sent, if anything was spawned that goes on until then.
-#[allow(dead_code, reason = "the worlds whose hosts send bodies of their own use it")]
-pub(crate) fn until_sent() -> Option<UntilSent> {
-    if is_alone() { None } else { BESIDE.get()?.until_sent }
 }
 
 /// Runs an exchange in a world that polls: its future, the spawned ones meanwhile, and those that are waited for to their

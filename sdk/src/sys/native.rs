@@ -72,6 +72,9 @@ impl World for Native {
         let thread = thread::current();
         move || thread.unpark()
     }
+
+    type Sending = Infallible;
+    const SENDING: Option<&'static Infallible> = None;
 }
 
 thread_local! {

@@ -71,5 +71,6 @@ impl super::World for Wasip2 {
         || ()
     }
 
-    const SENDING: Option<&'static super::Sending> = Some(&exchange::SENDING);
+    type Sending = exchange::Sending;
+    const SENDING: Option<&'static exchange::Sending> = Some(&exchange::SENDING);
 }

@@ -74,5 +74,6 @@ impl super::World for Wasip3 {
         move || waker.wake_by_ref()
     }
 
-    const UNTIL_SENT: Option<super::UntilSent> = Some(exchange::until_sent);
+    type Sending = exchange::Sending;
+    const SENDING: Option<&'static exchange::Sending> = Some(&exchange::SENDING);
 }

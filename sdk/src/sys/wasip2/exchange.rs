@@ -17,7 +17,6 @@ use super::outgoing::{self, Slot, Writer};
 use super::{convert, head, lists, panic};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::sys::Sending;
 use crate::{Body, Request, Response, body, task};
 
 thread_local! {
@@ -133,6 +132,14 @@ impl Slot for ResponseWriter {
 
 fn take_writer() -> Option<Writer> {
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
+}
+
+/// How what is more than bytes with a media type is sent.
+pub(crate) struct Sending {
+    /// Sends a response whose fields are those of a map.
+    response: fn(Box<Response>),
+    /// Sends a body after its head, which declares the given length.
+    body: fn(Body, Option<u64>),
 }
 
 pub(super) const SENDING: Sending = Sending { response: respond_whole, body: send_body };

@@ -3,9 +3,8 @@
 //! Several exchanges can be in flight in an instance. Each has a place in one table, where log lines find what they are
 //! about; the place of the exchange that runs is known.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, IntoFuture as _, poll_fn};
+use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -20,7 +19,7 @@ use super::outgoing::{Message, Rest};
 use super::{abi, convert, head, lists, panic};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::{Body, IntoResponse as _, Request, task};
+use crate::{Body, Request, Response, task};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -196,17 +195,37 @@ fn declared_length(request: &wasi::Request) -> Option<u64> {
     convert::number(values.first()?)
 }
 
+/// How the host came to the end of a response.
+type Sent = FutureReader<Result<(), wasi::ErrorCode>>;
+
+/// A response that was begun, and what remains to be written of it.
+type Begun = Option<(Rest, Sent)>;
+
+/// How what is more than bytes with a media type is sent.
+pub(crate) struct Sending {
+    /// Begins a response whose fields are those of a map; its body is left out if it answers HEAD.
+    response: fn(Box<Response>, bool) -> Result<Begun, String>,
+    /// Makes the message of a body that may go back to where it came from, and is to declare a length.
+    body: fn(Body, Option<u64>) -> Message,
+    /// Waits until the host has sent a response.
+    until_sent: fn(Sent) -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+pub(super) const SENDING: Sending =
+    Sending { response: start_whole, body: Message::returning, until_sent: |sent| Box::pin(until_sent(sent)) };
+
 /// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
 async fn respond(answer: Answer, place: Place) {
     let is_head = EXCHANGES.with_borrow(|exchanges| {
         let method = exchanges.get(place.index).and_then(|exchange| exchange.request.method());
         matches!(method, Some(wasi::Method::Head))
     });
-    let outcome = start(answer, is_head).or_else(|reason| {
+    let begun = begin_answer(answer, is_head).or_else(|reason| {
         log(&reason);
-        start(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_answer(), is_head)
+        let fields = with_content_type(Some(error::PROBLEM_JSON))?;
+        start(StatusCode::INTERNAL_SERVER_ERROR, fields, None, Body::from(error::INTERNAL), is_head)
     });
-    match outcome {
+    match begun {
         Ok(None) => {}
         Ok(Some((rest, sent))) => {
             let is_handed_on = rest.is_handed_on();
@@ -216,8 +235,8 @@ async fn respond(answer: Answer, place: Place) {
                 log(&format!("the response was cut: {}", error::Chain(&error)));
             }
             // The host takes a body of its own back at once, and sends it when it likes. What runs beside goes on meanwhile.
-            if is_handed_on && let Some(until_sent) = task::until_sent() {
-                until_sent(Box::new(sent)).await;
+            if is_handed_on && let Some(sending) = task::sending() {
+                (sending.until_sent)(sent).await;
             }
         }
         // The host refuses even a plain response: it is gone.
@@ -225,29 +244,45 @@ async fn respond(answer: Answer, place: Place) {
     }
 }
 
-/// How the host came to the end of a response.
-type Sent = FutureReader<Result<(), wasi::ErrorCode>>;
+fn begin_answer(answer: Answer, is_head: bool) -> Result<Begun, String> {
+    match answer {
+        Answer::Body { status, content_type, body } => {
+            start(status, with_content_type(content_type)?, None, body, is_head)
+        }
+        Answer::Response(response) => match response.body().sending() {
+            Some(sending) => (sending.response)(response, is_head),
+            None => Err("the response was made for another world".to_owned()),
+        },
+    }
+}
+
+fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
+    let fields = wasi::Fields::new();
+    if let Some(content_type) = content_type {
+        convert::append(&fields, "content-type", content_type.as_bytes())?;
+    }
+    Ok(fields)
+}
+
+#[expect(clippy::boxed_local, reason = "it comes in a box, and would be moved out of it first")]
+fn start_whole(mut response: Box<Response>, is_head: bool) -> Result<Begun, String> {
+    let body = mem::take(response.body_mut());
+    let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
+    start(response.status(), fields, set_length, body, is_head)
+}
 
 /// Sends the head, and the body where that is in the hands of the host.
-fn start(answer: Answer, is_head: bool) -> Result<Option<(Rest, Sent)>, String> {
-    let (status, fields, set_length, body) = match answer {
-        Answer::Body { status, content_type, body } => {
-            let fields = wasi::Fields::new();
-            if let Some(content_type) = content_type {
-                convert::append(&fields, "content-type", content_type.as_bytes())?;
-            }
-            (status, fields, None, body)
-        }
-        Answer::Response(mut response) => {
-            let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
-            (response.status(), fields, set_length, mem::take(response.body_mut()))
-        }
-    };
+fn start(
+    status: StatusCode,
+    fields: wasi::Fields,
+    set_length: Option<u64>,
+    body: Body,
+    is_head: bool,
+) -> Result<Begun, String> {
     if status.is_informational() {
         return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
     }
     let length = body.size_hint().exact();
-    let (body, trailers) = body.into_outgoing();
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     // What answers HEAD, and a 304, may declare the length of another response (RFC 9110, section 8.6).
     if let (Some(declared), Some(length)) = (set_length, length)
@@ -258,18 +293,21 @@ fn start(answer: Answer, is_head: bool) -> Result<Option<(Rest, Sent)>, String> 
         return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
     }
     // The framing of trailers has no place for a length.
-    let declared = set_length.or(length.filter(|_| trailers.is_none()));
+    let declared = set_length.or(length.filter(|_| !body.has_trailers()));
     match declared {
         Some(_) if status == StatusCode::NO_CONTENT => convert::delete_content_length(&fields)?,
         Some(declared) if set_length.is_none() && !bodiless => convert::append_content_length(&fields, declared)?,
         _ => {}
     }
-    let empty = length == Some(0) && trailers.is_none();
+    let empty = length == Some(0) && !body.has_trailers();
     let message = if empty || bodiless || is_head {
         drop(body);
         Message::empty()
     } else {
-        Message::returning(body, trailers, declared)
+        match body.into_bytes_or() {
+            Ok(bytes) => Message::of_bytes(bytes, declared),
+            Err((sending, body)) => (sending.body)(body, declared),
+        }
     };
     let Message { data, ended, rest } = message;
     let (response, sent) = wasi::Response::new(fields, data, ended);
@@ -281,12 +319,8 @@ fn start(answer: Answer, is_head: bool) -> Result<Option<(Rest, Sent)>, String> 
 }
 
 /// Waits for the host's word on a response; whatever it says, nobody here can do anything about it.
-pub(super) fn until_sent(sent: Box<dyn Any>) -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(async move {
-        if let Ok(sent) = sent.downcast::<Sent>() {
-            let _ = sent.into_future().await;
-        }
-    })
+async fn until_sent(sent: Sent) {
+    let _ = sent.await;
 }
 
 /// Writes a line about the exchange at hand to stderr.

@@ -1,7 +1,7 @@
 //! Bodies that are sent.
 
-use std::future::poll_fn;
-use std::mem;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -10,6 +10,7 @@ use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 use super::abi::{Ending, Sink};
 use super::convert;
 use super::incoming::{Ended, IncomingBody};
+use crate::Body;
 use crate::body::{Error, Outgoing};
 
 /// The two ends of a message in the making: what the host gets, and what remains to be written.
@@ -23,20 +24,21 @@ pub(super) struct Message {
 
 /// What remains to be written of a message. Dropped, it breaks the message off.
 pub(super) enum Rest {
-    /// All of it.
-    Body(Writing),
-    /// How it ends, as the body that was handed on does.
-    End(Ending, FutureReader<Ended>),
+    /// Bytes that come from nowhere and end the message.
+    Bytes(Output, Ending, Bytes),
+    /// Anything else. How it is written comes with it, so that a component in which nobody makes it has no code for it.
+    Other(Origin, Pin<Box<dyn Future<Output = Result<(), Error>>>>),
 }
 
-/// The fields are dropped from the first to the last: the stream ends before the message says how.
-pub(super) struct Writing {
-    sink: Sink,
-    ending: Ending,
-    body: Outgoing,
-    trailers: Option<Box<HeaderMap>>,
-    /// What is left of the declared length, where there is one.
-    left: Option<u64>,
+/// Where the bytes of a message are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// All of them are there.
+    AtHand,
+    /// The component makes them, or they come from somewhere as it writes them.
+    Stream,
+    /// They are in the hands of the host.
+    Host,
 }
 
 impl Message {
@@ -47,19 +49,26 @@ impl Message {
         Self { data: None, ended, rest: None }
     }
 
+    /// Makes a message of bytes alone.
+    pub(super) fn of_bytes(bytes: Bytes, declared: Option<u64>) -> Self {
+        let (output, ending, message) = Self::begin(declared);
+        Self { rest: Some(Rest::Bytes(output, ending, bytes)), ..message }
+    }
+
     /// Makes a message of a body that is not known to be empty. A body that came in as it is goes out as it is.
     pub(super) fn new(body: Outgoing, trailers: Option<Box<HeaderMap>>, declared: Option<u64>) -> Self {
         let body = match (body, &trailers) {
+            (Outgoing::Bytes(bytes), None) => return Self::of_bytes(bytes, declared),
             (Outgoing::Incoming(incoming), None) => match incoming.into_parts() {
                 Ok((data, ended)) => return Self { data: Some(data), ended, rest: None },
                 Err(incoming) => Outgoing::Incoming(Box::new(incoming)),
             },
             (body, _) => body,
         };
-        let (sink, data) = Sink::new();
-        let (ending, ended) = Ending::new();
-        let rest = Rest::Body(Writing { sink, ending, body, trailers, left: declared });
-        Self { data: Some(data), ended, rest: Some(rest) }
+        let origin = if matches!(body, Outgoing::Bytes(_)) { Origin::AtHand } else { Origin::Stream };
+        let (output, ending, message) = Self::begin(declared);
+        let write = Box::pin(write(ending, output, body, trailers));
+        Self { rest: Some(Rest::Other(origin, write)), ..message }
     }
 
     /// Makes a message that may go back to where its body came from.
@@ -67,83 +76,106 @@ impl Message {
     /// A component must not read a future that it wrote itself (the component model takes that for a mistake and traps).
     /// Middleware that writes the body of a request and gets it back as that of the response would, so how the body ends is
     /// told by a future of this component's own.
-    pub(super) fn returning(body: Outgoing, trailers: Option<Box<HeaderMap>>, declared: Option<u64>) -> Self {
-        let mut message = Self::new(body, trailers, declared);
-        if message.rest.is_none() {
-            let (ending, ended) = Ending::new();
-            message.rest = Some(Rest::End(ending, mem::replace(&mut message.ended, ended)));
+    pub(super) fn returning(body: Body, declared: Option<u64>) -> Self {
+        let (body, trailers) = body.into_outgoing();
+        let message = Self::new(body, trailers, declared);
+        if message.rest.is_some() {
+            return message;
         }
-        message
+        let (ending, ended) = Ending::new();
+        let end = Box::pin(end(ending, message.ended));
+        Self { data: message.data, ended, rest: Some(Rest::Other(Origin::Host, end)) }
+    }
+
+    fn begin(declared: Option<u64>) -> (Output, Ending, Self) {
+        let (sink, data) = Sink::new();
+        let (ending, ended) = Ending::new();
+        (Output { sink, left: declared }, ending, Self { data: Some(data), ended, rest: None })
     }
 }
 
 impl Rest {
     /// Whether all of the body is there, and comes from nowhere.
     pub(super) fn is_at_hand(&self) -> bool {
-        matches!(self, Self::Body(Writing { body: Outgoing::Bytes(_), .. }))
+        matches!(self, Self::Bytes(..) | Self::Other(Origin::AtHand, _))
     }
 
     /// Whether the bytes are in the hands of the host.
     pub(super) fn is_handed_on(&self) -> bool {
-        matches!(self, Self::End(..))
+        matches!(self, Self::Other(Origin::Host, _))
     }
 
     /// Writes what remains of the body and ends the message.
     pub(super) async fn write(self) -> Result<(), Error> {
         match self {
-            Self::Body(writing) => writing.write().await,
-            Self::End(ending, ended) => {
-                match ended.await {
-                    Ok(trailers) => ending.finish(trailers),
-                    // Dropped, it says that the message broke off.
-                    Err(_) => drop(ending),
-                }
-                Ok(())
-            }
+            Self::Bytes(output, ending, bytes) => write_bytes(ending, output, bytes).await,
+            Self::Other(_, write) => write.await,
         }
     }
 }
 
-impl Writing {
-    async fn write(self) -> Result<(), Error> {
-        let Self { sink, ending, body, trailers, left } = self;
-        let mut output = Output { sink, left };
-        let trailers = match body {
-            Outgoing::Bytes(bytes) => {
-                output.write(bytes).await?;
-                trailers
-            }
-            Outgoing::Incoming(mut incoming) => {
-                output.write_incoming(&mut incoming).await?;
-                // Trailers that the user set take the place of those that came; those pass through as the host has them.
-                if trailers.is_none() {
-                    let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
-                    output.finish()?;
-                    ending.finish(received);
-                    return Ok(());
-                }
-                trailers
-            }
-            Outgoing::Stream(mut body) => {
-                let mut trailers = trailers;
-                while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-                    match frame?.into_data() {
-                        Ok(bytes) => output.write(bytes).await?,
-                        Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
-                    }
-                }
-                trailers
-            }
-        };
-        let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers).map(|(fields, _)| fields));
-        let trailers = trailers.transpose().map_err(Error::trailers)?;
-        output.finish()?;
-        ending.finish(trailers);
-        Ok(())
+/// Ends a message as the body that was handed on does.
+async fn end(ending: Ending, ended: FutureReader<Ended>) -> Result<(), Error> {
+    match ended.await {
+        Ok(trailers) => ending.finish(trailers),
+        // Dropped, it says that the message broke off.
+        Err(_) => drop(ending),
     }
+    Ok(())
 }
 
-struct Output {
+// Arguments are dropped from the last to the first: the stream ends before the message says how, however it ends.
+
+async fn write_bytes(ending: Ending, mut output: Output, bytes: Bytes) -> Result<(), Error> {
+    output.write(bytes).await?;
+    output.finish()?;
+    ending.finish(None);
+    Ok(())
+}
+
+/// Writes a body of any kind.
+async fn write(
+    ending: Ending,
+    mut output: Output,
+    body: Outgoing,
+    trailers: Option<Box<HeaderMap>>,
+) -> Result<(), Error> {
+    let trailers = match body {
+        Outgoing::Bytes(bytes) => {
+            output.write(bytes).await?;
+            trailers
+        }
+        Outgoing::Incoming(mut incoming) => {
+            output.write_incoming(&mut incoming).await?;
+            // Trailers that the user set take the place of those that came; those pass through as the host has them.
+            if trailers.is_none() {
+                let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
+                output.finish()?;
+                ending.finish(received);
+                return Ok(());
+            }
+            trailers
+        }
+        Outgoing::Stream(mut body) => {
+            let mut trailers = trailers;
+            while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+                match frame?.into_data() {
+                    Ok(bytes) => output.write(bytes).await?,
+                    Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
+                }
+            }
+            trailers
+        }
+    };
+    let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers).map(|(fields, _)| fields));
+    let trailers = trailers.transpose().map_err(Error::trailers)?;
+    output.finish()?;
+    ending.finish(trailers);
+    Ok(())
+}
+
+/// The data of a message, with what is left of the declared length, where there is one.
+pub(super) struct Output {
     sink: Sink,
     left: Option<u64>,
 }
