@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::BodyExt as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -221,6 +221,17 @@ impl WasiHttpView for State {
     }
 }
 
+/// Takes user and password out of `host`, where they may not stand (RFC 9110, section 7.2): wasmtime sets it to the authority
+/// as the component wrote it.
+fn name_host_alone(fields: &mut HeaderMap) {
+    if let Some(host) = fields.get_mut(header::HOST)
+        && let Some(at) = host.as_bytes().iter().rposition(|byte| *byte == b'@')
+        && let Ok(alone) = HeaderValue::from_bytes(&host.as_bytes()[at + 1..])
+    {
+        *host = alone;
+    }
+}
+
 type Sent = Result<(Response<WasiBody>, Transmission), ErrorCode>;
 type Transmission = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
 
@@ -232,6 +243,7 @@ impl WasiHttpHooks for Hooks {
         _: Transmission,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let mut request = request.map(|body| self.uploads.watch(body));
+        name_host_alone(request.headers_mut());
         if let Some(options) = options {
             request.extensions_mut().insert(Timeouts {
                 connect: options.connect_timeout,

@@ -49,6 +49,7 @@ impl Network {
 
     pub(super) async fn send(self, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
         let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
+        take_credentials_out(request.uri_mut());
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request));
         let connected = async { drop(connection.wait_for_connection_metadata().await) };
@@ -72,6 +73,18 @@ impl Network {
             let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
             Body::new(Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false })
         }))
+    }
+}
+
+/// Takes user and password out of a URI, which no server may be sent (RFC 9110, section 4.2.4) and HTTP/2 would be.
+fn take_credentials_out(uri: &mut Uri) {
+    let mut parts = uri.clone().into_parts();
+    let alone = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@')?.1.parse().ok());
+    if alone.is_some() {
+        parts.authority = alone;
+        if let Ok(alone) = Uri::from_parts(parts) {
+            *uri = alone;
+        }
     }
 }
 

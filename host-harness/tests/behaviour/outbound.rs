@@ -163,6 +163,25 @@ async fn the_request_reaches_the_server_as_it_was_made() {
 }
 
 #[tokio::test]
+async fn user_and_password_of_a_url_do_not_reach_the_server() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let heads = Arc::clone(&seen);
+    let upstream = Upstream::with(move |mut stream| {
+        let heads = Arc::clone(&heads);
+        async move {
+            *heads.lock().unwrap() = read_head(&mut stream).await.to_ascii_lowercase();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let url = upstream.url.replace("http://", "http://ada:s3cret@");
+    assert_eq!(call(&url, allow(&upstream.url), get("/call")).await, "status 204\n0 bytes\n");
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains(&format!("\r\nhost: {}\r\n", upstream.url.trim_start_matches("http://"))), "{seen}");
+    assert!(!seen.contains("s3cret"), "{seen}");
+}
+
+#[tokio::test]
 async fn an_answer_arrives_while_the_upload_goes_on() {
     use http_body_util::channel::Channel;
     use wayside_harness::bytes::Bytes;
