@@ -44,7 +44,7 @@ pub(super) struct Recorded {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Sent {
     pub(super) method: String,
-    /// As text: where something was kept out, it is no URL.
+    /// As text, because it is compared and nothing else.
     pub(super) url: String,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) fields: Fields,

@@ -80,7 +80,7 @@ struct Capture {
 impl Ongoing {
     fn start(tape: &Arc<Tape>, request: &Request<Body>) -> Arc<Self> {
         let fields = Fields(tape.redaction.redact_fields(request.headers()));
-        let url = tape.redaction.redact_url(request.uri());
+        let url = tape.redaction.redact_url(&request.uri().to_string());
         let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
         let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: Answer::default() };
         Arc::new(Self { number: tape.start(), tape: Arc::clone(tape), exchange: Mutex::new(exchange) })
