@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use wayside_harness::{Harness, Routes};
 
 use super::command::{Serving, assert_message, stderr, stdout, temporary, wayside};
-use super::fixture::{Wire, example, guests, root};
+use super::fixture::{Upstream, Wire, example, guests, root};
 
 /// A directory with a file of settings, in which `ROOT` stands for the checkout.
 fn directory(name: &str, settings: &str) -> PathBuf {
@@ -96,6 +96,43 @@ fn flags_win_over_the_file() {
     let text = stderr(&server.stop());
     assert!(text.contains("more than its 10485760 bytes"), "{text}");
     assert!(text.contains("guests#1 GET /spin 504 in "), "{text}");
+}
+
+#[test]
+fn files_of_variables_win_over_the_file_and_lose_to_single_ones() {
+    let settings = format!(
+        "[component.guests]\n{GUESTS}\nenv = {{ A = \"table\", B = \"table\", C = \"table\" }}\nenv-file = [\"own.env\"]\n"
+    );
+    let dir = directory("settings-env-file", &settings);
+    fs::write(dir.join("own.env"), "A=own\nD=own\n").unwrap();
+    fs::write(dir.join("flag.env"), "B=flag file\nC=flag file\n").unwrap();
+    let server = Serving::start_in(&dir, &["--env-file", "flag.env", "--env", "C=flag"]);
+    assert!(server.get("/surroundings").ends_with("A=table B=flag file C=flag D=own; no threads\n"));
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_leaves_the_rules_of_the_file_alone() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nup").await;
+    let settings = format!(
+        "[component.proxy]\npath = \"ROOT/examples/proxy\"\nenv = {{ UPSTREAM = \"{0}\" }}\nallow-outbound = [\"{0}\"]\n",
+        upstream.url
+    );
+    let dir = directory("settings-outbound", &settings);
+    let get = |flags: &'static [&str]| {
+        let dir = dir.clone();
+        let served = tokio::task::spawn_blocking(move || {
+            let server = Serving::start_in(&dir, flags);
+            let answer = server.get("/");
+            server.stop();
+            answer
+        });
+        async { served.await.unwrap() }
+    };
+    assert!(get(&["--record", "tape.toml"]).await.ends_with("\r\n\r\nup"));
+    assert_eq!(fs::read_to_string(dir.join("tape.toml")).unwrap().matches("[call.request]").count(), 1);
+    drop(upstream);
+    assert!(get(&["--replay", "tape.toml"]).await.ends_with("\r\n\r\nup"));
 }
 
 #[test]

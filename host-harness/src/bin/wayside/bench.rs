@@ -57,9 +57,10 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
     if cfg!(debug_assertions) {
         report::note("note: this is a debug build of wayside, whose own share of the times is far too large");
     }
-    let mut subjects = vec![subject(args.target, &args.guest, args.reuse).await?];
+    let settings = guest::read_env_files(args.guest)?;
+    let mut subjects = vec![subject(args.target, &settings, args.reuse).await?];
     if let Some(other) = args.vs {
-        subjects.push(subject(Target { target: other, features: Vec::new() }, &args.guest, args.reuse).await?);
+        subjects.push(subject(Target { target: other, features: Vec::new() }, &settings, args.reuse).await?);
     }
     let cases =
         if args.case.is_empty() { vec![Case { method: None, path: http::Uri::from_static("/") }] } else { args.case };

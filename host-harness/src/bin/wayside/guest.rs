@@ -17,6 +17,7 @@ pub(crate) async fn open_quietly(target: Target, guest: Guest) -> Result<Harness
 
 /// Opens a target with its settings, and with those for many requests.
 pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Serving) -> Result<HarnessBuilder, Error> {
+    let guest = read_env_files(guest)?;
     let mut builder = Harness::open(target.target)
         .features(target.features)
         .limits(limits(&guest, serving))
@@ -24,11 +25,6 @@ pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Ser
         .at_once(serving.at_once.unwrap_or(1))
         .outbound(outbound(guest.outbound)?)
         .show_progress();
-    for file in &guest.env_file {
-        for (name, value) in env_file::read(file)? {
-            builder = builder.env(name, value);
-        }
-    }
     for (name, value) in guest.env {
         builder = builder.env(name, value);
     }
@@ -45,6 +41,17 @@ pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Ser
         builder = builder.count_fuel();
     }
     Ok(builder)
+}
+
+/// Puts the variables of the files before the others, which win over them. Each file is read once: it may be a pipe.
+pub(crate) fn read_env_files(mut guest: Guest) -> Result<Guest, Error> {
+    let mut env = Vec::new();
+    for file in std::mem::take(&mut guest.env_file) {
+        env.append(&mut env_file::read(&file)?);
+    }
+    env.append(&mut guest.env);
+    guest.env = env;
+    Ok(guest)
 }
 
 fn outbound(args: args::Outbound) -> Result<Outbound, Error> {

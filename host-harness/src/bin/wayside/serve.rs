@@ -54,9 +54,10 @@ async fn serve_settings(args: Serve) -> Result<Server, Error> {
     let addr = args.addr.or(addr).unwrap_or_else(|| ADDR.to_owned());
     check_addr(&addr)?;
     let log = args.log.or(log);
+    let flags = guest::read_env_files(args.guest)?;
     let (mut routes, mut lines) = (Routes::new(), Vec::new());
     for component in components {
-        let component = component.with_flags(&args.guest, &args.serving);
+        let component = component.with_flags(&flags, &args.serving);
         lines.push(format!("  {}  {} ({})", component.route, component.name, component.target.target.display()));
         let builder = guest::open_for_serving(component.target, component.guest, &component.serving).await?;
         routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;

@@ -167,7 +167,8 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
 }
 
 impl Component {
-    /// Lets flags win: one that is given takes the place of what the file says, by name where there are names.
+    /// Lets flags win: one that is given takes the place of what the file says, by name where there are names. Their own
+    /// files of variables have been read.
     pub(crate) fn with_flags(mut self, guest: &Guest, serving: &Serving) -> Self {
         let flags = guest.clone();
         let own = self.guest;
@@ -177,7 +178,7 @@ impl Component {
             env_file: own.env_file,
             config: [own.config, flags.config].concat(),
             keyvalue: flags.keyvalue.or(own.keyvalue),
-            outbound: if flags.outbound.is_given() { flags.outbound } else { own.outbound },
+            outbound: flags.outbound.over(own.outbound),
             timeout: flags.timeout.or(own.timeout),
             max_memory: flags.max_memory.or(own.max_memory),
             max_body: flags.max_body.or(own.max_body),

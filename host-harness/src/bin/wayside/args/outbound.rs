@@ -30,9 +30,26 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// Whether anything is said about calls.
-    pub(crate) fn is_given(&self) -> bool {
-        self.given().iter().any(|(_, given)| *given)
+    /// Lets flags win over what a file says: each takes the place of its own key, and of those that cannot stand beside it.
+    pub(crate) fn over(self, file: Self) -> Self {
+        let given = self.given();
+        let is_given = |name: &str| given.contains(&(name, true));
+        let stays = |name: &str| {
+            !CONFLICTS.iter().any(|(one, other)| *one == name && is_given(other) || *other == name && is_given(one))
+        };
+        let stay = |name: &str, path: Option<PathBuf>| path.filter(|_| stays(name));
+        let rules = if self.allow_outbound.is_empty() && stays("allow-outbound") {
+            file.allow_outbound
+        } else {
+            self.allow_outbound
+        };
+        Self {
+            allow_outbound: rules,
+            mock: self.mock.or(stay("mock", file.mock)),
+            record: self.record.or(stay("record", file.record)),
+            replay: self.replay.or(stay("replay", file.replay)),
+            learn_outbound: self.learn_outbound.or(stay("learn-outbound", file.learn_outbound)),
+        }
     }
 
     /// Two that would answer the same calls.
@@ -68,4 +85,41 @@ pub(crate) fn parse_rule(text: &str) -> Result<Rule, String> {
         Some(help) => format!("{error}; {help}"),
         None => error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings with some of their keys, each of them with the value `by`.
+    fn settings(keys: &[&str], by: &str) -> Outbound {
+        let file = |key: &str| keys.contains(&key).then(|| by.into());
+        Outbound {
+            allow_outbound: keys.contains(&"allow-outbound").then(|| by.parse().unwrap()).into_iter().collect(),
+            mock: file("mock"),
+            record: file("record"),
+            replay: file("replay"),
+            learn_outbound: file("learn-outbound"),
+        }
+    }
+
+    #[test]
+    fn a_flag_takes_the_place_of_its_key_and_of_those_that_contradict_it() {
+        for (file, flags, from_file) in [
+            (&["allow-outbound"][..], &["record"][..], &["allow-outbound"][..]),
+            (&["allow-outbound", "record"], &["replay"], &[]),
+            (&["allow-outbound", "record"], &["learn-outbound"], &["record"]),
+            (&["allow-outbound", "record"], &["allow-outbound"], &["record"]),
+            (&["mock"], &["allow-outbound"], &[]),
+            (&["replay"], &["record"], &[]),
+            (&["replay"], &[], &["replay"]),
+        ] {
+            let merged = settings(flags, "flag").over(settings(file, "file"));
+            assert_eq!(merged.conflict(), None, "{file:?} {flags:?}");
+            let expected: Vec<_> = [flags, from_file].concat();
+            assert!(merged.given().iter().all(|(name, given)| expected.contains(name) == *given), "{merged:?}");
+            let rule = if flags.contains(&"allow-outbound") { "flag" } else { "file" };
+            assert!(merged.allow_outbound.iter().all(|given| given.to_string() == rule), "{merged:?}");
+        }
+    }
 }
