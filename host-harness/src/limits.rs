@@ -18,7 +18,7 @@ pub struct Limits {
     ///
     /// A component that takes longer is ended; before the head, the client gets 504. By default 30 seconds.
     pub timeout: Duration,
-    /// How many bytes of memory an instance may have; 256 MiB by default.
+    /// How many bytes of memory an instance may have, all its memories together; 256 MiB by default.
     ///
     /// Growing beyond fails inside the component, most of which then trap, and the client gets 500.
     pub memory_bytes: usize,
@@ -70,25 +70,43 @@ impl Limits {
     }
 }
 
-/// How many elements the tables of an instance may have; functions pointers take one each.
+/// How many elements the tables of an instance may have together; function pointers take one each.
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Holds an instance to its limits and keeps count.
+///
+/// A component that was composed of others has the memories and the tables of them all, so sums are what counts.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit_bytes: usize,
-    peak_bytes: usize,
+    memory: Memory,
+    /// What there was before a memory grew, in case it cannot.
+    before: Option<Memory>,
+    table_elements: usize,
     exceeded: bool,
+}
+
+/// The memories of an instance together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Memory {
+    bytes: usize,
+    peak_bytes: usize,
 }
 
 impl Meter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { limit_bytes: limits.memory_bytes, peak_bytes: 0, exceeded: false }
+        Self {
+            limit_bytes: limits.memory_bytes,
+            memory: Memory::default(),
+            before: None,
+            table_elements: 0,
+            exceeded: false,
+        }
     }
 
     /// The most memory that the instance had at once.
     pub(crate) fn peak_bytes(&self) -> usize {
-        self.peak_bytes
+        self.memory.peak_bytes
     }
 
     /// The limit, if the instance asked for more.
@@ -98,16 +116,79 @@ impl Meter {
 }
 
 impl ResourceLimiter for Meter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.limit_bytes {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        self.before = None;
+        let bytes = self.memory.bytes.saturating_sub(current).saturating_add(desired);
+        if bytes > self.limit_bytes {
             self.exceeded = true;
             return Ok(false);
         }
-        self.peak_bytes = self.peak_bytes.max(desired);
+        self.before = Some(self.memory);
+        self.memory = Memory { bytes, peak_bytes: self.memory.peak_bytes.max(bytes) };
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        if let Some(before) = self.before.take() {
+            self.memory = before;
+        }
+        Ok(())
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let elements = self.table_elements.saturating_sub(current).saturating_add(desired);
+        // A table that cannot become so large does not grow, and must not be counted as if it had.
+        if elements > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        self.table_elements = elements;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(limit_bytes: usize) -> Meter {
+        Meter::new(&Limits::default().memory_bytes(limit_bytes))
+    }
+
+    #[test]
+    fn memories_count_together() {
+        let mut meter = meter(100);
+        assert!(meter.memory_growing(0, 40, None).unwrap());
+        assert!(meter.memory_growing(0, 40, None).unwrap());
+        assert!(meter.memory_growing(40, 60, None).unwrap());
+        assert_eq!((meter.peak_bytes(), meter.exceeded_bytes()), (100, None));
+        assert!(!meter.memory_growing(40, 41, None).unwrap());
+        assert_eq!((meter.peak_bytes(), meter.exceeded_bytes()), (100, Some(100)));
+        assert!(!meter.memory_growing(0, usize::MAX, None).unwrap());
+    }
+
+    #[test]
+    fn memory_that_could_not_be_had_does_not_count() {
+        let mut meter = meter(100);
+        assert!(meter.memory_growing(0, 40, None).unwrap());
+        for _ in 0..3 {
+            assert!(meter.memory_growing(40, 90, Some(80)).unwrap());
+            meter.memory_grow_failed(wasmtime::Error::msg("beyond its maximum")).unwrap();
+        }
+        assert_eq!(meter.peak_bytes(), 40);
+        assert!(!meter.memory_growing(40, 101, None).unwrap());
+        meter.memory_grow_failed(wasmtime::Error::msg("beyond its maximum")).unwrap();
+        assert!(meter.memory_growing(40, 100, None).unwrap());
+        assert_eq!(meter.peak_bytes(), 100);
+    }
+
+    #[test]
+    fn tables_count_together() {
+        let mut meter = meter(100);
+        assert!(meter.table_growing(0, TABLE_ELEMENTS / 2, None).unwrap());
+        assert!(meter.table_growing(0, 10, Some(10)).unwrap());
+        assert!(!meter.table_growing(10, 20, Some(10)).unwrap());
+        assert!(!meter.table_growing(10, TABLE_ELEMENTS / 2 + 1, None).unwrap());
+        assert!(meter.table_growing(10, TABLE_ELEMENTS / 2, None).unwrap());
+        assert!(!meter.table_growing(0, 1, None).unwrap());
     }
 }

@@ -8,10 +8,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use wayside_harness::http_body::Frame;
-use wayside_harness::{Body, Harness, World, cargo, compose};
+use wayside_harness::{Body, Harness, Limits, World, cargo, compose};
 
 use super::command::{assert_message, run, stderr, temporary};
-use super::fixture::root;
+use super::fixture::{get, root};
 
 async fn built(dir: &str, features: &[&str]) -> PathBuf {
     let features: Vec<String> = features.iter().map(|feature| (*feature).to_owned()).collect();
@@ -145,6 +145,32 @@ async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_t
     }
     let [whole, cut, failed] = all;
     assert!(whole > 50 && cut > 5 && failed > 20, "{whole} whole, {cut} cut, {failed} failed");
+}
+
+/// How many bytes of memory the components of a request took together.
+async fn memory_of(app: &Harness) -> usize {
+    app.ask(get("/hello")).await.assert_status(200);
+    app.idle().await;
+    app.usage().iter().map(|usage| usage.memory_bytes).sum()
+}
+
+#[tokio::test]
+async fn a_composed_component_takes_what_its_parts_take_and_is_held_to_the_limit_as_a_whole() {
+    let middleware = built("host-harness/tests/raw-middleware", &[]).await;
+    let app = built("host-harness/tests/raw-service", &[]).await;
+    let both = BothWays::of("composed-memory", app, &[middleware.clone(), middleware]).await;
+    let needed = memory_of(&both.composed).await;
+    assert_eq!(needed, memory_of(&both.chained).await);
+    let limited = async |memory_bytes| {
+        let limits = Limits::default().memory_bytes(memory_bytes);
+        Harness::load(&both.composed.description().path).limits(limits).await.unwrap()
+    };
+    assert_eq!(memory_of(&limited(needed).await).await, needed);
+    let refused = limited(needed - 1).await;
+    refused.ask(get("/hello")).await.assert_status(500);
+    refused.idle().await;
+    let [trap] = &refused.traps()[..] else { panic!("{:?}", refused.traps()) };
+    assert!(trap.reason.contains(&format!("more than its {} bytes of memory", needed - 1)), "{}", trap.reason);
 }
 
 #[test]
