@@ -1,10 +1,12 @@
 //! The command, run as its users run it.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 
-use super::command::{Serving, assert_message, run, stderr, stdout, temporary};
-use super::fixture::root;
+use super::command::{Serving, assert_message, run, stderr, stdout, temporary, wayside};
+use super::fixture::{Wire, eventually, root};
 
 #[test]
 fn request_prints_the_body_alone() {
@@ -69,6 +71,28 @@ fn serve_prints_the_address_and_ends_well_on_ctrl_c() {
     let answer = server.get("/");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("Hello from Wayside!\n"), "{answer}");
     assert_eq!(server.stop().status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn serve_and_dev_finish_what_they_have_begun_when_they_are_terminated() {
+    for command in [&["serve"][..], &["dev", "--no-inspector"]] {
+        let server = Serving::spawn(wayside().args(command).arg("host-harness/tests/guests"));
+        let mut stream = TcpStream::connect(server.addr()).unwrap();
+        stream.write_all(b"POST /back HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\nfirst").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"first") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        server.signal("-TERM");
+        eventually("nothing listens any more", || TcpStream::connect(server.addr()).is_err()).await;
+        // A process that is gone resets the connection; what came of the answer tells.
+        let _ = stream.write_all(b" part");
+        let _ = stream.read_to_end(&mut answer);
+        assert_eq!(Wire::parse(&answer).whole_text(), "first part", "{command:?}");
+        assert_eq!(server.ended().status.code(), Some(0), "{command:?}");
+    }
 }
 
 #[test]

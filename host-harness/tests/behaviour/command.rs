@@ -64,7 +64,13 @@ impl Serving {
 
     pub(crate) fn start_in(dir: &std::path::Path, args: &[&str]) -> Self {
         let mut command = wayside();
-        command.current_dir(dir).arg("serve").args(args).args(["--addr", "127.0.0.1:0"]);
+        command.current_dir(dir).arg("serve").args(args);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts a command that serves on a free port, and waits until it listens.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let command = command.args(["--addr", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
@@ -86,6 +92,11 @@ impl Serving {
         Self { url, child, stdout: read(Box::new(stdout)), stderr: read(Box::new(stderr)) }
     }
 
+    /// The address and the port that it listens on.
+    pub(crate) fn addr(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     /// Sends a request without a body, and returns the whole answer.
     pub(crate) fn get(&self, path: &str) -> String {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"))
@@ -101,7 +112,7 @@ impl Serving {
 
     /// Sends text as it is, and returns all that comes until the server closes the connection.
     pub(crate) fn send(&self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        let mut stream = TcpStream::connect(self.addr()).unwrap();
         // A server that has refused the request need not read it.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
@@ -110,9 +121,19 @@ impl Serving {
     }
 
     /// Ends it as Ctrl-C does, and tells all that it printed since it listened.
-    pub(crate) fn stop(mut self) -> Output {
-        let interrupt = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(interrupt.success());
+    pub(crate) fn stop(self) -> Output {
+        self.signal("-INT");
+        self.ended()
+    }
+
+    /// Sends it a signal, by the flag of `kill`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end, and tells all that it printed since it listened.
+    pub(crate) fn ended(mut self) -> Output {
         let status = self.child.wait().unwrap();
         Output { status, stdout: self.stdout.join().unwrap().unwrap(), stderr: self.stderr.join().unwrap().unwrap() }
     }

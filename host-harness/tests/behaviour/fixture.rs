@@ -122,7 +122,7 @@ impl Wire {
         Self::parse(&all)
     }
 
-    fn parse(all: &[u8]) -> Self {
+    pub(crate) fn parse(all: &[u8]) -> Self {
         let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| {
             panic!("no head in {:?}", String::from_utf8_lossy(all));
         });

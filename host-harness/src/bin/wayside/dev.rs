@@ -8,6 +8,7 @@ use wayside_harness::{Build, Error, Outcome};
 
 use crate::args::{Dev, Target};
 use crate::exit_code::ExitCode;
+use crate::stop::Stop;
 use crate::{guest, report, serve};
 
 /// How much of each body the inspector shows.
@@ -19,21 +20,17 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     let live = guest::open(target, args.guest).await?.capture_bodies(BODY_BYTES).live()?;
     let server = live.serve(args.addr).await?;
     let inspector = if args.no_inspector { None } else { Some(live.inspector(&args.inspector).await?) };
+    let mut stop = Stop::listen()?;
     report::note(&format!("listening on {}", server.url("/")));
     if let Some(inspector) = &inspector {
         report::note(&format!("requests are shown on {}", inspector.url()));
     }
     let mut builds = live.builds();
     tell(&builds.newest());
-    let stop = tokio::signal::ctrl_c();
-    tokio::pin!(stop);
     loop {
         tokio::select! {
             build = builds.next() => if let Some(build) = build { tell(&build) },
-            stopped = &mut stop => {
-                stopped.map_err(|error| Error::new("cannot wait for Ctrl-C").with_source(error))?;
-                break;
-            }
+            () = stop.told() => break,
         }
     }
     // Ends the waiting of pages for the next build.
@@ -41,8 +38,8 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     drop(inspector);
     tokio::select! {
         () = server.shutdown() => {}
-        // A second one does not wait.
-        _ = tokio::signal::ctrl_c() => {}
+        // Who says it twice does not wait.
+        () = stop.told() => {}
     }
     Ok(ExitCode::Success)
 }

@@ -18,6 +18,7 @@ mod report;
 mod request;
 mod serve;
 mod settings;
+mod stop;
 mod units;
 
 use std::process::ExitCode;

@@ -8,21 +8,25 @@ use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
 use crate::log::{self, AccessLog, Format};
 use crate::settings::{self, Settings};
+use crate::stop::Stop;
 use crate::{guest, report};
 
 /// Where a server listens that is told nothing else.
 const ADDR: &str = "127.0.0.1:3000";
 
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
-    let server = match target(&args) {
+    let (server, components) = match target(&args) {
         Some(target) => serve_one(target, args).await?,
         None => serve_settings(args).await?,
     };
-    tokio::signal::ctrl_c().await.map_err(|error| Error::new("cannot wait for Ctrl-C").with_source(error))?;
+    // Before anybody is told of the server, so that who knows of it can end it well.
+    let mut stop = Stop::listen()?;
+    report::note(&format!("listening on {}{components}", server.url("/")));
+    stop.told().await;
     tokio::select! {
         () = server.shutdown() => {}
-        // A second one does not wait.
-        _ = tokio::signal::ctrl_c() => {}
+        // Who says it twice does not wait.
+        () = stop.told() => {}
     }
     Ok(ExitCode::Success)
 }
@@ -33,18 +37,18 @@ fn target(args: &Serve) -> Option<PathBuf> {
     args.target.clone().or_else(|| at_hand.then(|| ".".into()))
 }
 
-async fn serve_one(target: PathBuf, args: Serve) -> Result<Server, Error> {
+/// Serves one component, of which there is nothing to tell.
+async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Error> {
     let addr = args.addr.as_deref().unwrap_or(ADDR);
     check_addr(addr)?;
     let target = Target { target, features: args.features };
     let builder = guest::open_for_serving(target, args.guest, &args.serving).await?;
     let server = logged(builder, args.log, None).await?.serve(addr).await?;
-    report::note(&format!("listening on {}", server.url("/")));
-    Ok(server)
+    Ok((server, String::new()))
 }
 
-/// Serves what the file of settings says.
-async fn serve_settings(args: Serve) -> Result<Server, Error> {
+/// Serves what the file of settings says; tells of each component in a line.
+async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     if !args.features.is_empty() {
         return Err(Error::new("--features is for a TARGET, and there is none")
             .with_help("name the crate, or write `features` below its component in the file of settings"));
@@ -58,7 +62,7 @@ async fn serve_settings(args: Serve) -> Result<Server, Error> {
     let (mut routes, mut lines) = (Routes::new(), Vec::new());
     for component in components {
         let component = component.with_flags(&flags, &args.serving);
-        lines.push(format!("  {}  {} ({})", component.route, component.name, component.target.target.display()));
+        lines.push(format!("\n  {}  {} ({})", component.route, component.name, component.target.target.display()));
         let builder = guest::open_for_serving(component.target, component.guest, &component.serving).await?;
         routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;
     }
@@ -67,10 +71,8 @@ async fn serve_settings(args: Serve) -> Result<Server, Error> {
         routes = routes.observe(move |event| log.observe(event));
     }
     let server = routes.serve(addr).await?;
-    report::note(&format!("listening on {}", server.url("/")));
     lines.sort_unstable();
-    report::note(&lines.join("\n"));
-    Ok(server)
+    Ok((server, lines.concat()))
 }
 
 /// Opens a component, with a log where one is asked for.

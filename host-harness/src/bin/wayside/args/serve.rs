@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Guest;
 use crate::log::Format;
 
-/// Serves components over HTTP until Ctrl-C, which lets requests finish.
+/// Serves components over HTTP until Ctrl-C or SIGTERM, which let requests finish.
 ///
 /// Without a TARGET, ./wayside.toml says what is served, where it is: components by routes, and for each of them what these flags say
 /// of one. Flags win over the file.
