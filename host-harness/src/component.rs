@@ -1,5 +1,7 @@
 //! Loading a component: what it is, and what it lacks.
 
+pub(crate) mod bounds;
+
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -104,6 +106,11 @@ impl Component {
     /// Compiles the bytes that were read from a file.
     pub(crate) fn compile(path: &Path, bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         check_kind(path, bytes)?;
+        if let Some(excess) = bounds::excess(bytes) {
+            return Err(Error::new(format!("the component `{}` {excess}", path.display())).with_help(
+                "no tool is known that makes such a component; build it anew, from a source that you trust",
+            ));
+        }
         let compiled = Compiled::new(engine(purpose)?, bytes).map_err(|error| {
             Error::new(format!("the component `{}` is not valid", path.display()))
                 .with_help("build it anew; a file that was cut or changed cannot be loaded")

@@ -1,11 +1,14 @@
 //! Taking out of a component what only debuggers read.
 
+use crate::component::bounds::LEVELS;
+
 /// Removes names and debug information from a component and from all that is nested in it.
 ///
-/// Which tools made it stays. Bytes that are no WebAssembly, or that break off, come back as they are.
+/// Which tools made it stays. Bytes that are no WebAssembly, or that break off, come back as they are, and so does what is
+/// nested more than 100 levels deep, which no harness runs.
 #[must_use]
 pub fn strip(wasm: &[u8]) -> Vec<u8> {
-    stripped(wasm).unwrap_or_else(|| wasm.to_vec())
+    stripped(wasm, LEVELS).unwrap_or_else(|| wasm.to_vec())
 }
 
 /// The bytes before the first section: the magic number and the version.
@@ -15,7 +18,7 @@ const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
 
-fn stripped(wasm: &[u8]) -> Option<Vec<u8>> {
+fn stripped(wasm: &[u8], levels: usize) -> Option<Vec<u8>> {
     let (header, mut rest) = wasm.split_at_checked(HEADER_BYTES)?;
     let nests = wasmparser::Parser::is_component(wasm);
     if !nests && !wasmparser::Parser::is_core_wasm(wasm) {
@@ -27,7 +30,8 @@ fn stripped(wasm: &[u8]) -> Option<Vec<u8>> {
         let (content, after) = after.split_at_checked(size)?;
         match id {
             CUSTOM if is_for_debuggers(content) => {}
-            CORE_MODULE | COMPONENT if nests => section(&mut out, id, &stripped(content)?),
+            CORE_MODULE if nests => section(&mut out, id, &stripped(content, 0)?),
+            COMPONENT if nests => section(&mut out, id, &stripped(content, levels.checked_sub(1)?)?),
             _ => section(&mut out, id, content),
         }
         rest = after;

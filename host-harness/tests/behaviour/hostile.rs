@@ -1,5 +1,7 @@
 //! Broken and hostile inputs: each is refused with what happened, to what, and what to do next; none ends in a panic.
 
+mod small;
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
