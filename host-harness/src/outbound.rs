@@ -145,7 +145,8 @@ impl Outbound {
     /// A call stands in the file as soon as it has ended, or within a second once the file is over 1 MiB, in the order in
     /// which the calls began. The file is begun anew, and replaced as a whole each time, so that it is never seen
     /// half-written. Bodies stream through; what is over 16 MiB is not recorded. [`Redaction::default`] says what is kept
-    /// out; [`record_with`](Self::record_with) changes it.
+    /// out; [`record_with`](Self::record_with) changes it. For several harnesses, clone the service: two that write into the
+    /// same file replace what the other has written.
     ///
     /// # Errors
     ///

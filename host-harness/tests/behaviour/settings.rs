@@ -135,6 +135,53 @@ async fn a_flag_leaves_the_rules_of_the_file_alone() {
     assert!(get(&["--replay", "tape.toml"]).await.ends_with("\r\n\r\nup"));
 }
 
+/// Two proxies, whose calls go to servers that answer nothing.
+fn two_proxies(keys: [&str; 2]) -> String {
+    let table = |name: &str, keys: &str| {
+        format!(
+            "[component.{name}]\npath = \"ROOT/examples/proxy\"\nroute = \"/{name}\"\n\
+             env = {{ UPSTREAM = \"http://{name}.test\" }}\n{keys}\n"
+        )
+    };
+    table("one", keys[0]) + &table("two", keys[1])
+}
+
+#[test]
+fn several_components_record_and_learn_into_one_file() {
+    let tables = two_proxies(["record = \"tape.toml\"", "record = \"./tape.toml\""]);
+    for (name, settings, flags) in [
+        ("flags", two_proxies(["", ""]), &["--record", "tape.toml", "--learn-outbound", "rules.txt"][..]),
+        ("tables", tables, &["--learn-outbound", "rules.txt"]),
+    ] {
+        let dir = directory(&format!("settings-record-{name}"), &settings);
+        let server = Serving::start_in(&dir, flags);
+        for path in ["/one/a", "/two/b", "/one/c"] {
+            assert!(server.get(path).starts_with("HTTP/1.1 502 "));
+        }
+        server.stop();
+        let text = fs::read_to_string(dir.join("tape.toml")).unwrap();
+        let urls: Vec<_> = text.lines().filter(|line| line.starts_with("url = ")).collect();
+        let expected = ["one.test/one/a", "two.test/two/b", "one.test/one/c"];
+        assert_eq!(urls, expected.map(|url| format!("url = \"http://{url}\"")), "{name}");
+        let rules = fs::read_to_string(dir.join("rules.txt")).unwrap();
+        assert_eq!(rules, "http://one.test\nhttp://two.test\n", "{name}");
+        // The calls of both are in it, and one component replays none of the other's.
+        let server = Serving::start_in(&dir, &["--replay", "tape.toml"]);
+        for path in ["/two/b", "/one/a", "/one/c"] {
+            assert!(server.get(path).starts_with("HTTP/1.1 502 "));
+        }
+        assert!(!stderr(&server.stop()).contains("the cassette"));
+    }
+}
+
+#[test]
+fn one_file_is_recorded_into_or_replayed_from() {
+    let settings = two_proxies(["record = \"tape.toml\"", "replay = \"tape.toml\""]);
+    let dir = directory("settings-record-replay", &settings);
+    let what = "tape.toml` is given to both `record` and `replay`";
+    assert_message(&fails(&dir, &[]), &[what, "help: give each a file of its own"]);
+}
+
 #[test]
 fn a_path_without_a_route_is_in_the_log() {
     let dir = directory("settings-404", &format!("[component.raw]\n{RAW}\nroute = \"/raw\"\n"));

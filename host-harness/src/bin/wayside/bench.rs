@@ -13,6 +13,7 @@ use wayside_harness::Error;
 
 use crate::args::{Bench, Case, Guest, Target};
 use crate::exit_code::ExitCode;
+use crate::recorders::Recorders;
 use crate::{guest, report, units};
 use measure::{Extent, Measured, Ratio, Sample, Subject};
 
@@ -58,9 +59,11 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
         report::note("note: this is a debug build of wayside, whose own share of the times is far too large");
     }
     let settings = guest::read_env_files(args.guest)?;
-    let mut subjects = vec![subject(args.target, &settings, args.reuse).await?];
+    let mut recorders = Recorders::default();
+    let mut subjects = vec![subject(args.target, &settings, args.reuse, &mut recorders).await?];
     if let Some(other) = args.vs {
-        subjects.push(subject(Target { target: other, features: Vec::new() }, &settings, args.reuse).await?);
+        let other = Target { target: other, features: Vec::new() };
+        subjects.push(subject(other, &settings, args.reuse, &mut recorders).await?);
     }
     let cases =
         if args.case.is_empty() { vec![Case { method: None, path: http::Uri::from_static("/") }] } else { args.case };
@@ -105,11 +108,13 @@ fn body(data: Option<&str>) -> Result<Bytes, Error> {
 }
 
 /// Opens a component twice; what it writes would disturb the figures, and is dropped.
-async fn subject(target: Target, settings: &Guest, reuse: u32) -> Result<Subject, Error> {
+async fn subject(target: Target, settings: &Guest, reuse: u32, recorders: &mut Recorders) -> Result<Subject, Error> {
     let name = name(&target.target);
     let again = Target { target: target.target.clone(), features: target.features.clone() };
-    let timed = guest::open_quietly(target, settings.clone()).await?.reuse(reuse).await?;
-    let counting = guest::open_quietly(again, settings.clone()).await?.reuse(reuse).count_fuel().await?;
+    recorders.rewind();
+    let timed = guest::open_quietly(target, settings.clone(), recorders).await?.reuse(reuse).await?;
+    recorders.rewind();
+    let counting = guest::open_quietly(again, settings.clone(), recorders).await?.reuse(reuse).count_fuel().await?;
     Ok(Subject { name, timed, counting })
 }
 

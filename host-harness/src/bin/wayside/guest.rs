@@ -1,29 +1,39 @@
 //! Opens a component as every sub-command that runs one does.
 
-use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits, Outbound};
+use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits};
 
-use crate::args::{self, Guest, Serving, Store, Target};
-use crate::{env_file, report};
+use crate::args::{Guest, Serving, Store, Target};
+use crate::env_file;
+use crate::recorders::Recorders;
 
 /// Opens a target with its settings; what it writes goes to stderr.
 pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    Ok(open_quietly(target, guest).await?.pass_on_output())
+    Ok(open_quietly(target, guest, &mut Recorders::default()).await?.pass_on_output())
 }
 
 /// Opens a target with its settings; nobody sees what it writes.
-pub(crate) async fn open_quietly(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    open_for_serving(target, guest, &Serving::default()).await
+pub(crate) async fn open_quietly(
+    target: Target,
+    guest: Guest,
+    recorders: &mut Recorders,
+) -> Result<HarnessBuilder, Error> {
+    open_for_serving(target, guest, &Serving::default(), recorders).await
 }
 
 /// Opens a target with its settings, and with those for many requests.
-pub(crate) async fn open_for_serving(target: Target, guest: Guest, serving: &Serving) -> Result<HarnessBuilder, Error> {
+pub(crate) async fn open_for_serving(
+    target: Target,
+    guest: Guest,
+    serving: &Serving,
+    recorders: &mut Recorders,
+) -> Result<HarnessBuilder, Error> {
     let guest = read_env_files(guest)?;
     let mut builder = Harness::open(target.target)
         .features(target.features)
         .limits(limits(&guest, serving))
         .reuse(serving.reuse.unwrap_or(1))
         .at_once(serving.at_once.unwrap_or(1))
-        .outbound(outbound(guest.outbound)?)
+        .outbound(recorders.outbound(guest.outbound)?)
         .show_progress();
     for (name, value) in guest.env {
         builder = builder.env(name, value);
@@ -52,25 +62,6 @@ pub(crate) fn read_env_files(mut guest: Guest) -> Result<Guest, Error> {
     env.append(&mut guest.env);
     guest.env = env;
     Ok(guest)
-}
-
-fn outbound(args: args::Outbound) -> Result<Outbound, Error> {
-    let mut outbound = match (args.mock, args.replay) {
-        (Some(mock), _) => Outbound::mock_file(mock)?,
-        (_, Some(cassette)) => Outbound::replay(cassette)?,
-        _ if args.learn_outbound.is_some() => {
-            report::note("warning: every outbound call is allowed while --learn-outbound writes them down");
-            Outbound::allow_all()
-        }
-        _ => Outbound::allow(args.allow_outbound),
-    };
-    if let Some(cassette) = args.record {
-        outbound = Outbound::record(cassette, outbound)?;
-    }
-    if let Some(file) = args.learn_outbound {
-        outbound = Outbound::learn(file, outbound)?;
-    }
-    Ok(outbound)
 }
 
 fn limits(guest: &Guest, serving: &Serving) -> Limits {

@@ -14,6 +14,7 @@ mod guest;
 mod inspect;
 mod log;
 mod new;
+mod recorders;
 mod report;
 mod request;
 mod serve;

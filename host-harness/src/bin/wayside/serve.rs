@@ -7,6 +7,7 @@ use wayside_harness::{Error, Harness, Routes, Server};
 use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
 use crate::log::{self, AccessLog, Format};
+use crate::recorders::Recorders;
 use crate::settings::{self, Settings};
 use crate::stop::Stop;
 use crate::{guest, report};
@@ -42,7 +43,7 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     let addr = args.addr.as_deref().unwrap_or(ADDR);
     check_addr(addr)?;
     let target = Target { target, features: args.features };
-    let builder = guest::open_for_serving(target, args.guest, &args.serving).await?;
+    let builder = guest::open_for_serving(target, args.guest, &args.serving, &mut Recorders::default()).await?;
     let server = logged(builder, args.log, None).await?.serve(addr).await?;
     Ok((server, String::new()))
 }
@@ -59,11 +60,12 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     check_addr(&addr)?;
     let log = args.log.or(log);
     let flags = guest::read_env_files(args.guest)?;
-    let (mut routes, mut lines) = (Routes::new(), Vec::new());
+    let (mut routes, mut lines, mut recorders) = (Routes::new(), Vec::new(), Recorders::default());
     for component in components {
         let component = component.with_flags(&flags, &args.serving);
         lines.push(format!("\n  {}  {} ({})", component.route, component.name, component.target.target.display()));
-        let builder = guest::open_for_serving(component.target, component.guest, &component.serving).await?;
+        let (target, guest, serving) = (component.target, component.guest, &component.serving);
+        let builder = guest::open_for_serving(target, guest, serving, &mut recorders).await?;
         routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;
     }
     if log.is_some() {
