@@ -5,7 +5,7 @@ mod cassette;
 pub(crate) mod difference;
 mod document;
 mod ending;
-mod error_code;
+pub(crate) mod error_code;
 mod faults;
 mod learn;
 pub mod mock;

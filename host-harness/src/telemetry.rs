@@ -17,6 +17,7 @@ use tower_service::Service as _;
 
 use crate::Body;
 use crate::limits::Turn;
+use crate::outbound::error_code::copy;
 use crate::outbound::{ErrorCode, Outbound};
 use exchange::{Counted, Watched, declared_bytes};
 
@@ -399,6 +400,7 @@ impl Tracked {
             request_bytes: 0,
             body: Capture::up_to(self.recorder.capture_bytes),
             status: Err("the component gave it up".to_owned()),
+            error: None,
             response_headers: HeaderMap::new(),
             response_body: Capture::up_to(self.recorder.capture_bytes),
             response_bytes: 0,
@@ -417,7 +419,10 @@ impl Tracked {
                     calling.call.status = Ok(response.status());
                     calling.call.response_headers = response.headers().clone();
                 }
-                Err(code) => calling.call.status = Err(code.to_string()),
+                Err(code) => {
+                    calling.call.status = Err(code.to_string());
+                    calling.call.error = Some(Arc::new(copy(code)));
+                }
             }
             let response = response?;
             let declared = declared_bytes(&calling.call.method, response.headers());

@@ -72,6 +72,7 @@ pub(super) fn whole(entry: &Entry) -> Value {
         "fuel": exchange.usage.and_then(|usage| usage.fuel),
         "trap": exchange.trap,
         "unrepeatable": entry.unrepeatable(),
+        "unsavable": saved::objection(entry),
         "request": message_of(&exchange.request_headers, &exchange.request_body),
         "response": message_of(&exchange.response_headers, &exchange.response_body),
         "made": entry.calls.iter().map(call).collect::<Vec<_>>(),

@@ -212,10 +212,17 @@ function call(call) {
       ...(call.error ? [] : message("Response", call.response, call.end === "whole" ? null : call.end))));
 }
 
+/** Why the request cannot be sent again or saved, which is often the same. */
+function objections({ unrepeatable, unsavable }) {
+  if (unsavable === null) return null;
+  const what = unrepeatable === null ? "It cannot be saved as a test" : "It can neither be sent again nor be saved as a test";
+  return element("p", { class: "note" }, `${what}: ${unsavable}.`);
+}
+
 function whole(one) {
   const resend = element("button", { type: "button", id: "resend", disabled: one.unrepeatable !== null }, "Send again");
   resend.addEventListener("click", () => sendAgain(one.number));
-  const save = element("button", { type: "button", id: "save", disabled: one.unrepeatable !== null }, "Save as a test");
+  const save = element("button", { type: "button", id: "save", disabled: one.unsavable !== null }, "Save as a test");
   save.addEventListener("click", () => saveAsTest(one.number));
   const left = one.calls - one.made.length;
   return [
@@ -232,7 +239,7 @@ function whole(one) {
       ["Began", new Date(one.started).toLocaleTimeString()],
       ["Repeats", one.resent === null ? null : element("a", { href: `#${one.resent}` }, `request ${one.resent}`)],
     ]),
-    one.finished && one.unrepeatable ? element("p", { class: "note" }, `It cannot be sent again: ${one.unrepeatable}.`) : null,
+    one.finished ? objections(one) : null,
     one.trap ? element("pre", { class: "trap", tabIndex: 0 }, `The component trapped: ${one.trap}`) : null,
     element("h3", {}, "Time"), times(one),
     ...message("Request", one.request),

@@ -1,59 +1,87 @@
 //! A request and its answer, written down as a test.
 
+mod calls;
+mod expected;
+mod literal;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, header};
 
-use super::describe::text;
 use super::history::Entry;
-use crate::telemetry::Capture;
+use crate::Exchange;
 use crate::testing::Origin;
-use crate::{BodyEnd, Call, Exchange};
 
 /// Fields that the harness or the connection sets, and that are no part of what a test says.
 const LEFT_OUT: [&str; 7] =
     ["connection", "content-length", "date", "host", "keep-alive", "transfer-encoding", "upgrade-insecure-requests"];
 
+/// Why the request cannot be saved as a test that holds, if it cannot.
+pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
+    let unanswered = || entry.exchange.status.is_none().then_some("the request was not answered");
+    entry.unrepeatable().or_else(unanswered).or_else(|| calls::objection(entry))
+}
+
 /// The source of a test that sends the request again and expects the same answer, with a mock for each call.
 pub(super) fn test(entry: &Entry, origin: &Origin) -> Result<String, &'static str> {
-    if let Some(reason) = entry.unrepeatable() {
+    if let Some(reason) = objection(entry) {
         return Err(reason);
     }
+    let warning = match carries_secrets(entry, origin) {
+        true => "//!\n//! It may hold secrets: look through fields and settings before it is shared.\n",
+        false => "",
+    };
+    Ok(format!(
+        "//! A request as the inspector of Wayside saw it.\n{warning}\n{}\n\
+         #[tokio::test]\nasync fn {}() -> Result<(), Error> {{\n{}    Ok(())\n}}\n",
+        imports(entry),
+        name(&entry.exchange),
+        steps(entry, origin),
+    ))
+}
+
+/// What the test does.
+fn steps(entry: &Entry, origin: &Origin) -> String {
     let exchange = &entry.exchange;
-    let Some(status) = exchange.status else { return Err("the request was not answered") };
     let mocks = !entry.calls.is_empty();
     let mut out = String::new();
     // Writing to a `String` never fails.
-    let _ = writeln!(out, "//! A request as the inspector of Wayside saw it.");
-    if carries_secrets(entry, origin) {
-        let _ = writeln!(out, "//!\n//! It may hold secrets: look through fields and variables before it is shared.");
-    }
-    let _ = writeln!(out);
     if mocks {
-        let _ = writeln!(out, "use wayside_harness::http::{{Method, Request}};");
-        let _ = writeln!(out, "use wayside_harness::mock::{{Call, Reply}};");
-        let errors = if entry.calls.iter().any(|call| call.status.is_err()) { ", ErrorCode" } else { "" };
-        let _ = writeln!(out, "use wayside_harness::{{Error{errors}, Harness, Outbound}};");
-    } else {
-        let _ = writeln!(out, "use wayside_harness::http::Request;\nuse wayside_harness::{{Error, Harness}};");
-    }
-    let _ = writeln!(out, "\n#[tokio::test]\nasync fn {}() -> Result<(), Error> {{", name(exchange));
-    if mocks {
-        let _ = writeln!(out, "    let mock = Outbound::mock(){};", entry.calls.iter().map(reply).collect::<String>());
+        let _ = writeln!(out, "    let mock = {};", calls::mock(&entry.calls));
     }
     let _ = writeln!(out, "    let app = {}.await?;", harness(origin, mocks));
     let _ = writeln!(out, "    let request = Request::builder(){};", request(exchange));
     let _ = writeln!(out, "    let response = app.request(request).await;");
-    let _ = writeln!(out, "    assert_eq!(response.status(), {});", status.as_u16());
-    out.push_str(&expected_fields(&exchange.response_headers));
-    out.push_str(&expected_body(exchange));
+    out.push_str(&expected::checks(exchange));
     if mocks {
         let _ = writeln!(out, "    app.idle().await;\n    mock.verify();");
     }
-    out.push_str("    Ok(())\n}\n");
-    Ok(out)
+    out
+}
+
+/// What the test uses of the harness.
+fn imports(entry: &Entry) -> String {
+    let trailers = entry.exchange.request_body.trailers();
+    let has_bytes = trailers.iter().flat_map(HeaderMap::values).any(|value| value.to_str().is_err());
+    let mocks = !entry.calls.is_empty();
+    let fails = entry.calls.iter().any(|call| call.error.is_some());
+    let list = |names: &[(&'static str, bool)]| {
+        let names: Vec<&str> = names.iter().filter(|(_, is_used)| *is_used).map(|(name, _)| *name).collect();
+        if let [name] = names[..] { name.to_owned() } else { format!("{{{}}}", names.join(", ")) }
+    };
+    let http =
+        list(&[("HeaderMap", trailers.is_some()), ("HeaderValue", has_bytes), ("Method", mocks), ("Request", true)]);
+    let own = list(&[
+        ("Body", trailers.is_some()),
+        ("Error", true),
+        ("ErrorCode", fails),
+        ("Harness", true),
+        ("Outbound", mocks),
+    ]);
+    let mock = if mocks { "use wayside_harness::mock::{Call, Reply};\n" } else { "" };
+    format!("use wayside_harness::http::{http};\n{mock}use wayside_harness::{own};\n")
 }
 
 fn name(exchange: &Exchange) -> String {
@@ -116,98 +144,19 @@ fn request(exchange: &Exchange) -> String {
     let mut out = String::new();
     let _ = write!(out, "\n        .method({:?})", exchange.method.as_str());
     let _ = write!(out, "\n        .uri({:?})", exchange.uri.to_string());
-    for (name, value) in kept_fields(&exchange.request_headers) {
-        let _ = write!(out, "\n        .header({name:?}, {})", value_literal(value));
+    for (name, value) in &exchange.request_headers {
+        // Where the length was not told, the harness does not tell it either.
+        if !LEFT_OUT.contains(&name.as_str()) || name == header::TRANSFER_ENCODING {
+            let _ = write!(out, "\n        .header({:?}, {})", name.as_str(), literal::value(value));
+        }
     }
-    let body = exchange.request_body.bytes();
-    let body = if body.is_empty() { "()".to_owned() } else { body_literal(&body) };
+    let body = literal::body(&exchange.request_body.bytes());
+    let body = match exchange.request_body.trailers() {
+        Some(trailers) => format!("Body::from({body}).with_trailers({})", literal::fields(&trailers)),
+        None => body,
+    };
     let _ = write!(out, "\n        .body({body})\n        .unwrap()");
     out
-}
-
-fn reply(call: &Call) -> String {
-    let method = match call.method {
-        Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD | Method::OPTIONS | Method::PATCH => {
-            format!("Method::{}", call.method)
-        }
-        _ => format!("Method::from_bytes({}).unwrap()", bytes_literal(call.method.as_str().as_bytes())),
-    };
-    let mut out =
-        format!("\n        .reply(\n            Call::new({method}, {:?}),\n            ", call.uri.to_string());
-    match &call.status {
-        Err(reason) => {
-            let _ = write!(out, "Reply::fail(ErrorCode::InternalError(Some({reason:?}.to_owned())))");
-        }
-        Ok(status) => {
-            out.push_str("Reply::ok()");
-            if status.as_u16() != 200 {
-                let _ = write!(out, ".status({})", status.as_u16());
-            }
-            for (name, value) in kept_fields(&call.response_headers) {
-                let _ = write!(out, "\n                .header({name:?}, {})", value_literal(value));
-            }
-            let body = call.response_body.bytes();
-            if !body.is_empty() {
-                let _ = write!(out, "\n                .body({})", body_literal(&body));
-            }
-        }
-    }
-    out + ",\n        )"
-}
-
-fn kept_fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &HeaderValue)> {
-    headers.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !LEFT_OUT.contains(name))
-}
-
-fn expected_fields(headers: &HeaderMap) -> String {
-    let mut out = String::new();
-    for name in headers.keys().filter(|name| !LEFT_OUT.contains(&name.as_str())) {
-        let values: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
-        let name = name.as_str();
-        let _ = match values.as_slice() {
-            [value] => match value.to_str() {
-                Ok(value) => writeln!(out, "    assert_eq!(response.headers()[{name:?}], {value:?});"),
-                Err(_) => {
-                    let value = bytes_literal(value.as_bytes());
-                    writeln!(out, "    assert_eq!(response.headers()[{name:?}].as_bytes(), {value});")
-                }
-            },
-            values => {
-                let values: Vec<String> = values.iter().map(|value| bytes_literal(value.as_bytes())).collect();
-                writeln!(
-                    out,
-                    "    let values: Vec<&[u8]> =\n        \
-                     response.headers().get_all({name:?}).iter().map(|value| value.as_bytes()).collect();\n    \
-                     let expected: [&[u8]; {}] = [{}];\n    assert_eq!(values, expected);",
-                    values.len(),
-                    values.join(", "),
-                )
-            }
-        };
-    }
-    out
-}
-
-fn expected_body(exchange: &Exchange) -> String {
-    let body: &Capture = &exchange.response_body;
-    let bytes = body.bytes();
-    if matches!(exchange.end, Some(BodyEnd::Broken(_))) {
-        return "    assert!(response.into_body().bytes().await.is_err(), \"the body breaks off\");\n".to_owned();
-    }
-    if body.is_cut() || exchange.end != Some(BodyEnd::Whole) {
-        let literal = bytes_literal(&bytes);
-        return format!(
-            "    // There was more, which was not kept.\n    \
-             assert!(response.into_body().bytes().await.unwrap().starts_with({literal}));\n"
-        );
-    }
-    match text(&bytes, false) {
-        Some(text) => format!("    assert_eq!(response.into_body().text().await.unwrap(), {text:?});\n"),
-        None => {
-            let literal = bytes_literal(&bytes);
-            format!("    assert_eq!(response.into_body().bytes().await.unwrap(), {literal}.as_slice());\n")
-        }
-    }
 }
 
 /// Whether people often keep something secret in what the test would hold.
@@ -216,23 +165,7 @@ fn carries_secrets(entry: &Entry, origin: &Origin) -> bool {
     let exchange = &entry.exchange;
     let calls = entry.calls.iter().map(|call| &call.response_headers);
     let mut headers = [&exchange.request_headers, &exchange.response_headers].into_iter().chain(calls);
-    !origin.env.is_empty() || headers.any(|headers| NAMES.iter().any(|name| headers.contains_key(*name)))
-}
-
-fn value_literal(value: &HeaderValue) -> String {
-    match value.to_str() {
-        Ok(text) => format!("{text:?}"),
-        Err(_) => format!("{}.as_slice()", bytes_literal(value.as_bytes())),
-    }
-}
-
-fn body_literal(bytes: &[u8]) -> String {
-    match text(bytes, false) {
-        Some(text) => format!("{text:?}"),
-        None => format!("{}.to_vec()", bytes_literal(bytes)),
-    }
-}
-
-fn bytes_literal(bytes: &[u8]) -> String {
-    format!("b\"{}\"", bytes.escape_ascii())
+    !origin.env.is_empty()
+        || !origin.config.is_empty()
+        || headers.any(|headers| NAMES.iter().any(|name| headers.contains_key(*name)))
 }

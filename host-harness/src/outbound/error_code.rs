@@ -34,6 +34,23 @@ macro_rules! codes {
             Named { name, text, number }
         }
 
+        /// The code as Rust writes it.
+        pub(crate) fn source(code: &ErrorCode) -> String {
+            match code {
+                $(ErrorCode::$plain => concat!("ErrorCode::", stringify!($plain)).to_owned(),)*
+                $(ErrorCode::$text(text) => format!("ErrorCode::{}({})", stringify!($text), text_source(text.as_deref())),)*
+                $(ErrorCode::$number(number) => format!("ErrorCode::{}({number:?})", stringify!($number)),)*
+                $(ErrorCode::$both { $both_text: text, $both_number: number } => format!(
+                    "ErrorCode::{} {{ {}: {}, {}: {number:?} }}",
+                    stringify!($both),
+                    stringify!($both_text),
+                    text_source(text.as_deref()),
+                    stringify!($both_number),
+                ),)*
+                other => format!("ErrorCode::InternalError({})", text_source(Some(&other.to_string()))),
+            }
+        }
+
         /// The code of a name, in capitals or not, with what it carries.
         pub(super) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
             let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
@@ -117,8 +134,12 @@ fn fitting<T: TryFrom<u64>>(name: &str, number: Option<u64>) -> Result<Option<T>
     number.map_err(|number| format!("the number {number} is too large for the error code `{name}`"))
 }
 
+fn text_source(text: Option<&str>) -> String {
+    text.map_or_else(|| "None".to_owned(), |text| format!("Some({text:?}.to_owned())"))
+}
+
 /// The same code once more: the type itself cannot be cloned.
-pub(super) fn copy(code: &ErrorCode) -> ErrorCode {
+pub(crate) fn copy(code: &ErrorCode) -> ErrorCode {
     let Named { name, text, number } = named(code);
     from_parts(name, text, number).unwrap_or(ErrorCode::InternalError(None))
 }
@@ -143,6 +164,22 @@ mod tests {
         let parts = named(&code);
         assert_eq!((parts.text.as_deref(), parts.number), (Some("NXDOMAIN"), Some(3)));
         assert_eq!(named(&from_parts(parts.name, parts.text.clone(), parts.number).unwrap()), parts);
+    }
+
+    #[test]
+    fn a_code_is_written_as_rust_reads_it() {
+        let text = || Some("a \"b\"".to_owned());
+        for (code, expected) in [
+            (ErrorCode::ConnectionRefused, "ErrorCode::ConnectionRefused"),
+            (ErrorCode::InternalError(text()), r#"ErrorCode::InternalError(Some("a \"b\"".to_owned()))"#),
+            (ErrorCode::HttpRequestBodySize(Some(3)), "ErrorCode::HttpRequestBodySize(Some(3))"),
+            (
+                ErrorCode::TlsAlertReceived { alert_id: Some(40), alert_message: None },
+                "ErrorCode::TlsAlertReceived { alert_message: None, alert_id: Some(40) }",
+            ),
+        ] {
+            assert_eq!(source(&code), expected);
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use super::{Capture, LogEntry, Trap, Usage};
 use crate::Body;
 use crate::body::BodyError;
+use crate::outbound::ErrorCode;
 
 /// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
 #[derive(Clone, Debug)]
@@ -95,6 +96,8 @@ pub struct Call {
     pub body: Capture,
     /// The status of the answer, or why there was none.
     pub status: Result<StatusCode, String>,
+    /// What the component was told where there was no answer; nothing where it gave the call up itself.
+    pub error: Option<Arc<ErrorCode>>,
     /// The fields of the answer.
     pub response_headers: HeaderMap,
     /// The body of the answer, as that of the call.
@@ -212,6 +215,8 @@ impl<F: FnOnce(u64, BodyEnd) + Unpin> HttpBody for Watched<F> {
         match &frame {
             None => self.end(BodyEnd::Whole),
             Some(Err(error)) => self.end(BodyEnd::Broken(error.to_string())),
+            // Nothing follows trailers, so not every reader asks for more.
+            Some(Ok(frame)) if frame.is_trailers() => self.end(BodyEnd::Whole),
             Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
         }
         Poll::Ready(frame)

@@ -4,4 +4,14 @@
 #[rustfmt::skip]
 mod call;
 #[rustfmt::skip]
+mod denied;
+#[rustfmt::skip]
+mod each;
+#[rustfmt::skip]
 mod mirror;
+#[rustfmt::skip]
+mod trailers;
+#[rustfmt::skip]
+mod trailers_of_a_call;
+#[rustfmt::skip]
+mod unread;

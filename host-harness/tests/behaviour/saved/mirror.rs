@@ -1,6 +1,6 @@
 //! A request as the inspector of Wayside saw it.
 //!
-//! It may hold secrets: look through fields and variables before it is shared.
+//! It may hold secrets: look through fields and settings before it is shared.
 
 use wayside_harness::http::Request;
 use wayside_harness::{Error, Harness};

@@ -23,6 +23,7 @@ behaviours! {
     back
     body_fails
     call
+    call_each
     channel
     chunks
     cut_upload

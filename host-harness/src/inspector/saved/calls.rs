@@ -1,0 +1,90 @@
+//! The calls that the component made, as a mock that answers them in the same way.
+
+use std::fmt::Write as _;
+
+use http::{HeaderMap, Method, header};
+
+use super::literal;
+use crate::inspector::history::Entry;
+use crate::outbound::error_code;
+use crate::{BodyEnd, Call};
+
+/// Fields that belong to one connection, and the length, which the mock sets itself.
+const LEFT_OUT: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
+
+/// Why a mock cannot answer the calls as they were answered, if it cannot.
+pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
+    if entry.exchange.calls as usize != entry.calls.len() {
+        return Some("not all of its calls were kept");
+    }
+    let is_given_up = |call: &Call| call.status.is_ok() && call.end == Some(BodyEnd::GivenUp);
+    if entry.exchange.end == Some(BodyEnd::GivenUp) && entry.calls.iter().any(is_given_up) {
+        return Some("its client hung up, and so the answer to a call was not read to its end");
+    }
+    entry.calls.iter().find_map(|call| match call.end {
+        Some(BodyEnd::Broken(_)) => Some("the answer to a call broke off"),
+        _ if call.response_bytes != call.response_body.kept_bytes() as u64 => {
+            Some("the answer to a call was longer than what was kept of it")
+        }
+        _ => None,
+    })
+}
+
+/// A mock of all calls.
+pub(super) fn mock(calls: &[Call]) -> String {
+    // They are told of as they end, but equal ones must be answered in the order in which they began.
+    let mut calls: Vec<&Call> = calls.iter().collect();
+    calls.sort_by_key(|call| call.after);
+    let is_same = |one: &Call, other: &Call| one.method == other.method && one.uri == other.uri;
+    let replies = calls.iter().map(|call| {
+        let is_one_of_many = calls.iter().filter(|other| is_same(call, other)).count() > 1;
+        format!(
+            "\n        .reply(\n            {},\n            {},\n        )",
+            expected(call, is_one_of_many),
+            reply(call)
+        )
+    });
+    format!("Outbound::mock(){}", replies.collect::<String>())
+}
+
+fn expected(call: &Call, is_one_of_many: bool) -> String {
+    let method = match call.method {
+        Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD | Method::OPTIONS | Method::PATCH => {
+            format!("Method::{}", call.method)
+        }
+        _ => format!("Method::from_bytes({}).unwrap()", literal::bytes(call.method.as_str().as_bytes())),
+    };
+    let times = if is_one_of_many { ".times(1)" } else { "" };
+    format!("Call::new({method}, {:?}){times}", call.uri.to_string())
+}
+
+fn reply(call: &Call) -> String {
+    let status = match (&call.status, &call.error) {
+        (Ok(status), _) => status.as_u16(),
+        (Err(_), Some(code)) => return format!("Reply::fail({})", error_code::source(code)),
+        // The component did not wait for it.
+        (Err(_), None) => return "Reply::silence()".to_owned(),
+    };
+    let mut out = "Reply::ok()".to_owned();
+    // Writing to a `String` never fails.
+    if status != 200 {
+        let _ = write!(out, ".status({status})");
+    }
+    let body = call.response_body.bytes();
+    for (name, value) in &call.response_headers {
+        if !LEFT_OUT.contains(&name.as_str()) || (name == header::CONTENT_LENGTH && *value != body.len().to_string()) {
+            let _ = write!(out, "\n                .header({:?}, {})", name.as_str(), literal::value(value));
+        }
+    }
+    if !body.is_empty() {
+        let _ = write!(out, "\n                .body({})", literal::body(&body));
+    }
+    for (name, value) in call.response_body.trailers().iter().flat_map(HeaderMap::iter) {
+        let _ = write!(out, "\n                .trailer({:?}, {})", name.as_str(), literal::value(value));
+    }
+    if call.end != Some(BodyEnd::Whole) {
+        // What would have followed is not known: the component read no more.
+        let _ = write!(out, "\n                .stall_after({})", body.len());
+    }
+    out
+}

@@ -1,0 +1,38 @@
+//! Values as Rust writes them.
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::inspector::describe::text;
+
+/// The value of a field, for what takes text or bytes.
+pub(super) fn value(value: &HeaderValue) -> String {
+    match value.to_str() {
+        Ok(text) => format!("{text:?}"),
+        Err(_) => format!("{}.as_slice()", bytes(value.as_bytes())),
+    }
+}
+
+/// A body, for what takes text or bytes that it keeps.
+pub(super) fn body(bytes: &[u8]) -> String {
+    match text(bytes, false) {
+        Some("") => "()".to_owned(),
+        Some(text) => format!("{text:?}"),
+        None => format!("{}.to_vec()", self::bytes(bytes)),
+    }
+}
+
+pub(super) fn bytes(bytes: &[u8]) -> String {
+    format!("b\"{}\"", bytes.escape_ascii())
+}
+
+/// A map of fields.
+pub(super) fn fields(fields: &HeaderMap) -> String {
+    let field = |(name, value): (&http::HeaderName, &HeaderValue)| {
+        let value = match value.to_str() {
+            Ok(text) => format!("{text:?}.parse().unwrap()"),
+            Err(_) => format!("HeaderValue::from_bytes({}).unwrap()", bytes(value.as_bytes())),
+        };
+        format!("({:?}.parse().unwrap(), {value})", name.as_str())
+    };
+    format!("HeaderMap::from_iter([{}])", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+}

@@ -1,0 +1,35 @@
+//! A request as the inspector of Wayside saw it.
+//!
+//! It may hold secrets: look through fields and settings before it is shared.
+
+use wayside_harness::http::{Method, Request};
+use wayside_harness::mock::{Call, Reply};
+use wayside_harness::{Error, Harness, Outbound};
+
+#[tokio::test]
+async fn get_call_is_answered_with_200() -> Result<(), Error> {
+    let mock = Outbound::mock()
+        .reply(
+            Call::new(Method::GET, "http://up.test/"),
+            Reply::ok()
+                .body("abc")
+                .trailer("x-sum", "7")
+                .trailer("x-sum", "8"),
+        );
+    let app = Harness::build("tests/guests")
+        .env("UPSTREAM", "http://up.test/")
+        .outbound(&mock)
+        .await?;
+    let request = Request::builder()
+        .method("GET")
+        .uri("http://localhost/call")
+        .body(())
+        .unwrap();
+    let response = app.request(request).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(response.into_body().text().await.unwrap(), "status 200\n3 bytes, trailers {\"x-sum\": \"7\", \"x-sum\": \"8\"}\n");
+    app.idle().await;
+    mock.verify();
+    Ok(())
+}
