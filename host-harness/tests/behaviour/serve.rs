@@ -117,3 +117,18 @@ fn each_call_to_the_host_is_told_on_demand() {
     let output = run(&["request", "examples/hello"]);
     assert!(!stderr(&output).contains("wasi:"), "{}", stderr(&output));
 }
+
+#[test]
+fn what_is_kept_out_of_a_cassette_can_be_named() {
+    let cassette = temporary("redact").join("tape.toml");
+    let cassette = cassette.to_string_lossy();
+    let call =
+        ["request", "examples/proxy", "/?sig=s3cret", "-H", "x-session: s3cret", "--env", "UPSTREAM=http://a.test"];
+    run(&[&call[..], &["--record", &cassette, "--redact", "sig", "--redact", "X-Session"]].concat());
+    let text = fs::read_to_string(&*cassette).unwrap();
+    assert!(!text.contains("s3cret"), "{text}");
+    assert!(text.contains("/?sig=redacted\"") && text.contains("x-session: <redacted>"), "{text}");
+    let output = run(&[&call[..], &["--redact", "sig=s3cret"]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("write the name alone, as `x-session`"), "{}", stderr(&output));
+}

@@ -148,26 +148,30 @@ fn two_proxies(keys: [&str; 2]) -> String {
 
 #[test]
 fn several_components_record_and_learn_into_one_file() {
-    let tables = two_proxies(["record = \"tape.toml\"", "record = \"./tape.toml\""]);
+    let tables = two_proxies(["record = \"tape.toml\"", "record = \"./tape.toml\"\nredact = [\"sig\"]"]);
     for (name, settings, flags) in [
-        ("flags", two_proxies(["", ""]), &["--record", "tape.toml", "--learn-outbound", "rules.txt"][..]),
+        (
+            "flags",
+            two_proxies(["", ""]),
+            &["--record", "tape.toml", "--redact", "sig", "--learn-outbound", "rules.txt"][..],
+        ),
         ("tables", tables, &["--learn-outbound", "rules.txt"]),
     ] {
         let dir = directory(&format!("settings-record-{name}"), &settings);
         let server = Serving::start_in(&dir, flags);
-        for path in ["/one/a", "/two/b", "/one/c"] {
+        for path in ["/one/a?sig=1", "/two/b", "/one/c"] {
             assert!(server.get(path).starts_with("HTTP/1.1 502 "));
         }
         server.stop();
         let text = fs::read_to_string(dir.join("tape.toml")).unwrap();
         let urls: Vec<_> = text.lines().filter(|line| line.starts_with("url = ")).collect();
-        let expected = ["one.test/one/a", "two.test/two/b", "one.test/one/c"];
+        let expected = ["one.test/one/a?sig=redacted", "two.test/two/b", "one.test/one/c"];
         assert_eq!(urls, expected.map(|url| format!("url = \"http://{url}\"")), "{name}");
         let rules = fs::read_to_string(dir.join("rules.txt")).unwrap();
         assert_eq!(rules, "http://one.test\nhttp://two.test\n", "{name}");
         // The calls of both are in it, and one component replays none of the other's.
         let server = Serving::start_in(&dir, &["--replay", "tape.toml"]);
-        for path in ["/two/b", "/one/a", "/one/c"] {
+        for path in ["/two/b", "/one/a?sig=2", "/one/c"] {
             assert!(server.get(path).starts_with("HTTP/1.1 502 "));
         }
         assert!(!stderr(&server.stop()).contains("the cassette"));

@@ -30,7 +30,7 @@ pub(crate) use dev::Dev;
 pub(crate) use guest::{Guest, Store, parse_store};
 pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
-pub(crate) use outbound::{Outbound, parse_rule};
+pub(crate) use outbound::{Outbound, parse_rule, parse_secret};
 pub(crate) use request::Request;
 pub(crate) use serve::{Serve, Serving};
 

@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
         report::note("note: this is a debug build of wayside, whose own share of the times is far too large");
     }
     let settings = guest::read_env_files(args.guest)?;
-    let mut recorders = Recorders::default();
+    let mut recorders = Recorders::of([&settings.outbound]);
     let mut subjects = vec![subject(args.target, &settings, args.reuse, &mut recorders).await?];
     if let Some(other) = args.vs {
         let other = Target { target: other, features: Vec::new() };

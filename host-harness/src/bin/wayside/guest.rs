@@ -8,7 +8,8 @@ use crate::recorders::Recorders;
 
 /// Opens a target with its settings; what it writes goes to stderr.
 pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
-    Ok(open_quietly(target, guest, &mut Recorders::default()).await?.pass_on_output())
+    let mut recorders = Recorders::of([&guest.outbound]);
+    Ok(open_quietly(target, guest, &mut recorders).await?.pass_on_output())
 }
 
 /// Opens a target with its settings; nobody sees what it writes.

@@ -6,17 +6,32 @@ use std::path::{Path, PathBuf};
 
 use tower_service::Service as _;
 use wayside_harness::http::Request;
-use wayside_harness::{Body, Error, Outbound};
+use wayside_harness::{Body, Error, Outbound, Redaction};
 
 use crate::args;
 use crate::report;
 
 /// The files that calls are recorded in, replayed from or learnt into: one service has each, however many components name it.
 /// With one each, every component would replace what the others have written.
-#[derive(Default)]
-pub(crate) struct Recorders(HashMap<PathBuf, (&'static str, Outbound)>);
+pub(crate) struct Recorders {
+    open: HashMap<PathBuf, (&'static str, Outbound)>,
+    /// What is kept out of each cassette: all that one of its components wants to be.
+    redactions: HashMap<PathBuf, Redaction>,
+}
 
 impl Recorders {
+    /// The files of some components, of which none is opened yet.
+    pub(crate) fn of<'a>(components: impl IntoIterator<Item = &'a args::Outbound>) -> Self {
+        let mut redactions = HashMap::new();
+        for args in components {
+            if let Some(cassette) = &args.record {
+                let redaction: &mut Redaction = redactions.entry(place(cassette)).or_default();
+                *redaction = args.redact.iter().fold(redaction.clone(), |all, name| all.field(name).parameter(name));
+            }
+        }
+        Self { open: HashMap::new(), redactions }
+    }
+
     /// Who answers the calls of one component.
     pub(crate) fn outbound(&mut self, args: args::Outbound) -> Result<Outbound, Error> {
         let mut outbound = match (args.mock, args.replay) {
@@ -29,7 +44,9 @@ impl Recorders {
             _ => Outbound::allow(args.allow_outbound),
         };
         if let Some(cassette) = args.record {
-            let recorder = self.shared("record", &cassette, || Outbound::record(&cassette, bring_own()))?;
+            let redaction = self.redactions.get(&place(&cassette)).cloned().unwrap_or_default();
+            let recorder =
+                self.shared("record", &cassette, || Outbound::record_with(&cassette, bring_own(), redaction))?;
             outbound = through(recorder, outbound);
         }
         if let Some(file) = args.learn_outbound {
@@ -41,7 +58,7 @@ impl Recorders {
 
     /// Lets the next component replay from the beginning, whatever others have replayed.
     pub(crate) fn rewind(&mut self) {
-        self.0.retain(|_, (key, _)| *key != "replay");
+        self.open.retain(|_, (key, _)| *key != "replay");
     }
 
     fn shared(
@@ -50,21 +67,27 @@ impl Recorders {
         file: &Path,
         open: impl FnOnce() -> Result<Outbound, Error>,
     ) -> Result<Outbound, Error> {
-        if let Ok(found) = fs::canonicalize(file)
-            && let Some((other, outbound)) = self.0.get(&found)
-        {
-            if *other == key {
-                return Ok(outbound.clone());
+        let place = place(file);
+        match self.open.get(&place) {
+            Some((other, outbound)) if *other == key => Ok(outbound.clone()),
+            Some((other, _)) => {
+                let file = file.display();
+                Err(Error::new(format!("the file `{file}` is given to both `{other}` and `{key}`"))
+                    .with_help("give each a file of its own"))
             }
-            return Err(Error::new(format!("the file `{}` is given to both `{other}` and `{key}`", file.display()))
-                .with_help("give each a file of its own"));
+            None => Ok(self.open.entry(place).insert_entry((key, open()?)).get().1.clone()),
         }
-        let outbound = open()?;
-        // It is there now.
-        let found = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        self.0.insert(found, (key, outbound.clone()));
-        Ok(outbound)
     }
+}
+
+/// A path as all write it who mean the same file, whether it is there or not.
+fn place(path: &Path) -> PathBuf {
+    let found = fs::canonicalize(path).ok();
+    let made = || {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(fs::canonicalize(dir).ok()?.join(path.file_name()?))
+    };
+    found.or_else(made).unwrap_or_else(|| path.to_owned())
 }
 
 /// In the extensions of a request: the service of the component that it comes from.

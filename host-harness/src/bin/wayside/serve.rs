@@ -8,7 +8,7 @@ use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
 use crate::log::{self, AccessLog, Format};
 use crate::recorders::Recorders;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Component, Settings};
 use crate::stop::Stop;
 use crate::{guest, report};
 
@@ -43,7 +43,8 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     let addr = args.addr.as_deref().unwrap_or(ADDR);
     check_addr(addr)?;
     let target = Target { target, features: args.features };
-    let builder = guest::open_for_serving(target, args.guest, &args.serving, &mut Recorders::default()).await?;
+    let mut recorders = Recorders::of([&args.guest.outbound]);
+    let builder = guest::open_for_serving(target, args.guest, &args.serving, &mut recorders).await?;
     let server = logged(builder, args.log, None).await?.serve(addr).await?;
     Ok((server, String::new()))
 }
@@ -60,9 +61,11 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     check_addr(&addr)?;
     let log = args.log.or(log);
     let flags = guest::read_env_files(args.guest)?;
-    let (mut routes, mut lines, mut recorders) = (Routes::new(), Vec::new(), Recorders::default());
+    let components = components.into_iter().map(|component| component.with_flags(&flags, &args.serving));
+    let components: Vec<Component> = components.collect();
+    let mut recorders = Recorders::of(components.iter().map(|component| &component.guest.outbound));
+    let (mut routes, mut lines) = (Routes::new(), Vec::new());
     for component in components {
-        let component = component.with_flags(&flags, &args.serving);
         lines.push(format!("\n  {}  {} ({})", component.route, component.name, component.target.target.display()));
         let (target, guest, serving) = (component.target, component.guest, &component.serving);
         let builder = guest::open_for_serving(target, guest, serving, &mut recorders).await?;

@@ -11,7 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use wayside_harness::{Error, Rule};
 
-use crate::args::{Guest, Outbound, Serving, Store, Target, parse_rule, parse_store};
+use crate::args::{Guest, Outbound, Serving, Store, Target, parse_rule, parse_secret, parse_store};
 use crate::log::Format;
 use crate::units::{parse_duration, parse_memory, parse_size};
 
@@ -66,6 +66,8 @@ struct Table {
     allow_outbound: Vec<Rule>,
     mock: Option<PathBuf>,
     record: Option<PathBuf>,
+    #[serde(default, deserialize_with = "secrets")]
+    redact: Vec<String>,
     replay: Option<PathBuf>,
     learn_outbound: Option<PathBuf>,
     #[serde(default, deserialize_with = "duration")]
@@ -131,6 +133,7 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
         allow_outbound: table.allow_outbound,
         mock: table.mock.map(within),
         record: table.record.map(within),
+        redact: table.redact,
         replay: table.replay.map(within),
         learn_outbound: table.learn_outbound.map(within),
     };
@@ -222,9 +225,20 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::E
     }
 }
 
+fn list<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| parse(text).map_err(D::Error::custom)).collect()
+}
+
 fn rules<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Rule>, D::Error> {
-    let patterns = Vec::<String>::deserialize(deserializer)?;
-    patterns.iter().map(|pattern| parse_rule(pattern).map_err(D::Error::custom)).collect()
+    list(deserializer, parse_rule)
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    list(deserializer, parse_secret)
 }
 
 #[cfg(test)]
@@ -243,6 +257,7 @@ mod tests {
             ("[component.a]\npath = \"a\"\ntimeout = \"30\"", "line 3, column 11: write a duration with its unit"),
             ("[component.a]\npath = \"a\"\nreuse = 0", "line 3, column 9: it must be 1 at least"),
             ("[component.a]\npath = \"a\"\nallow-outbound = [\"ftp://x\"]", "line 3, column 18: "),
+            ("[component.a]\npath = \"a\"\nredact = [\"x: y\"]", "line 3, column 10: write the name alone"),
             ("[component.a]\nroute = \"/\"", "line 1, column 1: missing field `path`"),
             ("[component.a\n", "line 1, column 13: "),
             ("log = \"xml\"", "line 1, column 7: unknown variant `xml`, expected `text` or `json`"),

@@ -19,6 +19,11 @@ pub(crate) struct Outbound {
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Field, or parameter of URLs, whose values --record keeps out as secret, beside `authorization`, cookies, API keys
+    /// and their like; can be given several times
+    #[arg(long, value_name = "NAME", value_parser = parse_secret)]
+    pub(crate) redact: Vec<String>,
+
     /// Answer the component's calls from a cassette, without a network; a call that it does not hold fails
     #[arg(long, value_name = "FILE", conflicts_with = "allow_outbound")]
     pub(crate) replay: Option<PathBuf>,
@@ -31,6 +36,7 @@ pub(crate) struct Outbound {
 
 impl Outbound {
     /// Lets flags win over what a file says: each takes the place of its own key, and of those that cannot stand beside it.
+    /// What one of them keeps out as secret stays out.
     pub(crate) fn over(self, file: Self) -> Self {
         let given = self.given();
         let is_given = |name: &str| given.contains(&(name, true));
@@ -47,6 +53,7 @@ impl Outbound {
             allow_outbound: rules,
             mock: self.mock.or(stay("mock", file.mock)),
             record: self.record.or(stay("record", file.record)),
+            redact: [file.redact, self.redact].concat(),
             replay: self.replay.or(stay("replay", file.replay)),
             learn_outbound: self.learn_outbound.or(stay("learn-outbound", file.learn_outbound)),
         }
@@ -87,6 +94,13 @@ pub(crate) fn parse_rule(text: &str) -> Result<Rule, String> {
     })
 }
 
+pub(crate) fn parse_secret(name: &str) -> Result<String, String> {
+    if name.is_empty() || name.contains([':', '=', '?', '&', ' ']) {
+        return Err("write the name alone, as `x-session`".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +112,7 @@ mod tests {
             allow_outbound: keys.contains(&"allow-outbound").then(|| by.parse().unwrap()).into_iter().collect(),
             mock: file("mock"),
             record: file("record"),
+            redact: vec![by.to_owned()],
             replay: file("replay"),
             learn_outbound: file("learn-outbound"),
         }
@@ -116,6 +131,7 @@ mod tests {
         ] {
             let merged = settings(flags, "flag").over(settings(file, "file"));
             assert_eq!(merged.conflict(), None, "{file:?} {flags:?}");
+            assert_eq!(merged.redact, ["file", "flag"]);
             let expected: Vec<_> = [flags, from_file].concat();
             assert!(merged.given().iter().all(|(name, given)| expected.contains(name) == *given), "{merged:?}");
             let rule = if flags.contains(&"allow-outbound") { "flag" } else { "file" };
