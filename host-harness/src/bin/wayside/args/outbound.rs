@@ -6,8 +6,9 @@ use wayside_harness::{Error, Rule};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Outbound {
-    /// Server that the component may call, as `[scheme://]host[:port]`, with `*` for any host or `*.` in front of one;
-    /// can be given several times [default: none]
+    /// Server that the component may call, as `[scheme://]host[:port]`: `*` stands for any public host, `*.example.org` for
+    /// the public ones below a name, a range as `10.0.0.0/8` for any host in it; ports can be a range as `8000-8099`; can be
+    /// given several times [default: none]
     #[arg(long, value_name = "PATTERN", value_parser = parse_rule)]
     pub(crate) allow_outbound: Vec<Rule>,
 
