@@ -20,7 +20,7 @@
 //! | [`Outbound::allow`], [`Outbound::learn`] | the network, as far as rules allow it; which rules are needed |
 //! | [`HarnessBuilder::clock`], [`HarnessBuilder::seed`] | the time, and what is random |
 //! | [`Harness::ask`] | a response, with checks that show both sides where they fail |
-//! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage) | what it wrote, why it ended, whom it called, what it took |
+//! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage), [`memory`](Harness::memory), [`fuel`](Harness::fuel) | what it wrote, why it ended, whom it called, what it took |
 //!
 //! # Examples
 //!

@@ -162,6 +162,24 @@ impl Harness {
     pub fn usage(&self) -> Vec<Usage> {
         self.recorder.usage()
     }
+
+    /// The most memory that one instance had at once, of the component or of middleware in front of it, in bytes: the largest
+    /// of [`usage`](Self::usage), and 0 where it is empty. Await [`idle`](Self::idle) first.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.usage().iter().map(|usage| usage.memory_bytes).max().unwrap_or_default()
+    }
+
+    /// The fuel that the newest finished request took, about one unit an instruction, of the component and of middleware in
+    /// front of it together. Await [`idle`](Self::idle) first.
+    ///
+    /// There is none before the first request is finished, and without [`HarnessBuilder::count_fuel`].
+    #[must_use]
+    pub fn fuel(&self) -> Option<u64> {
+        let usage = self.usage();
+        let newest = usage.last()?.request;
+        usage.iter().filter(|usage| usage.request == newest).map(|usage| usage.fuel).sum()
+    }
 }
 
 /// What a harness was opened from, so that somebody can do it again.

@@ -101,8 +101,8 @@ async fn a_chain_of_four_holds_little_of_what_streams_through() {
         assert_eq!(read, TOTAL, "{behaviour} {path}");
         assert!(most <= 4 * 1024 * 1024, "{behaviour} {path}: {most} bytes were held at once");
         app.idle().await;
-        let memory = app.usage().iter().map(|usage| usage.memory_bytes).max();
-        assert!(memory <= Some(2 * 1024 * 1024), "{behaviour} {path}: an instance had {memory:?} bytes");
+        let memory = app.memory();
+        assert!(memory <= 2 * 1024 * 1024, "{behaviour} {path}: an instance had {memory} bytes");
     }
 }
 
@@ -125,6 +125,28 @@ async fn a_chain_works_on_one_request() {
     }
     let memory: Vec<_> = app.usage().iter().map(|usage| usage.memory_bytes).collect();
     assert_eq!(finished, [memory[0] + memory[1], memory[2] + memory[3]]);
+}
+
+#[tokio::test]
+async fn fuel_is_that_of_a_chain_and_memory_that_of_its_largest_instance() {
+    let alone = service().count_fuel().await.unwrap();
+    assert_eq!((alone.fuel(), alone.memory()), (None, 0));
+    let chain = behind_middleware(service().count_fuel()).await;
+    for app in [&alone, &chain] {
+        for path in ["/hello", "/hello"] {
+            app.request(get(path)).await.into_body().bytes().await.unwrap();
+            app.idle().await;
+        }
+    }
+    let usage = chain.usage();
+    assert_eq!(usage.len(), 4);
+    assert_eq!(chain.fuel(), Some(usage[2].fuel.unwrap() + usage[3].fuel.unwrap()));
+    assert!(chain.fuel() > alone.fuel() && alone.fuel() > Some(0), "{usage:?}");
+    assert_eq!(Some(chain.memory()), usage.iter().map(|usage| usage.memory_bytes).max());
+    let uncounted = behind_middleware(service()).await;
+    uncounted.request(get("/hello")).await.into_body().bytes().await.unwrap();
+    uncounted.idle().await;
+    assert!(uncounted.fuel().is_none() && uncounted.memory() > 0);
 }
 
 #[tokio::test]

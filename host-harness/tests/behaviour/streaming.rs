@@ -63,7 +63,7 @@ async fn length_of(mut body: Body) -> usize {
 async fn memory_of(app: &Harness) -> usize {
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
-    app.usage().iter().map(|usage| usage.memory_bytes).max().unwrap()
+    app.memory()
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn what_a_body_costs_grows_with_its_length_and_no_faster() {
     for count in [8, 16, 32] {
         app.request(post("/", mebibytes(count))).await.into_body().bytes().await.unwrap();
         app.idle().await;
-        fuel.push(app.usage().last().unwrap().fuel.unwrap());
+        fuel.push(app.fuel().unwrap());
     }
     // How often the component waits differs from run to run.
     assert!(fuel[2] - fuel[1] < (fuel[1] - fuel[0]) * 3, "{fuel:?} for 8, 16 and 32 MiB");
