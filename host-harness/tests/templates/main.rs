@@ -7,6 +7,8 @@
 extern crate self as wayside_harness;
 extern crate wayside_harness as real;
 
+mod dev;
+
 use std::collections::HashMap;
 use std::fs;
 use std::panic::Location;
