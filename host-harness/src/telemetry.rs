@@ -3,8 +3,8 @@
 mod capture;
 mod exchange;
 mod output;
+mod records;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use crate::limits::Turn;
 use crate::outbound::error_code::copy;
 use crate::outbound::{ErrorCode, Outbound};
 use exchange::{Counted, Watched, declared_bytes};
+use records::Records;
 
 pub use capture::Capture;
 pub use exchange::{BodyEnd, Call, Event, Exchange};
@@ -109,25 +110,8 @@ pub(crate) struct Recorder {
     capture_bytes: usize,
 }
 
-#[derive(Debug, Default)]
-struct Records {
-    requests: u64,
-    instances: u64,
-    logs: VecDeque<LogEntry>,
-    log_bytes: usize,
-    traps: VecDeque<Trap>,
-    usage: VecDeque<Usage>,
-    calls: VecDeque<Call>,
-}
-
 /// How many events a subscriber may be behind before it misses some.
 const EVENTS: usize = 4096;
-/// How many entries of each kind are kept; the oldest give way.
-const KEPT: usize = 10_000;
-/// How many bytes of output are kept; the oldest entries give way.
-const KEPT_BYTES: usize = 16 * 1024 * 1024;
-/// How long an entry gets before the next begins, also in the middle of a line.
-const ENTRY_BYTES: usize = 64 * 1024;
 
 impl Recorder {
     pub(crate) fn new(pass_on: bool, observer: Option<Observer>) -> Self {
@@ -231,52 +215,23 @@ impl Recorder {
     }
 
     pub(crate) fn logs(&self) -> Vec<LogEntry> {
-        self.lock().logs.iter().cloned().collect()
+        self.lock().logs.all()
     }
 
     pub(crate) fn traps(&self) -> Vec<Trap> {
-        self.lock().traps.iter().cloned().collect()
+        self.lock().traps.all()
     }
 
     pub(crate) fn usage(&self) -> Vec<Usage> {
-        self.lock().usage.iter().copied().collect()
+        self.lock().usage.all()
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.lock().calls.iter().cloned().collect()
+        self.lock().calls.all()
     }
 
     fn lock(&self) -> MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn keep<T>(entries: &mut VecDeque<T>, entry: T) {
-    if entries.len() == KEPT {
-        entries.pop_front();
-    }
-    entries.push_back(entry);
-}
-
-impl Records {
-    fn log(&mut self, request: u64, stream: LogStream, text: String) {
-        self.log_bytes += text.len();
-        // Formatted output comes in pieces; they are put together again up to the end of the line.
-        match self.logs.back_mut() {
-            Some(last)
-                if last.request == request
-                    && last.stream == stream
-                    && !last.text.ends_with('\n')
-                    && last.text.len() < ENTRY_BYTES =>
-            {
-                last.text.push_str(&text);
-            }
-            _ => self.logs.push_back(LogEntry { request, stream, text }),
-        }
-        while self.logs.len() > KEPT || self.log_bytes > KEPT_BYTES {
-            let Some(oldest) = self.logs.pop_front() else { return };
-            self.log_bytes -= oldest.text.len();
-        }
     }
 }
 
@@ -326,7 +281,7 @@ impl Running {
         self.tracked.lock().trap = Some(reason.clone());
         let trap = Trap { request: self.request, component: self.component.as_ref().to_owned(), reason };
         recorder.tell(|| Event::Trapped(trap.clone()));
-        keep(&mut recorder.lock().traps, trap);
+        recorder.lock().traps.push(trap);
     }
 
     /// Notes what the component took, `busy` of the time.
@@ -338,7 +293,7 @@ impl Running {
             exchange.usage = Some(exchange.usage.map_or(usage, |others| others.and(usage)));
             exchange.busy += busy;
         }
-        keep(&mut self.tracked.recorder.lock().usage, usage);
+        self.tracked.recorder.lock().usage.push(usage);
     }
 }
 
@@ -469,6 +424,6 @@ impl Drop for Calling {
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
         // So many bodies would be too much to keep.
         let call = Call { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
-        keep(&mut recorder.lock().calls, call);
+        recorder.lock().calls.push(call);
     }
 }

@@ -9,7 +9,7 @@ use crate::{Call, Event, Exchange, LogEntry};
 
 /// How many requests are kept.
 const REQUESTS: usize = 500;
-/// How many bytes of bodies and output are kept of all of them; the oldest requests give way.
+/// How many bytes of fields, bodies and output are kept of all of them; the oldest requests give way.
 const BYTES: usize = 32 * 1024 * 1024;
 /// How many calls are kept of one request.
 const CALLS: usize = 100;
@@ -91,9 +91,8 @@ impl Entry {
     }
 
     fn count_bytes(&self) -> usize {
-        let calls = self.calls.iter().map(|call| call.body.kept_bytes() + call.response_body.kept_bytes());
-        let exchange = self.exchange.request_body.kept_bytes() + self.exchange.response_body.kept_bytes();
-        exchange + calls.sum::<usize>() + self.log_bytes
+        let calls = self.calls.iter().map(Call::kept_bytes);
+        self.exchange.kept_bytes() + calls.sum::<usize>() + self.log_bytes
     }
 }
 
@@ -178,5 +177,32 @@ impl Kept {
         if let Some(oldest) = self.entries.pop_front() {
             self.bytes -= oldest.bytes;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::{HeaderValue, Request};
+
+    use super::*;
+    use crate::Body;
+    use crate::telemetry::Recorder;
+
+    #[tokio::test]
+    async fn fields_count_among_the_bytes_that_are_kept() {
+        let (recorder, history) = (Recorder::new(false, None), History::new());
+        let mut events = recorder.events();
+        let mut request = Request::new(Body::empty());
+        request.headers_mut().insert("x-long", HeaderValue::try_from("x".repeat(BYTES / 4)).unwrap());
+        for _ in 0..6 {
+            drop(recorder.start(&request, &Arc::from("component")));
+            // It starts, and it is finished.
+            history.add(events.recv().await.unwrap());
+            history.add(events.recv().await.unwrap());
+        }
+        let kept: Vec<_> = history.lock().entries.iter().map(|entry| entry.exchange.request).collect();
+        assert_eq!(kept, [4, 5, 6]);
     }
 }

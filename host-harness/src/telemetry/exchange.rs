@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Capture, LogEntry, Trap, Usage};
@@ -110,6 +110,41 @@ pub struct Call {
     pub after: Duration,
     /// How long it took until the end of the answer.
     pub duration: Duration,
+}
+
+impl Exchange {
+    /// About how many bytes of it came from others, who may send many.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        uri_bytes(&self.uri)
+            + fields_bytes(&self.request_headers)
+            + self.request_body.kept_bytes()
+            + fields_bytes(&self.response_headers)
+            + self.response_body.kept_bytes()
+            + self.trap.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Call {
+    /// About how many bytes of it came from others, who may send many.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        uri_bytes(&self.uri)
+            + fields_bytes(&self.headers)
+            + self.body.kept_bytes()
+            + fields_bytes(&self.response_headers)
+            + self.response_body.kept_bytes()
+            + self.status.as_ref().err().map_or(0, String::len)
+    }
+}
+
+fn uri_bytes(uri: &Uri) -> usize {
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    authority + uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+fn fields_bytes(fields: &HeaderMap) -> usize {
+    // Short ones take as much for being there as for what they say.
+    let each = size_of::<HeaderName>() + size_of::<HeaderValue>();
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len() + each).sum()
 }
 
 /// How a body ended.
@@ -228,5 +263,37 @@ impl<F: FnOnce(u64, BodyEnd) + Unpin> HttpBody for Watched<F> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_weighs_what_is_in_its_url_and_its_fields() {
+        let mut call = Call {
+            request: 1,
+            method: Method::GET,
+            uri: Uri::from_static("/"),
+            headers: HeaderMap::new(),
+            request_bytes: 0,
+            body: Capture::default(),
+            status: Ok(StatusCode::OK),
+            error: None,
+            response_headers: HeaderMap::new(),
+            response_body: Capture::default(),
+            response_bytes: 0,
+            end: None,
+            after: Duration::ZERO,
+            duration: Duration::ZERO,
+        };
+        assert_eq!(call.kept_bytes(), 1);
+        call.uri = format!("http://a.test/{}", "x".repeat(1000)).parse().unwrap();
+        call.headers.insert("x-sent", HeaderValue::try_from("x".repeat(2000)).unwrap());
+        call.response_headers.insert("x-got", HeaderValue::try_from("x".repeat(3000)).unwrap());
+        (0..10).for_each(|_| _ = call.response_headers.append("x-many", HeaderValue::from_static("")));
+        call.status = Err("x".repeat(4000));
+        assert!((10_000..11_500).contains(&call.kept_bytes()), "{}", call.kept_bytes());
     }
 }
