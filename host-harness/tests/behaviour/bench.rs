@@ -67,6 +67,41 @@ fn a_case_ends_when_its_time_is_over() {
 }
 
 #[test]
+fn the_time_of_a_case_is_shared_by_its_components() {
+    let guests = "host-harness/tests/guests";
+    let args = ["--vs", guests, "--case", "/sleep", "--max-time", "300ms", "--fail-above", "100000", "--json"];
+    let output = run(&[&["bench", guests], &args[..]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json[0]["components"][0]["requests"], json[0]["components"][1]["requests"]);
+    assert!(json[0]["components"][0]["requests"].as_u64().unwrap() < 1000, "{json}");
+    assert!(json[0]["ratio"]["time"].is_number(), "{json}");
+}
+
+#[test]
+fn more_fuel_is_a_regression_whatever_the_time() {
+    let output = run(&["bench", HELLO, "--vs", RAW, "--fail-above", "100", "--max-time", "1us"]);
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    assert!(stderr(&output).contains(" % more fuel; 100 % is allowed"), "{}", stderr(&output));
+}
+
+#[test]
+fn requests_that_fail_are_told_by_the_exit_code() {
+    // Enough for those before the measuring, and for two of it.
+    let mock = temporary("bench-mock").join("mock.toml");
+    std::fs::write(&mock, "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n").unwrap();
+    let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "10", "--json"];
+    let output = run(&[&["bench", "examples/proxy"], &args[..]].concat());
+    assert_message(
+        &output,
+        &["`proxy` fails at 8 of 10 requests of GET /", "help: `wayside request` shows the answer"],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json[0]["components"][0]["failed"], 8);
+}
+
+#[test]
 fn what_fails_is_not_measured() {
     let output = run(&["bench", "host-harness/tests/guests", "--case", "/status/503"]);
     assert_message(&output, &["`guests` fails at GET /status/503", "help: `wayside request` shows the answer"]);

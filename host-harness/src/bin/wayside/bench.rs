@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
     }
     let cases =
         if args.case.is_empty() { vec![Case { method: None, path: http::Uri::from_static("/") }] } else { args.case };
-    let (mut results, mut slower) = (Vec::new(), false);
+    let (mut results, mut codes) = (Vec::new(), Vec::new());
     for case in cases {
         let method = case.method.unwrap_or(if has_body { Method::POST } else { Method::GET });
         let sample = Sample { method, path: case.path, headers: args.headers.clone(), body: body.clone() };
@@ -76,15 +76,8 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
         if !args.json {
             report::result(text(&subjects, &sample, extent, &measured, ratio).as_bytes())?;
         }
-        if let (Some(allowed), Some(ratio)) = (args.fail_above, ratio) {
-            for (what, percent) in ratio.regressions(allowed) {
-                slower = true;
-                let (method, path) = (&sample.method, &sample.path);
-                report::note(&format!(
-                    "error: {method} {path} takes {percent:.1} % more {what}; {allowed} % is allowed"
-                ));
-            }
-        }
+        codes.extend(failures(&subjects, &sample, &measured));
+        codes.extend(args.fail_above.map(|allowed| judge(&sample, ratio, allowed)));
         results.push(result(&subjects, &sample, &measured, ratio));
     }
     if args.json {
@@ -92,7 +85,35 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
             .map_err(|error| Error::new("cannot tell the figures as JSON").with_source(error))?;
         report::result((json + "\n").as_bytes())?;
     }
-    Ok(if slower { ExitCode::Regression } else { ExitCode::Success })
+    let first = [ExitCode::Failure, ExitCode::Regression].into_iter().find(|code| codes.contains(code));
+    Ok(first.unwrap_or(ExitCode::Success))
+}
+
+/// Tells of requests that failed: what was measured of them says nothing of the others.
+fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Option<ExitCode> {
+    let mut code = None;
+    for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.failed > 0) {
+        let (name, failed, all) = (&subject.name, measured.failed, measured.latency.len());
+        let what = format!("`{name}` fails at {failed} of {all} requests of {} {}", sample.method, sample.path);
+        report::error(&Error::new(what).with_help(measure::SEE_ANSWER));
+        code = Some(ExitCode::Failure);
+    }
+    code
+}
+
+/// Tells what the first component takes more of than is allowed.
+fn judge(sample: &Sample, ratio: Option<Ratio>, allowed: f64) -> ExitCode {
+    let (method, path) = (&sample.method, &sample.path);
+    let Some(ratio) = ratio else {
+        let what = format!("nothing was measured of {method} {path} that could be compared");
+        report::error(&Error::new(what).with_help("give it more time, with `--max-time`"));
+        return ExitCode::Failure;
+    };
+    let regressions = ratio.regressions(allowed);
+    for (what, percent) in &regressions {
+        report::note(&format!("error: {method} {path} takes {percent:.1} % more {what}; {allowed} % is allowed"));
+    }
+    if regressions.is_empty() { ExitCode::Success } else { ExitCode::Regression }
 }
 
 fn body(data: Option<&str>) -> Result<Bytes, Error> {

@@ -54,7 +54,8 @@ pub(crate) struct Bench {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: u32,
 
-    /// How long a case may take; what was measured until then counts, in us, ms, s, min or h [default: 30s]
+    /// How long a case may take, shared by the components; what was measured until then counts, and one request of each in
+    /// any case, in us, ms, s, min or h [default: 30s]
     #[arg(long, value_name = "DURATION", default_value = "30s", hide_default_value = true, value_parser = parse_duration)]
     pub(crate) max_time: Duration,
 

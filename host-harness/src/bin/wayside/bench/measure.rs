@@ -96,18 +96,27 @@ impl Sample {
     }
 }
 
+impl Subject {
+    /// Makes sure that it answers.
+    async fn answers(&self, app: &Harness, sample: &Sample) -> Result<(), Error> {
+        if sample.send(app).await {
+            return Ok(());
+        }
+        let (method, path) = (&sample.method, &sample.path);
+        let what = format!("`{}` fails at {method} {path}, so that there is nothing to measure", self.name);
+        Err(Error::new(what).with_help(SEE_ANSWER))
+    }
+}
+
+/// What to do where a component fails.
+pub(super) const SEE_ANSWER: &str = "`wayside request` shows the answer, and what the component says";
+
 /// Measures components with a request, in turns.
 pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Extent) -> Result<Vec<Measured>, Error> {
     let mut measured = Vec::new();
     for subject in subjects {
         for _ in 0..WARM_UP {
-            if !sample.send(&subject.timed).await {
-                return Err(Error::new(format!(
-                    "`{}` fails at {} {}, so that there is nothing to measure",
-                    subject.name, sample.method, sample.path
-                ))
-                .with_help("`wayside request` shows the answer, and what the component says"));
-            }
+            subject.answers(&subject.timed, sample).await?;
         }
         measured.push(Measured {
             latency: histogram()?,
@@ -124,6 +133,8 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
         for turn in 0..subjects.len() {
             // The one that went last goes first in the next round.
             let which = if round % 2 == 0 { turn } else { subjects.len() - 1 - turn };
+            let turns = (rounds - round) * subjects.len() as u64 - turn as u64;
+            let end = end_of_turn(Instant::now(), end, turns);
             measured[which].round(&subjects[which], sample, requests, extent.concurrency, end).await?;
         }
         if Instant::now() >= end {
@@ -138,9 +149,14 @@ fn share(requests: u64, rounds: u64, round: u64) -> u64 {
     requests / rounds + u64::from(round < requests % rounds)
 }
 
+/// When a turn is over: those that are left have equal shares of the time that is left.
+fn end_of_turn(now: Instant, end: Instant, turns: u64) -> Instant {
+    now + end.saturating_duration_since(now) / u32::try_from(turns).unwrap_or(u32::MAX).max(1)
+}
+
 async fn cost(subject: &Subject, sample: &Sample) -> Result<Cost, Error> {
     for _ in 0..COUNTED {
-        sample.send(&subject.counting).await;
+        subject.answers(&subject.counting, sample).await?;
         subject.counting.idle().await;
     }
     let usage = subject.counting.usage();
@@ -170,10 +186,11 @@ impl Measured {
         let mut latency = histogram()?;
         let begin = Instant::now();
         let mut answers = futures_util::stream::iter(0..requests)
-            .map(|_| async {
+            .map(|number| async move {
                 let start = Instant::now();
-                // What is late is not begun; what was begun is measured.
-                if start >= end {
+                // What is late is not begun; what was begun is measured. Of each there is one in every round, so that
+                // there is something to compare.
+                if number > 0 && start >= end {
                     return None;
                 }
                 let well = sample.send(&subject.timed).await;
@@ -234,6 +251,17 @@ mod tests {
         for requests in [1, 19, 20, 1003] {
             assert_eq!((0..20).map(|round| share(requests, 20, round)).sum::<u64>(), requests);
         }
+    }
+
+    #[test]
+    fn turns_share_the_time_that_is_left() {
+        let now = Instant::now();
+        let end = now + Duration::from_secs(8);
+        assert_eq!(end_of_turn(now, end, 4), now + Duration::from_secs(2));
+        // A turn that took longer leaves less to the others.
+        let later = now + Duration::from_secs(6);
+        assert_eq!(end_of_turn(later, end, 2), later + Duration::from_secs(1));
+        assert_eq!(end_of_turn(end + Duration::from_secs(1), end, 1), end + Duration::from_secs(1));
     }
 
     #[test]
