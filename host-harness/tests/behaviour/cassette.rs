@@ -113,6 +113,53 @@ async fn one_changed_byte_in_a_cassette_is_noticed() {
     }
 }
 
+/// The cassette with one byte changed in one line of a request, for each line that is compared.
+fn changed_requests(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut is_request = false;
+    let mut changed = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        if line.starts_with('[') {
+            is_request = *line == "[call.request]";
+        }
+        // A length is compared by the body itself.
+        let about_body = line.contains("\"content-length: ") || line.starts_with("missing = ");
+        let is_compared = line.contains('"') && !line.contains("<redacted>") && !about_body;
+        if is_request && is_compared {
+            let at = line.rfind(|char: char| char.is_ascii_alphanumeric()).unwrap();
+            let other = if &line[at..=at] == "1" { "2" } else { "1" };
+            let line = format!("{}{other}{}", &line[..at], &line[at + 1..]);
+            changed.push((line.clone(), [&lines[..index], &[&line], &lines[index + 1..]].concat().join("\n")));
+        }
+    }
+    changed
+}
+
+#[tokio::test]
+async fn a_changed_byte_in_any_part_of_a_recorded_request_is_noticed() {
+    for (name, request) in SESSIONS {
+        let (_, path, url) = recorded(name, request).await;
+        let changed = changed_requests(&fs::read_to_string(&path).unwrap());
+        for part in ["method = ", "url = ", "    \"host: "] {
+            assert!(changed.iter().any(|(line, _)| line.starts_with(part)), "{name} has no {part}");
+        }
+        for (line, text) in changed {
+            let answer = replayed(name, request, &temp_file("changed.toml", &text), &url).await;
+            assert!(answer.starts_with("HTTP/1.1 50"), "{name}: {line}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_longer_body_than_the_recorded_one_is_noticed() {
+    let (name, request) = SESSIONS[0];
+    let (first, path, url) = recorded(name, request).await;
+    let longer = request.replace("content-length: 5", "content-length: 6") + "!";
+    let answer = replayed(name, &longer, &path, &url).await;
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    assert_eq!(replayed(name, request, &path, &url).await, first.replace("a=1", "<redacted>"));
+}
+
 /// A component that sends each request on to `api.test`.
 async fn proxy(outbound: impl Into<Outbound>) -> Harness {
     raw("proxy").env("UPSTREAM", "api.test").outbound(outbound).await.unwrap()
