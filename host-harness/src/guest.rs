@@ -11,7 +11,7 @@ mod wasip3;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use crate::component::{Component, Flat, World};
@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     ErrorCode(ErrorCode),
     /// The request cannot be shown to a component.
     BadRequest(&'static str),
+    /// The client asks for another protocol.
+    Upgrade,
     /// The body of the request is longer than it may be.
     TooLarge,
     /// Too many requests are being worked on, or wait to be.
@@ -126,6 +128,7 @@ impl Guest {
         let tracked = Arc::clone(&running.tracked);
         let request = tracked.asked(request);
         let answer = match filled {
+            Ok(()) if is_upgrade(&request) => Err(Failure::Upgrade),
             Ok(()) => self.admit(request, running).await,
             Err(reason) => Err(Failure::BadRequest(reason)),
         };
@@ -222,6 +225,12 @@ fn fill_uri(request: &mut Request<Body>) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Whether the client asks for another protocol; HTTP/2 without TLS is an offer that may be left alone.
+fn is_upgrade(request: &Request<Body>) -> bool {
+    let mut protocols = request.headers().get_all(header::UPGRADE).iter();
+    request.method() == Method::CONNECT || protocols.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
+}
+
 impl Failure {
     fn into_response(self) -> Response<Body> {
         match self {
@@ -232,6 +241,10 @@ impl Failure {
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
             Self::BadRequest(reason) => problem(StatusCode::BAD_REQUEST, Some(reason)),
+            Self::Upgrade => problem(
+                StatusCode::NOT_IMPLEMENTED,
+                Some("this server has no CONNECT, no upgrades and no WebSockets: wasi:http has none"),
+            ),
             Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Some("the body is longer than this server takes")),
             Self::Busy => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));

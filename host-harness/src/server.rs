@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,7 +14,6 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::guest::problem;
 use crate::inbound::Inbound;
 use crate::{Body, Error};
 
@@ -105,9 +104,9 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
         // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
         let _ = stream.set_nodelay(true);
         let inbound = inbound.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
             let inbound = inbound.clone();
-            async move { Ok::<_, Infallible>(answer(&inbound, request).await) }
+            async move { Ok::<_, Infallible>(inbound.handle(request.map(Body::new)).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
@@ -121,19 +120,4 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut: they took longer than {} s to finish", DRAIN.as_secs());
     }
-}
-
-async fn answer(inbound: &Inbound, request: Request<Incoming>) -> Response<Body> {
-    if request.method() == Method::CONNECT || request.headers().contains_key(header::UPGRADE) && is_upgrade(&request) {
-        return problem(
-            StatusCode::NOT_IMPLEMENTED,
-            Some("this server has no CONNECT, no upgrades and no WebSockets: wasi:http has none"),
-        );
-    }
-    inbound.handle(request.map(Body::new)).await
-}
-
-/// Whether the client asks for another protocol; HTTP/2 without TLS is an offer that may be left alone.
-fn is_upgrade(request: &Request<Incoming>) -> bool {
-    !request.headers().get_all(header::UPGRADE).iter().all(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }

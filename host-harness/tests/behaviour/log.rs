@@ -53,6 +53,22 @@ fn a_request_is_a_line_behind_its_output() {
     assert_eq!(stdout(&output), "");
 }
 
+#[test]
+fn what_no_component_is_shown_has_its_line_as_well() {
+    let server = Serving::start(&["examples/hello", "--log", "text"]);
+    let upgrade = "GET /socket HTTP/1.1\r\nhost: test\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n";
+    for (request, status) in [
+        (upgrade, "501 Not Implemented"),
+        ("CONNECT a.test:443 HTTP/1.1\r\nhost: a.test:443\r\nconnection: close\r\n\r\n", "501 Not Implemented"),
+        ("GET /nowhere HTTP/1.1\r\nconnection: close\r\n\r\n", "400 Bad Request"),
+    ] {
+        let answer = server.send(request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    }
+    let output = server.stop();
+    assert_lines(&stderr(&output), &["#1 GET /socket 501 in *", "#2 CONNECT / 501 in *", "#3 GET /nowhere 400 in *"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_to_others_and_fuel_are_part_of_the_line() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nup").await;

@@ -28,6 +28,15 @@ async fn an_upgrade_is_501_with_a_reason() {
     let wire = Wire::exchange(&server, request).await;
     assert_eq!(wire.status, 501);
     assert!(wire.whole_text().contains("wasi:http has none"), "{wire:?}");
+    assert_eq!((app.requests(), app.instances()), (1, 0), "it is counted, and the component does not see it");
+}
+
+#[tokio::test]
+async fn an_offer_of_http2_may_be_left_alone() {
+    let app = example("hello").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let request = "GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n";
+    assert_eq!(Wire::exchange(&server, request).await.status, 200);
 }
 
 #[tokio::test]
