@@ -79,6 +79,19 @@ fn the_time_of_a_case_is_shared_by_its_components() {
 }
 
 #[test]
+fn middleware_is_measured_with_what_it_stands_in_front_of() {
+    let bench = |more: &[&str]| -> Value {
+        let args = ["bench", "host-harness/tests/raw-service", "--case", "/hello", "--requests", "1", "--json"];
+        let output = run(&[&args[..], more].concat());
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()[0]["components"][0].take()
+    };
+    let (alone, chained) = (bench(&[]), bench(&["--middleware", "host-harness/tests/raw-middleware"]));
+    for figure in ["fuel", "host_calls", "memory_bytes"] {
+        assert!(chained[figure].as_u64() > alone[figure].as_u64(), "{figure}: {chained} {alone}");
+    }
+}
+
+#[test]
 fn more_fuel_is_a_regression_whatever_the_time() {
     let output = run(&["bench", HELLO, "--vs", RAW, "--fail-above", "100", "--max-time", "1us"]);
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
