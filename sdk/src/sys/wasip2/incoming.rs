@@ -44,7 +44,7 @@ struct Data {
 
 /// Dropped in this order for the same reason.
 struct Trailers {
-    ready: Ready,
+    ready: Option<Ready>,
     future: wasi::FutureTrailers,
 }
 
@@ -96,13 +96,19 @@ impl IncomingBody {
     }
 
     /// The trailers as the host has them, once all data has been read.
-    pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
+    ///
+    /// Blocks everything until they are there, where it may.
+    pub(super) fn poll_fields(
+        &mut self,
+        may_block: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<wasi::Trailers>, Error>> {
         if let State::Read(_) | State::Unread(_) = self.state {
             let (State::Read(body) | State::Unread(body)) = std::mem::replace(&mut self.state, State::Done) else {
                 return Poll::Ready(Ok(None));
             };
             let future = wasi::IncomingBody::finish(body);
-            self.state = State::Trailers(Trailers { ready: Ready::new(future.subscribe()), future });
+            self.state = State::Trailers(Trailers { ready: None, future });
         }
         let State::Trailers(trailers) = &mut self.state else {
             return Poll::Ready(Ok(None));
@@ -110,7 +116,11 @@ impl IncomingBody {
         let result = loop {
             match trailers.future.get() {
                 Some(result) => break result,
-                None => ready!(trailers.ready.poll(cx)),
+                None if may_block => trailers.future.subscribe().block(),
+                None => {
+                    let ready = trailers.ready.get_or_insert_with(|| Ready::new(trailers.future.subscribe()));
+                    ready!(ready.poll(cx));
+                }
             }
         };
         self.state = State::Done;
@@ -181,7 +191,7 @@ impl crate::sys::IncomingBody for IncomingBody {
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
-        let fields = ready!(self.poll_fields(cx))?;
+        let fields = ready!(self.poll_fields(false, cx))?;
         let trailers = fields.map(|fields| head::headers(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }

@@ -198,7 +198,8 @@ pub(super) async fn write(
             output.splice(&mut incoming).await?;
             // Trailers that the user set take the place of those that came; those pass through as the host has them.
             if trailers.is_none() {
-                let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
+                let may_block = output.may_block_for(&incoming);
+                let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
                 return output.finish_with(received);
             }
             trailers
@@ -242,8 +243,12 @@ impl<S: Slot> Output<S> {
         poll_fn(|cx| self.slot.with(|writer| writer.poll_write(&mut bytes, may_block, cx))?).await
     }
 
+    fn may_block_for(&self, incoming: &IncomingBody) -> bool {
+        self.slot.may_block() && !incoming.has_deadline()
+    }
+
     async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
-        let may_block = self.slot.may_block() && !incoming.has_deadline();
+        let may_block = self.may_block_for(incoming);
         let Self { slot, left } = self;
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
