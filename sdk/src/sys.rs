@@ -13,6 +13,7 @@ use http::{HeaderMap, Method, Uri};
 use http_body::SizeHint;
 
 use crate::client::Timeouts;
+use crate::task::Root;
 use crate::{Request, Response, body, client, error};
 
 #[cfg(all(target_os = "wasi", target_env = "p2", not(feature = "wasip3")))]
@@ -65,6 +66,9 @@ pub(crate) trait World {
     ///
     /// May return early. Panics where it is certain that nothing can happen any more.
     fn park();
+
+    /// What wakes a future that runs to its end on this thread, and nothing else does meanwhile but what was spawned.
+    fn root() -> impl Root;
 
     /// Writes a line about the exchange at hand for the operator.
     fn log(message: &str);

@@ -161,15 +161,37 @@ impl<T> std::fmt::Debug for Task<T> {
     }
 }
 
+/// What tells [`block_on`] that its future wants to be polled.
+pub(crate) trait Root {
+    fn waker(&self) -> Waker;
+
+    /// Whether it was woken since it was last asked.
+    fn take_woken(&self) -> bool;
+}
+
+impl Root for Arc<Job> {
+    fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(self))
+    }
+
+    fn take_woken(&self) -> bool {
+        Job::take_woken(self)
+    }
+}
+
 /// What tells the executor that a future wants to be polled.
-struct Job {
+pub(crate) struct Job {
     woken: AtomicBool,
     unpark: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Job {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { woken: AtomicBool::new(true), unpark: Box::new(Here::unparker()) })
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.load(Ordering::Acquire)
     }
 
     fn take_woken(&self) -> bool {
@@ -202,6 +224,13 @@ struct Spawned {
     job: Arc<Job>,
     run: Run,
     until: Until,
+}
+
+impl Spawned {
+    fn poll(&mut self) -> Poll<()> {
+        let waker = Waker::from(Arc::clone(&self.job));
+        self.run.as_mut().poll(&mut Context::from_waker(&waker))
+    }
 }
 
 /// What a spawned future asks for later. A component in which nobody spawns has no code for it.
@@ -294,23 +323,22 @@ impl<F: Future<Output = ()>> Future for Exchange<F> {
 #[allow(dead_code, reason = "the worlds that block use it")]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    // Most futures never wait, and need no waker of their own.
-    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return output;
-    }
-    // A waker counts from the poll that it was given to, so what was registered before is of no account.
-    let job = Job::new();
-    let waker = Waker::from(Arc::clone(&job));
+    let root = Here::root();
+    let waker = root.waker();
     let mut cx = Context::from_waker(&waker);
     loop {
-        if job.take_woken()
-            && let Poll::Ready(output) = future.as_mut().poll(&mut cx)
-        {
+        root.take_woken();
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        let progress = run_spawned();
-        if !progress && !job.woken.load(Ordering::Acquire) {
-            Here::park();
+        loop {
+            let progress = run_spawned();
+            if root.take_woken() {
+                break;
+            }
+            if !progress {
+                Here::park();
+            }
         }
     }
 }
@@ -328,12 +356,15 @@ pub(crate) fn end() {
 
 fn end_spawned() {
     run_spawned();
-    while any_waited_for() {
-        if !run_spawned() {
-            Here::park();
+    while !is_alone() {
+        while any_waited_for() {
+            if !run_spawned() {
+                Here::park();
+            }
         }
+        // What is dropped may leave something behind that is waited for.
+        drop(SPAWNED.take());
     }
-    drop_spawned();
 }
 
 fn any_waited_for() -> bool {
@@ -359,29 +390,28 @@ fn poll_spawned(ended: bool) -> bool {
 
 /// Polls each spawned future that has been woken; tells whether there was one.
 fn run_spawned() -> bool {
-    let mut progress = false;
-    let mut round = SPAWNED.with_borrow_mut(mem::take);
-    let mut waiting = VecDeque::with_capacity(round.len());
-    while let Some(mut spawned) = round.pop_front() {
-        if spawned.job.take_woken() {
-            progress = true;
-            let waker = Waker::from(Arc::clone(&spawned.job));
-            if spawned.run.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                continue;
-            }
+    if !SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.job.is_woken())) {
+        return false;
+    }
+    let round = SPAWNED.with_borrow(VecDeque::len);
+    let mut waiting = 0;
+    for _ in 0..round {
+        let Some(mut spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) else { break };
+        if !spawned.job.take_woken() || spawned.poll().is_pending() {
+            waiting += 1;
+            SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
         }
-        waiting.push_back(spawned);
     }
     SPAWNED.with_borrow_mut(|spawned| {
+        let new = spawned.len().saturating_sub(waiting);
         // In a world that polls, nobody else would ask for another round.
-        for new in spawned.iter() {
+        for new in spawned.iter().take(new) {
             (new.job.unpark)();
         }
         // What was spawned in this round comes after what was there before.
-        waiting.append(spawned);
-        *spawned = waiting;
+        spawned.rotate_left(new);
     });
-    progress
+    true
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -16,6 +16,7 @@ use http_body::SizeHint;
 
 use super::World;
 use crate::client::{Kind, Timeouts};
+use crate::task::{Job, Root};
 use crate::test::Upstream;
 use crate::time::timeout;
 use crate::{Body, Request, Response, body, client, error};
@@ -62,6 +63,10 @@ impl World for Native {
 
     fn park() {
         timer::park();
+    }
+
+    fn root() -> impl Root {
+        Job::new()
     }
 
     fn log(message: &str) {

@@ -14,6 +14,7 @@ mod memory;
 mod outgoing;
 mod panic;
 mod poll;
+mod root;
 mod send;
 
 #[path = "../bindings/wasip2.rs"]
@@ -29,6 +30,7 @@ use std::time::Duration;
 use memory::lists;
 
 use crate::client::Timeouts;
+use crate::task::Root;
 use crate::{Request, Response, client};
 
 pub(crate) struct Wasip2;
@@ -60,6 +62,10 @@ impl super::World for Wasip2 {
 
     fn park() {
         poll::park();
+    }
+
+    fn root() -> impl Root {
+        root::TheOnly::new()
     }
 
     fn log(message: &str) {

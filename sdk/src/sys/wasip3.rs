@@ -33,6 +33,7 @@ use std::time::Duration;
 use memory::lists;
 
 use crate::client::Timeouts;
+use crate::task::{Job, Root};
 use crate::{Request, Response, client};
 
 pub(crate) struct Wasip3;
@@ -63,6 +64,10 @@ impl super::World for Wasip3 {
 
     fn park() {
         // Nothing blocks in this world: the tasks of the component model wait in the host.
+    }
+
+    fn root() -> impl Root {
+        Job::new()
     }
 
     fn log(message: &str) {

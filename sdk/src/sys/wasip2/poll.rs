@@ -95,32 +95,42 @@ impl Drop for Ready {
 #[expect(clippy::panic, reason = "nobody is left who could take an error, and the hook answers for the handler")]
 pub(super) fn park() {
     // The panic comes after the borrow, because the panic hook drops pollables.
-    let Some(woken) = POLLABLES.with_borrow_mut(|pollables| wait(pollables)) else {
-        panic!("the handler waits for something that nothing can bring about any more");
-    };
-    for waker in woken {
-        waker.wake();
+    match POLLABLES.with_borrow_mut(|pollables| wait(pollables)) {
+        Woken::None => panic!("the handler waits for something that nothing can bring about any more"),
+        Woken::One(waker) => waker.wake(),
+        Woken::Several(wakers) => wakers.into_iter().for_each(Waker::wake),
     }
 }
 
-fn wait(pollables: &mut [Option<Entry>]) -> Option<Vec<Waker>> {
-    let mut waiting: Vec<&mut Entry> =
-        pollables.iter_mut().flatten().filter(|entry| matches!(entry.state, State::Waiting(_))).collect();
-    match waiting.as_mut_slice() {
-        [] => None,
-        [only] => {
-            only.pollable.block();
-            Some(vec![only.fire()])
-        }
-        _ => {
-            let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).collect();
-            let ready = lists(|| poll(&list));
-            Some(ready.into_iter().filter_map(|index| Some(waiting.get_mut(index as usize)?.fire())).collect())
-        }
+/// Who is to be told that something happened. One is what there is most often, and needs no list.
+enum Woken {
+    None,
+    One(Waker),
+    Several(Vec<Waker>),
+}
+
+fn wait(pollables: &mut [Option<Entry>]) -> Woken {
+    let mut waiting = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting());
+    let Some(first) = waiting.next() else { return Woken::None };
+    if waiting.next().is_none() {
+        first.pollable.block();
+        return Woken::One(first.fire());
     }
+    wait_for_several(pollables)
+}
+
+fn wait_for_several(pollables: &mut [Option<Entry>]) -> Woken {
+    let mut waiting: Vec<&mut Entry> = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting()).collect();
+    let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).collect();
+    let ready = lists(|| poll(&list));
+    Woken::Several(ready.into_iter().filter_map(|index| Some(waiting.get_mut(index as usize)?.fire())).collect())
 }
 
 impl Entry {
+    fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Waiting(_))
+    }
+
     fn fire(&mut self) -> Waker {
         match mem::replace(&mut self.state, State::Fired) {
             State::Waiting(waker) => waker,
