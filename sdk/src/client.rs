@@ -65,7 +65,7 @@ pub(crate) struct Timeouts {
 /// ```
 pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
     let request = Box::new(request.map(Into::into));
-    async move { exchange(request, Timeouts::default()).await.map(|response| *response) }
+    async move { exchange(request, Timeouts::default())?.await.map(|response| *response) }
 }
 
 /// Sends a GET request with the client of [`Client::new`]: up to 10 redirects, 30 seconds.
@@ -91,12 +91,15 @@ where
 }
 
 /// One exchange.
-async fn exchange(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
+fn exchange(
+    request: Box<Request>,
+    timeouts: Timeouts,
+) -> Result<impl Future<Output = Result<Box<Response>, Error>> + Send, Error> {
     if request.uri().scheme().is_none() || request.uri().authority().is_none() {
         let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
         return Err(error.with_target(request.method(), request.uri()));
     }
-    Here::send(request, timeouts).await
+    Ok(Here::send(request, timeouts))
 }
 
 #[cfg(test)]

@@ -186,10 +186,10 @@ impl Client {
             };
             let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
             if self.redirects == 0 {
-                return exchange(request, timeouts).await;
+                return exchange(request, timeouts)?.await;
             }
             let again = redirect::Again::of(&request);
-            let response = exchange(request, timeouts).await?;
+            let response = exchange(request, timeouts)?.await?;
             match again.next(&response)? {
                 Next::Done => return Ok(response),
                 Next::Request(next) if left > 0 => {

@@ -48,7 +48,7 @@ impl super::World for Wasip2 {
         request: Box<Request>,
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
-        send::send(request, timeouts)
+        send::send(request, &timeouts)
     }
 
     async fn pass_on(_: Box<Request>) -> Result<Box<Response>, client::Error> {

@@ -51,7 +51,7 @@ impl super::World for Wasip3 {
         request: Box<Request>,
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
-        send::send(request, timeouts)
+        send::send(request, &timeouts)
     }
 
     fn pass_on(request: Box<Request>) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {

@@ -1,8 +1,8 @@
 //! Outbound calls.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, Method, StatusCode};
@@ -18,48 +18,78 @@ use crate::body::{self, Outgoing};
 use crate::client::{Error, Kind, Timeouts};
 use crate::{Body, Request, Response, task};
 
-/// Why the upload failed, told to whoever waits for the response.
-type UploadError = Arc<Mutex<Option<body::Error>>>;
-
-pub(super) async fn send(mut request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
-    let response = exchange(&mut request, &timeouts).await;
-    response.map_err(|error| error.with_target(request.method(), request.uri()))
+/// Sends a request, and waits for its response where the future is polled.
+pub(super) fn send(mut request: Box<Request>, timeouts: &Timeouts) -> Exchange {
+    let waiting = Waiting::start(&mut request, timeouts).map_err(Some);
+    Exchange { request, waiting }
 }
 
-async fn exchange(request: &mut Request, timeouts: &Timeouts) -> Result<Box<Response>, Error> {
-    let body = mem::take(request.body_mut());
-    let length = body.size_hint().exact();
-    let (outgoing, trailers) = body.into_outgoing();
-    let options = options(timeouts)?;
-    let Head { request, declared, is_head } = head(request, length, trailers.is_some())?;
-    let upload = if is_empty(&outgoing) && trailers.is_none() {
-        None
-    } else {
-        let writer = request.body().ok().and_then(Writer::new);
-        Some(writer.ok_or_else(|| Error::new(Kind::Host, "the host refused a body for the request"))?)
-    };
-    let response = outgoing_handler::handle(request, options).map_err(refused)?;
-    let upload_error = match upload {
-        Some(writer) => start_upload(writer, outgoing, trailers, declared)?,
-        None => None,
-    };
-    let mut deadline = timeouts.total.map(poll::after);
-    let mut pending = Pending { ready: None, response };
-    let head = poll_fn(|cx| {
-        if let Poll::Ready(head) = pending.poll(cx) {
-            return Poll::Ready(head);
-        }
-        match &deadline {
-            Some(deadline) => deadline.poll(cx).map(|()| Err(Error::new(Kind::Timeout, "no response in time"))),
-            None => Poll::Pending,
-        }
-    });
-    match head.await {
-        Ok(response) => receive(response, is_head, deadline.take()),
-        Err(error) => match upload_error.and_then(|upload| take(&upload)) {
-            Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
-            None => Err(error),
-        },
+/// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
+pub(super) struct Exchange {
+    request: Box<Request>,
+    /// Or why there is nothing to wait for, until it has been told.
+    waiting: Result<Waiting, Option<Error>>,
+}
+
+impl Future for Exchange {
+    type Output = Result<Box<Response>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.waiting {
+            Ok(waiting) => ready!(waiting.poll(cx)),
+            Err(error) => Err(error.take().unwrap_or_else(|| Error::new(Kind::Host, "the response was taken before"))),
+        };
+        Poll::Ready(response.map_err(|error| error.with_target(self.request.method(), self.request.uri())))
+    }
+}
+
+/// What is going on between a request and the head of its response.
+struct Waiting {
+    upload: Upload,
+    response: Pending,
+    deadline: Option<Ready>,
+    is_head: bool,
+}
+
+impl Waiting {
+    fn start(request: &mut Request, timeouts: &Timeouts) -> Result<Self, Error> {
+        let body = mem::take(request.body_mut());
+        let length = body.size_hint().exact();
+        let (outgoing, trailers) = body.into_outgoing();
+        let options = options(timeouts)?;
+        let Head { request, declared, is_head } = head(request, length, trailers.is_some())?;
+        let writer = if is_empty(&outgoing) && trailers.is_none() {
+            None
+        } else {
+            let writer = request.body().ok().and_then(Writer::new);
+            Some(writer.ok_or_else(|| Error::new(Kind::Host, "the host refused a body for the request"))?)
+        };
+        let response = outgoing_handler::handle(request, options).map_err(refused)?;
+        let upload = match writer {
+            Some(writer) => start_upload(writer, outgoing, trailers, declared)?,
+            None => Upload::done(),
+        };
+        let deadline = timeouts.total.map(poll::after);
+        Ok(Self { upload, response: Pending { ready: None, response }, deadline, is_head })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Box<Response>, Error>> {
+        self.upload.poll(cx);
+        let head = match (self.response.poll(cx), &self.deadline) {
+            (Poll::Ready(head), _) => head,
+            (Poll::Pending, Some(deadline)) => {
+                ready!(deadline.poll(cx));
+                Err(Error::new(Kind::Timeout, "no response in time"))
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        Poll::Ready(match head {
+            Ok(response) => receive(response, self.is_head, self.deadline.take()),
+            Err(error) => match self.upload.failure.take() {
+                Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
+                None => Err(error),
+            },
+        })
     }
 }
 
@@ -137,57 +167,71 @@ fn start_upload(
     mut body: Outgoing,
     trailers: Option<Box<HeaderMap>>,
     declared: Option<u64>,
-) -> Result<Option<UploadError>, Error> {
+) -> Result<Upload, Error> {
     if let Outgoing::Bytes(bytes) = &mut body {
         let length = bytes.len() as u64;
         let sent = writer.write_now(bytes);
         if sent.is_err() {
             // The server may have answered already, and does not want the rest.
-            return Ok(None);
+            return Ok(Upload::done());
         }
         if bytes.is_empty() {
             let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers)).transpose();
             let trailers = trailers.map_err(|reason| Error::new(Kind::Request, reason))?;
             return match writer.finish(trailers.map(|(fields, _)| fields)) {
-                Ok(()) => Ok(None),
+                Ok(()) => Ok(Upload::done()),
                 Err(error) => Err(Error::new(Kind::Body, "the request body failed").with_source(error)),
             };
         }
         let sent = length - bytes.len() as u64;
         let left = declared.map(|declared| declared.saturating_sub(sent));
-        return Ok(Some(upload_beside(writer, body, trailers, left)));
+        return Ok(Upload::new(writer, body, trailers, left));
     }
-    Ok(Some(upload_beside(writer, body, trailers, declared)))
+    Ok(Upload::new(writer, body, trailers, declared))
 }
 
-fn upload_beside(
-    writer: Writer,
-    body: Outgoing,
-    trailers: Option<Box<HeaderMap>>,
-    declared: Option<u64>,
-) -> UploadError {
-    let failure = UploadError::default();
-    let report = Arc::clone(&failure);
-    // Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
-    // the exchange, as what it comes from does.
-    let is_at_hand = matches!(body, Outgoing::Bytes(_));
-    let upload = async move {
-        if let Err(error) = outgoing::write(writer, body, trailers, declared).await
-            && !error.is_closed()
+type Writing = Pin<Box<dyn Future<Output = Result<(), body::Error>> + Send>>;
+
+/// The body of a request on its way, which goes on beside the handler when nobody waits for the response any more.
+struct Upload {
+    writing: Option<Writing>,
+    /// Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
+    /// the exchange, as what it comes from does.
+    is_at_hand: bool,
+    failure: Option<body::Error>,
+}
+
+impl Upload {
+    fn new(writer: Writer, body: Outgoing, trailers: Option<Box<HeaderMap>>, declared: Option<u64>) -> Self {
+        let is_at_hand = matches!(body, Outgoing::Bytes(_));
+        let writing = Box::pin(outgoing::write(writer, body, trailers, declared));
+        Self { writing: Some(writing), is_at_hand, failure: None }
+    }
+
+    fn done() -> Self {
+        Self { writing: None, is_at_hand: false, failure: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        if let Some(writing) = &mut self.writing
+            && let Poll::Ready(written) = writing.as_mut().poll(cx)
         {
-            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.writing = None;
+            // A server that wants no more of it may have answered.
+            self.failure = written.err().filter(|error| !error.is_closed());
         }
-    };
-    if is_at_hand {
-        task::run_on(upload)
-    } else {
-        task::run_beside(upload)
     }
-    failure
 }
 
-fn take(failure: &UploadError) -> Option<body::Error> {
-    failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Some(writing) = self.writing.take() else { return };
+        let rest = async {
+            // Nobody is left who could be told of a failure.
+            let _ = writing.await;
+        };
+        if self.is_at_hand { task::run_on(rest) } else { task::run_beside(rest) }
+    }
 }
 
 /// A response that has yet to arrive.

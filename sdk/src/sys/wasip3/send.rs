@@ -1,11 +1,11 @@
 //! Outbound calls.
 
-use std::future::{Future as _, poll_fn};
+use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
-use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
@@ -21,52 +21,76 @@ use crate::{Body, Request, Response, task};
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
-pub(super) async fn send(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, Error> {
-    let (request, body) = request.into_parts();
-    let response = exchange(&request, body, &timeouts).await;
-    response.map_err(|error| error.with_target(&request.method, &request.uri))
+/// Sends a request, and waits for its response where the future is polled.
+pub(super) fn send(request: Box<Request>, timeouts: &Timeouts) -> Exchange {
+    Exchange::start(request, |request| {
+        let (outgoing, rest) = outgoing(request, options(timeouts)?)?;
+        let upload_error = rest.map(upload_beside);
+        let deadline = timeouts.total.map(Sleep::new);
+        Ok(Waiting { response: abi::Exchange::with_server(outgoing), deadline, upload_error })
+    })
 }
 
 /// Passes a request on to the handler behind this one.
-pub(super) async fn pass_on(request: Box<Request>) -> Result<Box<Response>, Error> {
-    let (request, body) = request.into_parts();
-    let (outgoing, rest) = outgoing(&request, body, None)?;
-    let upload_error = rest.map(upload_beside);
-    let response = abi::Exchange::with_next(outgoing).await;
-    received(response.map_err(refused), &request.method, None, upload_error)
+pub(super) fn pass_on(request: Box<Request>) -> Exchange {
+    Exchange::start(request, |request| {
+        let (outgoing, rest) = outgoing(request, None)?;
+        let upload_error = rest.map(upload_beside);
+        Ok(Waiting { response: abi::Exchange::with_next(outgoing), deadline: None, upload_error })
+    })
 }
 
-async fn exchange(request: &Parts, body: Body, timeouts: &Timeouts) -> Result<Box<Response>, Error> {
-    let (outgoing, rest) = outgoing(request, body, options(timeouts)?)?;
-    let upload_error = rest.map(upload_beside);
-    let mut deadline = timeouts.total.map(Sleep::new);
-    let mut response = abi::Exchange::with_server(outgoing);
-    let head = poll_fn(|cx| {
-        if let Poll::Ready(head) = Pin::new(&mut response).poll(cx) {
-            return Poll::Ready(head.map_err(refused));
-        }
-        match &mut deadline {
-            Some(deadline) => {
-                Pin::new(deadline).poll(cx).map(|()| Err(Error::new(Kind::Timeout, "no response in time")))
-            }
-            None => Poll::Pending,
-        }
-    });
-    received(head.await, &request.method, deadline, upload_error)
+/// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
+pub(super) struct Exchange {
+    request: Box<Request>,
+    /// Or why there is nothing to wait for, until it has been told.
+    waiting: Result<Waiting, Option<Error>>,
 }
 
-fn received(
-    head: Result<wasi::Response, Error>,
-    method: &Method,
+impl Exchange {
+    fn start(mut request: Box<Request>, start: impl FnOnce(&mut Request) -> Result<Waiting, Error>) -> Self {
+        let waiting = start(&mut request).map_err(Some);
+        Self { request, waiting }
+    }
+}
+
+impl Future for Exchange {
+    type Output = Result<Box<Response>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_head = *self.request.method() == Method::HEAD;
+        let response = match &mut self.waiting {
+            Ok(waiting) => ready!(waiting.poll(is_head, cx)),
+            Err(error) => Err(error.take().unwrap_or_else(|| Error::new(Kind::Host, "the response was taken before"))),
+        };
+        Poll::Ready(response.map_err(|error| error.with_target(self.request.method(), self.request.uri())))
+    }
+}
+
+/// What is going on between a request and the head of its response.
+struct Waiting {
+    response: abi::Exchange,
     deadline: Option<Sleep>,
     upload_error: Option<UploadError>,
-) -> Result<Box<Response>, Error> {
-    match head {
-        Ok(response) => receive(response, *method == Method::HEAD, deadline),
-        Err(error) => match upload_error.and_then(|upload| take(&upload)) {
-            Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
-            None => Err(error),
-        },
+}
+
+impl Waiting {
+    fn poll(&mut self, is_head: bool, cx: &mut Context<'_>) -> Poll<Result<Box<Response>, Error>> {
+        let head = match (Pin::new(&mut self.response).poll(cx), &mut self.deadline) {
+            (Poll::Ready(head), _) => head.map_err(refused),
+            (Poll::Pending, Some(deadline)) => {
+                ready!(Pin::new(deadline).poll(cx));
+                Err(Error::new(Kind::Timeout, "no response in time"))
+            }
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        Poll::Ready(match head {
+            Ok(response) => receive(response, is_head, self.deadline.take()),
+            Err(error) => match self.upload_error.as_ref().and_then(take) {
+                Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
+                None => Err(error),
+            },
+        })
     }
 }
 
@@ -85,14 +109,14 @@ fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, Error> {
 
 /// Makes a request, and what remains to be written of it.
 fn outgoing(
-    request: &Parts,
-    body: Body,
+    request: &mut Request,
     options: Option<wasi::RequestOptions>,
 ) -> Result<(wasi::Request, Option<Rest>), Error> {
+    let body = mem::take(request.body_mut());
     let length = body.size_hint().exact();
     let (body, trailers) = body.into_outgoing();
     let invalid = |reason: String| Error::new(Kind::Request, reason);
-    let (fields, declared) = convert::headers_into_wasi(&request.headers).map_err(invalid)?;
+    let (fields, declared) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
     if let (Some(declared), Some(length)) = (declared, length)
         && declared != length
     {
@@ -101,7 +125,7 @@ fn outgoing(
     // The framing of trailers has no place for a length.
     let length = length.filter(|_| trailers.is_none());
     if let (None, Some(length)) = (declared, length)
-        && (length > 0 || expects_body(&request.method))
+        && (length > 0 || expects_body(request.method()))
     {
         convert::append_content_length(&fields, length).map_err(invalid)?;
     }
@@ -116,11 +140,11 @@ fn outgoing(
     Ok((outgoing, rest))
 }
 
-fn set_target(outgoing: &wasi::Request, request: &Parts) -> Result<(), Error> {
+fn set_target(outgoing: &wasi::Request, request: &Request) -> Result<(), Error> {
     let refused = |what: &str, value: &dyn std::fmt::Display| {
         Error::new(Kind::Request, format!("the host refused the {what} `{value}`"))
     };
-    let Parts { method, uri, .. } = request;
+    let (method, uri) = (request.method(), request.uri());
     if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
         return Err(refused("method", method));
     }
