@@ -23,11 +23,12 @@ pub(super) struct Message {
 }
 
 /// What remains to be written of a message. Dropped, it breaks the message off.
-pub(super) enum Rest {
-    /// Bytes that come from nowhere and end the message.
-    Bytes(Output, Ending, Bytes),
-    /// Anything else. How it is written comes with it, so that a component in which nobody makes it has no code for it.
-    Other(Origin, Pin<Box<dyn Future<Output = Result<(), Error>>>>),
+///
+/// How it is written comes with it, so that a component in which nobody makes a body of one kind has no code for it. It is in a
+/// box also for bytes alone, because futures are moved by the byte, and those that wait for it would grow by all of it.
+pub(super) struct Rest {
+    origin: Origin,
+    write: Pin<Box<dyn Future<Output = Result<(), Error>>>>,
 }
 
 /// Where the bytes of a message are.
@@ -52,7 +53,7 @@ impl Message {
     /// Makes a message of bytes alone.
     pub(super) fn of_bytes(bytes: Bytes, declared: Option<u64>) -> Self {
         let (output, ending, message) = Self::begin(declared);
-        Self { rest: Some(Rest::Bytes(output, ending, bytes)), ..message }
+        Self { rest: Some(Rest::new(Origin::AtHand, write_bytes(ending, output, bytes))), ..message }
     }
 
     /// Makes a message of a body that is not known to be empty. A body that came in as it is goes out as it is.
@@ -67,8 +68,7 @@ impl Message {
         };
         let origin = if matches!(body, Outgoing::Bytes(_)) { Origin::AtHand } else { Origin::Stream };
         let (output, ending, message) = Self::begin(declared);
-        let write = Box::pin(write(ending, output, body, trailers));
-        Self { rest: Some(Rest::Other(origin, write)), ..message }
+        Self { rest: Some(Rest::new(origin, write(ending, output, body, trailers))), ..message }
     }
 
     /// Makes a message that may go back to where its body came from.
@@ -83,8 +83,7 @@ impl Message {
             return message;
         }
         let (ending, ended) = Ending::new();
-        let end = Box::pin(end(ending, message.ended));
-        Self { data: message.data, ended, rest: Some(Rest::Other(Origin::Host, end)) }
+        Self { data: message.data, ended, rest: Some(Rest::new(Origin::Host, end(ending, message.ended))) }
     }
 
     fn begin(declared: Option<u64>) -> (Output, Ending, Self) {
@@ -95,22 +94,23 @@ impl Message {
 }
 
 impl Rest {
+    fn new(origin: Origin, write: impl Future<Output = Result<(), Error>> + 'static) -> Self {
+        Self { origin, write: Box::pin(write) }
+    }
+
     /// Whether all of the body is there, and comes from nowhere.
     pub(super) fn is_at_hand(&self) -> bool {
-        matches!(self, Self::Bytes(..) | Self::Other(Origin::AtHand, _))
+        self.origin == Origin::AtHand
     }
 
     /// Whether the bytes are in the hands of the host.
     pub(super) fn is_handed_on(&self) -> bool {
-        matches!(self, Self::Other(Origin::Host, _))
+        self.origin == Origin::Host
     }
 
     /// Writes what remains of the body and ends the message.
-    pub(super) async fn write(self) -> Result<(), Error> {
-        match self {
-            Self::Bytes(output, ending, bytes) => write_bytes(ending, output, bytes).await,
-            Self::Other(_, write) => write.await,
-        }
+    pub(super) fn write(self) -> impl Future<Output = Result<(), Error>> {
+        self.write
     }
 }
 
