@@ -50,7 +50,7 @@ function row(line) {
   const current = String(line.number === chosen);
   return element("a", { class: "row", href: `#${line.number}`, "aria-current": current, title: `${line.method} ${line.path}` },
     status(line),
-    element("span", { class: "what" }, element("b", {}, line.method), ` ${line.path}`, ...marks),
+    element("span", { class: "what" }, element("span", {}, element("b", {}, line.method), ` ${line.path}`), ...marks),
     element("span", { class: "size" }, size(line.bytes)),
     element("span", {}, line.finished ? time(line.duration) : "…"));
 }

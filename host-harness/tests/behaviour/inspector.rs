@@ -462,11 +462,30 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.look(400, 800, "dark");
     browser.picture("narrow-dark");
 
+    // What cannot be repeated says why, and a long path leaves room for what became of the request.
+    send(&app, get(&format!("/trap/{}", "long/".repeat(40)))).await;
+    send(&app, post("/status/200", "unread")).await;
+    browser.look(1280, 800, "light");
+    browser.run("location.hash = '#9';");
+    let why = "It can neither be sent again nor be saved as a test: the component did not read all of the body.";
+    browser.wait(&format!("document.querySelector('#detail .note')?.textContent === '{why}'")).await;
+    assert_eq!(browser.run("return document.querySelectorAll('#resend:disabled, #save:disabled').length;"), 2);
+    browser.wait("document.querySelector('#requests li:nth-child(2) .mark.bad') !== null").await;
+    let is_in_sight = "const mark = document.querySelector('#requests li:nth-child(2) .mark.bad').getBoundingClientRect();\
+                       const row = document.querySelector('#requests li:nth-child(2) .size').getBoundingClientRect();\
+                       return mark.width > 0 && mark.right <= row.left;";
+    assert_eq!(browser.run(is_in_sight), true);
+    browser.picture("refused");
+    browser.look(400, 800, "light");
+    browser.picture("narrow-refused");
+    assert_eq!(browser.run(fits), true);
+    browser.run("location.hash = '#';");
+
     // Many at once are no more than fit.
     for _ in 0..600 {
         send(&app, get("/status/200")).await;
     }
-    browser.wait("document.querySelector('#requests a').hash === '#607'").await;
+    browser.wait("document.querySelector('#requests a').hash === '#609'").await;
     assert_eq!(browser.run("return document.querySelectorAll('#requests li').length;"), 500);
     browser.click("#clear");
     browser.wait("document.querySelectorAll('#requests li').length === 0").await;
