@@ -150,10 +150,15 @@ impl IncomingRequest {
     ///
     /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
     pub fn into_request(self) -> Result<Request, Error> {
-        let mut request = Request::new(Body::empty());
-        self.request.head(&mut request)?;
-        *request.body_mut() = self.into_body();
-        Ok(request)
+        // Made where it is returned, because all of it takes long to move.
+        let mut made = Ok(Request::new(Body::empty()));
+        if let Ok(request) = &mut made {
+            match self.request.head(request) {
+                Ok(()) => *request.body_mut() = self.into_body(),
+                Err(error) => made = Err(error),
+            }
+        }
+        made
     }
 }
 

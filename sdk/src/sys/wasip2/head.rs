@@ -91,13 +91,18 @@ impl<'a> Given<'a> {
         (offset < self.piece.len()).then_some(offset)
     }
 
-    #[inline(always)]
     fn into_bytes(self) -> Bytes {
+        self.into_bytes_and_origin().0
+    }
+
+    /// The bytes, and whether they are a part of the piece.
+    #[inline(always)]
+    fn into_bytes_and_origin(self) -> (Bytes, bool) {
         let this = ManuallyDrop::new(self);
         match this.offset() {
-            Some(offset) => this.piece.slice(offset..offset + this.text.length),
+            Some(offset) => (this.piece.slice(offset..offset + this.text.length), true),
             // SAFETY: this drops what is kept from being dropped otherwise.
-            None => unsafe { this.owned() }.into(),
+            None => (unsafe { this.owned() }.into(), false),
         }
     }
 
@@ -197,13 +202,17 @@ impl<'a> Entries<'a> {
                 4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
                 _ => {}
             }
-            let value = if are_values && value.offset().is_some() {
+            let (bytes, is_part) = value.into_bytes_and_origin();
+            let value = if is_part && are_values {
                 // SAFETY: a part of what is a value is one too.
-                unsafe { field::value_unchecked(value.into_bytes()) }
+                unsafe { field::value_unchecked(bytes) }
             } else {
-                field::value(&name, value.into_bytes())?
+                field::value(&name, bytes)?
             };
-            headers.try_append(name, value).map_err(too_many)?;
+            // With `map_err`, the compiler makes thirty instructions more of it.
+            if let Err(error) = headers.try_append(name, value) {
+                return Err(too_many(error));
+            }
         }
         Ok(told)
     }

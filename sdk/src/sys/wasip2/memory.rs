@@ -84,7 +84,7 @@ pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
     answer
 }
 
-/// How much is gathered in one piece: the largest that the size classes have, and enough for the head of most messages.
+/// How much is gathered in one piece: enough for the head of most messages.
 const GATHERED_BYTES: usize = 1024;
 
 /// Calls functions of the host, and has the memory of all that they answer with in one piece, as far as it goes; what
