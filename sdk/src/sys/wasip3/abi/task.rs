@@ -110,8 +110,17 @@ pub(in crate::sys::wasip3) fn callback(event: u32, waitable: u32, code: u32) -> 
     CURRENT.set(Some(shared));
     match event {
         EVENT_NONE => {}
-        EVENT_CANCEL => with_current(|shared| shared.cancelled.store(true, Ordering::Relaxed)),
+        EVENT_CANCEL => with_current(|shared| {
+            shared.cancelled.store(true, Ordering::Relaxed);
+            shared.woken.store(true, Ordering::Relaxed);
+        }),
         _ => waitable::deliver(waitable, code),
+    }
+    // SAFETY: as above.
+    let Task { future, shared } = unsafe { &*task };
+    if future.is_some() && !shared.woken.load(Ordering::Relaxed) {
+        // Nobody waited for the event, as for that of a value that has been written: the future has nothing to learn.
+        return sleep(shared);
     }
     run(task)
 }
