@@ -114,6 +114,7 @@ impl Browser {
         let Some(dir) = env::var_os("PICTURES") else { return };
         let picture = self.request("GET", &format!("/session/{}/screenshot", self.session), "");
         let bytes = base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap()).unwrap();
+        fs::create_dir_all(&dir).unwrap();
         fs::write(Path::new(&dir).join(format!("{name}.png")), bytes).unwrap();
     }
 
