@@ -156,7 +156,8 @@ pub(super) fn any_awaited() -> bool {
 /// Takes everything out of a set, which then can be used for another task.
 ///
 /// A future that several tasks poll waits in the set of the one that polled last. Where that task is over, the others are told to
-/// ask again, or the event would come to nobody.
+/// ask again, or the event would come to nobody. Generated code cannot be told: whoever shares a future of its between tasks
+/// has to keep the one that polled last alive.
 pub(super) fn clear(set: u32) {
     let mut left = Vec::new();
     WAITABLES.with_borrow_mut(|all| {
