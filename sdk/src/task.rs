@@ -402,14 +402,14 @@ fn run_spawned() -> bool {
             SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
         }
     }
-    SPAWNED.with_borrow_mut(|spawned| {
-        let new = spawned.len().saturating_sub(waiting);
-        // In a world that polls, nobody else would ask for another round.
-        for new in spawned.iter().take(new) {
-            (new.job.unpark)();
+    // In a world that polls, nobody else would ask for another round for what was spawned in this one. All of them belong to
+    // one exchange, so any of them does.
+    SPAWNED.with_borrow(|spawned| {
+        if spawned.len() > waiting
+            && let Some(last) = spawned.back()
+        {
+            (last.job.unpark)();
         }
-        // What was spawned in this round comes after what was there before.
-        spawned.rotate_left(new);
     });
     true
 }
