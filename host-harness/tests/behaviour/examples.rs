@@ -1,6 +1,7 @@
 //! Every example, run as a component.
 
 use std::fs;
+use std::path::Path;
 
 use wayside_harness::Body;
 use wayside_harness::http::Request;
@@ -125,14 +126,15 @@ async fn three_calls_are_under_way_at_the_same_time() {
     assert_eq!(text_of(&app, get("/")).await, (200, "/one\n/two\n/three\n".to_owned()));
 }
 
+/// What the files of tests say, in all folders.
+fn sources_below(dir: &Path) -> String {
+    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| if path.is_dir() { sources_below(&path) } else { fs::read_to_string(path).unwrap() }).collect()
+}
+
 #[test]
 fn every_example_and_every_behaviour_has_a_test() {
-    let tests: String = fs::read_dir(root().join("host-harness/tests/behaviour"))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(|file| file.is_file())
-        .map(|file| fs::read_to_string(file).unwrap())
-        .collect();
+    let tests = sources_below(&root().join("host-harness/tests/behaviour"));
     for example in fs::read_dir(root().join("examples")).unwrap() {
         let example = example.unwrap();
         if example.path().is_dir() {
