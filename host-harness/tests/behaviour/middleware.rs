@@ -257,15 +257,23 @@ async fn who_takes_too_long_is_named_and_not_who_waits_for_it() {
     }
 }
 
+/// The call that ends first is over and done with while the other still waits, and both are of one request.
 #[tokio::test]
 async fn a_chain_works_on_both_calls_of_one_request_in_the_same_instances() {
     let twice = root().join("host-harness/tests/middleware-twice");
-    let log = root().join("examples/log");
-    let app = Harness::build(root().join("examples/hello")).features(["wayside/wasip3"]);
-    let app = app.middleware(twice).middleware(log).reuse(100).at_once(4).await.unwrap();
-    for _ in 0..20 {
-        let response = app.request(get("/")).await;
-        assert_eq!(response.into_body().text().await.unwrap(), "Hello from Wayside!\nHello from Wayside!\n");
+    let gate = Gate::default();
+    let app = service().middleware(twice).middleware(root().join("examples/log")).outbound(gate.outbound());
+    let app = app.reuse(100).at_once(4).await.unwrap();
+    for number in 1..=5 {
+        let ended = || app.log_text().matches("one of two").count();
+        let (response, ()) = tokio::join!(app.request(get("/call")), async {
+            gate.holds(2).await;
+            gate.open_one();
+            eventually("the first call ends", || ended() == number * 2 - 1).await;
+            gate.open_one();
+        });
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.into_body().text().await.unwrap(), "/call/call");
         app.idle().await;
     }
     assert!(app.traps().is_empty(), "{:?}", app.traps());

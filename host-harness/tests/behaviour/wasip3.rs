@@ -50,6 +50,11 @@ impl Gate {
         })
     }
 
+    /// Lets one of the calls go.
+    pub(crate) fn open_one(&self) {
+        self.open.notify_one();
+    }
+
     /// Waits until that many calls wait.
     pub(crate) async fn holds(&self, calls: usize) {
         eventually("the calls arrive", || self.waiting.load(std::sync::atomic::Ordering::Acquire) == calls).await;

@@ -15,6 +15,12 @@ async fn twice(req: Request, next: Next) -> Result<Response, Error> {
         return Ok(next.run(Request::from_parts(parts, first.into_body())).await);
     }
     let other = Request::from_parts(parts.clone(), Body::empty());
-    let (first, second) = join!(next.run(Request::from_parts(parts, body)), next.run(other));
-    Ok([first.into_body().text().await?, second.into_body().text().await?].concat().into_response())
+    let (first, second) = join!(text(&next, Request::from_parts(parts, body)), text(&next, other));
+    Ok([first?, second?].concat().into_response())
+}
+
+async fn text(next: &Next, request: Request) -> Result<String, Error> {
+    let text = next.run(request).await.into_body().text().await?;
+    eprintln!("one of two");
+    Ok(text)
 }
