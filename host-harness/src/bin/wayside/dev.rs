@@ -36,11 +36,7 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     // Ends the waiting of pages for the next build.
     drop(live);
     drop(inspector);
-    tokio::select! {
-        () = server.shutdown() => {}
-        // Who says it twice does not wait.
-        () = stop.told() => {}
-    }
+    stop.finish(server).await;
     Ok(ExitCode::Success)
 }
 

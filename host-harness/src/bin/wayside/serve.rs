@@ -24,11 +24,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     let mut stop = Stop::listen()?;
     report::note(&format!("listening on {}{components}", server.url("/")));
     stop.told().await;
-    tokio::select! {
-        () = server.shutdown() => {}
-        // Who says it twice does not wait.
-        () = stop.told() => {}
-    }
+    stop.finish(server).await;
     Ok(ExitCode::Success)
 }
 

@@ -1,8 +1,10 @@
 //! How a server is told to end.
 
-use wayside_harness::Error;
+use wayside_harness::{Error, Server};
 
 use signals::Signals;
+
+use crate::report;
 
 /// Hears when the process is to end: Ctrl-C, and on Unix SIGTERM, which is what service managers and containers send.
 ///
@@ -19,6 +21,14 @@ impl Stop {
     /// Completes when the process is told to end; once more when it is told again.
     pub(crate) async fn told(&mut self) {
         self.0.next().await;
+    }
+
+    /// Lets a server finish the requests that it has; a second signal ends it at once. The server says what it cuts.
+    pub(crate) async fn finish(&mut self, server: Server) {
+        tokio::select! {
+            () = server.shutdown() => {}
+            () = self.told() => report::note("told to stop a second time: not waiting for requests"),
+        }
     }
 }
 
