@@ -1,5 +1,7 @@
 //! The wasmtime engines of this process.
 
+mod swap;
+
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::Error;
+use swap::Swap;
 
 /// How often guests give way to other work; the shortest time in which a deadline can be noticed in a busy guest.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -34,45 +37,64 @@ pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
     if let Some(engine) = slot.get() {
         return Ok(engine);
     }
-    let made = Engine::new(&config(purpose))
+    let swap = Swap::now();
+    let made = Engine::new(&config(purpose, swap))
         .map_err(|error| Error::new("cannot start the WebAssembly engine").with_source(error))?;
     // Two threads may have made one; the first stays.
     Ok(slot.get_or_init(|| {
-        start_epochs(&made);
+        start_epochs(&made, swap);
         made
     }))
 }
 
-fn config(purpose: Purpose) -> Config {
+fn config(purpose: Purpose, swap: Swap) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.consume_fuel(purpose == Purpose::CountFuel);
     config.wasm_component_model_async(true);
     // Where a component has debug information, a trap names files and lines.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    config.allocation_strategy(pooling());
+    config.allocation_strategy(pooling(swap));
     // Without a place for the cache, everything is compiled anew each time.
     config.cache(Cache::new(CacheConfig::new()).ok());
     config
 }
 
-fn pooling() -> PoolingAllocationConfig {
+fn pooling(swap: Swap) -> PoolingAllocationConfig {
     let mut pooling = PoolingAllocationConfig::new();
     pooling.linear_memory_keep_resident(KEEP_MEMORY_BYTES);
     pooling.table_keep_resident(KEEP_TABLE_BYTES);
-    // Resets only the pages that were written; where the kernel is too old for it, all that is kept.
-    pooling.pagemap_scan(Enabled::Auto);
+    // The scan resets only the pages that were written; without it, and where the kernel is too old for it, all that is kept is
+    // reset. wasmtime 48 scans for pages that are in memory: one that was swapped out would reach the next instance as it was
+    // (wasmtime issue 14357).
+    pooling.pagemap_scan(match swap {
+        Swap::Off => Enabled::Auto,
+        Swap::Possible => Enabled::No,
+    });
     pooling
 }
 
 /// Counts epochs for as long as the process lives; the engines live as long.
-fn start_epochs(engine: &Engine) {
+fn start_epochs(engine: &Engine, swap: Swap) {
     let engine = engine.weak();
+    let mut watch = swap::Watch::new(swap);
     thread::spawn(move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
+            watch.look();
             thread::sleep(EPOCH);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_scanned_for_written_pages_only_where_none_can_be_swapped_out() {
+        assert_eq!(pooling(Swap::Off).get_pagemap_scan(), Enabled::Auto);
+        assert_eq!(pooling(Swap::Possible).get_pagemap_scan(), Enabled::No);
+    }
 }

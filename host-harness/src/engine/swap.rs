@@ -1,0 +1,97 @@
+//! Whether the kernel can write memory out to swap space.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use wasmtime::PoolingAllocationConfig;
+
+/// How often to look for swap space that is turned on later.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is known of swap space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Swap {
+    /// The kernel has none.
+    Off,
+    /// There is some, or nobody can tell.
+    Possible,
+}
+
+impl Swap {
+    /// Asks the kernel.
+    ///
+    /// A limit of the control group is not looked at: it can be raised, and it does not hold for what is swapped already.
+    pub(super) fn now() -> Self {
+        fs::read_to_string("/proc/swaps").map_or(Self::Possible, |swaps| Self::parse(&swaps))
+    }
+
+    /// Reads `/proc/swaps`: a line of titles, and a line for each partition, file or compressed device.
+    fn parse(swaps: &str) -> Self {
+        let mut lines = swaps.lines();
+        let titled = lines.next().is_some_and(|titles| titles.starts_with("Filename"));
+        if titled && lines.all(|line| line.trim().is_empty()) { Self::Off } else { Self::Possible }
+    }
+}
+
+/// Looks for swap space that is turned on while an engine relies on there being none.
+pub(super) struct Watch {
+    /// Missing where there is nothing to look for.
+    next: Option<Instant>,
+}
+
+impl Watch {
+    /// Watches for an engine that was made with this knowledge.
+    pub(super) fn new(swap: Swap) -> Self {
+        let relies = swap == Swap::Off && PoolingAllocationConfig::is_pagemap_scan_available();
+        Self { next: relies.then(Instant::now) }
+    }
+
+    /// Says once that swap space was turned on. A running engine cannot reset memory in another way.
+    pub(super) fn look(&mut self) {
+        if self.next.is_none_or(|next| Instant::now() < next) {
+            return;
+        }
+        self.next = match Swap::now() {
+            Swap::Off => Some(Instant::now() + LOOK),
+            Swap::Possible => {
+                tracing::error!(
+                    "swap space was turned on: what a request leaves in memory may reach the next one; restart this process, \
+                     which then resets all memory between requests"
+                );
+                None
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Swap;
+
+    const TITLES: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+    #[test]
+    fn titles_alone_are_no_swap_space() {
+        assert_eq!(Swap::parse(TITLES), Swap::Off);
+        assert_eq!(Swap::parse(&format!("{TITLES}\n")), Swap::Off);
+    }
+
+    #[test]
+    fn partitions_files_and_compressed_memory_are_swap_space() {
+        for line in [
+            "/dev/dm-1                               partition\t8388604\t\t0\t\t-2\n",
+            "/swapfile                               file\t\t2097148\t\t1024\t\t-2\n",
+            "/dev/zram0                              partition\t4194300\t\t0\t\t100\n",
+            "/dev/sda2\\040(deleted)                  partition\t1\t\t0\t\t-3",
+        ] {
+            assert_eq!(Swap::parse(&format!("{TITLES}{line}")), Swap::Possible, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_may_be_swap_space() {
+        for swaps in ["", "\n", "something else\n", "/dev/sda2 partition 1 0 -2\n"] {
+            assert_eq!(Swap::parse(swaps), Swap::Possible, "{swaps:?}");
+        }
+    }
+}
