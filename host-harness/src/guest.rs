@@ -11,10 +11,11 @@ mod wasip3;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use crate::component::{Component, Flat, World};
+use crate::head::{self, Refusal};
 use crate::limits::{Busy, Gate, TooLarge, Upload};
 use crate::outbound;
 use crate::telemetry::{Recorder, Running, Tracked};
@@ -46,10 +47,8 @@ pub(crate) enum Failure {
     TimedOut,
     /// It answered with an error code, here that of WASI 0.3, which those in front of it understand.
     ErrorCode(ErrorCode),
-    /// The request cannot be shown to a component.
-    BadRequest(&'static str),
-    /// The client asks for another protocol.
-    Upgrade,
+    /// The head of the request is not one that components are shown.
+    Refused(Refusal),
     /// The body of the request is longer than it may be.
     TooLarge,
     /// Too many requests are being worked on, or wait to be.
@@ -123,14 +122,13 @@ impl Guest {
 
     /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
     pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
-        let filled = fill_uri(&mut request);
+        let accepted = head::accept(&mut request);
         let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
         let request = tracked.asked(request);
-        let answer = match filled {
-            Ok(()) if is_upgrade(&request) => Err(Failure::Upgrade),
+        let answer = match accepted {
             Ok(()) => self.admit(request, running).await,
-            Err(reason) => Err(Failure::BadRequest(reason)),
+            Err(refusal) => Err(Failure::Refused(refusal)),
         };
         tracked.answered(answer.unwrap_or_else(Failure::into_response))
     }
@@ -147,19 +145,14 @@ impl Guest {
     /// Answers a request for the component in front of this one, as part of the request that that one works on.
     pub(crate) async fn handle_for(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         tracked: Option<Arc<Tracked>>,
     ) -> Result<Response<Body>, ErrorCode> {
-        let filled = fill_uri(&mut request);
         let running = match tracked {
             Some(tracked) => Running::beside(tracked, &self.name),
             None => self.recorder.start(&request, &self.name),
         };
-        let answer = match filled {
-            Ok(()) => self.call(request, running).await,
-            Err(reason) => Err(Failure::BadRequest(reason)),
-        };
-        match answer {
+        match self.call(request, running).await {
             Ok(response) => Ok(response),
             Err(Failure::ErrorCode(code)) => Err(code),
             Err(failure) => Ok(failure.into_response()),
@@ -199,38 +192,6 @@ pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives the URI a scheme and an authority, from the `Host` field where the request has neither.
-fn fill_uri(request: &mut Request<Body>) -> Result<(), &'static str> {
-    let mut parts = request.uri().clone().into_parts();
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = hosts.next();
-    // RFC 9112, section 3.2.
-    if hosts.next().is_some() {
-        return Err("the request has more than one Host field");
-    }
-    if parts.authority.is_none() {
-        parts.authority = Some(match host {
-            Some(host) => host.as_bytes().try_into().map_err(|_| "the Host field is not valid")?,
-            None if request.version() < http::Version::HTTP_11 => http::uri::Authority::from_static("localhost"),
-            None => return Err("the request has no Host field"),
-        });
-    }
-    if parts.scheme.is_none() {
-        parts.scheme = Some(http::uri::Scheme::HTTP);
-    }
-    if parts.path_and_query.is_none() {
-        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
-    }
-    *request.uri_mut() = http::Uri::from_parts(parts).map_err(|_| "the request target is not valid")?;
-    Ok(())
-}
-
-/// Whether the client asks for another protocol; HTTP/2 without TLS is an offer that may be left alone.
-fn is_upgrade(request: &Request<Body>) -> bool {
-    let mut protocols = request.headers().get_all(header::UPGRADE).iter();
-    request.method() == Method::CONNECT || protocols.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
-}
-
 impl Failure {
     fn into_response(self) -> Response<Body> {
         match self {
@@ -240,20 +201,25 @@ impl Failure {
                 problem(StatusCode::INTERNAL_SERVER_ERROR, None)
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
-            Self::BadRequest(reason) => problem(StatusCode::BAD_REQUEST, Some(reason)),
-            Self::Upgrade => problem(
-                StatusCode::NOT_IMPLEMENTED,
-                Some("this server has no CONNECT, no upgrades and no WebSockets: wasi:http has none"),
-            ),
+            Self::Refused(refusal) => refused(&refusal),
             Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Some("the body is longer than this server takes")),
             Self::Busy => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));
                 // RFC 9110, section 10.2.3, in seconds.
-                response.headers_mut().insert(header::RETRY_AFTER, http::HeaderValue::from_static("1"));
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }
         }
     }
+}
+
+/// The response to a request whose head is not accepted.
+pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
+    let mut response = problem(refusal.status, Some(&refusal.reason));
+    if refusal.ends_connection {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// A problem document (RFC 9457) with a status and, where the client may know more, a sentence.
@@ -263,29 +229,6 @@ pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body
     let document = format!("{{\"title\":{title},\"status\":{}{detail}}}", status.as_u16());
     let mut response = Response::new(Body::from(document));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn uri_of(request: http::request::Builder) -> Result<String, &'static str> {
-        let mut request = request.body(Body::empty()).unwrap();
-        fill_uri(&mut request).map(|()| request.uri().to_string())
-    }
-
-    #[test]
-    fn the_host_field_becomes_the_authority() {
-        assert_eq!(uri_of(Request::get("/a?b").header("host", "x.test:81")).unwrap(), "http://x.test:81/a?b");
-        assert_eq!(uri_of(Request::get("http://y.test/").header("host", "x.test")).unwrap(), "http://y.test/");
-    }
-
-    #[test]
-    fn a_missing_or_repeated_host_is_refused() {
-        assert!(uri_of(Request::get("/")).is_err());
-        assert!(uri_of(Request::get("/").header("host", "a").header("host", "b")).is_err());
-        assert!(uri_of(Request::get("/").header("host", "a b")).is_err());
-    }
 }

@@ -50,6 +50,7 @@ mod engine;
 mod error;
 mod file;
 mod guest;
+mod head;
 mod inbound;
 mod inspector;
 mod keyvalue;

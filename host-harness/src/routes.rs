@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use tokio::net::ToSocketAddrs;
 
-use crate::guest::problem;
+use crate::guest::{problem, refused};
+use crate::head;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
 use crate::{Body, Error, Event, Harness, Server};
@@ -77,22 +78,21 @@ impl Routes {
         let recorder = Recorder::new(false, self.observer.clone());
         let routes: Arc<[(String, Inbound)]> = self.routes.clone().into();
         let nobody: Arc<str> = "".into();
-        let inbound = Inbound::new(move |request: Request<Body>| {
+        let inbound = Inbound::new(move |mut request: Request<Body>| {
             let (routes, recorder, nobody) = (Arc::clone(&routes), recorder.clone(), Arc::clone(&nobody));
             async move {
-                match find(&routes, request.uri().path()) {
-                    Some(inbound) => inbound.handle(request).await,
-                    None => not_found(&recorder, &nobody, &request),
+                if let Some(inbound) = find(&routes, request.uri().path()) {
+                    return inbound.handle(request).await;
                 }
+                let response = match head::accept(&mut request) {
+                    Ok(()) => problem(StatusCode::NOT_FOUND, Some("no component has a route for this path")),
+                    Err(refusal) => refused(&refusal),
+                };
+                Arc::clone(&recorder.start(&request, &nobody).tracked).answered(response)
             }
         });
         Server::bind(addr, inbound).await
     }
-}
-
-fn not_found(recorder: &Recorder, nobody: &Arc<str>, request: &Request<Body>) -> Response<Body> {
-    let tracked = Arc::clone(&recorder.start(request, nobody).tracked);
-    tracked.answered(problem(StatusCode::NOT_FOUND, Some("no component has a route for this path")))
 }
 
 /// The value of the longest prefix of a path.

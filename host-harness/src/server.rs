@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::head::FromSocket;
 use crate::inbound::Inbound;
 use crate::{Body, Error};
 
@@ -80,16 +81,14 @@ impl Drop for Server {
 }
 
 async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::Receiver<()>) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
-    builder.http2().timer(TokioTimer::new());
+    let builder = builder();
     let graceful = GracefulShutdown::new();
     // Whatever ends this function ends the connections: they are tasks of this set.
     let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, client) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: those that are in use will be given back.
                     tracing::error!("cannot accept a connection: {error}");
@@ -106,18 +105,38 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
         let inbound = inbound.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let inbound = inbound.clone();
-            async move { Ok::<_, Infallible>(inbound.handle(request.map(Body::new)).await) }
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(FromSocket);
+            async move { Ok::<_, Infallible>(inbound.handle(request).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!("a connection ended: {error}");
+                log_end(&*error, client);
             }
         });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut: they took longer than {} s to finish", DRAIN.as_secs());
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new());
+    // An extended CONNECT is answered with 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
+    builder.http2().timer(TokioTimer::new()).enable_connect_protocol();
+    builder
+}
+
+/// Logs why a connection ended. hyper answers a head that it cannot parse by itself, so no request is recorded for it.
+fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr) {
+    match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_parse() => {
+            tracing::warn!("refused a request from {client} before it reached a component: {error}");
+        }
+        _ => tracing::debug!("a connection ended: {error}"),
     }
 }

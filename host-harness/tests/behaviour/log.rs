@@ -69,6 +69,22 @@ fn what_no_component_is_shown_has_its_line_as_well() {
     assert_lines(&stderr(&output), &["#1 GET /socket 501 in *", "#2 CONNECT / 501 in *", "#3 GET /nowhere 400 in *"]);
 }
 
+#[test]
+fn a_head_that_the_parser_refuses_has_its_line_as_well() {
+    let server = Serving::start(&["examples/hello", "--log", "text"]);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: gzip\r\n\r\n".to_owned(), "400 Bad Request"),
+        ("GET / HTTP/1.1\r\nhost a.test\r\n\r\n".to_owned(), "400 Bad Request"),
+        (format!("GET /{} HTTP/1.1\r\nhost: a.test\r\n\r\n", "p".repeat(70_000)), "414 URI Too Long"),
+    ] {
+        let answer = server.send(&request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+    }
+    let output = server.stop();
+    let line = "warning: refused a request from 127.0.0.1:* before it reached a component: *";
+    assert_lines(&stderr(&output), &[line; 3]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_to_others_and_fuel_are_part_of_the_line() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nup").await;

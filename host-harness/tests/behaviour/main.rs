@@ -50,6 +50,7 @@ macro_rules! over {
             mod failures;
             mod fields;
             mod fixture;
+            mod heads;
             mod lengths;
             mod next;
             mod outbound;

@@ -1,0 +1,93 @@
+//! The head of an incoming request: what is refused before the component, and what the component is shown.
+//!
+//! The same rules hold over HTTP/1.1, over HTTP/2 and in process. hyper enforces some of them first, and answers with a bare
+//! 400, 414 or 431; HTTP/2 resets streams that are malformed.
+
+mod authority;
+mod framing;
+mod target;
+mod upgrade;
+
+use http::{Request, StatusCode};
+
+/// In the extensions of a request: it came over a socket, so that its head had to be complete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FromSocket;
+
+/// Why a request does not reach the component.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+    /// Whether the connection has to end, because nobody can tell where the next request on it begins.
+    pub(crate) ends_connection: bool,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), ends_connection: false }
+    }
+
+    fn bad_request(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, reason)
+    }
+
+    fn not_implemented(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, reason)
+    }
+
+    fn ending_connection(self) -> Self {
+        Self { ends_connection: true, ..self }
+    }
+}
+
+/// Brings the head of a request into the form that components are shown, or refuses it.
+///
+/// A request that was accepted once is accepted again.
+pub(crate) fn accept<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    framing::check(request)?;
+    target::complete(request)?;
+    upgrade::check(request)
+}
+
+/// Whether a text is a token (RFC 9110, section 5.6.2).
+fn is_token(text: &[u8]) -> bool {
+    let is_token_char = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_token_char)
+}
+
+/// The elements of a list over all lines of a field, without the empty ones (RFC 9110, section 5.6.1).
+fn elements<'a>(values: impl Iterator<Item = &'a http::HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
+    let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Client-supplied bytes for a message: in backticks, escaped, and cut where they are long.
+fn quoted(bytes: &[u8]) -> String {
+    const MOST: usize = 100;
+    let cut = if bytes.len() > MOST { "…" } else { "" };
+    format!("`{}{cut}`", bytes[..bytes.len().min(MOST)].escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_accepted_once_is_accepted_again() {
+        for version in [http::Version::HTTP_11, http::Version::HTTP_2] {
+            let request = Request::get("/x").version(version).header("host", "a.test");
+            let mut request = request.body(()).unwrap();
+            accept(&mut request).unwrap();
+            let once = format!("{request:?}");
+            accept(&mut request).unwrap();
+            assert_eq!(format!("{request:?}"), once);
+        }
+    }
+
+    #[test]
+    fn client_bytes_are_cut_and_escaped() {
+        assert_eq!(quoted(b"a\xff"), r"`a\xff`");
+        assert_eq!(quoted(&[b'x'; 200]), format!("`{}…`", "x".repeat(100)));
+    }
+}
