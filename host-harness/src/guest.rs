@@ -49,8 +49,8 @@ pub(crate) enum Failure {
     ErrorCode(ErrorCode),
     /// The head of the request is not one that components are shown.
     Refused(Refusal),
-    /// The body of the request is longer than it may be.
-    TooLarge,
+    /// The body of the request is larger than it may be, or its trailers are.
+    TooLarge(TooLarge),
     /// Too many requests are being worked on, or wait to be.
     Busy,
 }
@@ -139,7 +139,7 @@ impl Guest {
         let running = running.with_turn(self.gate.enter().await?);
         let answer = self.call(request, running).await;
         // Whatever the component made of a body that broke off, this is what was wrong.
-        if upload.is_too_large() { Err(Failure::TooLarge) } else { answer }
+        upload.excess().map_or(answer, |excess| Err(Failure::TooLarge(excess)))
     }
 
     /// Answers a request for the component in front of this one, as part of the request that that one works on.
@@ -169,8 +169,8 @@ impl Guest {
 }
 
 impl From<TooLarge> for Failure {
-    fn from(TooLarge: TooLarge) -> Self {
-        Self::TooLarge
+    fn from(excess: TooLarge) -> Self {
+        Self::TooLarge(excess)
     }
 }
 
@@ -202,7 +202,13 @@ impl Failure {
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
             Self::Refused(refusal) => refused(&refusal),
-            Self::TooLarge => problem(StatusCode::PAYLOAD_TOO_LARGE, Some("the body is longer than this server takes")),
+            Self::TooLarge(TooLarge::Body) => {
+                problem(StatusCode::PAYLOAD_TOO_LARGE, Some("the body is longer than this server takes"))
+            }
+            Self::TooLarge(TooLarge::Trailers) => {
+                let reason = "the trailers of the request are larger than this server takes";
+                problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Some(reason))
+            }
             Self::Busy => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));
                 // RFC 9110, section 10.2.3, in seconds.

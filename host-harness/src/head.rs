@@ -4,11 +4,15 @@
 //! 400, 414 or 431; HTTP/2 resets streams that are malformed.
 
 mod authority;
+mod cookies;
 mod framing;
+mod size;
 mod target;
 mod upgrade;
 
 use http::{Request, StatusCode};
+
+pub(crate) use size::{PARSED_FIELDS, PARSED_LIST_BYTES, TRAILER_BYTES, are_too_large_trailers};
 
 /// In the extensions of a request: it came over a socket, so that its head had to be complete.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +49,8 @@ impl Refusal {
 ///
 /// A request that was accepted once is accepted again.
 pub(crate) fn accept<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    cookies::join(request);
+    size::check(request)?;
     framing::check(request)?;
     target::complete(request)?;
     upgrade::check(request)
@@ -76,8 +82,8 @@ mod tests {
     #[test]
     fn what_was_accepted_once_is_accepted_again() {
         for version in [http::Version::HTTP_11, http::Version::HTTP_2] {
-            let request = Request::get("/x").version(version).header("host", "a.test");
-            let mut request = request.body(()).unwrap();
+            let request = Request::get("/x").version(version).header("host", "a.test").header("cookie", "a=1");
+            let mut request = request.header("cookie", "b=2").body(()).unwrap();
             accept(&mut request).unwrap();
             let once = format!("{request:?}");
             accept(&mut request).unwrap();

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::head::FromSocket;
+use crate::head::{self, FromSocket};
 use crate::inbound::Inbound;
 use crate::{Body, Error};
 
@@ -22,6 +22,9 @@ use crate::{Body, Error};
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// A server that answers with a component: HTTP/1.1, and HTTP/2 without TLS for clients that start with it.
+///
+/// Over both protocols, the head of a request may have 100 fields besides `Host` and 64 KiB, its path and query 32 KiB, and its
+/// trailers 100 fields and 16 KiB. More is answered with 431 or 414.
 ///
 /// It stops when it is dropped, at once; [`shutdown`](Server::shutdown) lets requests finish.
 #[derive(Debug)]
@@ -123,11 +126,12 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
     }
 }
 
+/// HTTP/1.1 and HTTP/2 with the same limits of heads, which `head` enforces with a reason.
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new());
+    builder.http1().timer(TokioTimer::new()).max_headers(head::PARSED_FIELDS);
     // An extended CONNECT is answered with 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
-    builder.http2().timer(TokioTimer::new()).enable_connect_protocol();
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(head::PARSED_LIST_BYTES).enable_connect_protocol();
     builder
 }
 

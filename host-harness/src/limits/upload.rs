@@ -1,57 +1,115 @@
-//! How large the body of a request may be.
+//! How large the body and the trailers of a request may be.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::Request;
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Limits;
 use crate::Body;
+use crate::body::BodyError;
+use crate::head;
 use crate::outbound::ErrorCode;
 
-/// The body of a request that is held to its limit.
-#[derive(Debug)]
-pub(crate) struct Upload(Option<Arc<AtomicBool>>);
+/// The body of a request that is held to its limits.
+#[derive(Debug, Default)]
+pub(crate) struct Upload(Arc<OnceLock<TooLarge>>);
 
-/// A body is longer than it may be.
+/// What of a body is larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+pub(crate) enum TooLarge {
+    Body,
+    Trailers,
+}
 
 impl Upload {
-    /// Breaks the body of a request off where it goes beyond its limit, or refuses it where it says that it will.
+    /// Breaks the body of a request off where it goes beyond a limit, or refuses it where it says that it will.
     pub(crate) fn limit(request: Request<Body>, limits: &Limits) -> Result<(Request<Body>, Self), TooLarge> {
-        let Some(limit_bytes) = limits.body_bytes else { return Ok((request, Self(None))) };
-        if request.body().size_hint().lower() > limit_bytes {
-            return Err(TooLarge);
+        if limits.body_bytes.is_some_and(|limit_bytes| request.body().size_hint().lower() > limit_bytes) {
+            return Err(TooLarge::Body);
         }
-        let exceeded = Arc::new(AtomicBool::new(false));
-        let exceeds = Arc::clone(&exceeded);
-        let request = request.map(|body| {
-            let limited = Limited::new(body, usize::try_from(limit_bytes).unwrap_or(usize::MAX));
-            Body::new(limited.map_err(move |error| {
-                if error.is::<http_body_util::LengthLimitError>() {
-                    exceeds.store(true, Ordering::Release);
-                    return ErrorCode::HttpRequestBodySize(Some(limit_bytes)).into();
-                }
-                error
-            }))
-        });
-        Ok((request, Self(Some(exceeded))))
+        let upload = Self::default();
+        if request.body().is_end_stream() {
+            return Ok((request, upload));
+        }
+        let (limit_bytes, excess) = (limits.body_bytes, Arc::clone(&upload.0));
+        let limited = |body| Body::new(Limited { body, limit_bytes, seen_bytes: 0, excess });
+        Ok((request.map(limited), upload))
     }
 
-    /// Whether it went beyond its limit so far.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.0.as_ref().is_some_and(|exceeded| exceeded.load(Ordering::Acquire))
+    /// What went beyond its limit so far.
+    pub(crate) fn excess(&self) -> Option<TooLarge> {
+        self.0.get().copied()
+    }
+}
+
+/// A body that ends in an error where it is too large.
+struct Limited {
+    body: Body,
+    limit_bytes: Option<u64>,
+    seen_bytes: u64,
+    excess: Arc<OnceLock<TooLarge>>,
+}
+
+impl Limited {
+    /// Lets a frame pass, or makes the error that takes its place.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(data) = frame.data_ref() {
+            self.seen_bytes += data.len() as u64;
+            if self.limit_bytes.is_some_and(|limit_bytes| self.seen_bytes > limit_bytes) {
+                return Err(self.exceeded(TooLarge::Body));
+            }
+        } else if frame.trailers_ref().is_some_and(head::are_too_large_trailers) {
+            return Err(self.exceeded(TooLarge::Trailers));
+        }
+        Ok(frame)
+    }
+
+    fn exceeded(&self, excess: TooLarge) -> BodyError {
+        // The first that goes beyond its limit is the one to tell of.
+        let _ = self.excess.set(excess);
+        Box::new(match excess {
+            TooLarge::Body => ErrorCode::HttpRequestBodySize(self.limit_bytes),
+            TooLarge::Trailers => ErrorCode::HttpRequestTrailerSectionSize(Some(head::TRAILER_BYTES)),
+        })
+    }
+}
+
+/// Whether hyper stopped reading chunks at a limit of its own, which is that of trailers, or of the framing around chunks.
+fn is_beyond_parser(error: &BodyError) -> bool {
+    let source = error.downcast_ref::<hyper::Error>().and_then(std::error::Error::source);
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
+    io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
+}
+
+impl HttpBody for Limited {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => Some(self.pass(frame)),
+            Some(Err(error)) if is_beyond_parser(&error) => Some(Err(self.exceeded(TooLarge::Trailers))),
+            other => other,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
-    use http_body::Frame;
     use http_body_util::StreamBody;
 
     fn request(body: impl Into<Body>, limit: u64) -> Result<(Request<Body>, Upload), TooLarge> {
@@ -62,8 +120,8 @@ mod tests {
     async fn a_body_may_have_as_many_bytes_as_the_limit_and_no_more() {
         let (allowed, upload) = request("12345", 5).unwrap();
         assert_eq!(allowed.into_body().text().await.unwrap(), "12345");
-        assert!(!upload.is_too_large());
-        assert_eq!(request("123456", 5).unwrap_err(), TooLarge);
+        assert_eq!(upload.excess(), None);
+        assert_eq!(request("123456", 5).unwrap_err(), TooLarge::Body);
     }
 
     #[tokio::test]
@@ -71,8 +129,18 @@ mod tests {
         let frames = ["123", "456"].map(|text| Ok::<_, std::io::Error>(Frame::data(Bytes::from(text))));
         let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
         let (allowed, upload) = request(body, 5).unwrap();
-        assert!(!upload.is_too_large());
+        assert_eq!(upload.excess(), None);
         assert!(allowed.into_body().bytes().await.is_err());
-        assert!(upload.is_too_large());
+        assert_eq!(upload.excess(), Some(TooLarge::Body));
+    }
+    #[tokio::test]
+    async fn a_body_breaks_off_before_trailers_that_are_too_large() {
+        let field = |number| (http::HeaderName::try_from(format!("x-{number}")).unwrap(), "v".parse().unwrap());
+        for (count, excess) in [(100, None), (101, Some(TooLarge::Trailers))] {
+            let body = Body::from("12345").with_trailers((0..count).map(field).collect());
+            let (allowed, upload) = request(body, 5).unwrap();
+            assert_eq!(allowed.into_body().bytes_and_trailers().await.is_err(), excess.is_some());
+            assert_eq!(upload.excess(), excess);
+        }
     }
 }

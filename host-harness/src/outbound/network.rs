@@ -30,6 +30,9 @@ use crate::guest::remove_connection_fields;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// How large the head of a response over HTTP/2 may be: as large as hyper takes it over HTTP/1.1.
+const HEAD_BYTES: u32 = 408 * 1024;
+
 #[derive(Clone)]
 pub(super) struct Network {
     client: Client<Connector, Body>,
@@ -43,7 +46,10 @@ impl Network {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(Guarded { policy });
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connector(https));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http2_max_header_list_size(HEAD_BYTES)
+            .build(Connector(https));
         Self { client }
     }
 

@@ -2,9 +2,10 @@
 
 mod framing;
 mod http2;
+mod size;
 
 use wayside_harness::http::{Method, Request, Version};
-use wayside_harness::{Harness, Server};
+use wayside_harness::{Body, Harness, Server};
 
 use super::fixture::{Wire, example, get};
 
@@ -221,4 +222,20 @@ async fn a_request_of_http_1_0_needs_no_host() {
     assert!(wire.whole_text().starts_with("GET http://localhost/x\n"), "{wire:?}");
     let wire = exchange(&server, "GET http://b.test/x HTTP/1.0\r\n").await;
     assert!(wire.whole_text().starts_with("GET http://b.test/x\n"), "{wire:?}");
+}
+
+/// Several cookies in one message of HTTP/1.1 are the client's mistake, and stay as they are.
+#[tokio::test]
+async fn cookies_of_http_1_1_stay_apart() {
+    let (_app, server) = shown().await;
+    let wire = exchange(&server, "GET / HTTP/1.1\r\nhost: a.test\r\ncookie: a=1\r\ncookie: b=2\r\n").await;
+    assert!(wire.whole_text().contains("cookie: a=1\ncookie: b=2\n"), "{wire:?}");
+}
+
+#[tokio::test]
+async fn crumbs_of_a_cookie_are_joined_in_process_as_well() {
+    let app = example("headers").await.unwrap();
+    let request = Request::get("/").version(Version::HTTP_2).header("cookie", "a=1").header("cookie", "b=2");
+    let text = app.request(request.body(Body::empty()).unwrap()).await.into_body().text().await.unwrap();
+    assert!(text.contains("cookie: a=1; b=2\n"), "{text}");
 }

@@ -6,13 +6,14 @@ use wayside_harness::{Body, Server};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
+use super::super::fixture::{Upstream, example, read_head};
 use super::shown;
 
 /// A connection over HTTP/2 without TLS.
-struct Http2(hyper::client::conn::http2::SendRequest<Body>);
+pub(super) struct Http2(hyper::client::conn::http2::SendRequest<Body>);
 
 impl Http2 {
-    async fn to(server: &Server) -> Self {
+    pub(super) async fn to(server: &Server) -> Self {
         let stream = TokioIo::new(TcpStream::connect(server.addr()).await.unwrap());
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
@@ -20,10 +21,16 @@ impl Http2 {
         Self(sender)
     }
 
-    async fn send(&mut self, request: Request<Body>) -> Response<String> {
+    pub(super) async fn send(&mut self, request: Request<Body>) -> Response<String> {
         self.0.ready().await.unwrap();
         let (parts, body) = self.0.send_request(request).await.unwrap().into_parts();
         Response::from_parts(parts, Body::new(body).text().await.unwrap())
+    }
+
+    /// The status alone, where the body may break off.
+    pub(super) async fn status(&mut self, request: Request<Body>) -> u16 {
+        self.0.ready().await.unwrap();
+        self.0.send_request(request).await.unwrap().status().as_u16()
     }
 }
 
@@ -121,4 +128,40 @@ async fn an_extended_connect_is_501_and_names_its_protocol() {
     assert_refused(&response, 501, "websocket");
     assert!(response.body().contains("`websocket`"), "{response:?}");
     assert_eq!((app.requests(), app.instances()), (2, 1));
+}
+
+#[tokio::test]
+async fn crumbs_of_a_cookie_are_joined_for_the_component() {
+    let (_app, server) = shown().await;
+    let mut request = get(target("a.test", "/"));
+    for crumb in ["a=1", "b=2", "c=\"3\""] {
+        request.headers_mut().append("cookie", crumb.parse().unwrap());
+    }
+    let response = Http2::to(&server).await.send(request).await;
+    assert!(response.body().contains("\ncookie: a=1; b=2; c=\"3\"\n"), "{response:?}");
+}
+
+#[tokio::test]
+async fn crumbs_of_a_cookie_are_one_line_for_the_upstream() {
+    let (heads, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let upstream = Upstream::with(move |mut stream| {
+        let heads = heads.clone();
+        async move {
+            heads.send(read_head(&mut stream).await).unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nup";
+            tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await.unwrap();
+        }
+    })
+    .await;
+    let outbound = wayside_harness::Outbound::allow_all();
+    let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut request = get(target("a.test", "/"));
+    for crumb in ["a=1", "b=2"] {
+        request.headers_mut().append("cookie", crumb.parse().unwrap());
+    }
+    assert_eq!(Http2::to(&server).await.send(request).await.body(), "up");
+    let head = seen.recv().await.unwrap();
+    let cookies: Vec<&str> = head.split("\r\n").filter(|line| line.starts_with("cookie:")).collect();
+    assert_eq!(cookies, ["cookie: a=1; b=2"]);
 }
