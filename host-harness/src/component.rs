@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use serde::Serialize;
+use wasmtime::Engine;
 use wasmtime::component::Component as Compiled;
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::types::{ComponentExtern, ComponentItem};
 
 use crate::engine::{Purpose, engine};
 use crate::{Error, file};
@@ -49,7 +50,9 @@ pub enum World {
         /// The version of the interface, as in `0.3.0`.
         version: String,
     },
-    /// Middleware of WASI 0.3: it exports `wasi:http/handler`, and imports it to call the next one.
+    /// Middleware of WASI 0.3: it exports `wasi:http/handler`, and imports the function `handle` of it to call the next one.
+    ///
+    /// A component that imports only types of that interface is a [`Handler`](Self::Handler).
     Middleware {
         /// The version of the interface that it exports, as in `0.3.0`.
         version: String,
@@ -186,16 +189,24 @@ fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
         .map(|(name, item)| Import { name: name.to_owned(), provided: provides(name, &item.ty) })
         .collect();
     let exports: Vec<String> = ty.exports(compiled.engine()).map(|(name, _)| name.to_owned()).collect();
-    let world = exports.iter().find_map(|name| world_of(name, &imports)).unwrap_or(World::Other);
+    let calls_next = ty.imports(compiled.engine()).any(|(name, item)| is_next(name, &item.ty, compiled.engine()));
+    let world = exports.iter().find_map(|name| world_of(name, calls_next)).unwrap_or(World::Other);
     Description { path: path.to_owned(), size_bytes, world, imports, exports }
 }
 
-fn world_of(export: &str, imports: &[Import]) -> Option<World> {
+/// Whether an import is the handler that middleware calls, and not just types that its interface names.
+fn is_next(name: &str, item: &ComponentItem, engine: &Engine) -> bool {
+    let ComponentItem::ComponentInstance(interface) = item else { return false };
+    let is_handle =
+        |(name, item): (&str, ComponentExtern)| name == "handle" && matches!(item.ty, ComponentItem::ComponentFunc(_));
+    name.starts_with(HANDLER) && interface.exports(engine).any(is_handle)
+}
+
+fn world_of(export: &str, calls_next: bool) -> Option<World> {
     if let Some(version) = export.strip_prefix("wasi:http/incoming-handler@") {
         return Some(World::IncomingHandler { version: version.to_owned() });
     }
     let version = export.strip_prefix(HANDLER)?.to_owned();
-    let calls_next = imports.iter().any(|import| import.name.starts_with(HANDLER));
     Some(if calls_next { World::Middleware { version } } else { World::Handler { version } })
 }
 

@@ -8,6 +8,8 @@ use super::command::{run, stderr, stdout, temporary};
 
 const HELLO: &str = "examples/hello";
 const KEYVALUE: &str = "host-harness/tests/raw-keyvalue";
+const MIDDLEWARE: &str = "host-harness/tests/raw-middleware";
+const HANDLER_TYPES: &str = "host-harness/tests/raw-handler-types";
 const SERVICE: &str = "host-harness/tests/raw-service";
 
 /// The exit code and the part of the report that is about one host.
@@ -46,6 +48,34 @@ fn a_component_of_wasi_0_3_does_not_run_on_hosts_before_it() {
     assert!(code == 3 && text.contains("its handler: this host is older than WASI 0.3"), "{text}");
     assert_eq!(check(&[SERVICE, "--host", "wasmtime@48"], "wasmtime@48").0, 0);
     assert_eq!(check(&[SERVICE, "--host", "jco"], "jco").0, 3);
+}
+
+#[test]
+fn middleware_would_not_run_alone_and_is_told_so_as_serve_does() {
+    let (code, text) = check(&[MIDDLEWARE, "--host", "wayside"], "wayside");
+    assert!(code == 3 && text.contains("name an application as the target"), "{text}");
+    let served = run(&["serve", MIDDLEWARE, "--addr", "127.0.0.1:0"]);
+    assert!(stderr(&served).contains("name an application as the target"), "{}", stderr(&served));
+    let (code, text) = check(&[MIDDLEWARE, "--host", "wasmtime@48"], "wasmtime@48");
+    assert!(code == 3 && text.contains("wasi:http@0.3.0: handler"), "{text}");
+}
+
+#[test]
+fn a_service_that_imports_types_of_the_handler_interface_would_run_alone() {
+    for host in ["wayside", "wasmtime@48"] {
+        assert_eq!(check(&[HANDLER_TYPES, "--host", host], host).0, 0, "{host}");
+    }
+    let inspected = run(&["inspect", HANDLER_TYPES]);
+    assert!(stdout(&inspected).contains("world    wasi:http/handler@0.3.0\n"), "{}", stdout(&inspected));
+}
+
+/// A world says by name what may be imported.
+#[test]
+fn types_of_the_handler_interface_are_in_the_world_of_middleware_only() {
+    let (_, text) = check(&[HANDLER_TYPES, "--world", "wasi:http/middleware"], "wasi:http/middleware");
+    assert!(!text.contains("handler"), "{text}");
+    let (code, text) = check(&[HANDLER_TYPES, "--world", "wasi:http/service"], "wasi:http/service");
+    assert!(code == 3 && text.contains("it is not in this world\n    wasi:http@0.3.0: handler"), "{text}");
 }
 
 #[test]

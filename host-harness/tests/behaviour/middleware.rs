@@ -20,6 +20,11 @@ fn middleware() -> PathBuf {
     root().join("host-harness/tests/raw-middleware")
 }
 
+/// A service that names a type by way of the interface of handlers.
+fn handler_types() -> PathBuf {
+    root().join("host-harness/tests/raw-handler-types")
+}
+
 async fn behind_middleware(app: HarnessBuilder) -> Harness {
     app.middleware(middleware()).await.unwrap()
 }
@@ -313,6 +318,31 @@ async fn what_is_no_middleware_is_refused_with_the_reason() {
     let error = Harness::build(middleware()).await.unwrap_err();
     assert!(error.to_string().contains("is middleware: it needs a handler to call"), "{error}");
     assert!(error.help().unwrap().contains("--middleware "), "{:?}", error.help());
+}
+
+/// Types have no function that a host would have to provide.
+#[tokio::test]
+async fn a_service_that_imports_types_of_the_handler_interface_is_no_middleware() {
+    let path = cargo::build_once(&handler_types(), &[], cargo::Progress::Hidden).await.unwrap();
+    let description = Component::load(path).unwrap().description().clone();
+    assert!(description.imports.iter().any(|import| import.name == "wasi:http/handler@0.3.0"), "{description:?}");
+    assert_eq!(description.world, World::Handler { version: "0.3.0".to_owned() });
+}
+
+#[tokio::test]
+async fn a_service_that_imports_types_of_the_handler_interface_answers_alone_and_behind_middleware() {
+    let alone = Harness::build(handler_types()).await.unwrap();
+    assert_eq!(alone.request(get("/")).await.status(), 204);
+    let behind = behind_middleware(Harness::build(handler_types())).await;
+    assert_eq!(behind.request(get("/")).await.status(), 204);
+    assert_eq!(behind.instances(), 2);
+    assert!(alone.traps().is_empty() && behind.traps().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_imports_types_of_the_handler_interface_is_refused_as_middleware() {
+    let error = service().middleware(handler_types()).await.unwrap_err();
+    assert!(error.to_string().contains("is no middleware: it answers all requests itself"), "{error}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use serde::Serialize;
-use wayside_harness::{Component, Description, Error, cargo};
+use wayside_harness::{Component, Description, Error, World, cargo};
 
 use crate::args::{Check, Target};
 use crate::exit_code::ExitCode;
@@ -86,6 +86,11 @@ fn find(host: &Host, description: &Description, asked: &Asked) -> Finding {
             }
             continue;
         };
+        // Only middleware calls it. Types of an interface alone need nothing of a host, but they do not fit into every world.
+        let is_middleware = matches!(description.world, World::Middleware { .. });
+        if interface.name == host::HANDLER && !is_middleware && !host.is_world() {
+            continue;
+        }
         let lack =
             |reason: String| Lack { import: Some(import.name.clone()), reason, asked_by: asked.who(&interface.name) };
         match host.import(&interface, import.provided) {

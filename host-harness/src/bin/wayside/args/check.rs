@@ -5,8 +5,9 @@ use crate::check::{Host, parse_host, parse_world};
 
 /// Tells whether a component would run on another host: which imports that host would not satisfy, and who asks for them.
 ///
-/// Interfaces are compared, and their versions as the host compares them; functions within them are not. Without --host and
-/// --world, all hosts are told of that enough is known about.
+/// Interfaces are compared, and their versions as the host compares them. Functions within them are not, with one exception: a
+/// component is middleware if it imports the function that calls the next handler. Without --host and --world, all hosts are
+/// told of that enough is known about.
 ///
 /// What is missing is mended at the side that asks. Rust's standard library asks for `wasi:cli`, whatever the component
 /// does: take a host that offers it, as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a

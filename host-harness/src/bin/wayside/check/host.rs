@@ -126,12 +126,17 @@ const CLI_03: [&str; 7] = [
 const COMMAND_03: [&str; 4] =
     ["wasi:filesystem/preopens", "wasi:filesystem/types", "wasi:sockets/ip-name-lookup", "wasi:sockets/types"];
 
+/// What middleware imports to call the next handler.
+pub(super) const HANDLER: &str = "wasi:http/handler";
+
 const JCO_PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
 const NOT_KNOWN: &str = "this host is not known to offer it";
 const NOT_IN_WORLD: &str = "it is not in this world";
 const TOO_NEW: &str = "it is newer than this world";
 const BEFORE_03: &str = "this host is older than WASI 0.3";
+const NO_APPLICATION: &str =
+    "it needs a handler to call: name an application as the target, and this with --middleware";
 const NO_NEXT: &str = "no host calls on behind a service; `wayside compose` puts an application there";
 
 /// The hosts that are told of where none is named.
@@ -175,6 +180,7 @@ impl Host {
     pub(super) fn import(&self, import: &Interface, provided: bool) -> Verdict {
         let name = import.name.as_str();
         match &self.kind {
+            Kind::Wayside if provided && name == HANDLER => Verdict::Missing(NO_APPLICATION),
             Kind::Wayside if provided => Verdict::Offered,
             Kind::Wayside => Verdict::Missing("this harness does not offer it"),
             Kind::Wasmtime { v03 } => wasmtime(import, *v03),
@@ -244,7 +250,7 @@ fn wasmtime(import: &Interface, v03: bool) -> Verdict {
         Line::V02 if PROXY.contains(&name) => Verdict::Offered,
         Line::V02 if COMMAND.contains(&name) => Verdict::With("-Scli"),
         Line::V03 if !v03 => Verdict::Missing(BEFORE_03),
-        Line::V03 if name == "wasi:http/handler" => Verdict::Missing(NO_NEXT),
+        Line::V03 if name == HANDLER => Verdict::Missing(NO_NEXT),
         Line::V03 if SERVICE.contains(&name) || CLI_03.contains(&name) => Verdict::Offered,
         Line::V03 if COMMAND_03.contains(&name) => Verdict::With("-Scli"),
         // Read from version 48 only.
