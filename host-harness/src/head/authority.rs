@@ -8,16 +8,19 @@ use http::uri::Authority;
 ///
 /// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals.
 pub(super) fn parse(text: &[u8]) -> Result<Authority, &'static str> {
+    check(text)?;
+    // Percent-encoded names are the only ones that pass here and not there.
+    Authority::try_from(text).map_err(|_| NOT_A_HOST)
+}
+
+/// Tells why a text is no host with an optional port.
+pub(super) fn check(text: &[u8]) -> Result<(), &'static str> {
     if text.contains(&b'@') {
         return Err("user information is not allowed in it");
     }
     let (host, port) = split(text)?;
     check_host(host)?;
-    if let Some(port) = port {
-        check_port(port)?;
-    }
-    // Percent-encoded names are the only ones that pass here and not there.
-    Authority::try_from(text).map_err(|_| NOT_A_HOST)
+    port.map_or(Ok(()), check_port)
 }
 
 /// Whether two authorities name the same server for `http` (RFC 3986, section 6.2).

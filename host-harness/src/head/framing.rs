@@ -4,14 +4,15 @@ use http::{HeaderMap, HeaderValue, Request, Version, header};
 
 use super::{Refusal, elements, is_token, quoted};
 
-/// Refuses a body whose end cannot be told. The connection ends, because the next request on it cannot be found.
+/// Refuses a body whose end cannot be told. A connection of HTTP/1.1 ends, because the next request on it cannot be found.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let version = request.version();
     let headers = request.headers_mut();
+    let end = |refusal: Refusal| if version < Version::HTTP_2 { refusal.ending_connection() } else { refusal };
     if !headers.contains_key(header::TRANSFER_ENCODING) {
-        return single_length(headers).map_err(Refusal::ending_connection);
+        return single_length(headers).map_err(end);
     }
-    check_codings(version, headers).map_err(Refusal::ending_connection)?;
+    check_codings(version, headers).map_err(end)?;
     // RFC 9112, section 6.3: the coding decides.
     headers.remove(header::CONTENT_LENGTH);
     Ok(())
@@ -92,7 +93,7 @@ mod tests {
 
     fn status(version: Version, fields: &[(&'static str, &'static str)]) -> u16 {
         check(&mut request(version, fields)).err().map_or(200, |refusal| {
-            assert!(refusal.ends_connection, "{refusal:?}");
+            assert_eq!(refusal.ends_connection, version < Version::HTTP_2, "{refusal:?}");
             refusal.status.as_u16()
         })
     }
@@ -153,7 +154,9 @@ mod tests {
             (&["18446744073709551616"], 400),
         ] {
             let fields: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
-            assert_eq!(status(Version::HTTP_11, &fields), expected, "{lengths:?}");
+            for version in [Version::HTTP_11, Version::HTTP_2] {
+                assert_eq!(status(version, &fields), expected, "{lengths:?}");
+            }
         }
         let mut repeated = request(Version::HTTP_2, &[("content-length", "5"), ("content-length", "5")]);
         check(&mut repeated).unwrap();

@@ -71,8 +71,8 @@ fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
 /// The host that the target names.
 fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
     let Some(named) = uri.authority() else { return Ok(None) };
-    match authority::parse(named.as_str().as_bytes()) {
-        Ok(named) => Ok(Some(named)),
+    match authority::check(named.as_str().as_bytes()) {
+        Ok(()) => Ok(Some(named.clone())),
         Err(why) => Err(Refusal::bad_request(format!(
             "the host {} of the target is not valid: {why}",
             quoted(named.as_str().as_bytes())

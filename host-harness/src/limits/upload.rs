@@ -16,8 +16,8 @@ use crate::head;
 use crate::outbound::ErrorCode;
 
 /// The body of a request that is held to its limits.
-#[derive(Debug, Default)]
-pub(crate) struct Upload(Arc<OnceLock<TooLarge>>);
+#[derive(Debug)]
+pub(crate) struct Upload(Option<Arc<OnceLock<TooLarge>>>);
 
 /// What of a body is larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +32,18 @@ impl Upload {
         if limits.body_bytes.is_some_and(|limit_bytes| request.body().size_hint().lower() > limit_bytes) {
             return Err(TooLarge::Body);
         }
-        let upload = Self::default();
         if request.body().is_end_stream() {
-            return Ok((request, upload));
+            return Ok((request, Self(None)));
         }
-        let (limit_bytes, excess) = (limits.body_bytes, Arc::clone(&upload.0));
-        let limited = |body| Body::new(Limited { body, limit_bytes, seen_bytes: 0, excess });
+        let excess = Arc::<OnceLock<TooLarge>>::default();
+        let upload = Self(Some(Arc::clone(&excess)));
+        let limited = |body| Body::new(Limited { body, limit_bytes: limits.body_bytes, seen_bytes: 0, excess });
         Ok((request.map(limited), upload))
     }
 
     /// What went beyond its limit so far.
     pub(crate) fn excess(&self) -> Option<TooLarge> {
-        self.0.get().copied()
+        self.0.as_ref()?.get().copied()
     }
 }
 
