@@ -51,7 +51,7 @@ type Incoming = <Here as World>::IncomingBody;
 #[derive(Default)]
 pub struct Body {
     data: Data,
-    /// Trailers that follow the data: set by the user, or read from the incoming body after its data.
+    /// Trailers that follow the data: added by the user, and those of the data once it has been read.
     trailers: Option<Box<HeaderMap>>,
     /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
     of_response: bool,
@@ -178,6 +178,8 @@ impl Body {
 
     /// Adds trailers, the fields that follow the data (RFC 9110, section 6.5).
     ///
+    /// A trailer replaces those of the same name that the body has, whether it came with them or they were added before.
+    ///
     /// HTTP/1.1 servers may pass on only those that the `Trailer` field of the head announces.
     ///
     /// # Examples
@@ -194,7 +196,8 @@ impl Body {
     /// ```
     #[must_use]
     pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
-        self.trailers = Some(Box::new(trailers));
+        let earlier = self.trailers.take().map(|earlier| *earlier);
+        self.trailers = merged(earlier, Some(Box::new(trailers)));
         self.sending = Here::SENDING;
         self
     }
@@ -266,7 +269,7 @@ impl Body {
         if let Data::Incoming(incoming) = &mut self.data {
             let trailers = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
             self.data = Data::Empty;
-            self.trailers = self.trailers.take().or(trailers.map(Box::new));
+            self.trailers = merged(trailers, self.trailers.take());
         }
         Ok(self.trailers.take().map(|trailers| *trailers))
     }
@@ -375,9 +378,7 @@ impl Body {
                     Ok(Ok(bytes)) if bytes.is_empty() => {}
                     Ok(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                     Ok(Err(frame)) => {
-                        if let Ok(trailers) = frame.into_trailers() {
-                            self.trailers = Some(Box::new(trailers));
-                        }
+                        self.trailers = merged(frame.into_trailers().ok(), self.trailers.take());
                     }
                     Err(error) => {
                         self.data = Data::Empty;
@@ -387,6 +388,17 @@ impl Body {
                 }
             },
         }
+    }
+}
+
+/// The trailers that came with a body, and those that were added to it, which replace others of the same name.
+pub(crate) fn merged(came: Option<HeaderMap>, added: Option<Box<HeaderMap>>) -> Option<Box<HeaderMap>> {
+    match (came, added) {
+        (Some(mut came), Some(added)) => {
+            came.extend(*added);
+            Some(Box::new(came))
+        }
+        (came, added) => added.or_else(|| came.map(Box::new)),
     }
 }
 
@@ -444,7 +456,7 @@ impl HttpBody for Body {
             let trailers = ready!(incoming.poll_trailers(cx));
             this.data = Data::Empty;
             match trailers {
-                Ok(trailers) => this.trailers = this.trailers.take().or(trailers.map(Box::new)),
+                Ok(trailers) => this.trailers = merged(trailers, this.trailers.take()),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }

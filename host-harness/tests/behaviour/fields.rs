@@ -1,6 +1,7 @@
 //! Fields: what is kept, what is dropped, what is restored.
 
-use wayside_harness::http::Request;
+use wayside_harness::Body;
+use wayside_harness::http::{HeaderMap, Request};
 
 use super::fixture::{Wire, example, guests, wire_get};
 
@@ -62,6 +63,31 @@ async fn a_head_of_any_size_arrives_whole() {
 async fn repeated_fields_stay_apart_on_the_wire() {
     let (wire, _) = wire_get("/field-bytes").await;
     assert_eq!(wire.field("set-cookie"), ["a=1", "b=2"]);
+}
+
+#[tokio::test]
+async fn every_entry_of_an_array_of_headers_is_on_the_wire() {
+    let (wire, _) = wire_get("/repeated").await;
+    assert_eq!(wire.field("set-cookie"), ["a=1", "b=2", "c=3"]);
+    assert_eq!(wire.field("vary"), ["cookie", "origin"]);
+    assert_eq!(wire.field("content-type"), ["text/plain; charset=utf-8"]);
+}
+
+#[tokio::test]
+async fn trailers_are_added_to_those_that_a_body_came_with() {
+    let app = guests().await.unwrap();
+    for kind in ["incoming", "stream"] {
+        let trailers = [("x-digest", "abc"), ("x-own", "old"), ("x-digest", "def")];
+        let trailers = trailers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let body = Body::from("data").with_trailers(HeaderMap::from_iter(trailers));
+        let response = app.request(Request::post(format!("/added-trailers/{kind}")).body(body).unwrap()).await;
+        let (data, trailers) = response.into_body().bytes_and_trailers().await.unwrap();
+        assert_eq!(data, "data");
+        let trailers = trailers.unwrap();
+        for (name, values) in [("x-digest", &["abc", "def"][..]), ("x-own", &["new"]), ("x-added", &["1", "2"])] {
+            assert_eq!(trailers.get_all(name).iter().collect::<Vec<_>>(), values, "{kind}: {trailers:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -150,9 +176,7 @@ async fn trailers_pass_both_ways() {
 #[tokio::test]
 async fn trailers_pass_through_an_echo() {
     use http_body_util::StreamBody;
-    use wayside_harness::Body;
     use wayside_harness::bytes::Bytes;
-    use wayside_harness::http::HeaderMap;
     use wayside_harness::http_body::Frame;
 
     let trailers = HeaderMap::from_iter([("x-digest".parse().unwrap(), "abc".parse().unwrap())]);

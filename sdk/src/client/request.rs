@@ -38,7 +38,18 @@ pub struct RequestBuilder {
 struct Making {
     client: Client,
     request: Result<Box<Request>, Error>,
+    media_type: Option<MediaType>,
     timeout: Option<Duration>,
+}
+
+/// The media type of a body that this module writes.
+#[derive(Debug)]
+#[allow(dead_code, reason = "each feature has its own")]
+enum MediaType {
+    /// For requests without a `content-type`.
+    Default(HeaderValue),
+    /// Replaces any `content-type`: only this one names the boundary of the form.
+    Fixed(HeaderValue),
 }
 
 impl RequestBuilder {
@@ -49,7 +60,7 @@ impl RequestBuilder {
             *request.uri_mut() = uri;
             request
         });
-        Self { making: Box::new(Making { client, request, timeout: None }) }
+        Self { making: Box::new(Making { client, request, media_type: None, timeout: None }) }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
@@ -62,7 +73,9 @@ impl RequestBuilder {
         self
     }
 
-    /// Adds a field, beside others of the same name.
+    /// Adds a header. Headers of the same name that were added before stay, and all are sent in order.
+    ///
+    /// A `content-type` replaces the one that [`json`](Self::json) and [`form`](Self::form) would set.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
@@ -147,10 +160,7 @@ impl RequestBuilder {
 
     /// Sets the body.
     pub fn body(self, body: impl Into<Body>) -> Self {
-        self.change(|request| {
-            *request.body_mut() = body.into();
-            Ok(())
-        })
+        self.set_body(None, || Ok(body.into()))
     }
 
     /// Sets the body to a JSON document, and the media type with it. Needs the feature `json`.
@@ -165,10 +175,9 @@ impl RequestBuilder {
     /// ```
     #[cfg(feature = "json")]
     pub fn json<T: serde::Serialize + ?Sized>(self, document: &T) -> Self {
-        self.change(|request| {
-            let json = serde_json::to_vec(document).map_err(|error| invalid("the document", error))?;
-            set_body(request, json, "application/json");
-            Ok(())
+        let media_type = MediaType::Default(HeaderValue::from_static("application/json"));
+        self.set_body(Some(media_type), || {
+            Ok(serde_json::to_vec(document).map_err(|error| invalid("the document", error))?.into())
         })
     }
 
@@ -184,20 +193,26 @@ impl RequestBuilder {
     /// ```
     #[cfg(feature = "form")]
     pub fn form<T: serde::Serialize + ?Sized>(self, form: &T) -> Self {
-        self.change(|request| {
-            let form = serde_urlencoded::to_string(form).map_err(|error| invalid("the form", error))?;
-            set_body(request, form, "application/x-www-form-urlencoded");
-            Ok(())
+        let media_type = MediaType::Default(HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self.set_body(Some(media_type), || {
+            Ok(serde_urlencoded::to_string(form).map_err(|error| invalid("the form", error))?.into())
         })
     }
 
-    /// Sets the body to a form with files, and the media type with it. Needs the feature `multipart`.
+    /// Sets the body to a form with files, and the media type with it, which replaces any `content-type` of the request.
+    /// Needs the feature `multipart`.
     #[cfg(feature = "multipart")]
     pub fn multipart(self, form: super::Form) -> Self {
+        match HeaderValue::try_from(form.media_type()) {
+            Ok(media_type) => self.set_body(Some(MediaType::Fixed(media_type)), || Ok(form.into_body())),
+            Err(error) => self.change(|_| Err(invalid("the form", error))),
+        }
+    }
+
+    fn set_body(mut self, media_type: Option<MediaType>, body: impl FnOnce() -> Result<Body, Error>) -> Self {
+        self.making.media_type = media_type;
         self.change(|request| {
-            let media_type = HeaderValue::try_from(form.media_type()).map_err(|error| invalid("the form", error))?;
-            request.headers_mut().insert(header::CONTENT_TYPE, media_type);
-            *request.body_mut() = form.into_body();
+            *request.body_mut() = body()?;
             Ok(())
         })
     }
@@ -217,9 +232,16 @@ impl RequestBuilder {
     /// limit runs out. A response with a 4xx or 5xx status is not an error; see
     /// [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
-        let Making { client, request, timeout } = *self.making;
+        let Making { client, request, media_type, timeout } = *self.making;
+        let mut request = request?;
+        let headers = request.headers_mut();
+        match media_type {
+            Some(MediaType::Default(media_type)) => _ = headers.entry(header::CONTENT_TYPE).or_insert(media_type),
+            Some(MediaType::Fixed(media_type)) => _ = headers.insert(header::CONTENT_TYPE, media_type),
+            None => {}
+        }
         let total = timeout.or(client.total());
-        client.run(request?, total).await.map(|response| *response)
+        client.run(request, total).await.map(|response| *response)
     }
 }
 
@@ -228,12 +250,6 @@ fn set_authorization(request: &mut Request, value: &str) -> Result<(), Error> {
     value.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, value);
     Ok(())
-}
-
-#[cfg(any(feature = "json", feature = "form"))]
-fn set_body(request: &mut Request, body: impl Into<Body>, media_type: &'static str) {
-    *request.body_mut() = body.into();
-    request.headers_mut().entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(media_type));
 }
 
 fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -294,6 +310,54 @@ mod tests {
             Ok(())
         });
         assert_eq!(test::block_on(request.send()).unwrap().status(), 200);
+    }
+
+    /// The values of a header as the server gets them.
+    fn sent(request: RequestBuilder, name: &'static str) -> Vec<HeaderValue> {
+        let _upstream = test::outbound(move |request: Request| async move {
+            let values = request.headers().get_all(name).iter();
+            let mut echoed = Response::new(Body::empty());
+            values.for_each(|value| _ = echoed.headers_mut().append("x-sent", value.clone()));
+            echoed
+        });
+        let response = test::block_on(request.send()).unwrap();
+        response.headers().get_all("x-sent").iter().cloned().collect()
+    }
+
+    #[test]
+    fn every_header_of_the_same_name_is_sent() {
+        let request = Client::new().get("http://a.test/").header("x-own", "1").header("x-own", "2");
+        assert_eq!(sent(request, "x-own"), ["1", "2"]);
+        let name = HeaderName::from_static("x-own");
+        let client = Client::builder().default_header(name.clone(), HeaderValue::from_static("3"));
+        let client = client.default_header(name, HeaderValue::from_static("4")).build();
+        assert_eq!(sent(client.get("http://a.test/"), "x-own"), ["3", "4"]);
+    }
+
+    #[cfg(feature = "json")]
+    #[test]
+    fn a_content_type_replaces_the_default_of_the_body_wherever_it_is_set() {
+        let before = Client::new().post("http://a.test/").header("content-type", "application/hal+json").json(&1);
+        assert_eq!(sent(before, "content-type"), ["application/hal+json"]);
+        let after = Client::new().post("http://a.test/").json(&1).header("content-type", "application/hal+json");
+        assert_eq!(sent(after, "content-type"), ["application/hal+json"]);
+    }
+
+    #[cfg(feature = "form")]
+    #[test]
+    fn the_last_body_sets_the_media_type() {
+        let request = Client::new().post("http://a.test/").form(&[("a", "1")]).json(&1);
+        assert_eq!(sent(request, "content-type"), ["application/json"]);
+    }
+
+    #[cfg(feature = "multipart")]
+    #[test]
+    fn the_media_type_of_a_form_with_files_names_its_boundary_in_any_case() {
+        let form = super::super::Form::new().text("a", "1");
+        let media_type = form.media_type();
+        let request =
+            Client::new().post("http://a.test/").multipart(form).header("content-type", "multipart/form-data");
+        assert_eq!(sent(request, "content-type"), [media_type]);
     }
 
     #[test]

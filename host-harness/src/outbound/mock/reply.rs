@@ -42,6 +42,8 @@ enum Outcome {
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
+    /// The `content-type`, unless the headers have one.
+    media_type: Option<HeaderValue>,
     body: Bytes,
     trailers: HeaderMap,
 }
@@ -53,7 +55,8 @@ impl Reply {
         Self::of(Outcome::Answer(Box::default()))
     }
 
-    /// Answers with 200 and a JSON document, with its media type.
+    /// Answers with 200 and a JSON document. Its `content-type` is `application/json`, unless [`header`](Self::header) sets
+    /// another.
     ///
     /// # Panics
     ///
@@ -61,7 +64,11 @@ impl Reply {
     #[must_use]
     pub fn json(body: impl Serialize) -> Self {
         match serde_json::to_vec(&body) {
-            Ok(body) => Self::from(body).header("content-type", "application/json"),
+            Ok(body) => {
+                let mut reply = Self::from(body);
+                reply.answer().media_type = Some(HeaderValue::from_static("application/json"));
+                reply
+            }
             Err(error) => panic!("the body of the reply is no JSON: {error}"),
         }
     }
@@ -105,7 +112,7 @@ impl Reply {
         self
     }
 
-    /// Adds a field.
+    /// Adds a header. Headers of the same name that were added before stay, and all are sent in order.
     ///
     /// # Panics
     ///
@@ -213,6 +220,9 @@ impl Reply {
 
 impl Answer {
     fn into_response(mut self, is_head: bool) -> Response<Body> {
+        if let Some(media_type) = self.media_type {
+            self.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
+        }
         let has_body = !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if has_body && self.trailers.is_empty() {
             self.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| self.body.len().into());
@@ -284,5 +294,28 @@ impl fmt::Debug for Reply {
             Outcome::Function(_) => debug.field("function", &true),
         };
         debug.field("delay", &self.delay).field("ending", &self.ending).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn headers(reply: Reply, name: &str) -> Vec<HeaderValue> {
+        let response = reply.send(Request::new(Bytes::new()), Timeouts::default()).await.unwrap();
+        response.headers().get_all(name).iter().cloned().collect()
+    }
+
+    #[tokio::test]
+    async fn every_header_of_the_same_name_is_sent() {
+        let reply = Reply::ok().header("set-cookie", "a=1").header("set-cookie", "b=2");
+        assert_eq!(headers(reply, "set-cookie").await, ["a=1", "b=2"]);
+    }
+
+    #[tokio::test]
+    async fn a_content_type_replaces_that_of_json() {
+        assert_eq!(headers(Reply::json(1), "content-type").await, ["application/json"]);
+        let reply = Reply::json(1).header("content-type", "application/hal+json");
+        assert_eq!(headers(reply, "content-type").await, ["application/hal+json"]);
     }
 }

@@ -19,6 +19,7 @@ macro_rules! behaviours {
 }
 
 behaviours! {
+    added_trailers
     at_once
     back
     body_fails
@@ -49,6 +50,7 @@ behaviours! {
     panic_before_head
     print
     recursion
+    repeated
     rest_of_body
     self_waking
     shared_call

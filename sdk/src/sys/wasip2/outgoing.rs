@@ -13,7 +13,7 @@ use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::convert;
 use super::incoming::IncomingBody;
 use super::poll::Ready;
-use crate::body::{Error, Outgoing};
+use crate::body::{Error, Outgoing, merged};
 
 /// How much one splice may move.
 const SPLICE_BYTES: u64 = 1024 * 1024;
@@ -196,17 +196,17 @@ pub(super) async fn write(
         }
         Outgoing::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
-            // Trailers that the user set take the place of those that came; those pass through as the host has them.
             if trailers.is_none() {
+                // They pass through as the host has them.
                 let may_block = output.may_block_for(&incoming);
                 let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
                 return output.finish_with(received);
             }
-            trailers
+            merged(poll_fn(|cx| crate::sys::IncomingBody::poll_trailers(&mut *incoming, cx)).await?, trailers)
         }
         Outgoing::Stream(mut body) => {
             let received = output.stream(body.as_mut()).await?;
-            received.or(trailers)
+            merged(received.map(|received| *received), trailers)
         }
     };
     output.finish(trailers)

@@ -11,7 +11,7 @@ use super::abi::{Ending, Sink};
 use super::convert;
 use super::incoming::{Ended, IncomingBody};
 use crate::Body;
-use crate::body::{Error, Outgoing};
+use crate::body::{Error, Outgoing, merged};
 
 /// The two ends of a message in the making: what the host gets, and what remains to be written.
 pub(super) struct Message {
@@ -147,21 +147,21 @@ async fn write(
         }
         Outgoing::Incoming(mut incoming) => {
             output.write_incoming(&mut incoming).await?;
-            // Trailers that the user set take the place of those that came; those pass through as the host has them.
             if trailers.is_none() {
+                // They pass through as the host has them.
                 let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
                 output.finish()?;
                 ending.finish(received);
                 return Ok(());
             }
-            trailers
+            merged(poll_fn(|cx| crate::sys::IncomingBody::poll_trailers(&mut *incoming, cx)).await?, trailers)
         }
         Outgoing::Stream(mut body) => {
             let mut trailers = trailers;
             while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
                 match frame?.into_data() {
                     Ok(bytes) => output.write(bytes).await?,
-                    Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
+                    Err(frame) => trailers = merged(frame.into_trailers().ok(), trailers),
                 }
             }
             trailers

@@ -1,0 +1,8 @@
+//! Answers with headers that an array repeats, around an answer that has some of them.
+
+use wayside::{IntoResponse, Request};
+
+pub(crate) async fn handle(_: Request) -> impl IntoResponse {
+    let inner = ([("set-cookie", "a=1"), ("vary", "accept")], "body");
+    ([("set-cookie", "b=2"), ("vary", "cookie"), ("set-cookie", "c=3"), ("vary", "origin")], inner)
+}
