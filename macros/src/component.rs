@@ -1,6 +1,6 @@
 //! `#[http_component]`: parse, validate, expand.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse as _, Parser as _};
 use syn::spanned::Spanned as _;
@@ -92,11 +92,12 @@ fn validate_service(options: &Options, service: &Ident, signature: &Signature) -
 fn expand_service(options: &Options, function: &ItemFn) -> TokenStream {
     let wayside = &options.wayside;
     let name = &function.sig.ident;
+    let request = variable("request");
     quote! {
         #function
 
         const _: () = {
-            #wayside::__private::export!(request => #wayside::__private::answer_service(#name, request));
+            #wayside::__private::export!(#request => #wayside::__private::answer_service(#name, #request));
         };
     }
 }
@@ -104,19 +105,20 @@ fn expand_service(options: &Options, function: &ItemFn) -> TokenStream {
 fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     let wayside = &options.wayside;
     let name = &function.sig.ident;
-    let (pattern, argument, checks) = match function.sig.inputs.first() {
+    let (request, bound) = (variable("request"), variable("argument"));
+    let (argument, parameter, checks) = match function.sig.inputs.first() {
         Some(FnArg::Typed(input)) => {
-            let argument = &input.ty;
-            let check = quote_spanned!(argument.span()=> #wayside::__private::check_argument::<#argument>(););
-            (quote!(argument), quote!(argument: #argument), check)
+            let ty = &input.ty;
+            let check = quote_spanned!(ty.span()=> #wayside::__private::check_argument::<#ty>(););
+            (quote!(#bound), quote!(#bound: #ty), check)
         }
         _ => (quote!(), quote!((): ()), quote!()),
     };
     let response_check = response_check(wayside, &function.sig.output);
     let call = if function.sig.asyncness.is_some() {
-        quote!(|#argument| #name(#pattern))
+        quote!(|#parameter| #name(#argument))
     } else {
-        quote!(|#argument| ::core::future::ready(#name(#pattern)))
+        quote!(|#parameter| ::core::future::ready(#name(#argument)))
     };
     let body_limit = body_limit(options);
     quote! {
@@ -129,9 +131,15 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
                 #response_check
             };
 
-            #wayside::__private::export!(request => #wayside::__private::answer(#call, request, #body_limit));
+            #wayside::__private::export!(#request => #wayside::__private::answer(#call, #request, #body_limit));
         };
     }
+}
+
+/// A variable of an expansion. Its span hides it from the user's code; its name keeps it apart from the user's constants and
+/// statics, which a pattern would refer to whatever its span.
+pub(crate) fn variable(name: &str) -> Ident {
+    Ident::new(&format!("__wayside_{name}"), Span::mixed_site())
 }
 
 /// Makes the compiler point at the return type when it is no answer.

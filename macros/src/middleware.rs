@@ -6,7 +6,7 @@ use syn::parse::{Parse as _, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{FnArg, ItemFn, Signature, Type};
 
-use crate::component::{body_limit, parse_function, response_check, validate_shape};
+use crate::component::{body_limit, parse_function, response_check, validate_shape, variable};
 use crate::options::Options;
 
 pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -42,16 +42,17 @@ fn arguments(signature: &Signature) -> syn::Result<(&Type, &Type)> {
     }
 }
 
-fn expand(options: &Options, function: &ItemFn, request: &Type, next: &Type) -> TokenStream {
+fn expand(options: &Options, function: &ItemFn, request_type: &Type, next_type: &Type) -> TokenStream {
     let wayside = &options.wayside;
     let name = &function.sig.ident;
-    let request_check = quote_spanned!(request.span()=> #wayside::__private::check_argument::<#request>(););
-    let next_check = quote_spanned!(next.span()=> #wayside::__private::check_next::<#next>(););
+    let request_check = quote_spanned!(request_type.span()=> #wayside::__private::check_argument::<#request_type>(););
+    let next_check = quote_spanned!(next_type.span()=> #wayside::__private::check_next::<#next_type>(););
     let response_check = response_check(wayside, &function.sig.output);
+    let (incoming, request, next) = (variable("incoming"), variable("request"), variable("next"));
     let call = if function.sig.asyncness.is_some() {
-        quote!(|request: #request, next| #name(request, next))
+        quote!(|#request: #request_type, #next| #name(#request, #next))
     } else {
-        quote!(|request: #request, next| ::core::future::ready(#name(request, next)))
+        quote!(|#request: #request_type, #next| ::core::future::ready(#name(#request, #next)))
     };
     let body_limit = body_limit(options);
     quote! {
@@ -66,7 +67,9 @@ fn expand(options: &Options, function: &ItemFn, request: &Type, next: &Type) -> 
             };
 
             #wayside::__private::declare_middleware!();
-            #wayside::__private::export!(request => #wayside::__private::answer_middleware(#call, request, #body_limit));
+            #wayside::__private::export!(
+                #incoming => #wayside::__private::answer_middleware(#call, #incoming, #body_limit)
+            );
         };
     }
 }

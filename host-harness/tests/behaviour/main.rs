@@ -52,6 +52,7 @@ macro_rules! over {
             mod fixture;
             mod heads;
             mod lengths;
+            mod names;
             mod next;
             mod outbound;
             mod reuse;

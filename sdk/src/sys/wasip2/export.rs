@@ -8,18 +8,19 @@ pub use super::exchange::serve;
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        struct Component;
+        // These names are in scope for the user's function and types.
+        struct __WaysideComponent;
 
-        impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for Component {
+        impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for __WaysideComponent {
             fn handle(
-                request: $crate::__private::bindings::wasi::http::types::IncomingRequest,
-                response_out: $crate::__private::bindings::wasi::http::types::ResponseOutparam,
+                __wayside_incoming: $crate::__private::bindings::wasi::http::types::IncomingRequest,
+                __wayside_outparam: $crate::__private::bindings::wasi::http::types::ResponseOutparam,
             ) {
-                $crate::__private::serve(request, response_out, |$request| $answer);
+                $crate::__private::serve(__wayside_incoming, __wayside_outparam, |$request| $answer);
             }
         }
 
-        $crate::__export_wasip2_impl!(Component with_types_in $crate::__private::bindings);
+        $crate::__export_wasip2_impl!(__WaysideComponent with_types_in $crate::__private::bindings);
     };
 }
 

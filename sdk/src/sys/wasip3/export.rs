@@ -46,9 +46,10 @@ pub mod component {
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        struct Component;
+        // This name is in scope for the user's function and types.
+        struct __WaysideComponent;
 
-        impl $crate::__private::Handler for Component {
+        impl $crate::__private::Handler for __WaysideComponent {
             fn answer(
                 $request: $crate::IncomingRequest,
             ) -> impl ::core::future::Future<Output = $crate::respond::Answer> {
@@ -56,7 +57,7 @@ macro_rules! __export_handler {
             }
         }
 
-        $crate::__private::bindings::__export_wasip3!(Component with_types_in $crate::__private::component);
+        $crate::__private::bindings::__export_wasip3!(__WaysideComponent with_types_in $crate::__private::component);
     };
 }
 

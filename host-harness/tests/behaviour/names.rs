@@ -1,0 +1,17 @@
+//! Names of users that an expansion could confuse with its own.
+
+use std::process::Command;
+
+use super::FEATURES;
+use super::fixture::root;
+
+#[test]
+fn a_handler_compiles_whatever_names_stand_around_it() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["check", "--quiet", "--target", "wasm32-wasip2", "--package", "own-names"]);
+    if !FEATURES.is_empty() {
+        cargo.args(["--features", "wasip3"]);
+    }
+    let checked = cargo.output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
