@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -232,6 +233,25 @@ fn name_host_alone(fields: &mut HeaderMap) {
     }
 }
 
+/// Whether a request asks for the options of the whole server, as `OPTIONS *`.
+///
+/// wasmtime refuses the path `*`, because a URI with an authority has no such path. In full, that URI has an empty path (RFC
+/// 9112, section 3.2.4).
+pub(super) fn is_for_whole_server(method: &Method, path: Option<&PathAndQuery>) -> bool {
+    // As a string, an empty path is `/`.
+    let is_empty = |path: &PathAndQuery| path.as_str() == "/" && *path != PathAndQuery::from_static("/");
+    *method == Method::OPTIONS && path.is_none_or(is_empty)
+}
+
+/// Restores the target `*`.
+fn restore_asterisk(request: &mut Request<Body>) {
+    if is_for_whole_server(request.method(), request.uri().path_and_query()) {
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_static("*"));
+        *request.uri_mut() = Uri::from_parts(parts).expect("a URI stays valid with another path");
+    }
+}
+
 type Sent = Result<(Response<WasiBody>, Transmission), ErrorCode>;
 type Transmission = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
 
@@ -244,6 +264,7 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let mut request = request.map(|body| self.uploads.watch(body));
         name_host_alone(request.headers_mut());
+        restore_asterisk(&mut request);
         if let Some(options) = options {
             request.extensions_mut().insert(Timeouts {
                 connect: options.connect_timeout,

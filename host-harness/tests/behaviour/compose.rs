@@ -147,6 +147,18 @@ async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_t
     assert!(whole > 50 && cut > 5 && failed > 20, "{whole} whole, {cut} cut, {failed} failed");
 }
 
+/// The component behind is told the path by the one in front, which the host keeps from saying `*`.
+#[tokio::test]
+async fn the_asterisk_of_an_options_request_passes_through_composed_middleware() {
+    let middleware = built("examples/log", &[]).await;
+    let app = built("host-harness/tests/guests", &["wayside/wasip3"]).await;
+    let both = BothWays::of("composed-asterisk", app, &[middleware]).await;
+    for app in [&both.composed, &both.chained] {
+        let request = Request::options("*").header("host", "test").header("x-mirror-status", "200").body(()).unwrap();
+        assert_eq!(app.request(request).await.headers()["x-mirror-path"], "*");
+    }
+}
+
 /// How many bytes of memory the components of a request took together.
 async fn memory_of(app: &Harness) -> usize {
     app.ask(get("/hello")).await.assert_status(200);

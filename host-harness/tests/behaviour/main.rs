@@ -46,6 +46,7 @@ macro_rules! over {
             /// The cargo features that make the components of the tests those of this world.
             const FEATURES: &[&str] = $features;
 
+            mod asterisk;
             mod examples;
             mod failures;
             mod fields;

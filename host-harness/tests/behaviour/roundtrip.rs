@@ -91,6 +91,7 @@ async fn mirror(app: &Harness, message: &Message) {
     let seen = |parts: &mut wayside_harness::http::response::Parts, name: &str| parts.headers.remove(name).unwrap();
     assert_eq!(seen(&mut parts, "x-mirror-method"), message.method.as_str());
     assert_eq!(seen(&mut parts, "x-mirror-uri").as_bytes(), message.uri.to_string().as_bytes());
+    assert_eq!(seen(&mut parts, "x-mirror-path"), message.uri.path());
     assert_eq!(seen(&mut parts, "x-mirror-host"), "a.test");
     parts.headers.remove("content-length");
     let sent: HeaderMap = {

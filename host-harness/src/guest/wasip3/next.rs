@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::uri::{Authority, Scheme};
+use http::uri::{Authority, PathAndQuery, Scheme};
 use wasmtime::AsContextMut as _;
 use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi_http::WasiHttpView as _;
@@ -11,7 +11,7 @@ use wasmtime_wasi_http::p3::{Request, Response};
 
 use crate::Body;
 use crate::guest::Guest;
-use crate::guest::state::State;
+use crate::guest::state::{State, is_for_whole_server};
 
 /// Lets components import a guest as `wasi:http/handler`.
 pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime::Result<()> {
@@ -31,6 +31,9 @@ async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Reques
         // What a middleware leaves out of a request that it makes itself.
         request.scheme.get_or_insert(Scheme::HTTP);
         request.authority.get_or_insert(Authority::from_static("localhost"));
+        if is_for_whole_server(&request.method, request.path_with_query.as_ref()) {
+            request.path_with_query = Some(PathAndQuery::from_static("*"));
+        }
         // How the request was received is not told: the next component answers for that.
         match request.into_http(access.as_context_mut(), std::future::ready(Ok(()))) {
             Ok((request, _)) => {

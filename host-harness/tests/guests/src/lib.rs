@@ -20,6 +20,7 @@ macro_rules! behaviours {
 
 behaviours! {
     added_trailers
+    asterisk
     at_once
     back
     body_fails

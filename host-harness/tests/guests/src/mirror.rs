@@ -13,6 +13,7 @@ pub(crate) async fn handle(request: Request) -> Response {
     for (name, value) in [
         ("x-mirror-method", HeaderValue::from_str(parts.method.as_str()).ok()),
         ("x-mirror-uri", HeaderValue::from_str(&parts.uri.to_string()).ok()),
+        ("x-mirror-path", HeaderValue::from_str(parts.uri.path()).ok()),
         ("x-mirror-host", host),
     ] {
         if let Some(value) = value {

@@ -2,7 +2,7 @@
 //!
 //! A conversion that fails says why in a sentence; whoever called knows whom to tell.
 
-use http::uri::Scheme;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
@@ -77,6 +77,14 @@ pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
     } else {
         wasi::Scheme::Other(scheme.as_str().to_owned())
     }
+}
+
+/// Whether a request asks for the options of the whole server, as `OPTIONS *`.
+///
+/// A host may refuse the path `*`, because a URI with an authority has no such path. In full, that URI has an empty path (RFC
+/// 9112, section 3.2.4).
+pub(super) fn is_asterisk(method: &Method, path: &PathAndQuery) -> bool {
+    *method == Method::OPTIONS && path == "*"
 }
 
 /// Fields as the host takes them, and the length that they declare.

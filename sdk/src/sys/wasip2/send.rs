@@ -146,6 +146,7 @@ fn head(request: &Request, length: Option<u64>, has_trailers: bool) -> Result<He
     }
     if let Some(path) = uri.path_and_query()
         && outgoing.set_path_with_query(Some(path.as_str())).is_err()
+        && !(convert::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
     {
         return Err(invalid(format!("the host refused the path `{path}`")));
     }

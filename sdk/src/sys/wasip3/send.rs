@@ -35,6 +35,11 @@ pub(super) fn send(request: Box<Request>, timeouts: &Timeouts) -> Exchange {
 pub(super) fn pass_on(request: Box<Request>) -> Exchange {
     Exchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, None)?;
+        if request.uri().path_and_query().is_some_and(|path| convert::is_asterisk(request.method(), path)) {
+            // The handler behind this one may get the path without the host in between, and hosts show an empty one as `/`.
+            // A host takes none in any case.
+            let _ = outgoing.set_path_with_query(None);
+        }
         let upload_error = rest.map(upload_beside);
         Ok(Waiting { response: abi::Exchange::with_next(outgoing), deadline: None, upload_error })
     })
@@ -160,6 +165,7 @@ fn set_target(outgoing: &wasi::Request, request: &Request) -> Result<(), Error> 
     }
     if let Some(path) = uri.path_and_query()
         && outgoing.set_path_with_query(Some(path.as_str())).is_err()
+        && !(convert::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
     {
         return Err(refused("path", path));
     }
