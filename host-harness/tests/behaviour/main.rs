@@ -53,6 +53,7 @@ macro_rules! over {
             mod fixture;
             mod heads;
             mod lengths;
+            mod multipart;
             mod names;
             mod next;
             mod outbound;

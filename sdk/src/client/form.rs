@@ -138,7 +138,7 @@ mod tests {
         block_on(async {
             let mut form = Multipart::from_request(incoming(request)).await.unwrap();
             let first = form.next_part().await.unwrap().unwrap();
-            assert_eq!(first.name(), Some("no%22te%0D%0A"));
+            assert_eq!(first.name(), Some("no\"te\r\n"));
             assert_eq!(first.text().await.unwrap(), "one");
             let second = form.next_part().await.unwrap().unwrap();
             assert_eq!((second.name(), second.file_name()), (Some("f"), Some("x.txt")));

@@ -1,20 +1,33 @@
 //! Forms with files.
 
+mod boundary;
+mod disposition;
+mod parameters;
+mod parser;
+mod search;
+
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_core::Stream;
 use http::{HeaderMap, StatusCode, header};
 use http_body::Body as _;
 
-use crate::{Body, Error, FromRequest, IncomingRequest, body};
+use self::disposition::Disposition;
+use self::parser::{Event, Parser};
+use crate::{Body, Error, FromRequest, IncomingRequest};
 
 /// A form with files, `multipart/form-data` (RFC 7578), read part by part. Needs the feature `multipart`.
 ///
-/// Nothing is held but the part at hand, so the limit for bodies does not count for the whole; it counts for each part
-/// that is read into memory. Another media type is answered with 415, what is not such a form with 400.
+/// Memory holds one piece of the body at a time, of whatever size the form and its parts are. The limit for bodies counts
+/// for each part that is read into memory, and not for the whole.
+///
+/// A request with another media type is answered with 415, a malformed form with 400. A form is malformed without its first or
+/// last delimiter, with more than 16 KiB of headers in a part, or with a header that is not valid or names the part twice. Lines
+/// end with CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
 ///
 /// # Examples
 ///
@@ -37,14 +50,26 @@ use crate::{Body, Error, FromRequest, IncomingRequest, body};
 /// # fn main() {}
 /// ```
 pub struct Multipart {
-    form: multer::Multipart<'static>,
+    form: Arc<Mutex<Form>>,
     part_limit: u64,
 }
 
 /// One part of a [`Multipart`] form: a field or a file.
 pub struct Part {
-    field: multer::Field<'static>,
+    form: Arc<Mutex<Form>>,
+    number: u64,
+    headers: HeaderMap,
+    names: Disposition,
     limit: u64,
+    has_ended: bool,
+}
+
+/// A form that is being read.
+struct Form {
+    body: Body,
+    parser: Parser,
+    /// The number of the part that is read, from 1.
+    part: u64,
 }
 
 impl FromRequest for Multipart {
@@ -52,15 +77,11 @@ impl FromRequest for Multipart {
 
     async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
         let headers = request.headers()?;
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let boundary = multer::parse_boundary(content_type).map_err(|_| {
-            Error::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the request body must have the content-type multipart/form-data with a boundary",
-            )
-        })?;
+        let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        let parser = Parser::new(&boundary::of_form(content_type)?);
         let part_limit = request.body_limit();
-        Ok(Self { form: multer::Multipart::new(Pieces(request.into_body()), boundary), part_limit })
+        let form = Form { body: request.into_body(), parser, part: 0 };
+        Ok(Self { form: Arc::new(Mutex::new(form)), part_limit })
     }
 }
 
@@ -69,39 +90,58 @@ impl Multipart {
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the body is no such form, or breaks off.
+    /// Fails with 400 if the body is a malformed form, or breaks off.
     pub async fn next_part(&mut self) -> Result<Option<Part>, Error> {
-        let field = self.form.next_field().await.map_err(rejection)?;
-        Ok(field.map(|field| Part { field, limit: self.part_limit }))
+        let next = poll_fn(|cx| lock(&self.form).poll_next_part(cx)).await?;
+        let Some((number, headers)) = next else { return Ok(None) };
+        let names = Disposition::of(&headers)
+            .ok_or_else(|| malformed("a part has a malformed content-disposition, or one that names it twice"))?;
+        let form = Arc::clone(&self.form);
+        Ok(Some(Part { form, number, headers, names, limit: self.part_limit, has_ended: false }))
     }
 }
 
 impl Part {
-    /// The name of the field.
+    /// The name of the field, without the escapes that it was sent with. A name that is not UTF-8 is read as ISO 8859-1.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.field.name()
+        self.names.name.as_deref()
     }
 
     /// The name that the client gives the file. It is the client's word: no path to write to.
+    ///
+    /// It is the parameter `filename`, or else [`extended_file_name`](Self::extended_file_name).
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
-        self.field.file_name()
+        self.names.file_name.as_deref().or_else(|| self.extended_file_name())
     }
 
-    /// The fields of this part.
+    /// The name that the client gives the file in the parameter `filename*`, decoded (RFC 8187).
+    ///
+    /// Clients must not send it in a form (RFC 7578, section 4.2), but some do, beside the parameter `filename`.
+    #[must_use]
+    pub fn extended_file_name(&self) -> Option<&str> {
+        self.names.extended_file_name.as_deref()
+    }
+
+    /// The headers of this part.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
-        self.field.headers()
+        &self.headers
     }
 
-    /// The next piece of the content.
+    /// The next piece of the content, never an empty one; `None` after the last.
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the body is no such form, or breaks off.
+    /// Fails with 400 if the body is a malformed form, or breaks off; with 500 if the form has been read past this part.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.field.chunk().await.map_err(rejection)
+        if self.has_ended {
+            return Ok(None);
+        }
+        let data = poll_fn(|cx| lock(&self.form).poll_data(self.number, cx)).await?;
+        self.has_ended = data.is_none();
+        Ok(data)
     }
 
     /// Reads the content into memory.
@@ -148,29 +188,58 @@ impl Part {
     }
 }
 
-fn rejection(error: multer::Error) -> Error {
-    Error::new(StatusCode::BAD_REQUEST, "the request body is no form, or broke off").with_source(error)
-}
-
-/// The data of a body.
-struct Pieces(Body);
-
-impl Stream for Pieces {
-    type Item = Result<Bytes, body::Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+impl Form {
+    /// Drops what is left of the current part; answers with the number and the headers of the next one.
+    fn poll_next_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(u64, HeaderMap)>, Error>> {
         loop {
-            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
-                None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            match ready!(self.poll_event(cx))? {
+                Event::Data(_) | Event::PartEnd => {}
+                Event::Part(headers) => {
+                    self.part += 1;
+                    return Poll::Ready(Ok(Some((self.part, headers))));
+                }
+                Event::End => return Poll::Ready(Ok(None)),
+            }
+        }
+    }
+
+    fn poll_data(&mut self, part: u64, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if part != self.part {
+            let detail = "a part of the form cannot be read after the next part was asked for";
+            return Poll::Ready(Err(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(detail)));
+        }
+        match ready!(self.poll_event(cx))? {
+            Event::Data(data) => Poll::Ready(Ok(Some(data))),
+            Event::PartEnd | Event::Part(_) | Event::End => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Error>> {
+        loop {
+            if let Some(event) = self.parser.next().map_err(malformed)? {
+                return Poll::Ready(Ok(event));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => self.parser.complete(),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
+                        self.parser.push(data);
                     }
+                }
+                Some(Err(error)) => {
+                    return Poll::Ready(Err(Error::from(error).with_detail("the request body broke off")));
                 }
             }
         }
     }
+}
+
+fn lock(form: &Mutex<Form>) -> MutexGuard<'_, Form> {
+    form.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn malformed(why: impl fmt::Display) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, format!("the request body is not a valid form: {why}"))
 }
 
 impl fmt::Debug for Multipart {
@@ -220,6 +289,83 @@ mod tests {
         assert_eq!(form("multipart/form-data", "").unwrap_err(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
         let error = block_on(async { form(TYPE, "no form at all").unwrap().next_part().await.unwrap_err() });
         assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_part_may_be_left_unread_but_not_be_read_later() {
+        let body = "--cut\r\n\r\none\r\n--cut\r\n\r\ntwo\r\n--cut--\r\n";
+        block_on(async {
+            let mut form = form(TYPE, body).unwrap();
+            let mut first = form.next_part().await.unwrap().unwrap();
+            let mut second = form.next_part().await.unwrap().unwrap();
+            assert_eq!(first.next_chunk().await.unwrap_err().status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(second.next_chunk().await.unwrap().unwrap(), "two");
+            assert_eq!(second.next_chunk().await.unwrap(), None);
+            assert!(form.next_part().await.unwrap().is_none());
+            assert_eq!(second.next_chunk().await.unwrap(), None);
+            assert!(form.next_part().await.unwrap().is_none());
+        });
+    }
+
+    #[test]
+    fn a_malformed_form_is_400_each_time_it_is_asked() {
+        let body = "--cut\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\none\r\n";
+        block_on(async {
+            let mut form = form(TYPE, body).unwrap();
+            let mut part = form.next_part().await.unwrap().unwrap();
+            assert_eq!(part.next_chunk().await.unwrap().unwrap(), "one");
+            for _ in 0..2 {
+                let error = part.next_chunk().await.unwrap_err();
+                assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+                let detail = "the request body is not a valid form: it ends before its last delimiter";
+                assert_eq!(error.detail(), Some(detail));
+            }
+            assert_eq!(form.next_part().await.unwrap_err().status(), StatusCode::BAD_REQUEST);
+        });
+    }
+
+    #[test]
+    fn a_name_that_is_given_twice_is_400() {
+        let body = "--cut\r\ncontent-disposition: form-data; name=a; name=b\r\n\r\none\r\n--cut--\r\n";
+        let error = block_on(async { form(TYPE, body).unwrap().next_part().await.unwrap_err() });
+        assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn neither_name_of_a_file_is_lost() {
+        let body = "--cut\r\ncontent-disposition: form-data; filename*=UTF-8''%e2%82%ac.txt; filename=\"eur.txt\"\r\n\r\n\r\n\
+                    --cut\r\ncontent-disposition: form-data; filename*=UTF-8''%e2%82%ac.txt\r\n\r\n\r\n--cut--\r\n";
+        block_on(async {
+            let mut form = form(TYPE, body).unwrap();
+            let both = form.next_part().await.unwrap().unwrap();
+            assert_eq!((both.file_name(), both.extended_file_name()), (Some("eur.txt"), Some("\u{20ac}.txt")));
+            let one = form.next_part().await.unwrap().unwrap();
+            assert_eq!((one.file_name(), one.extended_file_name()), (Some("\u{20ac}.txt"), Some("\u{20ac}.txt")));
+        });
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_an_error_in_every_part_of_a_form() {
+        let whole = b"--cut\r\ncontent-disposition: form-data; name=a\r\n\r\none\r\n--cut\r\n\r\ntwo\r\n--cut--\r\n";
+        for length in 0..whole.len() - 2 {
+            let pieces = [Ok(Bytes::copy_from_slice(&whole[..length])), Err(std::io::Error::other("the line is cut"))];
+            let body = Body::from_stream(futures_util::stream::iter(pieces));
+            let request = Request::post("/").header("content-type", TYPE).body(body).unwrap();
+            block_on(async {
+                let mut form = Multipart::from_request(incoming(request)).await.unwrap();
+                let error = loop {
+                    match form.next_part().await {
+                        Ok(Some(part)) => match part.text().await {
+                            Ok(text) => assert!(["one", "two"].contains(&&*text), "{text}"),
+                            Err(error) => break error,
+                        },
+                        Ok(None) => panic!("{length} bytes pass for a whole form"),
+                        Err(error) => break error,
+                    }
+                };
+                assert_eq!(error.detail(), Some("the request body broke off"), "after {length} bytes");
+            });
+        }
     }
 
     #[test]

@@ -1,0 +1,142 @@
+//! The parameters of a header, as in `form-data; name="a"`.
+
+/// A value in front of its parameters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    /// In lower case.
+    pub(super) value: String,
+    /// Names in lower case, values without quotes and escapes.
+    parameters: Vec<(String, Vec<u8>)>,
+}
+
+/// The characters that a backslash escapes. In front of any other it stands for itself, as in the Windows paths that some
+/// clients send for file names.
+const ESCAPED: &[u8] = b"\"\\";
+
+impl Parameters {
+    /// Reads a header. `None` if it is malformed.
+    ///
+    /// Quoted strings have escapes (RFC 9110, section 5.6.4). Browsers write a backslash as it is (WHATWG HTML, "multipart/form-data
+    /// encoding algorithm"), so a header that makes no sense with escapes is read without.
+    pub(super) fn read(header: &[u8]) -> Option<Self> {
+        Self::read_with(header, ESCAPED).or_else(|| Self::read_with(header, b""))
+    }
+
+    fn read_with(header: &[u8], escaped: &[u8]) -> Option<Self> {
+        let end = header.iter().position(|byte| *byte == b';').unwrap_or(header.len());
+        let (value, mut rest) = header.split_at(end);
+        let value = lower_case(value.trim_ascii());
+        let mut parameters: Vec<(String, Vec<u8>)> = Vec::new();
+        while let [b';', after @ ..] = rest {
+            rest = after.trim_ascii_start();
+            if rest.is_empty() || rest.starts_with(b";") {
+                continue;
+            }
+            let equals = rest.iter().position(|byte| matches!(byte, b'=' | b';'))?;
+            let (name, after) = rest.split_at(equals);
+            let name = lower_case(name.trim_ascii());
+            let (value, after) = read_value(after.strip_prefix(b"=")?.trim_ascii_start(), escaped)?;
+            if name.is_empty() || parameters.iter().any(|(earlier, _)| *earlier == name) {
+                return None;
+            }
+            parameters.push((name, value));
+            rest = after.trim_ascii_start();
+        }
+        rest.is_empty().then_some(Self { value, parameters })
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
+    }
+}
+
+/// Reads a quoted string, or up to the next parameter; returns the value and what follows.
+fn read_value<'a>(text: &'a [u8], escaped: &[u8]) -> Option<(Vec<u8>, &'a [u8])> {
+    let Some(mut rest) = text.strip_prefix(b"\"") else {
+        let end = text.iter().position(|byte| *byte == b';').unwrap_or(text.len());
+        let (value, rest) = text.split_at(end);
+        return Some((value.trim_ascii_end().to_vec(), rest));
+    };
+    let mut value = Vec::new();
+    loop {
+        match rest {
+            [] => return None,
+            [b'"', after @ ..] => return Some((value, after)),
+            [b'\\', byte, after @ ..] if escaped.contains(byte) => {
+                value.push(*byte);
+                rest = after;
+            }
+            [byte, after @ ..] => {
+                value.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+fn lower_case(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(header: &str, name: &str) -> Option<String> {
+        let parameters = Parameters::read(header.as_bytes())?;
+        parameters.get(name).map(|value| String::from_utf8(value.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_quoted_string_may_look_like_a_parameter() {
+        let header = r#"form-data; filename="x; name=evil; y"; name="real""#;
+        assert_eq!(get(header, "name").unwrap(), "real");
+        assert_eq!(get(header, "filename").unwrap(), "x; name=evil; y");
+        let header = r#"form-data; filename="\"; name=\"evil"; name="real""#;
+        assert_eq!(get(header, "name").unwrap(), "real");
+        assert_eq!(get(header, "filename").unwrap(), r#""; name="evil"#);
+    }
+
+    #[test]
+    fn names_have_any_case_and_spaces_around_them() {
+        let header = "Form-Data ;  NAME = \"a\" ;fileName=b.txt ; X=\t\"\";";
+        assert_eq!(Parameters::read(header.as_bytes()).unwrap().value, "form-data");
+        assert_eq!(get(header, "name").unwrap(), "a");
+        assert_eq!(get(header, "filename").unwrap(), "b.txt");
+        assert_eq!(get(header, "x").unwrap(), "");
+        assert_eq!(get(header, "y"), None);
+    }
+
+    #[test]
+    fn a_backslash_escapes_quotes_and_itself_and_nothing_else() {
+        for (written, read) in [
+            (r#""a\"b""#, r#"a"b"#),
+            (r#""a\\b""#, r"a\b"),
+            (r#""C:\dir\file.txt""#, r"C:\dir\file.txt"),
+            (r#""\\\"""#, r#"\""#),
+            // As browsers write them: with escapes, these would not end.
+            (r#""a\""#, r"a\"),
+            (r#""a\\\""#, r"a\\\"),
+        ] {
+            assert_eq!(get(&format!("form-data; name={written}"), "name").unwrap(), read, "{written}");
+        }
+        let header = r#"form-data; filename="dir\"; name="real""#;
+        assert_eq!(get(header, "filename").unwrap(), r"dir\");
+        assert_eq!(get(header, "name").unwrap(), "real");
+    }
+
+    #[test]
+    fn what_is_ambiguous_is_malformed() {
+        for header in [
+            "form-data; name",
+            "form-data; =a",
+            "form-data; name=\"a",
+            "form-data; name=\"a\"b",
+            "form-data; name=\"a\" b=c",
+            "form-data; name=a; name=b",
+            "form-data; name=\"a\"; NAME=\"b\"",
+        ] {
+            assert_eq!(Parameters::read(header.as_bytes()), None, "{header}");
+        }
+    }
+}
