@@ -35,7 +35,9 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
         // Beside it first: whoever reads it meanwhile gets the one or the other. Cargo's own copy is a link to the same
         // file, which stays as it is.
         let beside = wasm.with_extension("wasm.stripped");
-        fs::write(&beside, bare).map_err(|error| failed("write", error))?;
+        let written =
+            fs::write(&beside, bare).and_then(|()| fs::set_permissions(&beside, fs::metadata(wasm)?.permissions()));
+        written.map_err(|error| failed("write", error))?;
         fs::rename(&beside, wasm).map_err(|error| failed("write", error))?;
     }
     Ok(taken_out)
