@@ -271,10 +271,12 @@ async fn environment_files_that_are_wrong_are_named_with_the_line() {
     let mut cases = vec![
         (dir.join("gone"), "cannot read the environment file".to_owned()),
         (dir.join("directory"), "cannot read the environment file".to_owned()),
+        (dir.join("large"), "it is larger than 16 MiB".to_owned()),
+        (PathBuf::from("/dev/zero"), "it is larger than 16 MiB".to_owned()),
     ];
+    fs::write(dir.join("large"), format!("A=1\n#{}", "x".repeat(16 * 1024 * 1024))).unwrap();
     for (number, (contents, what)) in [
         (&b"A\n"[..], "line 1: it has no `=`"),
-        (b"A=1\nA=2\n", "line 2: `A` was set before"),
         (b"A B=1\n", "line 1: `A B` is no name"),
         (b"=1\n", "line 1: `` is no name"),
         (b"\n\nA=\"1\n", "line 3: the quote `\"` is not closed"),

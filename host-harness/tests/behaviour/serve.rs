@@ -17,6 +17,16 @@ fn an_environment_file_sets_variables_and_the_flag_wins() {
 }
 
 #[test]
+fn a_variable_that_is_set_twice_has_its_last_value_and_a_warning_names_both_lines() {
+    let file = temporary("env-file-twice").join(".env");
+    fs::write(&file, "\u{feff}A=1\r\nexport\tB=2\r\n\r\nA=3\r\n").unwrap();
+    let output = run(&["request", GUESTS, "/surroundings", "--env-file", &file.to_string_lossy()]);
+    assert_eq!(stdout(&output), "A=3 B=2; no threads\n", "{}", stderr(&output));
+    let warning = format!("warning: `{}` sets `A` in line 1 and again in line 4, whose value counts", file.display());
+    assert!(stderr(&output).starts_with(&warning), "{}", stderr(&output));
+}
+
+#[test]
 fn a_bad_environment_file_is_named_with_its_line() {
     let file = temporary("bad-env-file").join(".env");
     fs::write(&file, "A=1\n\nthis is nothing\n").unwrap();

@@ -1,33 +1,64 @@
 //! Environment variables from a file.
 //!
-//! A line is `NAME=VALUE`, with `export ` before it or without. A value may stand in quotes: in single ones it is taken
-//! as it is, in double ones `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes; both may span lines. `#` begins a comment at
-//! the start of a line and, behind a value without quotes, after a space. Nothing is replaced: `$` is itself.
+//! A line is `NAME=VALUE`, with `export` and white space before it or without. A value may stand in quotes: in single ones it is
+//! taken as it is, in double ones `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes; both may span lines, which end with a line
+//! feed in the value, whether the file ends them with CRLF or LF. `#` begins a comment at the start of a line and, behind a value
+//! without quotes, after a space. Nothing is replaced: `$` is itself. A byte order mark at the start is skipped.
+//!
+//! A name that is set twice has its last value, as in a shell; a warning names both lines.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use wayside_harness::Error;
 
-/// How much of a file is read; no environment is as large.
-const MOST_BYTES: u64 = 16 * 1024 * 1024;
+use crate::report;
+
+/// How large a file may be; no environment is as large.
+const MOST_MIB: u64 = 16;
 
 /// Reads the variables of a file, in its order.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
-    let mut text = String::new();
-    // One that never ends, as that of a device, is not read for ever.
-    let read = File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_string(&mut text));
-    read.map_err(|error| {
+    let text = text(path).map_err(|error| {
         Error::new(format!("cannot read the environment file `{}`", path.display()))
-            .with_help("check the path; the file holds lines as `NAME=VALUE`")
+            .with_help("check the path; the file holds lines such as `NAME=VALUE`, in UTF-8")
             .with_source(error)
     })?;
-    parse(&text).map_err(|Wrong { line, what }| {
+    let variables = parse(&text).map_err(|Wrong { line, what }| {
         Error::new(format!("`{}` line {line}: {what}", path.display())).with_help(
             "write `NAME=VALUE`, with the value in quotes where it holds spaces at its ends, `#` or line breaks",
         )
-    })
+    })?;
+    for Variable { name, line, before, .. } in &variables {
+        if let Some(before) = before {
+            let path = path.display();
+            report::note(&format!(
+                "warning: `{path}` sets `{name}` in line {before} and again in line {line}, whose value counts; remove one"
+            ));
+        }
+    }
+    Ok(variables.into_iter().map(|Variable { name, value, .. }| (name, value)).collect())
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let most_bytes = MOST_MIB * 1024 * 1024;
+    let mut bytes = Vec::new();
+    // A device may never end.
+    File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MOST_MIB} MiB")));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Variable {
+    name: String,
+    value: String,
+    line: usize,
+    /// The line that set it before.
+    before: Option<usize>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -36,9 +67,9 @@ struct Wrong {
     what: String,
 }
 
-fn parse(text: &str) -> Result<Vec<(String, String)>, Wrong> {
+fn parse(text: &str) -> Result<Vec<Variable>, Wrong> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut variables: Vec<(String, String)> = Vec::new();
+    let mut variables: Vec<Variable> = Vec::new();
     let mut lines = text.lines().zip(1..);
     while let Some((line, number)) = lines.next() {
         let wrong = |what: String| Wrong { line: number, what };
@@ -46,14 +77,12 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, Wrong> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let (name, value) = line.split_once('=').ok_or_else(|| wrong("it has no `=`".to_owned()))?;
+        let exported = line.strip_prefix("export").filter(|rest| rest.starts_with(char::is_whitespace));
+        let (name, value) =
+            exported.unwrap_or(line).split_once('=').ok_or_else(|| wrong("it has no `=`".to_owned()))?;
         let name = name.trim();
-        if name.is_empty() || name.contains(|char: char| char.is_whitespace() || char == '\0') {
+        if !is_name(name) {
             return Err(wrong(format!("`{name}` is no name of a variable")));
-        }
-        if variables.iter().any(|(other, _)| other == name) {
-            return Err(wrong(format!("`{name}` was set before")));
         }
         let value = value.trim_start();
         let value = match value.chars().next() {
@@ -66,9 +95,17 @@ fn parse(text: &str) -> Result<Vec<(String, String)>, Wrong> {
         if value.contains('\0') {
             return Err(wrong(format!("the value of `{name}` holds a NUL, which ends it for the component")));
         }
-        variables.push((name.to_owned(), value));
+        let earlier = variables.iter().position(|variable| variable.name == name);
+        let before = earlier.map(|earlier| variables.remove(earlier).line);
+        variables.push(Variable { name: name.to_owned(), value, line: number, before });
     }
     Ok(variables)
+}
+
+/// Whether a name can be one of a variable; shells take fewer, but programs set others as well.
+fn is_name(name: &str) -> bool {
+    let is_wrong = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '"' | '\'' | '`');
+    !name.is_empty() && !name.contains(is_wrong)
 }
 
 /// A value up to a comment.
@@ -132,8 +169,32 @@ mod tests {
             ("H", ""),
             ("I", "#"),
         ];
-        let read = parse(text).unwrap();
-        assert_eq!(read.iter().map(|(name, value)| (&**name, &**value)).collect::<Vec<_>>(), expected);
+        assert_eq!(values(text), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    fn values(text: &str) -> Vec<(String, String)> {
+        parse(text).unwrap().into_iter().map(|Variable { name, value, .. }| (name, value)).collect()
+    }
+
+    #[test]
+    fn any_white_space_may_follow_export() {
+        for line in ["export A=1", "export\tA=1", "\texport \t A=1", "export A = 1"] {
+            assert_eq!(values(line), [("A".to_owned(), "1".to_owned())], "{line}");
+        }
+        assert_eq!(values("exported=1\nexport=2").len(), 2, "these are names");
+    }
+
+    #[test]
+    fn lines_of_a_value_end_in_line_feeds_whatever_ends_those_of_the_file() {
+        assert_eq!(values("\u{feff}A=\"1\r\n2\"\r\nB=3\r\n"), values("A=\"1\n2\"\nB=3\n"));
+    }
+
+    #[test]
+    fn a_name_that_is_set_twice_has_its_last_value_and_both_lines() {
+        let variables = parse("A=1\nB=2\n\nA=\"3\n4\"\nA=5").unwrap();
+        let variable =
+            |name: &str, value: &str, line, before| Variable { name: name.into(), value: value.into(), line, before };
+        assert_eq!(variables, [variable("B", "2", 2, None), variable("A", "5", 6, Some(4))]);
     }
 
     #[test]
@@ -142,7 +203,9 @@ mod tests {
             ("A=1\nB", 2, "it has no `=`"),
             ("=1", 1, "`` is no name of a variable"),
             ("A B=1", 1, "`A B` is no name of a variable"),
-            ("A=1\n\nA=2", 3, "`A` was set before"),
+            ("A=1\n\u{1b}B=2", 2, "`\u{1b}B` is no name of a variable"),
+            ("\"A\"=1", 1, "`\"A\"` is no name of a variable"),
+            ("export =1", 1, "`` is no name of a variable"),
             ("A=\"x", 1, "the quote `\"` is not closed"),
             ("A='x' y", 1, "`y` follows the closing quote"),
             ("A=\"\\q\"", 1, "`\\q` is no escape"),

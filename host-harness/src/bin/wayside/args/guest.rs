@@ -17,8 +17,8 @@ pub(crate) struct Guest {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     pub(crate) env: Vec<(String, String)>,
 
-    /// File with environment variables, a `NAME=VALUE` a line, with `#` comments and quotes; --env wins over it; can be
-    /// given several times
+    /// File with environment variables, a `NAME=VALUE` a line, with `#` comments and quotes, up to 16 MiB; the last value of a
+    /// name counts, and --env wins over it; can be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Vec<PathBuf>,
 
