@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::outbound::difference::{Difference, values};
 use crate::telemetry::Recorder;
-use crate::{Body, Harness};
+use crate::{Body, Harness, show};
 
 /// A response that has been read to its end, with checks that show both sides where they fail.
 ///
@@ -232,6 +232,7 @@ impl Answer {
 
     #[track_caller]
     fn fail(&self, what: &str, expected: &str, found: &str) -> ! {
+        let (expected, found) = (show::text(expected), show::text(found));
         panic!("the response is not as expected\n  {what}\n  expected: {expected}\n  found:    {found}\n{self}")
     }
 }
@@ -253,7 +254,7 @@ impl fmt::Display for Answer {
         }
         write_fields(f, &self.trailers)?;
         if let Some(reason) = &self.broken {
-            writeln!(f, "  the body broke off: {reason}")?;
+            writeln!(f, "  the body broke off: {}", show::line(reason))?;
         }
         let Some((recorder, before)) = &self.component else {
             return Ok(());
@@ -272,11 +273,11 @@ impl fmt::Display for Answer {
 }
 
 fn write_fields(f: &mut fmt::Formatter<'_>, fields: &HeaderMap) -> fmt::Result {
-    fields.iter().try_for_each(|(name, value)| writeln!(f, "  {name}: {}", String::from_utf8_lossy(value.as_bytes())))
+    fields.iter().try_for_each(|(name, value)| writeln!(f, "  {name}: {}", show::bytes(value.as_bytes())))
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    show::text(text).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Debug for Answer {

@@ -59,6 +59,7 @@ mod outbound;
 mod reload;
 mod routes;
 mod server;
+pub mod show;
 mod strip;
 mod telemetry;
 mod testing;

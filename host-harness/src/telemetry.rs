@@ -268,7 +268,7 @@ impl Running {
 
     /// A stream for what the instance of this request writes; `request` tells which request it works on.
     pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
-        Output { request: Arc::clone(request), stream, recorder: self.tracked.recorder.clone() }
+        Output::new(Arc::clone(request), stream, self.tracked.recorder.clone())
     }
 
     pub(crate) fn instantiated(&self) {

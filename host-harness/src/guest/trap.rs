@@ -6,6 +6,7 @@ use rustc_demangle::demangle;
 use wasmtime::{FrameInfo, FrameSymbol, Store, Trap, WasmBacktrace};
 
 use super::state::State;
+use crate::show;
 
 /// The cause, a hint, and where in the component, the innermost call first.
 pub(crate) fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
@@ -41,7 +42,8 @@ const SHOWN: usize = 30;
 
 /// The calls of a frame, the innermost first: several, where some were inlined.
 fn calls_of(frame: &FrameInfo) -> Vec<Call> {
-    let plain = |name: &str| format!("{:#}", demangle(name));
+    // A name section may hold anything.
+    let plain = |name: &str| show::line(&format!("{:#}", demangle(name))).into_owned();
     let name = frame.func_name().map(plain);
     let offset = frame.module_offset();
     let Some((function, inlined)) = frame.symbols().split_last() else {
@@ -54,7 +56,7 @@ fn calls_of(frame: &FrameInfo) -> Vec<Call> {
 }
 
 fn place_of(symbol: &FrameSymbol) -> Option<String> {
-    let mut place = short_path(symbol.file()?);
+    let mut place = show::line(&short_path(symbol.file()?)).into_owned();
     if let Some(line) = symbol.line() {
         let _ = write!(place, ":{line}");
         if let Some(column) = symbol.column() {

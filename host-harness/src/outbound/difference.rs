@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
+use crate::show;
+
 /// How much of a text is shown, in characters.
 const SHOWN: usize = 120;
 /// How many places of a JSON document are named.
@@ -35,6 +37,7 @@ impl Difference {
     pub(crate) fn url(&mut self, expected: &str, found: &str) {
         let same = expected.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let share = 8 * same / expected.len().max(found.len()).max(1);
+        let (expected, found) = (show::urls(expected), show::urls(found));
         self.add(16 - u32::try_from(share).unwrap_or(0), format!("URL: expected `{expected}`, found `{found}`"));
     }
 
@@ -102,7 +105,7 @@ impl Difference {
 
     fn add(&mut self, distance: u32, line: String) {
         self.distance += distance;
-        self.lines.push(line);
+        self.lines.push(show::line(&line).into_owned());
     }
 }
 

@@ -20,7 +20,7 @@ pub use times::Times;
 use super::difference::Difference;
 use super::{ErrorCode, Outbound, Timeouts};
 use crate::body::error_code;
-use crate::{Body, Error};
+use crate::{Body, Error, show};
 
 /// Answers the calls that it expects, the first that fits; see [`Outbound::mock`].
 ///
@@ -215,7 +215,7 @@ impl State {
     }
 
     fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
-        let mut text = format!("no expected call fits {} {}", request.method(), request.uri());
+        let mut text = format!("no expected call fits {} {}", request.method(), show::line(&show::url(request.uri())));
         // Those that are out of turn are no help.
         let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
         let nearest = self.expectations.iter().enumerate().skip(from);

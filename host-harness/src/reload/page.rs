@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use super::is_get;
-use crate::{Body, Error};
+use crate::{Body, Error, show};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -76,7 +76,7 @@ pub(crate) fn message(error: &Error) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    show::text(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -107,5 +107,12 @@ mod tests {
         let text = response.into_body().text().await.unwrap();
         assert!(text.contains("expected `Vec&lt;u8&gt;` &amp; &lt;script&gt;alert(1)&lt;/script&gt;"), "{text}");
         assert!(text.contains("data-build=\"3\""), "{text}");
+    }
+
+    #[tokio::test]
+    async fn control_characters_in_what_the_compiler_says_are_visible() {
+        let response = of(1, &Error::new("broken").with_source("a\u{202e}b\u{1b}[31m\nc"));
+        let text = response.into_body().text().await.unwrap();
+        assert!(text.contains("a\\u{202e}b\\u{1b}[31m\nc"), "{text}");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,25 +12,49 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use super::{LogStream, Recorder};
+use crate::show::Escaper;
 
 /// One output stream of one instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    pub(super) request: Arc<AtomicU64>,
-    pub(super) stream: LogStream,
-    pub(super) recorder: Recorder,
+    request: Arc<AtomicU64>,
+    stream: LogStream,
+    recorder: Recorder,
+    passed_on: Option<Arc<PassedOn>>,
 }
 
 impl Output {
+    /// A stream of the request with a number that may change.
+    pub(super) fn new(request: Arc<AtomicU64>, stream: LogStream, recorder: Recorder) -> Self {
+        let passed_on = recorder.pass_on.then(Arc::default);
+        Self { request, stream, recorder, passed_on }
+    }
+
     fn record(&self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        if self.recorder.pass_on {
-            // Not ours to report on: a closed stderr is no reason to fail a request.
-            let _ = io::Write::write_all(&mut io::stderr().lock(), bytes);
+        if let Some(passed_on) = &self.passed_on {
+            let mut escaper = passed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
+            print(&escaper.push(bytes));
         }
         let request = self.request.load(Ordering::Relaxed);
         self.recorder.log(request, self.stream, text);
     }
+}
+
+/// Output that also goes to this process's stderr, without control characters: it may be a terminal, which a component must
+/// not control.
+#[derive(Debug, Default)]
+struct PassedOn(Mutex<Escaper>);
+
+impl Drop for PassedOn {
+    fn drop(&mut self) {
+        print(&self.0.get_mut().unwrap_or_else(PoisonError::into_inner).finish());
+    }
+}
+
+fn print(text: &str) {
+    // A closed stderr is no reason to fail a request.
+    let _ = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
 }
 
 impl IsTerminal for Output {

@@ -31,6 +31,7 @@ mod saved;
 mod serve;
 mod settings;
 mod telemetry;
+mod terminal;
 mod wasip3;
 mod wit;
 mod world;

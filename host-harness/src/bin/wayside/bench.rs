@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
-use wayside_harness::Error;
+use wayside_harness::{Error, show};
 
 use crate::args::{Bench, Case, Guest, Target};
 use crate::exit_code::ExitCode;
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
         let measured = measure::measure(&subjects, &sample, extent).await?;
         let ratio = measured.get(1).and_then(|other| measured[0].compared_with(other));
         if !args.json {
-            report::result(text(&subjects, &sample, extent, &measured, ratio).as_bytes())?;
+            report::text(&text(&subjects, &sample, extent, &measured, ratio))?;
         }
         codes.extend(failures(&subjects, &sample, &measured));
         codes.extend(args.fail_above.map(|allowed| judge(&sample, ratio, allowed)));
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
     if args.json {
         let json = serde_json::to_string_pretty(&results)
             .map_err(|error| Error::new("cannot tell the figures as JSON").with_source(error))?;
-        report::result((json + "\n").as_bytes())?;
+        report::json(&(json + "\n"))?;
     }
     let first = [ExitCode::Failure, ExitCode::Regression].into_iter().find(|code| codes.contains(code));
     Ok(first.unwrap_or(ExitCode::Success))
@@ -103,7 +103,7 @@ fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Opt
 
 /// Tells what the first component takes more of than is allowed.
 fn judge(sample: &Sample, ratio: Option<Ratio>, allowed: f64) -> ExitCode {
-    let (method, path) = (&sample.method, &sample.path);
+    let (method, path) = (&sample.method, show::url(&sample.path));
     let Some(ratio) = ratio else {
         let what = format!("nothing was measured of {method} {path} that could be compared");
         report::error(&Error::new(what).with_help("give it more time, with `--max-time`"));
@@ -147,10 +147,10 @@ fn name(target: &std::path::Path) -> String {
 
 fn text(subjects: &[Subject], sample: &Sample, extent: Extent, measured: &[Measured], ratio: Option<Ratio>) -> String {
     // Writing to a `String` never fails.
-    let mut text = format!("{} {}\n", sample.method, sample.path);
+    let mut text = format!("{} {}\n", sample.method, show::url(&sample.path));
     for (subject, measured) in subjects.iter().zip(measured) {
         let (count, cost) = (measured.latency.len(), measured.cost);
-        let _ = writeln!(text, "\n{}: {:.0} requests a second", subject.name, measured.rate());
+        let _ = writeln!(text, "\n{}: {:.0} requests a second", show::line(&subject.name), measured.rate());
         let short =
             if count < extent.requests { format!(" of {}, for want of time", extent.requests) } else { String::new() };
         let _ = writeln!(text, "  {count} requests{short}, {} at once", extent.concurrency);
@@ -171,7 +171,10 @@ fn text(subjects: &[Subject], sample: &Sample, extent: Extent, measured: &[Measu
         let _ = writeln!(
             text,
             "\n{} takes {:.3} times the time of {} ({low:.3} to {high:.3}), {:.3} times the fuel",
-            one.name, ratio.time, other.name, ratio.fuel
+            show::line(&one.name),
+            ratio.time,
+            show::line(&other.name),
+            ratio.fuel
         );
     }
     text.push('\n');
@@ -199,7 +202,7 @@ fn result(subjects: &[Subject], sample: &Sample, measured: &[Measured], ratio: O
     });
     CaseFigures {
         method: sample.method.to_string(),
-        path: sample.path.to_string(),
+        path: show::url(&sample.path),
         components: components.collect(),
         ratio: ratio.map(|ratio| Compared { time: ratio.time, time_quartiles: ratio.quartiles, fuel: ratio.fuel }),
     }

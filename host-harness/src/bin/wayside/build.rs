@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use wayside_harness::cargo::{self, Profile, Progress};
-use wayside_harness::{Component, Description, Error, World, strip};
+use wayside_harness::{Component, Description, Error, World, show, strip};
 
 use crate::args::Build;
 use crate::exit_code::ExitCode;
@@ -16,8 +16,11 @@ pub(crate) fn run(args: &Build) -> Result<ExitCode, Error> {
     let wasm = cargo::build(&args.dir, profile, &args.features, Progress::Shown)?;
     let taken_out = if args.debug { 0 } else { strip_file(&wasm)? };
     let component = Component::load(&wasm)?;
-    report::note(&text(component.description(), taken_out));
-    report::result(format!("{}\n", from_here(&wasm).display()).as_bytes())?;
+    report::lines(&text(component.description(), taken_out));
+    let mut printed = report::Raw::to_stdout();
+    printed.print(from_here(&wasm).as_os_str().as_encoded_bytes())?;
+    printed.finish()?;
+    report::text("\n")?;
     Ok(ExitCode::Success)
 }
 
@@ -51,16 +54,16 @@ fn from_here(path: &Path) -> PathBuf {
 
 fn text(description: &Description, taken_out: usize) -> String {
     let size = description.size_bytes;
-    let mut lines = vec![format!("world    {}", description.world)];
+    let mut lines = vec![format!("world    {}", show::line(&description.world.to_string()))];
     lines.push(match taken_out {
         0 => format!("size     {size} bytes"),
         taken_out => format!("size     {size} bytes, without {taken_out} that only debuggers read"),
     });
     for (number, export) in description.exports.iter().enumerate() {
-        lines.push(format!("{:<8} {export}", if number == 0 { "exports" } else { "" }));
+        lines.push(format!("{:<8} {}", if number == 0 { "exports" } else { "" }, show::line(export)));
     }
     for (number, package) in packages(description).into_iter().enumerate() {
-        lines.push(format!("{:<8} {package}", if number == 0 { "imports" } else { "" }));
+        lines.push(format!("{:<8} {}", if number == 0 { "imports" } else { "" }, show::line(&package)));
     }
     if description.world == World::Other {
         lines.push("no host can send it requests: put `#[http_component]` on a function".to_owned());

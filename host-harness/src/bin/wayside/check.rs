@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use serde::Serialize;
-use wayside_harness::{Component, Description, Error, World, cargo};
+use wayside_harness::{Component, Description, Error, World, cargo, show};
 
 use crate::args::{Check, Target};
 use crate::exit_code::ExitCode;
@@ -66,8 +66,11 @@ pub(crate) async fn run(args: Check) -> Result<ExitCode, Error> {
     let bindgens = if asked.bindgens.len() > 1 { std::mem::take(&mut asked.bindgens) } else { BTreeMap::new() };
     let would_run = !named || hosts.iter().all(|finding| finding.runs);
     let findings = Findings { path: path.display().to_string(), hosts, bindgens };
-    let text = if args.json { json(&findings)? } else { text(&findings) };
-    report::result(text.as_bytes())?;
+    if args.json {
+        report::json(&json(&findings)?)?;
+    } else {
+        report::text(&text(&findings))?;
+    }
     Ok(if would_run { ExitCode::Success } else { ExitCode::WouldNotRun })
 }
 
@@ -117,7 +120,7 @@ fn json(findings: &Findings) -> Result<String, Error> {
 
 fn text(findings: &Findings) -> String {
     // Writing to a `String` never fails.
-    let mut text = format!("{}\n", findings.path);
+    let mut text = format!("{}\n", show::line(&findings.path));
     for finding in &findings.hosts {
         let verdict = match (finding.is_world, finding.runs, finding.flags.as_slice()) {
             (true, true, _) => "fits".to_owned(),
@@ -128,7 +131,7 @@ fn text(findings: &Findings) -> String {
         };
         let _ = writeln!(text, "\n{}: {verdict}", finding.host);
         if let Some(command) = finding.command.as_ref() {
-            let _ = writeln!(text, "  {command}");
+            let _ = writeln!(text, "  {}", show::line(command));
         }
         lacks(&mut text, &finding.missing);
         lacks(&mut text, &finding.with_flags);
@@ -140,7 +143,7 @@ fn text(findings: &Findings) -> String {
         );
         for (version, packages) in &findings.bindgens {
             let packages = if packages.is_empty() { String::new() } else { format!(" ({})", packages.join(", ")) };
-            let _ = writeln!(text, "  {version}{packages}");
+            let _ = writeln!(text, "  {}", show::line(&format!("{version}{packages}")));
         }
     }
     text
@@ -167,7 +170,7 @@ fn lacks(text: &mut String, lacks: &[Lack]) {
             wrapped(text, std::iter::once(package).chain(names));
         }
         for who in &first.asked_by {
-            let _ = writeln!(text, "    asked for by {who}");
+            let _ = writeln!(text, "    asked for by {}", show::line(who));
         }
     }
 }
@@ -186,7 +189,7 @@ fn wrapped(text: &mut String, words: impl Iterator<Item = String>) {
         }
         column += 1 + word.len();
         text.push(' ');
-        text.push_str(&word);
+        text.push_str(&show::line(&word));
     }
     text.push('\n');
 }

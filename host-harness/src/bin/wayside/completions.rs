@@ -10,6 +10,8 @@ use crate::report;
 pub(crate) fn run(args: &Completions) -> Result<ExitCode, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "wayside", &mut script);
-    report::result(&script)?;
+    let mut printed = report::Raw::to_stdout();
+    printed.print(&script)?;
+    printed.finish()?;
     Ok(ExitCode::Success)
 }

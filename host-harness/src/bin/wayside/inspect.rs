@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wayside_harness::{Component, Description, Error, World, cargo};
+use wayside_harness::{Component, Description, Error, World, cargo, show};
 
 use crate::args::{Inspect, Target};
 use crate::exit_code::ExitCode;
@@ -13,8 +13,11 @@ pub(crate) async fn run(args: Inspect) -> Result<ExitCode, Error> {
     let path = cargo::find_or_build(target, &features, cargo::Progress::Shown).await?;
     let component = Component::load(path)?;
     let description = component.description();
-    let text = if args.json { json(description)? } else { text(description) };
-    report::result(text.as_bytes())?;
+    if args.json {
+        report::json(&json(description)?)?;
+    } else {
+        report::text(&text(description))?;
+    }
     Ok(ExitCode::Success)
 }
 
@@ -27,15 +30,15 @@ fn json(description: &Description) -> Result<String, Error> {
 fn text(description: &Description) -> String {
     let mut text = String::new();
     // Writing to a `String` never fails.
-    let _ = writeln!(text, "{}", description.path.display());
-    let _ = writeln!(text, "world    {}", description.world);
+    let _ = writeln!(text, "{}", show::line(&description.path.display().to_string()));
+    let _ = writeln!(text, "world    {}", show::line(&description.world.to_string()));
     let _ = writeln!(text, "size     {} bytes", description.size_bytes);
     for (number, export) in description.exports.iter().enumerate() {
-        let _ = writeln!(text, "{:<8} {export}", if number == 0 { "exports" } else { "" });
+        let _ = writeln!(text, "{:<8} {}", if number == 0 { "exports" } else { "" }, show::line(export));
     }
     for (number, import) in description.imports.iter().enumerate() {
         let note = if import.provided { "" } else { "  (not offered by this harness)" };
-        let _ = writeln!(text, "{:<8} {}{note}", if number == 0 { "imports" } else { "" }, import.name);
+        let _ = writeln!(text, "{:<8} {}{note}", if number == 0 { "imports" } else { "" }, show::line(&import.name));
     }
     if description.world == World::Other {
         text.push_str(

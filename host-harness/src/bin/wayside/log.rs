@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+use wayside_harness::show;
 
 pub(crate) use access::AccessLog;
 
@@ -62,15 +63,15 @@ pub(crate) fn set_format(format: Format) {
     JSON.store(format == Format::Json, Ordering::Relaxed);
 }
 
-/// Prints one entry: what to say as text, or an object.
+/// Prints one entry: lines of text, or an object.
 fn print(text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Result<String>) {
     if !JSON.load(Ordering::Relaxed) {
-        report::note(&text());
+        report::lines(&text());
     } else if let Ok(mut line) = json() {
         // The entries hold strings, numbers and maps of them, all of which JSON has.
         line.push('\n');
         // A reader that went away ends the log, and not the server.
-        let _ = report::result(line.as_bytes());
+        let _ = report::json(&line);
     }
 }
 
@@ -84,7 +85,7 @@ fn now() -> String {
 
 /// What lines about a request begin with.
 fn mark(component: Option<&str>, request: Option<u64>) -> String {
-    let mut mark = component.unwrap_or_default().to_owned();
+    let mut mark = show::line(component.unwrap_or_default()).into_owned();
     if let Some(request) = request {
         // Writing to a `String` never fails.
         let _ = write!(mark, "#{request}");

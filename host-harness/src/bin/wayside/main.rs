@@ -30,7 +30,10 @@ use args::{Args, Command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return report::misuse(&error),
+    };
     log::start(args.command.trace_wasi());
     let outcome = match args.command {
         Command::New(args) => new::run(args),

@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wayside_harness::Error;
+use wayside_harness::{Error, show};
 
 use crate::args::New;
 use crate::exit_code::ExitCode;
@@ -17,7 +17,7 @@ pub(crate) use template::Template;
 
 pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     if args.list {
-        report::result(template::list().as_bytes())?;
+        report::text(&template::list())?;
         return Ok(ExitCode::Success);
     }
     // The declaration of the arguments asks for one where nothing is listed.
@@ -25,7 +25,7 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     let name = name::of(&dir)?;
     let checkout = checkout(args.wayside)?;
     make(&dir, &args.template.files(&name, &checkout))?;
-    report::note(&next_steps(&dir, args.template));
+    report::lines(&next_steps(&dir, args.template));
     Ok(ExitCode::Success)
 }
 
@@ -87,7 +87,7 @@ fn next_steps(dir: &Path, template: Template) -> String {
          \n\
          `cargo test --workspace` tests the component as well. The first time it compiles the harness, which takes\n\
          minutes; crates that set the same CARGO_TARGET_DIR share that.",
-        dir = dir.display(),
+        dir = show::line(&dir.display().to_string()),
         template = template.name(),
     )
 }

@@ -1,14 +1,60 @@
 //! Everything that the command prints.
 //!
-//! Results go to stdout, everything for people to stderr. A reader that closes its end is no error.
+//! Results go to stdout, everything for people to stderr. A reader that closes its end is no error. What is printed may come from
+//! anywhere, so it is printed with its control characters as escapes: [`show`] does that for all functions here.
 
 use std::error::Error as StdError;
-use std::io::{self, Write as _};
+use std::ffi::OsString;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
-use wayside_harness::Error;
+use wayside_harness::show::{self, Escaper};
+use wayside_harness::{Error, http};
 
-/// Prints part of a result; tells whether anybody still reads.
-pub(crate) fn result(bytes: &[u8]) -> Result<bool, Error> {
+/// Prints part of a result that is text.
+pub(crate) fn text(text: &str) -> Result<bool, Error> {
+    write(show::text(text).as_bytes())
+}
+
+/// Prints part of a result that is a JSON document.
+pub(crate) fn json(document: &str) -> Result<bool, Error> {
+    write(show::json(document).as_bytes())
+}
+
+/// Prints part of a result for programs: exact bytes, but not to a terminal, which gets them as text.
+#[derive(Debug, Default)]
+pub(crate) struct Raw(Option<Escaper>);
+
+impl Raw {
+    pub(crate) fn to_stdout() -> Self {
+        Self(io::stdout().is_terminal().then(Escaper::default))
+    }
+
+    pub(crate) fn print(&mut self, bytes: &[u8]) -> Result<bool, Error> {
+        match &mut self.0 {
+            Some(escaper) => write(escaper.push(bytes).as_bytes()),
+            None => write(bytes),
+        }
+    }
+
+    /// Prints what is left at the end.
+    pub(crate) fn finish(mut self) -> Result<bool, Error> {
+        match &mut self.0 {
+            Some(escaper) => write(escaper.finish().as_bytes()),
+            None => Ok(true),
+        }
+    }
+}
+
+/// Prints the fields of a message as lines.
+pub(crate) fn fields(fields: &http::HeaderMap) -> Result<bool, Error> {
+    let line =
+        |(name, value): (&http::HeaderName, &http::HeaderValue)| format!("{name}: {}\n", show::bytes(value.as_bytes()));
+    write(fields.iter().map(line).collect::<String>().as_bytes())
+}
+
+/// Writes to stdout; tells whether anybody still reads.
+fn write(bytes: &[u8]) -> Result<bool, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
@@ -17,15 +63,37 @@ pub(crate) fn result(bytes: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// Prints a line for people.
+/// Prints one line for people.
 pub(crate) fn note(line: &str) {
-    // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    stderr(&show::line(line));
+}
+
+/// Prints lines for people. A value from outside that may have several lines must have been made one line before.
+pub(crate) fn lines(lines: &str) {
+    stderr(&show::text(lines));
+}
+
+fn stderr(text: &str) {
+    // A closed stderr cannot be reported anywhere.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints why the arguments cannot be understood, or the help that they ask for.
+pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
+    let has_control = |arg: OsString| arg.to_str().is_none_or(|arg| show::line(arg) != arg || show::urls(arg) != arg);
+    if error.use_stderr() && std::env::args_os().any(has_control) {
+        // Without the colours of clap, which could not be told from those of an argument.
+        lines(show::urls(&error.render().to_string()).trim_end());
+    } else {
+        // A closed stream is no error here either.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
 /// Prints a failure: what happened, why, and what to do next.
 pub(crate) fn error(error: &Error) {
-    let mut text = format!("error: {error}");
+    let mut text = format!("error: {}", show::line(&error.to_string()));
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
@@ -37,7 +105,7 @@ pub(crate) fn error(error: &Error) {
         cause = error.source();
     }
     if let Some(help) = error.help() {
-        text.push_str(&format!("\nhelp: {help}"));
+        text.push_str(&format!("\nhelp: {}", show::line(help)));
     }
-    note(&text);
+    lines(&show::urls(&text));
 }

@@ -1,6 +1,5 @@
 //! `wayside request`.
 
-use std::fmt::Write as _;
 use std::io;
 
 use bytes::Bytes;
@@ -84,19 +83,22 @@ fn stream(reader: impl AsyncRead + Send + Unpin + 'static) -> Body {
 async fn print(response: Response<Body>, include: bool) -> Result<ExitCode, Error> {
     let (parts, mut body) = response.into_parts();
     if include {
-        report::result(&head(&parts))?;
+        report::text(&format!("{}\n", parts.status))?;
+        report::fields(&parts.headers)?;
+        report::text("\n")?;
     }
+    let mut printed = report::Raw::to_stdout();
     let code = ExitCode::of_status(parts.status);
     while let Some(frame) = body.frame().await {
         match frame {
             Ok(frame) => {
                 if let Some(data) = frame.data_ref()
-                    && !report::result(data)?
+                    && !printed.print(data)?
                 {
                     return Ok(code);
                 }
                 if let Some(trailers) = frame.trailers_ref().filter(|_| include) {
-                    report::result(&fields(trailers))?;
+                    report::fields(trailers)?;
                 }
             }
             Err(error) => {
@@ -105,26 +107,6 @@ async fn print(response: Response<Body>, include: bool) -> Result<ExitCode, Erro
             }
         }
     }
+    printed.finish()?;
     Ok(code)
-}
-
-fn head(parts: &http::response::Parts) -> Vec<u8> {
-    let mut line = String::new();
-    // Writing to a `String` never fails.
-    let _ = writeln!(line, "{}", parts.status);
-    let mut head = line.into_bytes();
-    head.extend(fields(&parts.headers));
-    head.push(b'\n');
-    head
-}
-
-fn fields(headers: &http::HeaderMap) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for (name, value) in headers {
-        lines.extend_from_slice(name.as_str().as_bytes());
-        lines.extend_from_slice(b": ");
-        lines.extend_from_slice(value.as_bytes());
-        lines.push(b'\n');
-    }
-    lines
 }

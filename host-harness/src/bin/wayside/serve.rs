@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wayside_harness::{Error, Harness, Routes, Server};
+use wayside_harness::{Error, Harness, Routes, Server, show};
 
 use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     };
     // Before anybody is told of the server, so that who knows of it can end it well.
     let mut stop = Stop::listen()?;
-    report::note(&format!("listening on {}{components}", server.url("/")));
+    report::lines(&format!("listening on {}{components}", server.url("/")));
     stop.told().await;
     stop.finish(server).await;
     Ok(ExitCode::Success)
@@ -62,7 +62,9 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     let mut recorders = Recorders::of(components.iter().map(|component| &component.guest.outbound));
     let (mut routes, mut lines) = (Routes::new(), Vec::new());
     for component in components {
-        lines.push(format!("\n  {}  {} ({})", component.route, component.name, component.target.target.display()));
+        let target = component.target.target.display();
+        let line = format!("{}  {} ({target})", component.route, component.name);
+        lines.push(format!("\n  {}", show::line(&line)));
         let (target, guest, serving) = (component.target, component.guest, &component.serving);
         let builder = guest::open_for_serving(target, guest, serving, &mut recorders).await?;
         routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, header};
 use super::literal;
 use crate::inspector::history::Entry;
 use crate::outbound::error_code;
-use crate::{BodyEnd, Call};
+use crate::{BodyEnd, Call, show};
 
 /// Fields that belong to one connection, and the length, which the mock sets itself.
 const LEFT_OUT: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
@@ -35,7 +35,7 @@ pub(super) fn mock(calls: &[Call]) -> String {
     // They are told of as they end, but equal ones must be answered in the order in which they began.
     let mut calls: Vec<&Call> = calls.iter().collect();
     calls.sort_by_key(|call| call.after);
-    let is_same = |one: &Call, other: &Call| one.method == other.method && one.uri == other.uri;
+    let is_same = |one: &Call, other: &Call| one.method == other.method && show::url(&one.uri) == show::url(&other.uri);
     let replies = calls.iter().map(|call| {
         let is_one_of_many = calls.iter().filter(|other| is_same(call, other)).count() > 1;
         format!(
@@ -55,7 +55,8 @@ fn expected(call: &Call, is_one_of_many: bool) -> String {
         _ => format!("Method::from_bytes({}).unwrap()", literal::bytes(call.method.as_str().as_bytes())),
     };
     let times = if is_one_of_many { ".times(1)" } else { "" };
-    format!("Call::new({method}, {:?}){times}", call.uri.to_string())
+    // A mock does not compare user and password.
+    format!("Call::new({method}, {:?}){times}", show::url(&call.uri))
 }
 
 fn reply(call: &Call) -> String {

@@ -8,8 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Redaction;
-use crate::Error;
 use crate::outbound::document::{self, Base64, Code, Fields};
+use crate::{Error, show};
 
 /// Stands at the top of every cassette.
 const TITLE: &str = "\
@@ -123,7 +123,8 @@ fn written(body: Bytes) -> (Option<String>, Option<Base64>) {
     if body.is_empty() {
         return (None, None);
     }
-    let readable = |text: &str| text.chars().all(|char| !char.is_control() || matches!(char, '\n' | '\r' | '\t'));
+    // Whoever looks at the file may do so on a terminal.
+    let readable = |text: &str| text.chars().all(|char| !show::is_control(char) || matches!(char, '\n' | '\r' | '\t'));
     match std::str::from_utf8(&body) {
         Ok(text) if readable(text) => (Some(text.to_owned()), None),
         _ => (None, Some(Base64(body))),
@@ -182,7 +183,7 @@ pub(super) fn read(path: &Path) -> Result<(Redaction, Vec<Recorded>), Error> {
             path.display(),
             index + 1,
             request.method,
-            request.url
+            show::urls(&request.url)
         );
         return Err(Error::new(what).with_help(HOW));
     }
@@ -209,8 +210,12 @@ mod tests {
         let (text, body) = round_trip("{\n  \"name\": \"Ada\"\n}\n".as_bytes());
         assert!(text.contains("{\n  \"name\": \"Ada\"\n}\n"), "{text}");
         assert_eq!(body, "{\n  \"name\": \"Ada\"\n}\n");
-        let (text, _) = round_trip(b"\xff\x00");
-        assert!(text.contains("body-base64 = \"/wA=\""), "{text}");
+        for (body, base64) in
+            [(&b"\xff\x00"[..], "/wA="), (b"\x1b[31m", "G1szMW0="), ("a\u{202e}".as_bytes(), "YeKArg==")]
+        {
+            let (text, _) = round_trip(body);
+            assert!(text.contains(&format!("body-base64 = \"{base64}\"")), "{text}");
+        }
     }
 
     proptest! {

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::Times;
 use crate::outbound::difference::{Difference, values};
+use crate::show;
 
 type Condition = Arc<dyn Fn(&Request<Bytes>) -> bool + Send + Sync>;
 
@@ -38,7 +39,8 @@ impl Call {
         Self::default()
     }
 
-    /// Expects a method and a URL, query and all; each `*` in it stands for any text, also none and with slashes.
+    /// Expects a method and a URL, query and all; each `*` in it stands for any text, also none and with slashes. User and
+    /// password in a URL are not compared.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self::any().method(method).url(url)
@@ -138,10 +140,11 @@ impl Call {
             difference.method(method.as_str(), request.method().as_str());
         }
         if let Some(expected) = &self.url {
-            let found = request.uri().to_string();
+            // User and password reach no server.
+            let (expected, found) = (show::bare_urls(expected), show::bare_urls(&request.uri().to_string()));
             let found = if self.query.is_empty() { &found } else { found.split('?').next().unwrap_or_default() };
-            if !url_fits(expected, found) {
-                difference.url(expected, found);
+            if !url_fits(&expected, found) {
+                difference.url(&expected, found);
             }
         }
         for (name, value) in &self.query {
@@ -170,7 +173,7 @@ impl Call {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.method, &self.url) {
+        match (&self.method, self.url.as_deref().map(show::urls)) {
             (Some(method), Some(url)) => write!(f, "{method} {url}"),
             (Some(method), None) => write!(f, "{method} of any URL"),
             (None, Some(url)) => write!(f, "any method, {url}"),
@@ -268,6 +271,17 @@ mod tests {
                 "condition: expected an odd number of fields",
             ]
         );
+    }
+
+    #[test]
+    fn user_and_password_in_a_url_are_neither_compared_nor_shown() {
+        let request = |url: &str| Request::get(url).body(Bytes::new()).unwrap();
+        for expected in ["http://a.test/", "http://bob:2@a.test/", "http://*@a.test/"] {
+            assert!(Call::get(expected).difference(&request("http://ada:1@a.test/")).is_empty(), "{expected}");
+        }
+        let call = Call::get("http://ada:s3cret@a.test/x");
+        let text = format!("{call} {:?}", call.difference(&request("http://ada:s3cret@a.test/y")).lines);
+        assert!(!text.contains("s3cret"), "{text}");
     }
 
     #[test]

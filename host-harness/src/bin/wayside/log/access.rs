@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use wayside_harness::{BodyEnd, Event, Exchange, LogStream};
+use wayside_harness::{BodyEnd, Event, Exchange, LogStream, show};
 
 use super::{mark, now, print};
 use crate::units;
@@ -114,7 +114,7 @@ impl AccessLog {
             LogStream::Stdout => "stdout",
             LogStream::Stderr => "stderr",
         };
-        let text = || format!("{}{stream}: {line}", mark(component, Some(request)));
+        let text = || format!("{}{stream}: {}", mark(component, Some(request)), show::text(line));
         let json = || {
             let is_object = serde_json::from_str::<Map<String, Value>>(line).is_ok();
             let text = (!is_object).then_some(line);
@@ -132,9 +132,9 @@ impl AccessLog {
 
     fn request(&self, exchange: &Exchange) {
         let component = self.component.as_deref();
-        let path = exchange.uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = show::urls(exchange.uri.path_and_query().map_or("/", |path| path.as_str()));
         let usage = exchange.usage.as_ref();
-        let text = || text(exchange, &mark(component, Some(exchange.request)), path);
+        let text = || show::line(&text(exchange, &mark(component, Some(exchange.request)), &path)).into_owned();
         let json = || {
             serde_json::to_string(&RequestLine {
                 time: now(),
@@ -142,7 +142,7 @@ impl AccessLog {
                 component,
                 request: exchange.request,
                 method: exchange.method.as_str(),
-                path,
+                path: &path,
                 status: exchange.status.map(|status| status.as_u16()),
                 duration_ms: millis(exchange.duration),
                 head_ms: exchange.head_after.map(millis),
@@ -153,7 +153,7 @@ impl AccessLog {
                 fuel: usage.and_then(|usage| usage.fuel),
                 host_calls: usage.and_then(|usage| usage.host_calls),
                 response_bytes: exchange.response_bytes,
-                end: exchange.end.as_ref().map(ToString::to_string),
+                end: exchange.end.as_ref().map(|end| show::urls(&end.to_string())),
             })
         };
         print(text, json);
@@ -180,7 +180,7 @@ fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
         let _ = write!(text, ", fuel {fuel}");
     }
     if let Some(end) = exchange.end.as_ref().filter(|end| **end != BodyEnd::Whole) {
-        let _ = write!(text, ", {end}");
+        let _ = write!(text, ", {}", show::urls(&end.to_string()));
     }
     text
 }

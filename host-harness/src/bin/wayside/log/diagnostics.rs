@@ -8,6 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
+use wayside_harness::show;
 
 use super::{mark, now, print};
 
@@ -62,16 +63,18 @@ pub(super) struct Fields {
 impl Fields {
     fn text(&self, level: &str, target: Option<&str>) -> String {
         let target = target.map(|target| format!("{target}: ")).unwrap_or_default();
-        let mut text = format!("{}{level}: {target}{}", mark(None, self.request), self.message);
+        let message = indented(&show::urls(&self.message));
+        let mut text = format!("{}{level}: {target}{message}", mark(None, self.request));
         for (name, value) in &self.others {
             let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            text.push_str(&format!(" {name}={value}"));
+            text.push_str(&format!(" {name}={}", show::line(&show::urls(&value))));
         }
         text
     }
 
     fn json(&self, level: &str, target: Option<&str>) -> serde_json::Result<String> {
-        let others = self.others.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let shown = |value: &Value| value.as_str().map_or_else(|| value.clone(), |text| show::urls(text).into());
+        let others = self.others.iter().map(|(name, value)| ((*name).to_owned(), shown(value))).collect();
         let request = self.request;
         serde_json::to_string(&Line {
             time: now(),
@@ -79,7 +82,7 @@ impl Fields {
             level,
             request,
             target,
-            message: &self.message,
+            message: &show::urls(&self.message),
             others,
         })
     }
@@ -91,6 +94,16 @@ impl Fields {
             (name, value) => self.others.push((name, value)),
         }
     }
+}
+
+/// A message whose further lines are all indented, so that none passes for an entry of the log.
+fn indented(message: &str) -> String {
+    let mut lines = message.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |all, line| {
+        let indent = if line.starts_with(' ') { "" } else { "  " };
+        all + "\n" + indent + line
+    })
 }
 
 impl Visit for Fields {
@@ -112,5 +125,17 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.add(field, format!("{value:?}").into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indented;
+
+    #[test]
+    fn no_line_of_a_message_passes_for_an_entry() {
+        assert_eq!(indented("one\n#2 GET / 200\n    three"), "one\n  #2 GET / 200\n    three");
+        assert_eq!(indented("one"), "one");
+        assert_eq!(indented(""), "");
     }
 }

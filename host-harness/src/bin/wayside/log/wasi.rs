@@ -9,6 +9,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterFn, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+use wayside_harness::show;
 
 use super::diagnostics::Fields;
 use super::{mark, now, print};
@@ -62,6 +63,18 @@ fn readable(value: &str) -> String {
     text.replace("\"...\"", "...")
 }
 
+/// What the bindings print of a value, without user and password of URLs and authorities.
+fn shown(function: &str, value: &str) -> String {
+    let value = show::urls(value);
+    match (value.find('"'), value.rfind('@')) {
+        // An authority alone has no slashes in front of it.
+        (Some(start), Some(end)) if function.ends_with("authority") && start < end => {
+            format!("{}redacted{}", &value[..=start], &value[end..])
+        }
+        _ => value,
+    }
+}
+
 /// Prints a line for each call, when it returns.
 pub(super) struct Calls;
 
@@ -82,7 +95,8 @@ impl Calls {
                 None => " did not return".to_owned(),
             };
             let (interface, function) = (&call.interface, &call.function);
-            format!("{}{interface} {function}({}){result}", mark(None, call.request), arguments.join(", "))
+            let text = format!("{interface} {function}({}){result}", arguments.join(", "));
+            mark(None, call.request) + &show::line(&text)
         };
         let json = || {
             let arguments = call.arguments.iter();
@@ -148,11 +162,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
         let mut extensions = span.extensions_mut();
         if fields.message == "call" {
             if let Some(call) = extensions.get_mut::<Call>() {
-                call.arguments = fields.others;
+                let function = &call.function;
+                let shown = |value: Value| value.as_str().map(|text| shown(function, text).into()).unwrap_or(value);
+                call.arguments = fields.others.into_iter().map(|(name, value)| (name, shown(value))).collect();
             }
         } else if let Some(call) = extensions.remove::<Call>() {
             let result = fields.others.iter().find(|(name, _)| *name == "result");
-            self.print(&call, Some(result.and_then(|(_, value)| value.as_str()).unwrap_or("()")));
+            let result = result.and_then(|(_, value)| value.as_str()).unwrap_or("()");
+            self.print(&call, Some(&shown(&call.function, result)));
         }
     }
 
@@ -167,7 +184,20 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
 
 #[cfg(test)]
 mod tests {
-    use super::{interface, readable};
+    use super::{interface, readable, shown};
+
+    #[test]
+    fn a_password_in_an_authority_is_not_shown() {
+        for (function, value, expected) in [
+            ("[method]outgoing-request.set-authority", r#"Some("ada:s3cret@a.test")"#, r#"Some("redacted@a.test")"#),
+            ("[method]request.get-authority", r#"Ok(Some("ada:s3@cret@a.test"))"#, r#"Ok(Some("redacted@a.test"))"#),
+            ("[method]request.get-authority", r#"Ok(Some("a.test:80"))"#, r#"Ok(Some("a.test:80"))"#),
+            ("[method]incoming-request.path-with-query", r#"Ok(Some("/?mail=ada@b"))"#, r#"Ok(Some("/?mail=ada@b"))"#),
+            ("get", r#"Ok(Ok(Some("http://ada:s3cret@b/")))"#, r#"Ok(Ok(Some("http://redacted@b/")))"#),
+        ] {
+            assert_eq!(shown(function, value), expected);
+        }
+    }
 
     #[test]
     fn values_are_short() {
