@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use bytes::Bytes;
 use http::{HeaderMap, header};
 
 use super::history::Entry;
-use crate::Exchange;
 use crate::testing::Origin;
+use crate::{Exchange, Redaction, show};
 
 /// Fields that the harness or the connection sets, and that are no part of what a test says.
 const LEFT_OUT: [&str; 7] =
@@ -114,10 +115,10 @@ fn harness(origin: &Origin, mocks: bool) -> String {
         let _ = write!(out, "\n        .middleware({:?})", target.to_string_lossy());
     }
     for (name, value) in &origin.env {
-        let _ = write!(out, "\n        .env({name:?}, {value:?})");
+        let _ = write!(out, "\n        .env({name:?}, {:?})", show::urls(value));
     }
     for (name, value) in &origin.config {
-        let _ = write!(out, "\n        .config({name:?}, {value:?})");
+        let _ = write!(out, "\n        .config({name:?}, {:?})", show::urls(value));
     }
     if mocks {
         out.push_str("\n        .outbound(&mock)");
@@ -143,7 +144,7 @@ pub(super) fn in_tests_of_its_own(origin: &Origin) -> bool {
 fn request(exchange: &Exchange) -> String {
     let mut out = String::new();
     let _ = write!(out, "\n        .method({:?})", exchange.method.as_str());
-    let _ = write!(out, "\n        .uri({:?})", exchange.uri.to_string());
+    let _ = write!(out, "\n        .uri({:?})", show::url(&exchange.uri));
     for (name, value) in &exchange.request_headers {
         // Where the length was not told, the harness does not tell it either.
         if !LEFT_OUT.contains(&name.as_str()) || name == header::TRANSFER_ENCODING {
@@ -159,13 +160,20 @@ fn request(exchange: &Exchange) -> String {
     out
 }
 
-/// Whether people often keep something secret in what the test would hold.
+/// Whether the test would hold what [`Redaction`] takes for secret, or settings, which may be.
 fn carries_secrets(entry: &Entry, origin: &Origin) -> bool {
-    const NAMES: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"];
+    let redaction = Redaction::default();
     let exchange = &entry.exchange;
-    let calls = entry.calls.iter().map(|call| &call.response_headers);
-    let mut headers = [&exchange.request_headers, &exchange.response_headers].into_iter().chain(calls);
+    let own =
+        [(&exchange.request_headers, &exchange.request_body), (&exchange.response_headers, &exchange.response_body)];
+    let calls = entry.calls.iter().map(|call| (&call.response_headers, &call.response_body));
+    let mut messages = own.into_iter().chain(calls);
+    let mut uris = std::iter::once(&exchange.uri).chain(entry.calls.iter().map(|call| &call.uri));
     !origin.env.is_empty()
         || !origin.config.is_empty()
-        || headers.any(|headers| NAMES.iter().any(|name| headers.contains_key(*name)))
+        || uris.any(|uri| redaction.finds_secrets_in_url(&uri.to_string()))
+        || messages.any(|(fields, body)| {
+            redaction.finds_secrets(fields, &body.bytes())
+                || body.trailers().is_some_and(|trailers| redaction.finds_secrets(&trailers, &Bytes::new()))
+        })
 }

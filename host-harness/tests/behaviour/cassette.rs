@@ -1,6 +1,7 @@
 //! Outbound calls that are recorded over real sockets, and replayed without any.
 
 mod files;
+mod secrets;
 
 use std::fs;
 use std::path::{Path, PathBuf};

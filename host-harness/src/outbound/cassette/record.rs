@@ -97,7 +97,7 @@ impl Drop for Ongoing {
         let Some(mut request) = exchange.sent.take() else { return };
         let redaction = &self.tape.redaction;
         let (body, trailers, _) = exchange.upload.take(&mut request.missing, redaction);
-        request.set_body(body);
+        request.set_body(redaction.redact_body(&request.fields.0, body));
         request.trailers = trailers;
         let mut response = Answered::default();
         match exchange.answer.head.take() {
@@ -105,7 +105,7 @@ impl Drop for Ongoing {
                 response.status = Some(status);
                 response.fields = Fields(redaction.redact_fields(&fields));
                 let (body, trailers, error) = exchange.answer.download.take(&mut response.missing, redaction);
-                response.set_body(body);
+                response.set_body(redaction.redact_body(&fields, body));
                 response.trailers = trailers;
                 response.error = error.map(Code);
             }

@@ -1,13 +1,17 @@
-//! What is kept out of a cassette.
+//! What is secret, and kept out of cassettes.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+use crate::show::{redact_userinfo, without_userinfo};
 
 /// What stands where a secret was.
 const REDACTED: &str = "<redacted>";
 /// The same in a URL, which remains one: a component may call it.
 const REDACTED_IN_URL: &[u8] = b"redacted";
 
-const FIELDS: [&str; 10] = [
+/// Names of fields whose values are secret. This list and the next are the only ones: cassettes and saved tests share them.
+const FIELDS: [&str; 15] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -15,21 +19,62 @@ const FIELDS: [&str; 10] = [
     "api-key",
     "x-api-key",
     "x-goog-api-key",
+    "x-access-token",
     "x-auth-token",
     "x-csrf-token",
+    "x-xsrf-token",
+    "x-vault-token",
+    "private-token",
     "x-amz-security-token",
+    "x-goog-iam-authorization-token",
 ];
-const PARAMETERS: [&str; 5] = ["access_token", "api_key", "apikey", "client_secret", "x-amz-signature"];
 
-/// What is kept out of a cassette, because it is secret: the values of some fields and of some parameters of URLs.
+/// Names of parameters, of URLs and of forms, whose values are secret. `code` is none of them: that of OAuth works once and
+/// only together with another secret, and in most other APIs it is plain data by which calls are told apart.
+const PARAMETERS: [&str; 23] = [
+    "access_token",
+    "api_key",
+    "api-key",
+    "apikey",
+    "assertion",
+    "auth_token",
+    "client_assertion",
+    "client_secret",
+    "id_token",
+    "key",
+    "passwd",
+    "password",
+    "refresh_token",
+    "secret",
+    "session_token",
+    "sig",
+    "signature",
+    "token",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-goog-credential",
+    "x-goog-signature",
+];
+
+/// What is kept out of a cassette, because it is secret: the values of some fields, and of some parameters of URLs and forms.
 ///
-/// A replay does not look at them, and answers with `<redacted>` where the answer had one. By default these are the
-/// fields `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `api-key`, `x-api-key`, `x-goog-api-key`,
-/// `x-auth-token`, `x-csrf-token` and `x-amz-security-token`, and the parameters `access_token`, `api_key`, `apikey`,
-/// `client_secret` and `x-amz-signature`, in capitals or not. User and password in a URL are always kept out.
+/// A replay does not compare them, and answers with `<redacted>` where the answer had one. Names count in capitals or not.
+/// By default these are
 ///
-/// URLs are those that are called, and those in fields, as of a `location`. They stay URLs, with `redacted` in them, so
-/// that a redirect can be followed when it is replayed. Bodies are recorded as they are.
+/// - the fields `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `api-key`, `x-api-key`, `x-goog-api-key`,
+///   `x-access-token`, `x-auth-token`, `x-csrf-token`, `x-xsrf-token`, `x-vault-token`, `private-token`,
+///   `x-amz-security-token` and `x-goog-iam-authorization-token`;
+/// - the parameters `access_token`, `api_key`, `api-key`, `apikey`, `assertion`, `auth_token`, `client_assertion`,
+///   `client_secret`, `id_token`, `key`, `passwd`, `password`, `refresh_token`, `secret`, `session_token`, `sig`, `signature`,
+///   `token`, `x-amz-credential`, `x-amz-security-token`, `x-amz-signature`, `x-goog-credential` and `x-goog-signature`, also
+///   where their names are percent-encoded.
+///
+/// User and password in a URL are always kept out.
+///
+/// Parameters are looked for in the URLs that are called, in URLs in fields, such as a `location`, and in bodies of the type
+/// `application/x-www-form-urlencoded`. Those stay URLs and forms, with `redacted` in them, so that a redirect can be followed
+/// when it is replayed. Other bodies are recorded as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redaction {
     pub(super) fields: Vec<String>,
@@ -56,7 +101,7 @@ impl Redaction {
         self
     }
 
-    /// Keeps out the values of one more parameter of URLs, in their query or their fragment.
+    /// Keeps out the values of one more parameter: of URLs, in their query or their fragment, and of forms.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>) -> Self {
         self.parameters.push(name.into());
@@ -73,7 +118,7 @@ impl Redaction {
         for (name, value) in &mut redacted {
             let without = match value.as_bytes() {
                 _ if self.hides(name) => Ok(HeaderValue::from_static(REDACTED)),
-                host if *name == header::HOST => HeaderValue::from_bytes(without_credentials(host)),
+                host if *name == header::HOST => HeaderValue::from_bytes(without_userinfo(host)),
                 text => HeaderValue::from_bytes(&self.redact_urls(text)),
             };
             *value = without.unwrap_or(HeaderValue::from_static(REDACTED));
@@ -87,7 +132,27 @@ impl Redaction {
 
     /// A text without what is secret in its URLs, which may be absolute or not.
     fn redact_urls(&self, text: &[u8]) -> Vec<u8> {
-        self.redact_parameters(&redact_credentials(text))
+        self.redact_parameters(&redact_userinfo(text))
+    }
+
+    /// A body without the secrets in it, where it is a form by the fields of its message.
+    pub(super) fn redact_body(&self, fields: &HeaderMap, body: Bytes) -> Bytes {
+        if !is_form(fields) {
+            return body;
+        }
+        let pairs = body.split(|byte| *byte == b'&');
+        let pairs: Vec<Vec<u8>> = pairs.map(|pair| self.redact_pair(pair).unwrap_or_else(|| pair.to_vec())).collect();
+        pairs.join(&b'&').into()
+    }
+
+    /// Whether a message holds something secret, in its fields or in a body that is a form.
+    pub(crate) fn finds_secrets(&self, fields: &HeaderMap, body: &Bytes) -> bool {
+        self.redact_fields(fields) != *fields || self.redact_body(fields, body.clone()) != *body
+    }
+
+    /// Whether a URL holds something secret.
+    pub(crate) fn finds_secrets_in_url(&self, url: &str) -> bool {
+        self.redact_url(url) != url
     }
 
     /// Takes out the values of secret parameters, in the query and in the fragment, which some servers use for tokens.
@@ -99,11 +164,8 @@ impl Redaction {
             rest = &rest[start + 1..];
             // `>` ends the URLs of `link`. Spaces and quotes are no end: what should be encoded, often is not.
             let end = rest.iter().position(|byte| b"&#>".contains(byte)).unwrap_or(rest.len());
-            if let Some(equals) = rest[..end].iter().position(|byte| *byte == b'=')
-                && self.hides_parameter(&rest[..equals])
-            {
-                redacted.extend_from_slice(&rest[..=equals]);
-                redacted.extend_from_slice(REDACTED_IN_URL);
+            if let Some(pair) = self.redact_pair(&rest[..end]) {
+                redacted.extend_from_slice(&pair);
                 rest = &rest[end..];
             }
         }
@@ -111,44 +173,25 @@ impl Redaction {
         redacted
     }
 
+    /// `name=redacted` in place of `name=value`, where the value is secret.
+    fn redact_pair(&self, pair: &[u8]) -> Option<Vec<u8>> {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        self.hides_parameter(&pair[..equals]).then(|| [&pair[..=equals], REDACTED_IN_URL].concat())
+    }
+
     fn hides_parameter(&self, name: &[u8]) -> bool {
-        self.parameters.iter().any(|hidden| hidden.as_bytes().eq_ignore_ascii_case(name))
+        // A name alone is a form with one parameter, whose name is decoded in reading.
+        let decoded: Vec<(String, String)> = serde_urlencoded::from_bytes(name).unwrap_or_default();
+        let is = |hidden: &String| decoded.first().is_some_and(|(name, _)| hidden.eq_ignore_ascii_case(name.trim()));
+        self.parameters.iter().any(is)
     }
 }
 
-/// Takes out user and password of every authority: what stands between `//` and `@`.
-fn redact_credentials(text: &[u8]) -> Vec<u8> {
-    let mut redacted = Vec::with_capacity(text.len());
-    let mut done = 0;
-    while let Some(slashes) = text[done..].windows(2).position(|two| two == b"//") {
-        let start = done + slashes + 2;
-        redacted.extend_from_slice(&text[done..start]);
-        let end =
-            start + text[start..].iter().position(|byte| b"/?# \t<>\"".contains(byte)).unwrap_or(text.len() - start);
-        let (authority, host) = (&text[start..end], without_credentials(&text[start..end]));
-        if host.len() < authority.len() && begins_authority(&text[..start]) {
-            redacted.extend_from_slice(REDACTED_IN_URL);
-            redacted.push(b'@');
-            redacted.extend_from_slice(host);
-        } else {
-            redacted.extend_from_slice(authority);
-        }
-        done = end;
-    }
-    redacted.extend_from_slice(&text[done..]);
-    redacted
-}
-
-/// Whether two slashes stand in front of an authority, and not within a path.
-fn begins_authority(before: &[u8]) -> bool {
-    before.iter().rev().nth(2).is_none_or(|byte| b":= \t<>\"".contains(byte))
-}
-
-fn without_credentials(authority: &[u8]) -> &[u8] {
-    match authority.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => &authority[at + 1..],
-        None => authority,
-    }
+/// Whether the body of a message is a form whose parameters are written as those of URLs.
+pub(super) fn is_form(fields: &HeaderMap) -> bool {
+    let media_type = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 #[cfg(test)]
@@ -157,9 +200,11 @@ mod tests {
 
     #[test]
     fn secrets_in_a_url_are_kept_out() {
-        let redaction = Redaction::default().parameter("sig");
+        let redaction = Redaction::default().parameter("own");
         for (url, expected) in [
             ("http://a.test/x?y=1", "http://a.test/x?y=1"),
+            ("http://a.test/?OWN=1&y=2", "http://a.test/?OWN=redacted&y=2"),
+            ("http://a.test/?next=/x?sig=1&y=2", "http://a.test/?next=/x?sig=redacted&y=2"),
             (
                 "http://ada:1234@a.test/ada:1234?API_KEY=s&y=1&sig=2",
                 "http://redacted@a.test/ada:1234?API_KEY=redacted&y=1&sig=redacted",
@@ -175,6 +220,54 @@ mod tests {
             assert_eq!(redaction.redact_url(url), expected);
             assert_eq!(redaction.redact_url(expected), expected, "it is redacted twice");
         }
+    }
+
+    #[test]
+    fn a_secret_parameter_is_known_in_capitals_and_percent_encoded() {
+        for name in [
+            "sig",
+            "Signature",
+            "key",
+            "token",
+            "PASSWORD",
+            "refresh_token",
+            "id_token",
+            "access_token",
+            "client_secret",
+            "api_key",
+            "apikey",
+            "X-Amz-Security-Token",
+            "X-Amz-Signature",
+            "X-Amz-Credential",
+            "X-Goog-Signature",
+            "%73ig",
+            "acces%73%5Ftoken",
+            "%54oken",
+        ] {
+            let url = Redaction::default().redact_url(&format!("https://a.test/?a=1&{name}=s3cret&b=2#{name}=s3cret"));
+            assert_eq!(url, format!("https://a.test/?a=1&{name}=redacted&b=2#{name}=redacted"));
+        }
+        for name in ["code", "keys", "monkey", "tokens", "page", "%6Bind"] {
+            let url = format!("https://a.test/?{name}=plain");
+            assert_eq!(Redaction::default().redact_url(&url), url);
+        }
+    }
+
+    #[test]
+    fn secrets_in_forms_are_kept_out() {
+        let fields = |media_type: &'static str| {
+            HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))])
+        };
+        let form = Bytes::from("user=ada&password=s3cret&client%5Fsecret=s3cret&next=%3Fa&token=s3cret");
+        let expected = "user=ada&password=redacted&client%5Fsecret=redacted&next=%3Fa&token=redacted";
+        for media_type in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"] {
+            assert_eq!(Redaction::default().redact_body(&fields(media_type), form.clone()), expected);
+            assert!(Redaction::default().finds_secrets(&fields(media_type), &form));
+        }
+        for media_type in ["text/plain", "application/json"] {
+            assert_eq!(Redaction::default().redact_body(&fields(media_type), form.clone()), form);
+        }
+        assert_eq!(Redaction::none().redact_body(&fields("application/x-www-form-urlencoded"), form.clone()), form);
     }
 
     #[test]

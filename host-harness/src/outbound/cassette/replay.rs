@@ -10,6 +10,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 
 use super::file::{self, Answered, Missing, Recorded, Sent};
+use super::redaction::is_form;
 use super::{BODY_LIMIT, Redaction};
 use crate::body::{BodyError, error_code};
 use crate::outbound::difference::Difference;
@@ -25,6 +26,7 @@ pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
         request.url = redaction.redact_url(&request.url);
         request.fields.0 = redaction.redact_fields(&request.fields.0);
         request.trailers.0 = redaction.redact_fields(&request.trailers.0);
+        request.set_body(redaction.redact_body(&request.fields.0, request.body()));
     }
     let tape = Arc::new(Tape { path: path.to_owned(), redaction, played: Mutex::new(vec![false; calls.len()]), calls });
     Ok(Outbound::from_fn(move |request| Arc::clone(&tape).answer(request)))
@@ -38,6 +40,9 @@ struct Tape {
     /// Which of the calls have been made again.
     played: Mutex<Vec<bool>>,
 }
+
+/// How many bytes of a body are read where all of it is compared.
+const ALL: usize = usize::MAX;
 
 /// A request that has been read, without its secrets.
 struct Heard {
@@ -69,21 +74,28 @@ impl Tape {
         let mut heard = self.head(parts);
         let enough = self.needed(&heard);
         let mut bytes = BytesMut::new();
-        while bytes.len() < enough
+        let redact = |bytes: &BytesMut| self.redaction.redact_body(&heard.fields, Bytes::copy_from_slice(bytes));
+        // The secrets of a form may have had another length.
+        let is_enough = |bytes: &BytesMut| match enough {
+            ALL => false,
+            ..BODY_LIMIT if is_form(&heard.fields) => redact(bytes).len() >= enough,
+            _ => bytes.len() >= enough,
+        };
+        let mut trailers = HeaderMap::new();
+        while !is_enough(&bytes)
             && let Some(frame) = body.frame().await
         {
             match frame?.into_data() {
                 Ok(data) => bytes.extend_from_slice(&data),
-                Err(frame) => {
-                    heard.trailers = self.redaction.redact_fields(&frame.into_trailers().unwrap_or_default());
-                }
+                Err(frame) => trailers = self.redaction.redact_fields(&frame.into_trailers().unwrap_or_default()),
             }
         }
-        if bytes.len() >= enough {
+        if is_enough(&bytes) {
             // A server would go on to take it.
             tokio::spawn(body.drain());
         }
-        heard.body = bytes.freeze();
+        heard.body = redact(&bytes);
+        heard.trailers = trailers;
         Ok(heard)
     }
 
@@ -106,7 +118,7 @@ impl Tape {
         };
         let candidates = self.calls.iter().map(|call| &call.request).filter(same_head);
         candidates
-            .map(|sent| if sent.missing == Some(Missing::Unread) { sent.body().len() } else { usize::MAX })
+            .map(|sent| if sent.missing == Some(Missing::Unread) { sent.body().len() } else { ALL })
             .max()
             .unwrap_or(BODY_LIMIT)
     }
@@ -168,7 +180,9 @@ impl Tape {
             difference.url(&sent.url, &heard.url);
         }
         // Servers that are told the length read no further, so nobody saw whether the body went on.
-        self.compare_fields(&sent.fields.0, &heard.fields, sent.missing.is_none(), difference);
+        // The length of a form is that of its secrets, too.
+        let is_compared = sent.missing.is_none() || is_form(&sent.fields.0);
+        self.compare_fields(&sent.fields.0, &heard.fields, is_compared, difference);
     }
 
     fn compare_fields(

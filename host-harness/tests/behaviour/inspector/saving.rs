@@ -137,3 +137,32 @@ async fn settings_may_be_secrets() {
         assert_eq!(test.contains(warning), expected, "{test}");
     }
 }
+
+#[tokio::test]
+async fn what_a_cassette_keeps_out_is_warned_of_in_a_saved_test() {
+    let app = guests().capture_bodies(1024).await.unwrap();
+    let inspector = app.inspector("127.0.0.1:0").await.unwrap();
+    let form = |body: &'static str| {
+        Request::post("/mirror")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .unwrap()
+    };
+    let field = |name: &str, value: &str| Request::get("/mirror").header(name, value).body(Body::empty()).unwrap();
+    let requests = [
+        (get("/status/200?page=1"), false),
+        (get("/status/200?sig=1"), true),
+        (get("/status/200?X-Amz-%53ignature=1"), true),
+        (form("user=ada"), false),
+        (form("user=ada&password=1"), true),
+        (field("x-plain", "1"), false),
+        (field("x-goog-api-key", "1"), true),
+        (field("location", "https://a.test/?access_token=1"), true),
+    ];
+    for (number, (request, expected)) in (1..).zip(requests) {
+        send(&app, request).await;
+        finished(&inspector, number).await;
+        let test = page(&inspector, &format!("/requests/{number}/test.rs")).await.whole_text();
+        assert_eq!(test.contains("It may hold secrets"), expected, "{test}");
+    }
+}

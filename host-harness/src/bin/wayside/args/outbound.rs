@@ -20,8 +20,8 @@ pub(crate) struct Outbound {
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Field, or parameter of URLs, whose values --record keeps out as secret, beside `authorization`, cookies, API keys
-    /// and their like; can be given several times
+    /// Field, or parameter of URLs and forms, whose values --record keeps out as secret, beside `authorization`, cookies, keys,
+    /// tokens, passwords and signatures; can be given several times
     #[arg(long, value_name = "NAME", value_parser = parse_secret)]
     pub(crate) redact: Vec<String>,
 
