@@ -139,6 +139,7 @@ async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
     match (is_post, path.as_slice()) {
         (false, [""]) => of_type("text/html; charset=utf-8", include_str!("inspector/page.html")),
         (false, ["page.css"]) => of_type("text/css; charset=utf-8", include_str!("inspector/page.css")),
+        (false, ["text.js"]) => of_type("text/javascript; charset=utf-8", include_str!("inspector/text.js")),
         (false, ["page.js"]) => of_type("text/javascript; charset=utf-8", include_str!("inspector/page.js")),
         (false, ["updates"]) => updates(Arc::clone(shared)),
         (false, ["requests", number]) => {

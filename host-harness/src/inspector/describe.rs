@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 
 use super::history::Entry;
@@ -12,7 +12,7 @@ use super::saved;
 use crate::reload::{Build, Outcome, message};
 use crate::telemetry::Capture;
 use crate::testing::Origin;
-use crate::{Call, LogStream};
+use crate::{Call, LogStream, show};
 
 /// What changed, for the list.
 pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, origin: &Origin) -> Value {
@@ -46,11 +46,12 @@ fn line(entry: &Entry) -> Value {
     json!({
         "number": exchange.request,
         "method": exchange.method.as_str(),
-        "path": exchange.uri.path_and_query().map_or("/", |path| path.as_str()),
+        "path": show::urls(exchange.uri.path_and_query().map_or("/", |path| path.as_str())),
         "status": exchange.status.map(|status| status.as_u16()),
         "duration": milliseconds(exchange.duration),
         "bytes": exchange.response_bytes,
         "finished": entry.finished,
+        "incomplete": entry.is_incomplete,
         "trapped": exchange.trap.is_some(),
         "broken": matches!(exchange.end, Some(crate::BodyEnd::Broken(_))),
         "calls": exchange.calls,
@@ -63,7 +64,7 @@ pub(super) fn whole(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     let mut whole = line(entry);
     let more = json!({
-        "url": exchange.uri.to_string(),
+        "url": show::url(&exchange.uri),
         "started": exchange.started.duration_since(UNIX_EPOCH).map_or(0.0, milliseconds),
         "head": exchange.head_after.map(milliseconds),
         "busy": milliseconds(exchange.busy),
@@ -91,7 +92,7 @@ pub(super) fn whole(entry: &Entry) -> Value {
 fn call(call: &Call) -> Value {
     json!({
         "method": call.method.as_str(),
-        "url": call.uri.to_string(),
+        "url": show::url(&call.uri),
         "status": call.status.as_ref().ok().map(|status| status.as_u16()),
         "error": call.status.as_ref().err(),
         "after": milliseconds(call.after),
@@ -118,7 +119,16 @@ fn message_of(headers: &HeaderMap, body: &Capture) -> Value {
 }
 
 fn fields(headers: &HeaderMap) -> Value {
-    headers.iter().map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())])).collect()
+    headers.iter().map(|(name, value)| json!([name.as_str(), field(name, value)])).collect()
+}
+
+/// The value of a field, without user and password of URLs.
+fn field(name: &HeaderName, value: &HeaderValue) -> String {
+    let value = match *name {
+        header::HOST => show::without_userinfo(value.as_bytes()).to_vec(),
+        _ => show::redact_userinfo(value.as_bytes()),
+    };
+    String::from_utf8_lossy(&value).into_owned()
 }
 
 /// The bytes as text, if they are text; a cut may go through the last character.

@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub(super) exchange: Exchange,
     /// Whether nothing more will come.
     pub(super) finished: bool,
+    /// Whether events of it may have been lost, so that it may have calls and output that are not here.
+    pub(super) is_incomplete: bool,
     /// The calls that have ended, the first ones.
     pub(super) calls: Vec<Call>,
     pub(super) logs: Vec<LogEntry>,
@@ -52,6 +54,7 @@ impl Entry {
         Self {
             exchange,
             finished: false,
+            is_incomplete: false,
             calls: Vec::new(),
             logs: Vec::new(),
             unlogged_bytes: 0,
@@ -106,8 +109,9 @@ impl History {
         self.changed.send_replace(());
     }
 
+    /// Notes that events were lost, because they came faster than they were taken.
     pub(super) fn missed(&self, events: u64) {
-        self.lock().missed += events;
+        self.lock().miss(events);
         self.changed.send_replace(());
     }
 
@@ -143,7 +147,10 @@ impl Kept {
                 let newest = self.entries.back().map(|entry| entry.exchange.request);
                 self.change(newest.unwrap_or_default(), |_| {});
             }
-            Event::Answered(exchange) => self.change(exchange.request, |entry| entry.exchange = *exchange),
+            Event::Answered(exchange) => {
+                self.recover(&exchange);
+                self.change(exchange.request, |entry| entry.exchange = *exchange);
+            }
             Event::Wrote(log) => self.change(log.request, |entry| entry.log(log)),
             Event::Called(call) => self.change(call.request, |entry| {
                 if entry.calls.len() < CALLS {
@@ -151,12 +158,40 @@ impl Kept {
                 }
             }),
             Event::Trapped(trap) => self.change(trap.request, |entry| entry.exchange.trap = Some(trap.reason)),
-            Event::Finished(exchange) => self.change(exchange.request, |entry| {
-                entry.exchange = *exchange;
-                entry.finished = true;
-            }),
+            Event::Finished(exchange) => {
+                self.recover(&exchange);
+                self.change(exchange.request, |entry| {
+                    entry.exchange = *exchange;
+                    entry.finished = true;
+                });
+            }
         }
         while self.bytes > BYTES && self.entries.len() > 1 {
+            self.drop_oldest();
+        }
+    }
+
+    fn miss(&mut self, events: u64) {
+        self.missed += events;
+        let unfinished = self.entries.iter().filter(|entry| !entry.finished).map(|entry| entry.exchange.request);
+        for number in unfinished.collect::<Vec<_>>() {
+            self.change(number, |entry| entry.is_incomplete = true);
+        }
+    }
+
+    /// Adds an entry for a request whose first event was lost. Those that are older than what is kept have given way.
+    fn recover(&mut self, exchange: &Exchange) {
+        let number = exchange.request;
+        if self.missed == 0 || self.entries.iter().any(|entry| entry.exchange.request == number) {
+            return;
+        }
+        let before = self.entries.iter().rposition(|entry| entry.exchange.request < number);
+        if before.is_none() && !self.entries.is_empty() {
+            return;
+        }
+        let place = before.map_or(0, |before| before + 1);
+        self.entries.insert(place, Entry { is_incomplete: true, ..Entry::new(exchange.clone()) });
+        if self.entries.len() > REQUESTS {
             self.drop_oldest();
         }
     }
@@ -202,7 +237,59 @@ mod tests {
             history.add(events.recv().await.unwrap());
             history.add(events.recv().await.unwrap());
         }
-        let kept: Vec<_> = history.lock().entries.iter().map(|entry| entry.exchange.request).collect();
-        assert_eq!(kept, [4, 5, 6]);
+        assert_eq!(numbers(&history), [4, 5, 6]);
+    }
+
+    fn numbers(history: &History) -> Vec<u64> {
+        history.lock().entries.iter().map(|entry| entry.exchange.request).collect()
+    }
+
+    /// The first and the last event of so many requests.
+    async fn requests(count: usize) -> Vec<[Event; 2]> {
+        let recorder = Recorder::new(false, None);
+        let mut events = recorder.events();
+        let mut all = Vec::new();
+        for _ in 0..count {
+            drop(recorder.start(&Request::new(Body::empty()), &Arc::from("component")));
+            all.push([events.recv().await.unwrap(), events.recv().await.unwrap()]);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_beginning_was_lost_is_known_from_its_end() {
+        let (history, mut requests) = (History::new(), requests(3).await.into_iter());
+        let mut next = || requests.next().unwrap();
+        let ([first, _], [_, second], [third, end]) = (next(), next(), next());
+        history.add(first);
+        history.add(third);
+        history.missed(2);
+        history.add(second);
+        history.add(end);
+        assert_eq!(numbers(&history), [1, 2, 3]);
+        let state = |number| history.get(number).map(|entry| (entry.finished, entry.is_incomplete)).unwrap();
+        assert_eq!((state(1), state(2), state(3)), ((false, true), (true, true), (true, true)));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_given_way_does_not_come_back() {
+        let (history, requests) = (History::new(), requests(REQUESTS + 2).await);
+        let mut ends = Vec::new();
+        for [first, end] in requests {
+            history.add(first);
+            ends.push(end);
+        }
+        history.missed(1);
+        ends.into_iter().for_each(|end| history.add(end));
+        assert_eq!((numbers(&history).len(), numbers(&history)[0]), (REQUESTS, 3));
+    }
+
+    #[test]
+    fn lost_events_are_told_to_readers() {
+        let history = History::new();
+        let changes = history.changes();
+        history.missed(7);
+        assert!(changes.has_changed().unwrap());
+        assert_eq!(history.since(0, |_, missed| missed).0, 7);
     }
 }

@@ -1,37 +1,14 @@
-// The page of the inspector. What requests carry is text, and never becomes markup: nodes are made by `element` alone.
+// The page of the inspector. What requests carry becomes nodes in `text.js`.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
 const requests = new Map(); // number -> { line, node }
 const KEPT = 500;
 let chosen = null;
-let paused = null; // updates that came meanwhile
+let paused = null; // what came meanwhile, see `hold`
 let cleared = 0; // requests up to this number are not shown
+const missed = { events: 0, requests: 0 }; // what was lost on the way, and what gave way during a pause
 let awaited = null; // the number of a request that was sent again, and whose repetition is to be shown
-
-/** An element with text and other elements in it. */
-function element(name, properties = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (key === "class") node.className = value;
-    else if (key in node) node[key] = value;
-    else node.setAttribute(key, value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
-
-function time(milliseconds) {
-  if (milliseconds < 1) return `${Math.round(milliseconds * 1000)} µs`;
-  if (milliseconds < 1000) return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
-  return `${(milliseconds / 1000).toFixed(2)} s`;
-}
-
-function size(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(1)} KiB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
-}
 
 function status(line) {
   const text = line.status ?? (line.finished || line.error ? "–" : "…");
@@ -44,6 +21,7 @@ function row(line) {
   const marks = [
     line.trapped ? ["bad", "trap"] : null,
     line.broken ? ["bad", "cut"] : null,
+    line.incomplete ? ["bad", "incomplete"] : null,
     line.resent ? ["", `again ${line.resent}`] : null,
     line.calls ? ["", line.calls === 1 ? "1 call" : `${line.calls} calls`] : null,
   ].filter(Boolean).map(([kind, text]) => element("span", { class: `mark ${kind}` }, text));
@@ -89,9 +67,11 @@ function trim() {
 }
 
 function apply(update) {
-  $("target").textContent = update.target;
+  $("target").replaceChildren(...visible(update.target));
   $("saved-where").textContent = update.tests;
   build(update.build);
+  missed.events = update.missed;
+  tellMissed();
   for (const line of update.requests) {
     if (line.number > cleared) show(line);
     if (awaited !== null && line.resent === awaited.of && line.number > awaited.after && line.finished) {
@@ -103,12 +83,20 @@ function apply(update) {
   if (update.requests.some((line) => line.number === chosen)) load();
 }
 
+function tellMissed() {
+  const parts = [];
+  if (missed.requests) parts.push(`${missed.requests} older requests gave way during the pause.`);
+  if (missed.events) parts.push(`${missed.events} events came too fast and were lost: requests may be missing or incomplete.`);
+  $("missed").hidden = parts.length === 0;
+  $("missed").textContent = parts.join(" ");
+}
+
 function build(build) {
   const node = $("build");
   $("broken").hidden = build?.state !== "failed";
   node.className = build?.state ?? "";
   node.textContent = build === null ? "" : { running: "building …", ready: `build ${build.number} answers`, failed: "does not compile" }[build.state];
-  if (build?.message) $("broken").lastElementChild.textContent = build.message;
+  if (build?.message) $("broken").lastElementChild.replaceChildren(...visible(build.message));
 }
 
 // One request
@@ -137,7 +125,8 @@ function body(message) {
     pre.textContent = hexadecimal(message.base64);
     return nodes;
   }
-  pre.textContent = message.text;
+  const show = (text) => pre.replaceChildren(...visible(text));
+  show(message.text);
   const type = message.headers.find(([name]) => name === "content-type")?.[1] ?? "";
   if (/[/+]json\b/.test(type) && !kept) {
     try {
@@ -145,28 +134,16 @@ function body(message) {
       const button = element("button", { type: "button" }, "As sent");
       button.addEventListener("click", () => {
         const asSent = button.textContent === "As sent";
-        pre.textContent = asSent ? message.text : laidOut;
+        show(asSent ? message.text : laidOut);
         button.textContent = asSent ? "Laid out" : "As sent";
       });
-      pre.textContent = laidOut;
+      show(laidOut);
       heading.append(button);
     } catch {
       // It is no JSON, whatever its type says.
     }
   }
   return nodes;
-}
-
-function hexadecimal(base64) {
-  const bytes = atob(base64).slice(0, 4096);
-  const lines = [];
-  for (let start = 0; start < bytes.length; start += 16) {
-    const line = [...bytes.slice(start, start + 16)];
-    const numbers = line.map((byte) => byte.charCodeAt(0).toString(16).padStart(2, "0")).join(" ");
-    const text = line.map((byte) => (byte >= " " && byte <= "~" ? byte : ".")).join("");
-    lines.push(`${start.toString(16).padStart(4, "0")}  ${numbers.padEnd(47)}  ${text}`);
-  }
-  return lines.join("\n");
 }
 
 function message(name, message, note) {
@@ -240,6 +217,7 @@ function whole(one) {
       ["Repeats", one.resent === null ? null : element("a", { href: `#${one.resent}` }, `request ${one.resent}`)],
     ]),
     one.finished ? objections(one) : null,
+    one.incomplete ? element("p", { class: "note" }, "Some of its events were lost: calls and output may be missing.") : null,
     one.trap ? element("pre", { class: "trap", tabIndex: 0 }, `The component trapped: ${one.trap}`) : null,
     element("h3", {}, "Time"), times(one),
     ...message("Request", one.request),
@@ -297,7 +275,7 @@ function choose() {
 // What can be done
 
 function say(text) {
-  $("said").textContent = text;
+  $("said").replaceChildren(...visible(text));
   clearTimeout(say.timer);
   say.timer = setTimeout(() => { $("said").textContent = ""; }, 4000);
 }
@@ -340,14 +318,42 @@ $("copy").addEventListener("click", async () => {
 $("close").addEventListener("click", () => $("saved").close());
 $("clear").addEventListener("click", () => {
   cleared = Math.max(cleared, ...requests.keys());
+  missed.requests = 0;
+  tellMissed();
   trim();
   location.hash = "#";
 });
+
+const nothingHeld = () => ({ update: null, lines: new Map(), floor: 0, gone: 0 });
+
+/** Keeps what comes during a pause: the newest state of each of the newest requests, and how many gave way. */
+function hold(update) {
+  paused.update = update;
+  for (const line of update.requests) {
+    if (line.number > paused.floor) paused.lines.set(line.number, line);
+  }
+  const numbers = [...paused.lines.keys()].sort((a, b) => a - b);
+  for (const number of numbers.slice(0, Math.max(0, numbers.length - KEPT))) {
+    paused.lines.delete(number);
+    paused.floor = number;
+    if (!requests.has(number)) paused.gone += 1;
+  }
+  const come = paused.gone + [...paused.lines.keys()].filter((number) => !requests.has(number)).length;
+  $("pause").textContent = come ? `Pause (${come} new)` : "Pause";
+}
+
+function resume() {
+  const { update, lines, gone } = paused;
+  paused = null;
+  missed.requests = gone;
+  if (update) apply({ ...update, requests: [...lines.values()] });
+}
+
 $("pause").addEventListener("click", () => {
-  const updates = paused;
-  paused = paused === null ? [] : null;
+  if (paused === null) paused = nothingHeld();
+  else resume();
+  $("pause").textContent = "Pause";
   $("pause").setAttribute("aria-pressed", String(paused !== null));
-  updates?.forEach(apply);
 });
 $("filter").addEventListener("input", () => requests.forEach(filter));
 addEventListener("hashchange", choose);
@@ -377,11 +383,12 @@ source.addEventListener("open", () => {
   requests.forEach(({ node }) => node.remove());
   requests.clear();
   cleared = 0;
+  if (paused !== null) paused = nothingHeld();
 });
 source.addEventListener("message", (event) => {
   const update = JSON.parse(event.data);
   if (paused === null) apply(update);
-  else if (paused.length < 1000) paused.push(update);
+  else hold(update);
 });
 source.addEventListener("error", () => {
   $("build").className = "lost";

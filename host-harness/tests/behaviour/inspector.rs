@@ -1,5 +1,6 @@
 //! The request inspector: what it tells of requests, whom it tells it, and its page in a browser.
 
+mod page;
 mod saving;
 
 use serde_json::Value;
@@ -174,6 +175,29 @@ async fn a_request_is_sent_again_as_it_was() {
     for part in ["method", "url", "request", "response"] {
         assert_eq!(before[part], again[part], "{part}");
     }
+}
+
+#[tokio::test]
+async fn user_and_password_of_urls_are_not_told() {
+    let upstream = Outbound::from_fn(async |_| {
+        Ok(Response::builder().header("location", "http://ada:s3cret@b.test/x").body(Body::empty()).unwrap())
+    });
+    let app = guests().env("UPSTREAM", "http://ada:s3cret@up.test/").outbound(upstream).capture_bodies(1024);
+    let app = app.await.unwrap();
+    let inspector = app.inspector("127.0.0.1:0").await.unwrap();
+    let request = Request::get("http://a.test/call?next=http://ada:s3cret@b.test/");
+    send(&app, request.header("referer", "http://ada:s3cret@c.test/").body(Body::empty()).unwrap()).await;
+    let told = finished(&inspector, 1).await;
+    assert!(!told.to_string().contains("s3cret"), "{told}");
+    assert_eq!(told["url"], "http://a.test/call?next=http://redacted@b.test/");
+    assert_eq!(told["made"][0]["url"], "http://redacted@up.test/");
+    let test = page(&inspector, "/requests/1/test.rs").await.whole_text();
+    assert!(test.contains("Call::new(Method::GET, \"http://redacted@up.test/\")"), "{test}");
+    assert!(test.contains(".env(\"UPSTREAM\", \"http://redacted@up.test/\")"), "{test}");
+    // A request that no component is shown.
+    send(&app, get("http://ada:s3cret@a.test/status/200")).await;
+    let told = finished(&inspector, 2).await;
+    assert_eq!((&told["url"], &told["status"]), (&"http://redacted@a.test/status/200".into(), &400.into()));
 }
 
 #[tokio::test]
