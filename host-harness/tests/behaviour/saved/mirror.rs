@@ -28,6 +28,7 @@ async fn post_mirror_22_x_is_answered_with_200() -> Result<(), Error> {
     assert_eq!(response.headers()["authorization"], "Bearer \"secret\"");
     assert_eq!(response.headers()["x-mirror-method"], "POST");
     assert_eq!(response.headers()["x-mirror-uri"], "http://a.test/mirror/%22/x?q='&%7B");
+    assert_eq!(response.headers()["x-mirror-path"], "/mirror/%22/x");
     assert_eq!(response.headers()["x-mirror-host"], "a.test");
     assert_eq!(response.into_body().bytes().await.unwrap(), b"{\"\\ \xff\x00\n}".as_slice());
     Ok(())
