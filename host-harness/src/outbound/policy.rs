@@ -11,7 +11,7 @@ use http::uri::{Authority, Scheme};
 use ipnet::IpNet;
 
 use super::address::{lies_in, special};
-use crate::Error;
+use crate::{Error, show};
 
 /// One entry of the list of servers that a component may call.
 ///
@@ -121,7 +121,7 @@ impl FromStr for Rule {
 }
 
 fn invalid(text: &str, why: &str) -> Error {
-    Error::new(format!("`{text}` is no pattern for outbound calls: {why}")).with_help(
+    Error::new(format!("`{}` is not a pattern for outbound calls: {why}", show::urls(text))).with_help(
         "write `[scheme://]host[:port]`, as in `https://api.example.org`, `*.example.org:8000-8099`, `10.0.0.0/8` or `*`",
     )
 }
@@ -391,6 +391,12 @@ mod tests {
             assert!(error.to_string().contains(&format!("`{bad}`")), "{error}");
             assert!(error.help().is_some());
         }
+    }
+
+    #[test]
+    fn a_pattern_with_a_password_is_refused_without_showing_it() {
+        let error = "http://ada:s3cret@a.test".parse::<Rule>().unwrap_err().to_string();
+        assert!(error.contains("`http://redacted@a.test`") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]

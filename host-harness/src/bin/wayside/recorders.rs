@@ -80,14 +80,21 @@ impl Recorders {
     }
 }
 
-/// A path as all write it who mean the same file, whether it is there or not.
+/// The one path of a file, however it is written, whether it exists or not. Links are followed, because they stay where the
+/// file is replaced.
 fn place(path: &Path) -> PathBuf {
-    let found = fs::canonicalize(path).ok();
+    let mut path = path.to_owned();
+    // The limit of Linux.
+    for _ in 0..40 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    let found = fs::canonicalize(&path).ok();
     let made = || {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(fs::canonicalize(dir).ok()?.join(path.file_name()?))
     };
-    found.or_else(made).unwrap_or_else(|| path.to_owned())
+    found.or_else(made).unwrap_or_else(|| path.clone())
 }
 
 /// In the extensions of a request: the service of the component that it comes from.
@@ -108,4 +115,25 @@ fn bring_own() -> Outbound {
         let own = request.extensions_mut().remove::<Own>();
         own.map_or_else(Outbound::deny, |Own(own)| own).call(request)
     })
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_link_and_the_file_behind_it_are_one_place_whether_it_exists_or_not() {
+        let dir = std::env::temp_dir().join(format!("wayside-recorders-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        symlink("file", dir.join("link")).unwrap();
+        symlink("link", dir.join("second")).unwrap();
+        for _ in 0..2 {
+            let places = ["file", "link", "second", "../file"].map(|name| place(&dir.join(name)));
+            assert!(places[..3].iter().all(|place| *place == places[0]), "{places:?}");
+            assert_ne!(places[3], places[0]);
+            fs::write(dir.join("file"), "").unwrap();
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
 }
