@@ -7,7 +7,7 @@
 mod control;
 mod url;
 
-pub(crate) use control::is_control;
 pub use control::{Escaper, bytes, json, line, text};
+pub(crate) use control::{is_control, whole_characters};
 pub(crate) use url::{bare_urls, redact_userinfo, without_userinfo};
 pub use url::{url, urls};

@@ -89,16 +89,11 @@ impl Escaper {
     /// Escapes the next piece of the stream.
     #[must_use]
     pub fn push(&mut self, piece: &[u8]) -> String {
-        let bytes = [&std::mem::take(&mut self.begun)[..], piece].concat();
+        let bytes = whole_characters(&mut self.begun, piece);
         let mut out = String::with_capacity(bytes.len());
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
+        for chunk in bytes.utf8_chunks() {
             out.push_str(&text(chunk.valid()));
-            if chunks.peek().is_none() && is_begun(chunk.invalid()) {
-                self.begun = chunk.invalid().to_vec();
-            } else {
-                push_bytes(&mut out, chunk.invalid());
-            }
+            push_bytes(&mut out, chunk.invalid());
         }
         out
     }
@@ -112,9 +107,20 @@ impl Escaper {
     }
 }
 
-/// Whether bytes are the beginning of a character.
-fn is_begun(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+/// The next piece of a stream behind the bytes that were left of the one before. The first bytes of a character whose others
+/// have not come are left for the next.
+pub(crate) fn whole_characters(left: &mut Vec<u8>, piece: &[u8]) -> Vec<u8> {
+    let mut bytes = std::mem::take(left);
+    bytes.extend_from_slice(piece);
+    // A character has four bytes at most.
+    let starts = bytes.len().saturating_sub(3)..bytes.len();
+    let is_begun = |bytes: &[u8]| {
+        std::str::from_utf8(bytes).is_err_and(|error| (error.valid_up_to(), error.error_len()) == (0, None))
+    };
+    if let Some(start) = starts.into_iter().find(|start| is_begun(&bytes[*start..])) {
+        *left = bytes.split_off(start);
+    }
+    bytes
 }
 
 fn push_bytes(out: &mut String, bytes: &[u8]) {

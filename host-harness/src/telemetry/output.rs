@@ -12,43 +12,52 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use super::{LogStream, Recorder};
-use crate::show::Escaper;
+use crate::show::{Escaper, whole_characters};
 
 /// One output stream of one instance.
 #[derive(Clone, Debug)]
-pub(crate) struct Output {
+pub(crate) struct Output(Arc<Stream>);
+
+#[derive(Debug)]
+struct Stream {
     request: Arc<AtomicU64>,
     stream: LogStream,
     recorder: Recorder,
-    passed_on: Option<Arc<PassedOn>>,
+    /// The first bytes of a character that was written in part: long lines come in pieces of a buffer's length.
+    left: Mutex<Vec<u8>>,
 }
 
 impl Output {
     /// A stream of the request with a number that may change.
     pub(super) fn new(request: Arc<AtomicU64>, stream: LogStream, recorder: Recorder) -> Self {
-        let passed_on = recorder.pass_on.then(Arc::default);
-        Self { request, stream, recorder, passed_on }
+        Self(Arc::new(Stream { request, stream, recorder, left: Mutex::default() }))
     }
 
     fn record(&self, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        if let Some(passed_on) = &self.passed_on {
-            let mut escaper = passed_on.0.lock().unwrap_or_else(PoisonError::into_inner);
-            print(&escaper.push(bytes));
-        }
-        let request = self.request.load(Ordering::Relaxed);
-        self.recorder.log(request, self.stream, text);
+        let mut left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.record(&whole_characters(&mut left, bytes));
     }
 }
 
-/// Output that also goes to this process's stderr, without control characters: it may be a terminal, which a component must
-/// not control.
-#[derive(Debug, Default)]
-struct PassedOn(Mutex<Escaper>);
+impl Stream {
+    fn record(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if self.recorder.pass_on {
+            // Without control characters: stderr may be a terminal, which a component must not control.
+            let mut escaper = Escaper::default();
+            print(&(escaper.push(bytes) + &escaper.finish()));
+        }
+        let request = self.request.load(Ordering::Relaxed);
+        self.recorder.log(request, self.stream, String::from_utf8_lossy(bytes).into_owned());
+    }
+}
 
-impl Drop for PassedOn {
+impl Drop for Stream {
     fn drop(&mut self) {
-        print(&self.0.get_mut().unwrap_or_else(PoisonError::into_inner).finish());
+        let left = std::mem::take(self.left.get_mut().unwrap_or_else(PoisonError::into_inner));
+        self.record(&left);
     }
 }
 
@@ -110,4 +119,21 @@ impl OutputStream for Output {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Output {
     async fn ready(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_character_that_is_written_in_two_pieces_stays_whole() {
+        let recorder = Recorder::new(false, None);
+        let output = Output::new(Arc::new(AtomicU64::new(1)), LogStream::Stdout, recorder.clone());
+        for piece in [&b"caf\xc3"[..], b"\xa9 \xf0\x9f", b"\x98", b"\x80\n", b"\xe2\x82"] {
+            output.record(piece);
+        }
+        drop(output);
+        let text: String = recorder.logs().into_iter().map(|entry| entry.text).collect();
+        assert_eq!(text, "caf\u{e9} \u{1f600}\n\u{fffd}");
+    }
 }
