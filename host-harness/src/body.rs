@@ -1,5 +1,7 @@
 //! Bodies on the host's side.
 
+mod begun;
+
 use std::cell::Cell;
 use std::fmt;
 use std::future::ready;
@@ -13,6 +15,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
 use crate::outbound::ErrorCode;
+
+pub(crate) use begun::Begun;
 
 /// What the failure of a body carries.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;

@@ -11,7 +11,7 @@ mod wasip3;
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use crate::component::{Component, Flat, World};
@@ -19,7 +19,7 @@ use crate::head::{self, Refusal};
 use crate::limits::{Busy, Gate, TooLarge, Upload};
 use crate::outbound;
 use crate::telemetry::{Recorder, Running, Tracked};
-use crate::{Body, Error};
+use crate::{Body, Error, framing};
 
 pub(crate) use state::Settings;
 
@@ -148,14 +148,14 @@ impl Guest {
         request: Request<Body>,
         tracked: Option<Arc<Tracked>>,
     ) -> Result<Response<Body>, ErrorCode> {
+        let is_head = request.method() == Method::HEAD;
         let running = match tracked {
             Some(tracked) => Running::beside(tracked, &self.name),
             None => self.recorder.start(&request, &self.name),
         };
         match self.call(request, running).await {
-            Ok(response) => Ok(response),
             Err(Failure::ErrorCode(code)) => Err(code),
-            Err(failure) => Ok(failure.into_response()),
+            answer => Ok(framing::without_content(is_head, answer.unwrap_or_else(Failure::into_response))),
         }
     }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::Body;
+use crate::framing::without_content;
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
@@ -25,8 +26,10 @@ impl Inbound {
         Self(Arc::new(move |request| Box::pin(answer(request))))
     }
 
+    /// Answers a request; what may have no content has none.
     pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        (self.0)(request).await
+        let is_head = request.method() == Method::HEAD;
+        without_content(is_head, (self.0)(request).await)
     }
 }
 

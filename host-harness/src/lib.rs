@@ -49,6 +49,7 @@ mod config;
 mod engine;
 mod error;
 mod file;
+mod framing;
 mod guest;
 mod head;
 mod inbound;

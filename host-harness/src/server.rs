@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::framing::keep_length;
 use crate::head::{self, FromSocket};
 use crate::inbound::Inbound;
 use crate::{Body, Error};
@@ -110,7 +111,11 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
             let inbound = inbound.clone();
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(FromSocket);
-            async move { Ok::<_, Infallible>(inbound.handle(request).await) }
+            async move {
+                let is_http1 = request.version() < Version::HTTP_2;
+                let response = inbound.handle(request).await;
+                Ok::<_, Infallible>(if is_http1 { keep_length(response) } else { response })
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);

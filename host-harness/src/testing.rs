@@ -15,6 +15,7 @@ use crate::cargo::{self, Progress};
 use crate::chain;
 use crate::config::Config;
 use crate::engine::Purpose;
+use crate::framing::framed;
 use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
@@ -381,7 +382,7 @@ impl HarnessBuilder {
             env: self.env,
             config: Config::new(self.config),
             keyvalue: self.keyvalue,
-            outbound: self.outbound,
+            outbound: framed(self.outbound),
             limits: self.limits,
             fuel: self.count_fuel,
             reuse: self.reuse,

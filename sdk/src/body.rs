@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::length::Known;
 use crate::sys::{Here, IncomingBody as _, Sending, World};
 
 use limited::Limited;
@@ -419,8 +420,18 @@ impl Body {
         }
     }
 
-    pub(crate) fn has_trailers(&self) -> bool {
-        self.trailers.is_some()
+    /// The bytes and the trailers that are known to be in this body, for its framing.
+    pub(crate) fn known(&self) -> Known {
+        let length = match &self.data {
+            Data::Stream(body) => match body.size_hint().exact() {
+                // Without data it may still have trailers.
+                Some(0) if !body.is_end_stream() => None,
+                None if body.is_end_stream() => Some(0),
+                length => length,
+            },
+            _ => self.size_hint().exact(),
+        };
+        Known { length, has_trailers: self.trailers.is_some() }
     }
 
     /// Takes note that the body goes with fields of a map.

@@ -4,13 +4,11 @@ pub(super) mod flights;
 mod next;
 mod worker;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 
-use bytes::Bytes;
 use http::{Request, Response, header};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use wasmtime::component::Linker;
@@ -20,7 +18,7 @@ use super::delivery::{Answer, Delivery};
 use super::state::{Settings, State};
 use super::{Failure, Guest, clock};
 use crate::Body;
-use crate::body::BodyError;
+use crate::body::Begun;
 use crate::component::Component;
 use crate::telemetry::Running;
 use flights::Flights;
@@ -143,38 +141,13 @@ async fn look_for_the_end(response: Response<Body>) -> Response<Body> {
     if response.headers().contains_key(header::CONTENT_LENGTH) || response.body().size_hint().exact().is_some() {
         return response;
     }
-    let (head, mut body) = response.into_parts();
-    let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
-    let body = match first {
-        Poll::Ready(None) => Body::empty(),
-        Poll::Ready(Some(frame)) => Body::new(Begun { first: Some(frame), rest: body }),
-        Poll::Pending => body,
-    };
-    Response::from_parts(head, body)
-}
-
-/// A body whose first frame has been read.
-struct Begun {
-    first: Option<Result<Frame<Bytes>, BodyError>>,
-    rest: Body,
-}
-
-impl HttpBody for Begun {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.first.take() {
-            Some(frame) => Poll::Ready(Some(frame)),
-            None => Poll::Ready(ready!(Pin::new(&mut self.rest).poll_frame(cx))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.first.is_none() { self.rest.size_hint() } else { SizeHint::default() }
-    }
+    let (head, body) = response.into_parts();
+    let mut body = Begun::new(body);
+    std::future::poll_fn(|cx| {
+        // Where nothing has come yet, the head goes out as it is.
+        let _ = body.poll_begin(cx);
+        Poll::Ready(())
+    })
+    .await;
+    Response::from_parts(head, Body::new(body))
 }

@@ -1,8 +1,9 @@
 //! How the body of a request is delimited (RFC 9112, section 6).
 
-use http::{HeaderMap, HeaderValue, Request, Version, header};
+use http::{HeaderMap, Request, Version, header};
 
 use super::{Refusal, elements, is_token, quoted};
+use crate::framing::number_of;
 
 /// Refuses a body whose end cannot be told. A connection of HTTP/1.1 ends, because the next request on it cannot be found.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
@@ -53,7 +54,7 @@ fn name(coding: &[u8]) -> &[u8] {
 fn single_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return Ok(()) };
-    let Some(length) = length(first) else {
+    let Some(length) = number_of(first.as_bytes()) else {
         return Err(Refusal::bad_request(format!(
             "the Content-Length {} is not a number of bytes",
             quoted(first.as_bytes())
@@ -61,7 +62,7 @@ fn single_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
     };
     let mut repeated = false;
     for other in lengths {
-        if self::length(other) != Some(length) {
+        if number_of(other.as_bytes()) != Some(length) {
             return Err(Refusal::bad_request("the request has several values of Content-Length"));
         }
         repeated = true;
@@ -72,14 +73,10 @@ fn single_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn length(value: &HeaderValue) -> Option<u64> {
-    let digits = value.to_str().ok()?;
-    // The parser of numbers takes a sign as well.
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn request(version: Version, fields: &[(&'static str, &'static str)]) -> Request<()> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep;
@@ -12,6 +12,7 @@ use tower_service::Service as _;
 use super::ending::Ending;
 use super::{ErrorCode, Outbound, Timeouts};
 use crate::Body;
+use crate::framing::content_length;
 
 /// A way in which an outbound call goes wrong; see [`Outbound::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +93,7 @@ async fn inject(
         Fault::Stalled => Ending::Stalled(Some(STALL)),
     };
     let response = inner.call(request).await?;
-    let length = response.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = content_length(response.headers());
     let bytes = random.random_range(0..length.unwrap_or(EARLY_BYTES).max(1));
     Ok(response.map(|body| ending.after(bytes, body, timeouts)))
 }

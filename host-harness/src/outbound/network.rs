@@ -24,6 +24,7 @@ use super::policy::{Addresses, Policy, denied};
 use super::{ErrorCode, Timeouts};
 use crate::Body;
 use crate::body::BodyError;
+use crate::framing::announce_chunks;
 use crate::guest::remove_connection_fields;
 
 /// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
@@ -56,6 +57,7 @@ impl Network {
     pub(super) async fn send(self, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
         let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
         take_credentials_out(request.uri_mut());
+        announce_chunks(&mut request);
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request));
         let connected = async { drop(connection.wait_for_connection_metadata().await) };

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::exchange::content_length;
 use crate::Body;
 use crate::body::BodyError;
+use crate::framing::content_length;
 
 /// The beginning of a body, as far as it has passed by now; see
 /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies). Copies look at the same body.

@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Capture, LogEntry, Trap, Usage};
 use crate::Body;
 use crate::body::BodyError;
+use crate::framing::content_length;
 use crate::outbound::ErrorCode;
 
 /// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
@@ -213,10 +214,6 @@ pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
 /// How many bytes the body of a response has by its head.
 pub(super) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
     if method == Method::HEAD { Some(0) } else { content_length(headers) }
-}
-
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 impl<F: FnOnce(u64, BodyEnd)> Watched<F> {

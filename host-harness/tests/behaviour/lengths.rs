@@ -1,6 +1,10 @@
 //! Lengths, statuses and bodies: what a response says of its body is true.
 
-use super::fixture::{Wire, is_wasip3, guests, wire_get};
+use wayside_harness::http::{Method, Request, Response};
+use wayside_harness::{Body, ErrorCode, Outbound};
+
+use super::fixture::{Upstream, Wire, example, get, guests, is_wasip3, wire_get};
+use super::framing::{chain, header, over_http2, proxied};
 
 #[tokio::test]
 async fn a_known_length_is_sent() {
@@ -145,10 +149,163 @@ async fn a_stream_longer_than_its_content_length_is_cut() {
 
 #[tokio::test]
 async fn a_body_taken_by_itself_knows_its_length() {
-    let app = super::fixture::example("echo").await.unwrap();
+    let app = example("echo").await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let request = "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
     let wire = Wire::exchange(&server, request).await;
     assert_eq!(wire.field("content-length"), ["5"]);
     assert_eq!(wire.whole_text(), "hello");
+}
+
+/// An answer to HEAD that tells no length.
+const NO_LENGTH: &str = "HTTP/1.1 200 OK\r\nx-kept: yes\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_head_passed_on_whose_answer_tells_no_length_has_none() {
+    for app in [example("proxy"), chain()] {
+        let (wire, _) = proxied(app, "HEAD", NO_LENGTH).await;
+        assert_eq!(wire.field("x-kept"), ["yes"]);
+        assert!(wire.field("content-length").is_empty(), "{wire:?}");
+        assert!(wire.field("transfer-encoding").is_empty(), "{wire:?}");
+        assert!(wire.rest.is_empty(), "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_passed_on_over_http2_whose_answer_tells_no_length_has_none() {
+    let upstream = Upstream::answering(NO_LENGTH).await;
+    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+    let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    let response = over_http2(&app, "HEAD", "/").await;
+    assert_eq!(header(&response, "x-kept"), ["yes"]);
+    assert!(header(&response, "content-length").is_empty(), "{response:?}");
+}
+
+#[tokio::test]
+async fn a_head_passed_on_in_process_whose_answer_tells_no_length_has_none() {
+    let outbound = Outbound::from_fn(async |_| Ok(Response::builder().header("x-kept", "yes").body(Body::empty()).unwrap()));
+    let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
+    let response = app.request(Request::head("/").body(()).unwrap()).await;
+    assert_eq!(header(&response, "x-kept"), ["yes"]);
+    assert!(header(&response, "content-length").is_empty(), "{response:?}");
+}
+
+#[tokio::test]
+async fn a_head_passed_on_keeps_the_length_of_its_answer() {
+    for app in [example("proxy"), chain()] {
+        let (wire, _) = proxied(app, "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n").await;
+        assert_eq!(wire.field("content-length"), ["100"]);
+        assert!(wire.rest.is_empty(), "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_304_passed_on_keeps_its_length_or_has_none() {
+    for (length, expected) in [("content-length: 100\r\n", Some("100")), ("", None)] {
+        let answer = format!("HTTP/1.1 304 Not Modified\r\n{length}connection: close\r\n\r\n");
+        let (wire, _) = proxied(example("proxy"), "GET", &answer).await;
+        assert_eq!(wire.status, 304);
+        assert_eq!(wire.field("content-length").first().copied(), expected);
+        assert!(wire.rest.is_empty(), "{wire:?}");
+        let upstream = Upstream::answering(answer).await;
+        let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+        let app = example("proxy").env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+        let response = over_http2(&app, "GET", "/").await;
+        assert_eq!(response.status(), 304);
+        assert_eq!(header(&response, "content-length").first().copied(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_205_has_no_body() {
+    let (wire, app) = wire_get("/status/205").await;
+    assert_eq!(wire.status, 205);
+    assert_eq!(wire.field("content-length"), ["0"]);
+    assert!(wire.field("transfer-encoding").is_empty(), "{wire:?}");
+    assert!(wire.rest.is_empty(), "{wire:?}");
+    let response = app.request(get("/status/205")).await;
+    assert_eq!(response.status(), 205);
+    assert!(response.into_body().bytes().await.unwrap().is_empty());
+    let response = over_http2(&app, "GET", "/status/205").await;
+    assert!(http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_205_passed_on_has_no_body() {
+    let (wire, _) = proxied(
+        example("proxy"),
+        "GET",
+        "HTTP/1.1 205 Reset Content\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello",
+    )
+    .await;
+    assert_eq!(wire.status, 205);
+    assert_eq!(wire.field("content-length"), ["0"]);
+    assert!(wire.rest.is_empty(), "{wire:?}");
+}
+
+#[tokio::test]
+async fn equal_lengths_of_an_upstream_are_one() {
+    for lengths in ["content-length: 5, 5\r\n", "content-length: 5\r\ncontent-length: 5\r\n"] {
+        for method in ["GET", "HEAD"] {
+            let body = if method == "HEAD" { "" } else { "hello" };
+            let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\n{body}");
+            let (wire, app) = proxied(example("proxy"), method, &answer).await;
+            assert_eq!(wire.status, 200, "{}", app.log_text());
+            assert_eq!(wire.field("content-length"), ["5"], "{wire:?}");
+            assert_eq!(wire.rest, body.as_bytes());
+        }
+    }
+}
+
+#[tokio::test]
+async fn contradictory_lengths_of_an_upstream_are_502() {
+    for lengths in ["content-length: 5, 6\r\n", "content-length: 5\r\ncontent-length: 6\r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\nhello");
+        let (wire, _) = proxied(example("proxy"), "GET", &answer).await;
+        assert_eq!(wire.status, 502, "{wire:?}");
+        // No parser of HTTP reads the length of an answer to HEAD.
+        let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\n");
+        let (wire, _) = proxied(example("proxy"), "HEAD", &answer).await;
+        assert_eq!(wire.status, 502, "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_of_an_upstream_win_over_its_length() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+                  5\r\nhello\r\n0\r\n\r\n";
+    let (wire, app) = proxied(example("proxy"), "GET", answer).await;
+    assert_eq!(wire.status, 200, "{}", app.log_text());
+    assert_eq!(wire.whole_text(), "hello");
+    assert!(wire.field("content-length").is_empty(), "{wire:?}");
+}
+
+#[tokio::test]
+async fn a_signed_length_of_an_upstream_is_502() {
+    for method in ["GET", "HEAD"] {
+        let (wire, _) =
+            proxied(example("proxy"), method, "HTTP/1.1 200 OK\r\ncontent-length: +5\r\nconnection: close\r\n\r\nhello").await;
+        assert_eq!(wire.status, 502, "{wire:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_length_of_a_mock_is_502() {
+    let outbound =
+        Outbound::from_fn(async |_| Ok(Response::builder().header("content-length", "+5").body("hello".into()).unwrap()));
+    let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
+    assert_eq!(app.request(get("/")).await.status(), 502);
+}
+
+#[tokio::test]
+async fn a_mock_that_answers_head_with_a_body_sends_none() {
+    let outbound = Outbound::from_fn(async |request: Request<Body>| {
+        assert_eq!(request.method(), Method::HEAD);
+        Ok::<_, ErrorCode>(Response::new("hello".into()))
+    });
+    let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
+    let response = app.request(Request::head("/").body(()).unwrap()).await;
+    assert_eq!(response.status(), 200, "{}", app.log_text());
+    assert_eq!(header(&response, "content-length"), ["5"]);
+    assert!(response.into_body().bytes().await.unwrap().is_empty());
 }

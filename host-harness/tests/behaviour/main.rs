@@ -52,6 +52,7 @@ macro_rules! over {
             mod failures;
             mod fields;
             mod fixture;
+            mod framing;
             mod heads;
             mod lengths;
             mod multipart;

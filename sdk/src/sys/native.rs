@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::SizeHint;
 
 use super::World;
@@ -19,7 +19,7 @@ use crate::client::{Kind, Timeouts};
 use crate::task::{Job, Root};
 use crate::test::Upstream;
 use crate::time::timeout;
-use crate::{Body, Request, Response, body, client, error};
+use crate::{Body, Request, Response, body, client, error, length};
 
 pub(crate) struct Native;
 
@@ -32,9 +32,10 @@ impl World for Native {
         timer::elapsed()
     }
 
-    async fn send(request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, client::Error> {
+    async fn send(mut request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, client::Error> {
         let upstream = OUTBOUND.with_borrow(Option::clone);
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        frame(&mut request).map_err(|error| error.with_target(&method, &uri))?;
         let answer = upstream.map(|upstream| upstream.answer(*request));
         let response = match answer {
             Some(answer) => match timeouts.total {
@@ -48,6 +49,7 @@ impl World for Native {
             )),
         };
         response
+            .and_then(|response| received(&method, response))
             .map(|response| Box::new(response.map(Body::of_a_response)))
             .map_err(|error| error.with_target(&method, &uri))
     }
@@ -80,6 +82,30 @@ impl World for Native {
 
     type Sending = Infallible;
     const SENDING: Option<&'static Infallible> = None;
+}
+
+/// Gives a request the `content-length` that it would have on the wire.
+fn frame(request: &mut Request) -> Result<(), client::Error> {
+    let invalid = |reason: String| client::Error::new(Kind::Request, reason);
+    let set = length::of_headers(request.headers_mut()).map_err(invalid)?;
+    let framing = length::of_request(request.method(), set, request.body().known()).map_err(invalid)?;
+    if let length::Header::Add(length) = framing.header {
+        request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    Ok(())
+}
+
+/// Takes from a response what would not arrive from the wire.
+fn received(method: &Method, mut response: Response) -> Result<Response, client::Error> {
+    length::of_headers(response.headers_mut())
+        .map_err(|reason| client::Error::new(Kind::Protocol, format!("the response is not valid: {reason}")))?;
+    if *method == Method::HEAD || length::is_bodiless(response.status()) {
+        *response.body_mut() = Body::empty();
+    }
+    if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT].contains(&response.status()) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    Ok(response)
 }
 
 thread_local! {
@@ -124,5 +150,65 @@ impl super::IncomingBody for Infallible {
 
     fn size_hint(&self) -> SizeHint {
         match *self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use crate::client::{get, send};
+    use crate::test::block_on;
+    use crate::{Request, test};
+
+    #[test]
+    fn the_lengths_of_a_request_are_natively_as_on_the_wire() {
+        let _upstream = test::outbound(async |request: Request| format!("{:?}", request.headers()));
+        for (method, body, expected) in [
+            ("GET", "", "{}"),
+            ("DELETE", "", "{}"),
+            ("POST", "", r#"{"content-length": "0"}"#),
+            ("GET", "hello", r#"{"content-length": "5"}"#),
+        ] {
+            let request = Request::builder().method(method).uri("http://h.test/").body(body).unwrap();
+            let seen = block_on(async { send(request).await.unwrap().into_body().text().await.unwrap() });
+            assert_eq!(seen, expected, "{method}");
+        }
+        for length in ["+5", "4"] {
+            let request = Request::post("http://h.test/").header("content-length", length).body("hello").unwrap();
+            assert!(block_on(send(request)).unwrap_err().is_request(), "{length}");
+        }
+    }
+
+    #[test]
+    fn responses_without_content_have_none_natively() {
+        let _upstream = test::outbound(async |request: Request| {
+            let status: u16 = request.uri().path()[1..].parse().unwrap();
+            (StatusCode::from_u16(status).unwrap(), [("content-length", "5, 5")], "hello")
+        });
+        for (method, status, length) in [
+            ("GET", 200, Some("5")),
+            ("HEAD", 200, Some("5")),
+            ("GET", 304, Some("5")),
+            ("GET", 204, None),
+            ("GET", 205, None),
+        ] {
+            let uri = format!("http://h.test/{status}");
+            let response = block_on(send(Request::builder().method(method).uri(uri).body("").unwrap())).unwrap();
+            let told = response.headers().get("content-length").map(|length| length.to_str().unwrap());
+            assert_eq!(told, length, "{method} {status}");
+            let body = block_on(response.into_body().text()).unwrap();
+            assert_eq!(body, if (method, status) == ("GET", 200) { "hello" } else { "" }, "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_a_response_that_is_none_is_an_error_natively() {
+        let _upstream = test::outbound(async |_| ([("content-length", "+5")], "hello"));
+        let error = block_on(get("http://h.test/")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "GET http://h.test/: the response is not valid: content-length `+5` is not a number of bytes"
+        );
     }
 }

@@ -223,7 +223,8 @@ impl Answer {
         if let Some(media_type) = self.media_type {
             self.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
         }
-        let has_body = !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let has_body =
+            !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
         if has_body && self.trailers.is_empty() {
             self.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| self.body.len().into());
         }

@@ -47,6 +47,7 @@ behaviours! {
     nested_waker
     mirror
     own_fields
+    own_request
     panic_after_head
     panic_before_head
     print

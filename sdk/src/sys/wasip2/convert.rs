@@ -3,12 +3,13 @@
 //! A conversion that fails says why in a sentence; whoever called knows whom to tell.
 
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
 use super::imports::header_error;
 use crate::client::Kind;
 use crate::error::Error;
+use crate::length;
 
 /// How many bytes of fields hosts take, counted as wasmtime counts them; over it they end the instance.
 const FIELDS_LIMIT_BYTES: usize = 128 * 1024;
@@ -102,8 +103,12 @@ pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Op
             names_others |= *name == header::CONNECTION;
             continue;
         }
-        if *name == header::CONTENT_LENGTH && declared.replace(declared_length(value)?).is_some() {
-            return Err("content-length is set more than once".to_owned());
+        if *name == header::CONTENT_LENGTH {
+            // Hosts take one value, and no list.
+            if length::note(&mut declared, value.as_bytes())? {
+                append_content_length(&fields, declared.unwrap_or_default())?;
+            }
+            continue;
         }
         size += text.len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
         if size > FIELDS_LIMIT_BYTES - LENGTH_BYTES {
@@ -120,12 +125,6 @@ pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Op
 #[cold]
 fn too_large(name: &str) -> String {
     format!("the fields are too large: `{name}` takes them beyond the {FIELDS_LIMIT_BYTES} bytes that hosts accept")
-}
-
-/// The declared length: digits only (RFC 9110, section 8.6).
-fn declared_length(value: &HeaderValue) -> Result<u64, String> {
-    number(value.as_bytes())
-        .ok_or_else(|| format!("content-length `{}` is not a number of bytes", value.as_bytes().escape_ascii()))
 }
 
 /// Adds a field, unless the host says that such fields are its own.
@@ -159,18 +158,7 @@ fn delete_named_by_connection(fields: &wasi::Fields, headers: &HeaderMap) {
     }
 }
 
-pub(super) fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0, |number: u64, digit| {
-        let digit = digit.wrapping_sub(b'0');
-        // Beyond that, another digit may not fit.
-        (digit < 10 && number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
-    })
-}
-
-pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
+fn append_content_length(fields: &wasi::Fields, length: u64) -> Result<(), String> {
     // The formatting of the standard library costs more than all the rest of an answer; 2^64 has 20 digits.
     let mut digits = [0; 20];
     let mut rest = length;
@@ -187,7 +175,20 @@ pub(super) fn append_content_length(fields: &wasi::Fields, length: u64) -> Resul
     append(fields, "content-length", digits)
 }
 
-pub(super) fn delete_content_length(fields: &wasi::Fields) -> Result<(), String> {
+/// Changes the `content-length` of a message as its framing asks for.
+pub(super) fn set_length(fields: &wasi::Fields, header: length::Header) -> Result<(), String> {
+    match header {
+        length::Header::Keep => Ok(()),
+        length::Header::Add(length) => append_content_length(fields, length),
+        length::Header::Remove => delete_content_length(fields),
+        length::Header::Clear => {
+            delete_content_length(fields)?;
+            append_content_length(fields, 0)
+        }
+    }
+}
+
+fn delete_content_length(fields: &wasi::Fields) -> Result<(), String> {
     fields
         .delete(header::CONTENT_LENGTH.as_str())
         .map_err(|error| format!("the host refused to remove content-length: {}", header_error(error)))

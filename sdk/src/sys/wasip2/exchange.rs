@@ -9,7 +9,6 @@ use std::mem;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
-use http_body::Body as _;
 
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
@@ -17,7 +16,7 @@ use super::outgoing::{self, Slot, Writer};
 use super::{convert, head, lists, panic};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::{Body, Request, Response, body, task};
+use crate::{Body, Request, Response, body, length, task};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -109,7 +108,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
     let values = lists(|| request.headers().get(header::CONTENT_LENGTH.as_str()));
-    convert::number(values.first()?)
+    length::declared(values.first()?).ok()
 }
 
 /// The writer of the response, kept in the exchange.
@@ -196,29 +195,13 @@ fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body
     if status.is_informational() {
         return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
     }
-    let length = body.size_hint().exact();
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    // What answers HEAD, and a 304, may declare the length of another response (RFC 9110, section 8.6).
-    if let (Some(declared), Some(length)) = (set_length, length)
-        && declared != length
-        && !bodiless
-        && !is_head()
-    {
-        return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
-    }
-    // The framing of trailers has no place for a length.
-    let declared = set_length.or(length.filter(|_| !body.has_trailers()));
-    match declared {
-        Some(_) if status == StatusCode::NO_CONTENT => convert::delete_content_length(&fields)?,
-        Some(declared) if set_length.is_none() && !bodiless => convert::append_content_length(&fields, declared)?,
-        _ => {}
-    }
+    let framing = length::of_response(status, is_head(), set_length, body.known())?;
+    convert::set_length(&fields, framing.header)?;
     let response = wasi::OutgoingResponse::new(fields);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
     }
-    let empty = length == Some(0) && !body.has_trailers();
-    if empty || bodiless || is_head() {
+    if !framing.has_body {
         set(response);
         return Ok(());
     }
@@ -226,10 +209,10 @@ fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body
     let writer = writer.ok_or("the host refused a body for the response")?;
     set(response);
     match body.into_bytes_or() {
-        Ok(bytes) => send_bytes(writer, bytes, declared),
+        Ok(bytes) => send_bytes(writer, bytes, framing.declared),
         Err((sending, body)) => {
             EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
-            (sending.body)(body, declared);
+            (sending.body)(body, framing.declared);
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ use super::convert::{self, bad_request};
 use super::imports::{self, IncomingRequest, get_authority, get_entries, get_path_with_query};
 use super::memory::{gather, lists};
 use crate::error::Error;
-use crate::{Request, field};
+use crate::{Request, field, length};
 
 /// How the canonical ABI lays out `list<tuple<string, list<u8>>>`.
 #[repr(C)]
@@ -196,8 +196,7 @@ impl<'a> Entries<'a> {
             let name = field::name(&*text)?;
             // Two lengths are looked for before two names, because most fields have neither.
             match text.len() {
-                // A repeated one is no length, and hosts let none pass.
-                14 if name == header::CONTENT_LENGTH => told.length = convert::number(&value),
+                14 if name == header::CONTENT_LENGTH => told.declare(&value)?,
                 // What the fields say takes the place of the authority.
                 4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
                 _ => {}
@@ -214,6 +213,9 @@ impl<'a> Entries<'a> {
                 return Err(too_many(error));
             }
         }
+        if let (Some(length), true) = (told.length, told.is_repeated) {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
         Ok(told)
     }
 }
@@ -221,10 +223,21 @@ impl<'a> Entries<'a> {
 /// What fields tell while they are read.
 #[derive(Default)]
 pub(super) struct Told {
-    /// The declared length of the body, where there is one that can be read.
+    /// The declared length of the body.
     pub(super) length: Option<u64>,
+    /// Whether the length is told more than once.
+    is_repeated: bool,
     /// Whether there is a `host`.
     host: bool,
+}
+
+impl Told {
+    #[inline(never)]
+    fn declare(&mut self, value: &[u8]) -> Result<(), String> {
+        let is_first = length::note(&mut self.length, value)?;
+        self.is_repeated |= !is_first || length::number(value).is_none();
+        Ok(())
+    }
 }
 
 #[cold]

@@ -32,6 +32,8 @@ enum State {
     /// All data has been read; the trailers have not been asked for.
     Read(wasi::IncomingBody),
     Trailers(Trailers),
+    /// How the body ended is known and has not been told.
+    Ended(Result<Option<wasi::Trailers>, Error>),
     Done,
 }
 
@@ -103,14 +105,13 @@ impl IncomingBody {
         may_block: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<wasi::Trailers>, Error>> {
-        if let State::Read(_) | State::Unread(_) = self.state {
-            let (State::Read(body) | State::Unread(body)) = std::mem::replace(&mut self.state, State::Done) else {
-                return Poll::Ready(Ok(None));
-            };
-            let future = wasi::IncomingBody::finish(body);
-            self.state = State::Trailers(Trailers { ready: None, future });
-        }
+        self.ask_for_trailers();
         let State::Trailers(trailers) = &mut self.state else {
+            if let State::Ended(_) = self.state
+                && let State::Ended(ended) = std::mem::replace(&mut self.state, State::Done)
+            {
+                return Poll::Ready(ended);
+            }
             return Poll::Ready(Ok(None));
         };
         let result = loop {
@@ -123,8 +124,48 @@ impl IncomingBody {
                 }
             }
         };
+        let trailers = self.received_trailers(result);
         self.state = State::Done;
-        Poll::Ready(match result {
+        Poll::Ready(trailers)
+    }
+
+    /// Whether the body has come to its end, without trailers. Asks the host, and waits for nothing.
+    ///
+    /// A request without content has such a body, and passed on, it must not get framing (RFC 9112, section 6.3).
+    pub(super) fn is_over(&mut self) -> bool {
+        if let Some(data) = self.open() {
+            // A read of no bytes tells whether the stream is closed, and takes nothing.
+            let Err(error) = data.stream.read(0) else { return false };
+            if let Some(Err(error)) = self.end::<()>(error) {
+                self.state = State::Ended(Err(error));
+            }
+        }
+        self.ask_for_trailers();
+        let State::Trailers(trailers) = &self.state else { return matches!(self.state, State::Done) };
+        if !trailers.future.subscribe().ready() {
+            return false;
+        }
+        let Some(result) = trailers.future.get() else { return false };
+        let trailers = self.received_trailers(result);
+        let is_over = matches!(trailers, Ok(None));
+        self.state = if is_over { State::Done } else { State::Ended(trailers) };
+        is_over
+    }
+
+    /// Asks for the trailers, if all data has been read or none is wanted.
+    fn ask_for_trailers(&mut self) {
+        if let State::Read(_) | State::Unread(_) = self.state
+            && let State::Read(body) | State::Unread(body) = std::mem::replace(&mut self.state, State::Done)
+        {
+            self.state = State::Trailers(Trailers { ready: None, future: wasi::IncomingBody::finish(body) });
+        }
+    }
+
+    fn received_trailers(
+        &self,
+        result: Result<Result<Option<wasi::Trailers>, wasi::ErrorCode>, ()>,
+    ) -> Result<Option<wasi::Trailers>, Error> {
+        match result {
             // The outer error says that the trailers were taken before, which the state rules out.
             Err(()) => Ok(None),
             Ok(Ok(fields)) => Ok(fields),
@@ -132,7 +173,7 @@ impl IncomingBody {
                 let (_, message) = convert::error_from_wasi(code);
                 Err(self.broken_off(message))
             }
-        })
+        }
     }
 
     /// Whether somebody must watch the clock while the body is read.
@@ -202,7 +243,9 @@ impl crate::sys::IncomingBody for IncomingBody {
                 SizeHint::with_exact(declared.saturating_sub(self.received))
             }
             // Trailers may come, and their framing has no place for a length.
-            (State::Unread(_) | State::Data(_) | State::Read(_) | State::Trailers(_), None) => SizeHint::default(),
+            (State::Unread(_) | State::Data(_) | State::Read(_) | State::Trailers(_) | State::Ended(_), None) => {
+                SizeHint::default()
+            }
             _ => SizeHint::with_exact(0),
         }
     }

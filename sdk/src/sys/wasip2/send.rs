@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{HeaderMap, Method, StatusCode};
-use http_body::Body as _;
 
 use super::bindings::wasi::http::outgoing_handler;
 use super::bindings::wasi::http::types as wasi;
@@ -16,6 +15,7 @@ use super::poll::{self, Ready};
 use super::{convert, head};
 use crate::body::{self, Outgoing};
 use crate::client::{Error, Kind, Timeouts};
+use crate::length::{self, Framing, Known};
 use crate::{Body, Request, Response, task};
 
 /// Sends a request, and waits for its response where the future is polled.
@@ -54,19 +54,22 @@ struct Waiting {
 impl Waiting {
     fn start(request: &mut Request, timeouts: &Timeouts) -> Result<Self, Error> {
         let body = mem::take(request.body_mut());
-        let length = body.size_hint().exact();
-        let (outgoing, trailers) = body.into_outgoing();
+        let mut known = body.known();
+        let (mut outgoing, trailers) = body.into_outgoing();
+        if let (Outgoing::Incoming(incoming), Known { length: None, has_trailers: false }) = (&mut outgoing, known) {
+            known.length = incoming.is_over().then_some(0);
+        }
         let options = options(timeouts)?;
-        let Head { request, declared, is_head } = head(request, length, trailers.is_some())?;
-        let writer = if is_empty(&outgoing) && trailers.is_none() {
-            None
-        } else {
+        let Head { request, framing, is_head } = head(request, known)?;
+        let writer = if framing.has_body {
             let writer = request.body().ok().and_then(Writer::new);
             Some(writer.ok_or_else(|| Error::new(Kind::Host, "the host refused a body for the request"))?)
+        } else {
+            None
         };
         let response = outgoing_handler::handle(request, options).map_err(refused)?;
         let upload = match writer {
-            Some(writer) => start_upload(writer, outgoing, trailers, declared)?,
+            Some(writer) => start_upload(writer, outgoing, trailers, framing.declared)?,
             None => Upload::done(),
         };
         let deadline = timeouts.total.map(poll::after);
@@ -108,26 +111,16 @@ fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, Error> {
 
 struct Head {
     request: wasi::OutgoingRequest,
-    declared: Option<u64>,
+    framing: Framing,
     is_head: bool,
 }
 
 /// Makes the request without its body.
-fn head(request: &Request, length: Option<u64>, has_trailers: bool) -> Result<Head, Error> {
+fn head(request: &Request, body: Known) -> Result<Head, Error> {
     let invalid = |reason: String| Error::new(Kind::Request, reason);
-    let (fields, declared) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
-    if let (Some(declared), Some(length)) = (declared, length)
-        && declared != length
-    {
-        return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
-    }
-    // The framing of trailers has no place for a length.
-    let length = length.filter(|_| !has_trailers);
-    if let (None, Some(length)) = (declared, length)
-        && (length > 0 || expects_body(request.method()))
-    {
-        convert::append_content_length(&fields, length).map_err(invalid)?;
-    }
+    let (fields, set_length) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
+    let framing = length::of_request(request.method(), set_length, body).map_err(invalid)?;
+    convert::set_length(&fields, framing.header).map_err(invalid)?;
     let outgoing = wasi::OutgoingRequest::new(fields);
     let method = request.method();
     if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
@@ -150,16 +143,7 @@ fn head(request: &Request, length: Option<u64>, has_trailers: bool) -> Result<He
     {
         return Err(invalid(format!("the host refused the path `{path}`")));
     }
-    Ok(Head { request: outgoing, declared: declared.or(length), is_head: *method == Method::HEAD })
-}
-
-/// Whether a request of this method without a body says so (RFC 9110, section 8.6).
-fn expects_body(method: &Method) -> bool {
-    [Method::POST, Method::PUT, Method::PATCH].contains(method)
-}
-
-fn is_empty(body: &Outgoing) -> bool {
-    matches!(body, Outgoing::Bytes(bytes) if bytes.is_empty())
+    Ok(Head { request: outgoing, framing, is_head: *method == Method::HEAD })
 }
 
 /// Sends the body: at once if the host takes it at once, else beside whatever the handler does.

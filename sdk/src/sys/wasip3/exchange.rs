@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
-use http_body::Body as _;
 use wit_bindgen::rt::async_support::FutureReader;
 
 use super::bindings::wasi::http::types as wasi;
@@ -19,7 +18,7 @@ use super::outgoing::{Message, Rest};
 use super::{abi, convert, head, lists, panic};
 use crate::error::{self, Error};
 use crate::respond::Answer;
-use crate::{Body, Request, Response, task};
+use crate::{Body, Request, Response, length, task};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -192,7 +191,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::Request) -> Option<u64> {
     let values = lists(|| request.get_headers().get(header::CONTENT_LENGTH.as_str()));
-    convert::number(values.first()?)
+    length::declared(values.first()?).ok()
 }
 
 /// How the host came to the end of a response.
@@ -282,32 +281,16 @@ fn start(
     if status.is_informational() {
         return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
     }
-    let length = body.size_hint().exact();
-    let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    // What answers HEAD, and a 304, may declare the length of another response (RFC 9110, section 8.6).
-    if let (Some(declared), Some(length)) = (set_length, length)
-        && declared != length
-        && !bodiless
-        && !is_head
-    {
-        return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
-    }
-    // The framing of trailers has no place for a length.
-    let declared = set_length.or(length.filter(|_| !body.has_trailers()));
-    match declared {
-        Some(_) if status == StatusCode::NO_CONTENT => convert::delete_content_length(&fields)?,
-        Some(declared) if set_length.is_none() && !bodiless => convert::append_content_length(&fields, declared)?,
-        _ => {}
-    }
-    let empty = length == Some(0) && !body.has_trailers();
-    let message = if empty || bodiless || is_head {
+    let framing = length::of_response(status, is_head, set_length, body.known())?;
+    convert::set_length(&fields, framing.header)?;
+    let message = if framing.has_body {
+        match body.into_bytes_or() {
+            Ok(bytes) => Message::of_bytes(bytes, framing.declared),
+            Err((sending, body)) => (sending.body)(body, framing.declared),
+        }
+    } else {
         drop(body);
         Message::empty()
-    } else {
-        match body.into_bytes_or() {
-            Ok(bytes) => Message::of_bytes(bytes, declared),
-            Err((sending, body)) => (sending.body)(body, declared),
-        }
     };
     let Message { data, ended, rest } = message;
     let (response, sent) = wasi::Response::new(fields, data, ended);

@@ -7,16 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::{Method, StatusCode};
-use http_body::Body as _;
 
 use super::bindings::wasi::http::types as wasi;
 use super::clock::{self, Sleep};
 use super::incoming::IncomingBody;
 use super::outgoing::{Message, Rest};
 use super::{abi, convert, head};
-use crate::body::{self, Outgoing};
+use crate::body;
 use crate::client::{Error, Kind, Timeouts};
-use crate::{Body, Request, Response, task};
+use crate::{Body, Request, Response, length, task};
 
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
@@ -118,27 +117,14 @@ fn outgoing(
     options: Option<wasi::RequestOptions>,
 ) -> Result<(wasi::Request, Option<Rest>), Error> {
     let body = mem::take(request.body_mut());
-    let length = body.size_hint().exact();
+    let known = body.known();
     let (body, trailers) = body.into_outgoing();
     let invalid = |reason: String| Error::new(Kind::Request, reason);
-    let (fields, declared) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
-    if let (Some(declared), Some(length)) = (declared, length)
-        && declared != length
-    {
-        return Err(invalid(format!("content-length is set to {declared}, the body has {length} bytes")));
-    }
-    // The framing of trailers has no place for a length.
-    let length = length.filter(|_| trailers.is_none());
-    if let (None, Some(length)) = (declared, length)
-        && (length > 0 || expects_body(request.method()))
-    {
-        convert::append_content_length(&fields, length).map_err(invalid)?;
-    }
-    let Message { data, ended, rest } = if is_empty(&body) && trailers.is_none() {
-        Message::empty()
-    } else {
-        Message::new(body, trailers, declared.or(length))
-    };
+    let (fields, set_length) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
+    let framing = length::of_request(request.method(), set_length, known).map_err(invalid)?;
+    convert::set_length(&fields, framing.header).map_err(invalid)?;
+    let Message { data, ended, rest } =
+        if framing.has_body { Message::new(body, trailers, framing.declared) } else { Message::empty() };
     // How the sending went, the response tells, and writers learn from their stream.
     let (outgoing, _) = wasi::Request::new(fields, data, ended, options);
     set_target(&outgoing, request)?;
@@ -170,15 +156,6 @@ fn set_target(outgoing: &wasi::Request, request: &Request) -> Result<(), Error> 
         return Err(refused("path", path));
     }
     Ok(())
-}
-
-/// Whether a request of this method without a body says so (RFC 9110, section 8.6).
-fn expects_body(method: &Method) -> bool {
-    [Method::POST, Method::PUT, Method::PATCH].contains(method)
-}
-
-fn is_empty(body: &Outgoing) -> bool {
-    matches!(body, Outgoing::Bytes(bytes) if bytes.is_empty())
 }
 
 /// Sends what remains of a request beside whatever the handler does.

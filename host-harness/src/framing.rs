@@ -1,0 +1,267 @@
+//! Framing: what heads declare of the length of a body, and messages that have no content (RFC 9110, sections 6.4 and 8.6).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::timeout;
+
+use crate::Body;
+use crate::body::{Begun, BodyError};
+use crate::outbound::{ErrorCode, Outbound};
+
+/// How long the head of a request waits for its first byte or its end, where the method lets expect no content.
+const FIRST_FRAME: Duration = Duration::from_millis(100);
+
+/// The `content-length` of a message is not a number, or there are different ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InvalidLength;
+
+/// Reads the `content-length` of a message: digits, or equal numbers in a list or in several headers.
+fn declared(headers: &HeaderMap) -> Result<Option<u64>, InvalidLength> {
+    let mut length = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        for number in value.as_bytes().split(|byte| *byte == b',') {
+            let number = number_of(number.trim_ascii()).ok_or(InvalidLength)?;
+            if length.replace(number).is_some_and(|before| before != number) {
+                return Err(InvalidLength);
+            }
+        }
+    }
+    Ok(length)
+}
+
+/// Reads digits; `str::parse` would take a sign as well.
+pub(crate) fn number_of(digits: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(digits).ok()?;
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The length that a message declares, if it is valid.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    declared(headers).ok().flatten()
+}
+
+/// Leaves a message with one `content-length`, and with none if it is chunked (RFC 9112, section 6.3).
+pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), InvalidLength> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    } else if let Some(length) = declared(headers)? {
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    Ok(())
+}
+
+/// Takes the body from a response that must have none: the answer to HEAD, a 204, a 205, a 304.
+pub(crate) fn without_content(is_head: bool, response: Response<Body>) -> Response<Body> {
+    let status = response.status();
+    if !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    match status {
+        StatusCode::NO_CONTENT => {
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        StatusCode::RESET_CONTENT => {
+            parts.headers.insert(header::CONTENT_LENGTH, 0.into());
+        }
+        StatusCode::NOT_MODIFIED => {}
+        _ => {
+            if let Some(length @ 1..) = body.size_hint().exact() {
+                parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| length.into());
+            }
+        }
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
+/// Keeps the `content-length` of a 304 over HTTP/1.1, where hyper takes it from a response whose body is known to be empty.
+pub(crate) fn keep_length(response: Response<Body>) -> Response<Body> {
+    match content_length(response.headers()) {
+        Some(length @ 1..) if response.status() == StatusCode::NOT_MODIFIED => {
+            response.map(|_| Body::new(NotSent(length)))
+        }
+        _ => response,
+    }
+}
+
+/// The body of another response, of which only the length is told.
+struct NotSent(u64);
+
+impl HttpBody for NotSent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
+}
+
+/// The body of a request without content: its end is known, and it tells no length that HTTP/2 would be sent.
+struct NoContent;
+
+impl HttpBody for NoContent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
+/// Frames outbound requests, and checks the framing of what answers them.
+pub(crate) fn framed(outbound: Outbound) -> Outbound {
+    Outbound::from_fn(move |request| {
+        let mut outbound = outbound.clone();
+        async move {
+            let is_head = request.method() == Method::HEAD;
+            let request = frame(request).await;
+            let mut response = tower_service::Service::call(&mut outbound, request).await?;
+            match check_length(response.headers_mut()) {
+                Ok(()) => Ok(without_content(is_head, response)),
+                Err(InvalidLength) => Err(ErrorCode::HttpProtocolError),
+            }
+        }
+    })
+}
+
+/// Leaves a request without content without framing, except for the methods that announce content.
+async fn frame(request: Request<Body>) -> Request<Body> {
+    let announces = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
+    let is_declared = request.headers().contains_key(header::CONTENT_LENGTH);
+    let (mut parts, body) = request.into_parts();
+    let body = if announces || is_declared { Begun::new(body) } else { wait_for_content(body).await };
+    if !body.is_end_stream() {
+        return Request::from_parts(parts, Body::new(body));
+    }
+    if announces {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| 0.into());
+    }
+    Request::from_parts(parts, Body::new(NoContent))
+}
+
+/// Waits until a body begins or ends, for a moment: a component may still be about to end it.
+async fn wait_for_content(body: Body) -> Begun {
+    let mut body = Begun::new(body);
+    if !body.is_end_stream() && body.size_hint().exact().is_none() {
+        // What comes later is chunked.
+        let _ = timeout(FIRST_FRAME, body.begin()).await;
+    }
+    body
+}
+
+/// Tells HTTP/1.1 that a request has content of unknown length, which hyper leaves out for some methods.
+pub(crate) fn announce_chunks(request: &mut Request<Body>) {
+    let body = request.body();
+    let is_unknown = !body.is_end_stream() && body.size_hint().exact().is_none();
+    if is_unknown && !request.headers().contains_key(header::CONTENT_LENGTH) {
+        let chunked = http::HeaderValue::from_static("chunked");
+        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::{Empty, StreamBody};
+
+    fn headers(lengths: &[&str]) -> HeaderMap {
+        lengths.iter().map(|length| (header::CONTENT_LENGTH, length.parse().unwrap())).collect()
+    }
+
+    fn lengths(headers: &HeaderMap) -> Vec<&str> {
+        headers.get_all(header::CONTENT_LENGTH).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn equal_lengths_become_one_and_others_are_refused() {
+        for (given, expected) in
+            [(&[][..], &[][..]), (&["5"], &["5"]), (&["5, 5"], &["5"]), (&["5", "5", "05"], &["5"])]
+        {
+            let mut headers = headers(given);
+            assert_eq!(check_length(&mut headers), Ok(()), "{given:?}");
+            assert_eq!(lengths(&headers), expected, "{given:?}");
+        }
+        for given in
+            [&["5", "6"][..], &["5, 6"], &["+5"], &["-5"], &[""], &["5,"], &["five"], &["99999999999999999999"]]
+        {
+            assert_eq!(check_length(&mut headers(given)), Err(InvalidLength), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_win_over_a_length() {
+        let mut headers = headers(&["5", "6"]);
+        headers.insert(header::TRANSFER_ENCODING, "chunked".parse().unwrap());
+        assert_eq!(check_length(&mut headers), Ok(()));
+        assert!(lengths(&headers).is_empty());
+    }
+
+    async fn answer(is_head: bool, status: u16, length: Option<&str>) -> (Vec<String>, String) {
+        let mut response = Response::new(Body::from("hello"));
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        *response.headers_mut() = headers(length.as_slice());
+        let response = without_content(is_head, response);
+        let lengths = lengths(response.headers()).into_iter().map(str::to_owned).collect();
+        (lengths, response.into_body().text().await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn responses_without_content_lose_their_body() {
+        for (is_head, status, given, length, body) in [
+            (false, 200, None, None, "hello"),
+            (true, 200, None, Some("5"), ""),
+            (true, 200, Some("100"), Some("100"), ""),
+            (false, 204, Some("5"), None, ""),
+            (false, 205, Some("5"), Some("0"), ""),
+            (false, 304, Some("5"), Some("5"), ""),
+            (false, 304, None, None, ""),
+        ] {
+            let (lengths, text) = answer(is_head, status, given).await;
+            assert_eq!((lengths.first().map(String::as_str), text.as_str()), (length, body), "{is_head} {status}");
+        }
+    }
+
+    async fn sent(method: &str, body: Body) -> (Option<u64>, bool) {
+        let request = Request::builder().method(method).uri("http://a.test/").body(body).unwrap();
+        let request = frame(request).await;
+        (content_length(request.headers()), request.body().is_end_stream())
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_end_is_near_has_no_content() {
+        let ends = || Body::new(StreamBody::new(futures_util::stream::empty::<Result<Frame<Bytes>, BodyError>>()));
+        assert!(!ends().is_end_stream());
+        assert_eq!(sent("DELETE", ends()).await, (None, true));
+        assert_eq!(sent("GET", Body::new(Empty::new())).await, (None, true));
+        assert_eq!(sent("POST", Body::empty()).await, (Some(0), true));
+        // A server may answer a POST before its content comes, so nobody waits for that.
+        assert_eq!(sent("POST", ends()).await, (None, false));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_begins_is_sent_all_the_same() {
+        let never = Body::new(StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BodyError>>()));
+        assert_eq!(sent("GET", never).await, (None, false));
+    }
+
+    #[tokio::test]
+    async fn the_first_frame_of_a_request_is_not_lost() {
+        let frames = ["one ", "two"].map(|text| Ok::<_, BodyError>(Frame::data(Bytes::from(text))));
+        let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
+        let request = Request::get("http://a.test/").body(body).unwrap();
+        assert_eq!(frame(request).await.into_body().text().await.unwrap(), "one two");
+    }
+}
