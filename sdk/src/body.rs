@@ -332,13 +332,15 @@ impl Body {
         String::from_utf8(self.bytes().await?.into()).map_err(|error| Error::utf8(error).of_response(of_response))
     }
 
-    /// The bytes of a body that are at hand, to send them again; none of one that streams.
-    pub(crate) fn share(&self) -> Option<Bytes> {
-        match &self.data {
-            Data::Empty => Some(Bytes::new()),
-            Data::Bytes(bytes) => Some(bytes.clone()),
-            Data::Incoming(_) | Data::Stream(_) => None,
-        }
+    /// Copies a body of bytes with its trailers, to send it again. Returns `None` for a body that streams.
+    pub(crate) fn share(&self) -> Option<Self> {
+        let data = match &self.data {
+            Data::Empty => Data::Empty,
+            Data::Bytes(bytes) => Data::Bytes(bytes.clone()),
+            Data::Stream(body) if body.is_end_stream() => Data::Empty,
+            Data::Incoming(_) | Data::Stream(_) => return None,
+        };
+        Some(Self { data, trailers: self.trailers.clone(), of_response: self.of_response, sending: self.sending })
     }
 
     /// Takes note that the body came with a response from another server.

@@ -7,6 +7,8 @@ mod builder;
 mod error;
 #[cfg(feature = "multipart")]
 mod form;
+mod into_url;
+mod policy;
 mod redirect;
 mod request;
 mod response;
@@ -16,18 +18,18 @@ mod service;
 use std::future::Future;
 use std::time::Duration;
 
-use http::Uri;
-
 use crate::sys::{Here, World};
-use crate::{Body, Request, Response};
+use crate::{Body, Request, Response, url};
 
 pub use builder::{Client, ClientBuilder};
 pub use error::Error;
 pub(crate) use error::Kind;
 #[cfg(feature = "multipart")]
 pub use form::Form;
+pub use into_url::IntoUrl;
+pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
-pub use response::ResponseExt;
+pub use response::{FinalUrl, ResponseExt};
 
 /// The time limits of one exchange; none where there is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,9 +46,13 @@ pub(crate) struct Timeouts {
 ///
 /// The body of the request is sent meanwhile, and goes on being sent while the response is read, or when it is dropped.
 /// A body of bytes is sent to its end, also after the handler has answered. One that streams is broken off where the
-/// exchange of the handler ends before it; [`wait_until`](crate::wait_until) puts that end off. The URI must be absolute: scheme, authority, path. A `host` field gives way to the authority of the URI; fields that belong to one
-/// connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field names among them, so that a
-/// request which came in can be sent on as it is.
+/// exchange of the handler ends before it; [`wait_until`](crate::wait_until) puts that end off.
+///
+/// The URI must be absolute: scheme (`http` or `https`), authority, path. User and password in it are not sent, and bytes
+/// beyond ASCII are percent-encoded; the rest of the target stays as it is. A `host` field gives way to the authority of the
+/// URI; fields that belong to one connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field
+/// names among them, so that a request which came in can be sent on as it is. A request without content has no framing
+/// header, except for `content-length: 0` with POST, PUT and PATCH.
 ///
 /// # Errors
 ///
@@ -64,8 +70,12 @@ pub(crate) struct Timeouts {
 /// }
 /// ```
 pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
-    let request = Box::new(request.map(Into::into));
-    async move { exchange(request, Timeouts::default())?.await.map(|response| *response) }
+    let mut request: Box<Request> = Box::new(request.map(Into::into));
+    async move {
+        url::encode(request.uri_mut());
+        check(&mut request)?;
+        Here::send(request, Timeouts::default()).await.map(|response| *response)
+    }
 }
 
 /// Sends a GET request with the client of [`Client::new`]: up to 10 redirects, 30 seconds.
@@ -83,27 +93,20 @@ pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<R
 ///     Ok(client::get("https://example.org/").await?.into_body().text().await?)
 /// }
 /// ```
-pub fn get<U>(url: U) -> impl Future<Output = Result<Response, Error>> + Send
-where
-    U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-{
+pub fn get<U: IntoUrl>(url: U) -> impl Future<Output = Result<Response, Error>> + Send {
     Client::new().get(url).send()
 }
 
-/// One exchange.
-fn exchange(
-    request: Box<Request>,
-    timeouts: Timeouts,
-) -> Result<impl Future<Output = Result<Box<Response>, Error>> + Send, Error> {
-    if request.uri().scheme().is_none() || request.uri().authority().is_none() {
-        let error = Error::new(Kind::Request, "the URL has no scheme or no authority");
-        return Err(error.with_target(request.method(), request.uri()));
-    }
-    Ok(Here::send(request, timeouts))
+/// Refuses a request whose URL cannot be asked for, before anything is sent.
+fn check(request: &mut Request) -> Result<(), Error> {
+    url::check(request.uri_mut())
+        .map_err(|reason| Error::new(Kind::Request, reason).with_target(request.method(), request.uri()))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::Uri;
+
     use super::*;
     use crate::test::block_on;
 
@@ -115,8 +118,40 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_url_is_refused() {
-        assert!(block_on(get("http://exa mple.org/")).unwrap_err().is_request());
+    fn an_invalid_url_is_refused_with_its_name() {
+        let error = block_on(get("http://u:p@exa mple.org/")).unwrap_err();
+        assert!(error.is_request());
+        assert_eq!(error.to_string(), "GET http://exa mple.org/: the host `exa mple.org` is not valid");
+    }
+
+    #[test]
+    fn an_invalid_port_is_an_invalid_url_for_every_way_to_send() {
+        let uri = Uri::from_static("http://h:99999/");
+        for error in [
+            block_on(get("http://h:99999/")).unwrap_err(),
+            block_on(get(uri.clone())).unwrap_err(),
+            block_on(send(Request::get(uri.clone()).body("").unwrap())).unwrap_err(),
+            block_on(Client::new().execute(Request::get(uri).body("").unwrap())).unwrap_err(),
+        ] {
+            assert!(error.is_request(), "{error}");
+            let expected = "GET http://h:99999/: the port `99999` of `h:99999` is not a number from 0 to 65535";
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn raw_bytes_of_a_uri_are_percent_encoded_for_every_way_to_send() {
+        let _upstream = crate::test::outbound(async |request: Request| request.uri().to_string());
+        let request = || Request::get("http://u:p@h.test/caf\u{e9}?q=\u{e9}").body("").unwrap();
+        for response in [
+            block_on(get("http://u:p@h.test/caf\u{e9}?q=\u{e9}")),
+            block_on(get(request().uri())),
+            block_on(send(request())),
+            block_on(Client::new().execute(request())),
+        ] {
+            let seen = block_on(response.unwrap().into_body().text()).unwrap();
+            assert_eq!(seen, "http://h.test/caf%C3%A9?q=%C3%A9");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod task;
 #[cfg(not(target_family = "wasm"))]
 pub mod test;
 pub mod time;
+mod url;
 
 #[doc(no_inline)]
 pub use bytes::Bytes;

@@ -39,7 +39,7 @@ use http::StatusCode;
 
 use crate::respond::Answer;
 use crate::sys::{Here, World};
-use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, error};
+use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, error, url};
 
 /// What stands behind middleware: more of it, or the application.
 pub struct Next(Kind);
@@ -85,7 +85,8 @@ impl Next {
     /// What is behind always answers: where it fails without a response, the answer is a 500, and a line on stderr says
     /// why.
     pub async fn run<B: Into<Body>>(&self, request: Request<B>) -> Response {
-        let request = request.map(Into::into);
+        let mut request: Request = request.map(Into::into);
+        url::encode(request.uri_mut());
         match &self.0 {
             Kind::Function(answer) => answer(request).await,
             Kind::Host => match Here::pass_on(Box::new(request)).await {

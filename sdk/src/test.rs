@@ -29,7 +29,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, task};
+use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, task, url};
 
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock};
@@ -71,7 +71,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// assert_eq!(method, Method::POST);
 /// ```
 pub fn incoming<B: Into<Body>>(request: Request<B>) -> IncomingRequest {
-    IncomingRequest::new(sys::Arrived(request.map(Into::into)))
+    let mut request: Request = request.map(Into::into);
+    url::encode(request.uri_mut());
+    IncomingRequest::new(sys::Arrived(request))
 }
 
 /// What can answer outbound calls: a function of the request, or a [`Mock`].

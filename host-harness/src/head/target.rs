@@ -2,6 +2,7 @@
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, Version, header};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::{FromSocket, Refusal, authority, quoted};
 
@@ -85,11 +86,14 @@ fn needs_host<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11 && request.extensions().get::<FromSocket>().is_some()
 }
 
-/// The path, which is a slash where the target has none (RFC 9110, section 4.2.3).
+/// The path, which is a slash where the target has none (RFC 9110, section 4.2.3). Bytes beyond ASCII, which hyper lets pass
+/// and no request line may have, are percent-encoded.
 fn path(uri: &Uri) -> Result<PathAndQuery, Refusal> {
     match uri.path_and_query() {
-        Some(path) if path.as_str().starts_with('?') => {
-            format!("/{}", path.as_str()).parse().map_err(|_| Refusal::bad_request("the target is too long"))
+        Some(path) if path.as_str().starts_with('?') || !path.as_str().is_ascii() => {
+            let slash = if path.as_str().starts_with('?') { "/" } else { "" };
+            let encoded = utf8_percent_encode(path.as_str(), &AsciiSet::EMPTY);
+            format!("{slash}{encoded}").parse().map_err(|_| Refusal::bad_request("the target is too long"))
         }
         Some(path) if !path.as_str().is_empty() => Ok(path.clone()),
         _ => Ok(PathAndQuery::from_static("/")),
@@ -108,6 +112,16 @@ mod tests {
     #[test]
     fn the_host_field_becomes_the_authority() {
         assert_eq!(uri_of(Request::get("/a?b").header("host", "x.test:81")).unwrap(), "http://x.test:81/a?b");
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_of_a_target_are_percent_encoded() {
+        for (target, expected) in [
+            ("/caf\u{e9}/{x}?q=\u{e9}", "http://a.test/caf%C3%A9/{x}?q=%C3%A9"),
+            ("http://a.test?\u{e9}", "http://a.test/?%C3%A9"),
+        ] {
+            assert_eq!(uri_of(Request::get(target).header("host", "a.test")).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ macro_rules! over {
             mod sent;
             mod server;
             mod streaming;
+            mod urls;
         }
     };
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
+use super::into_url::sealed::{Invalid, Parsed};
+use super::policy::Policy;
 use super::redirect::{self, Next};
-use super::{Error, Kind, RequestBuilder, Timeouts, exchange};
+use super::{Error, FinalUrl, IntoUrl, Kind, Redirect, RedirectAction, RequestBuilder, Timeouts, check};
 use crate::sys::{Here, World};
+use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
 /// How long a whole exchange may take unless the client says otherwise.
@@ -34,6 +37,7 @@ const REDIRECTS: u32 = 10;
 pub struct Client {
     timeouts: Timeouts,
     redirects: u32,
+    policy: Option<Policy>,
     headers: HeaderMap,
 }
 
@@ -69,7 +73,7 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         let timeouts = Timeouts { total: Some(TIMEOUT), ..Timeouts::default() };
-        Self { timeouts, redirects: REDIRECTS, headers: HeaderMap::new() }
+        Self { timeouts, redirects: REDIRECTS, policy: None, headers: HeaderMap::new() }
     }
 
     /// Starts from the default settings.
@@ -77,7 +81,7 @@ impl Client {
         ClientBuilder { client: Self::new() }
     }
 
-    /// Starts a request. A URL that is none is reported when the request is sent.
+    /// Starts a request. An invalid URL is an error when the request is sent.
     ///
     /// # Examples
     ///
@@ -89,20 +93,16 @@ impl Client {
     ///     Client::new().request(Method::from_bytes(b"PURGE").unwrap(), url).send().await
     /// }
     /// ```
-    pub fn request<U>(&self, method: Method, url: U) -> RequestBuilder
-    where
-        U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-    {
-        let uri =
-            url.try_into().map_err(|source| Error::new(Kind::Request, "the URL is not valid").with_source(source));
-        RequestBuilder::new(self.clone(), method, uri)
+    pub fn request<U: IntoUrl>(&self, method: Method, url: U) -> RequestBuilder {
+        let url = match url.into_url() {
+            Ok(Parsed(url)) => Ok(url),
+            Err(Invalid { reason, text }) => Err(Error::new(Kind::Request, reason).with_url(&method, &text)),
+        };
+        RequestBuilder::new(self.clone(), method, url)
     }
 
     /// Starts a GET request.
-    pub fn get<U>(&self, url: U) -> RequestBuilder
-    where
-        U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-    {
+    pub fn get<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::GET, url)
     }
 
@@ -118,26 +118,17 @@ impl Client {
     ///     Client::new().post("https://api.example.org/notes").body(text).send().await
     /// }
     /// ```
-    pub fn post<U>(&self, url: U) -> RequestBuilder
-    where
-        U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-    {
+    pub fn post<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::POST, url)
     }
 
     /// Starts a PUT request.
-    pub fn put<U>(&self, url: U) -> RequestBuilder
-    where
-        U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-    {
+    pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PUT, url)
     }
 
     /// Starts a DELETE request.
-    pub fn delete<U>(&self, url: U) -> RequestBuilder
-    where
-        U: TryInto<Uri, Error: std::error::Error + Send + Sync + 'static>,
-    {
+    pub fn delete<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::DELETE, url)
     }
 
@@ -160,15 +151,60 @@ impl Client {
     /// ```
     pub fn execute<B: Into<Body>>(&self, request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
         let request = Box::new(request.map(Into::into));
-        async move { self.run(request, self.timeouts.total).await.map(|response| *response) }
+        async move { self.run(request, None, self.timeouts.total).await.map(|response| *response) }
     }
 
     pub(super) fn total(&self) -> Option<Duration> {
         self.timeouts.total
     }
 
-    /// Sends a request and follows redirects, all within the time limit.
-    pub(super) async fn run(&self, mut request: Box<Request>, total: Option<Duration>) -> Result<Box<Response>, Error> {
+    /// Sends a request and follows redirects, all within the time limit. A redirect without a fragment keeps the one before.
+    pub(super) async fn run(
+        &self,
+        mut request: Box<Request>,
+        mut fragment: Option<Box<str>>,
+        total: Option<Duration>,
+    ) -> Result<Box<Response>, Error> {
+        self.add_default_headers(&mut request);
+        url::encode_fully(request.uri_mut());
+        check(&mut request)?;
+        let start = total.map(|_| Here::now());
+        let mut followed = 0;
+        let mut previous = Vec::new();
+        loop {
+            let spent = match start {
+                // The first exchange starts with all of the time.
+                Some(start) if followed > 0 => Here::now().saturating_sub(start),
+                _ => Duration::ZERO,
+            };
+            let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
+            let again = redirect::Again::of(&request, self.redirects > 0);
+            let response = Here::send(request, timeouts).await?;
+            match again.next(&response)? {
+                Next::Request(next) if followed < self.redirects => {
+                    match self.decide(&response, &next, &mut previous) {
+                        RedirectAction::Follow => {}
+                        RedirectAction::Stop => return Ok(with_url(response, next.from, fragment)),
+                        RedirectAction::Refuse => {
+                            let error =
+                                Error::new(Kind::Redirect, "the redirect was refused by the policy of the client");
+                            return Err(error.with_target(next.request.method(), next.request.uri()));
+                        }
+                    }
+                    followed += 1;
+                    fragment = next.fragment.or(fragment);
+                    request = next.request;
+                }
+                Next::Request(next) => {
+                    let error = Error::new(Kind::Redirect, format!("more than {} redirects", self.redirects));
+                    return Err(error.with_target(next.request.method(), next.request.uri()));
+                }
+                Next::Done(uri) => return Ok(with_url(response, uri, fragment)),
+            }
+        }
+    }
+
+    fn add_default_headers(&self, request: &mut Request) {
         for name in self.headers.keys() {
             if !request.headers().contains_key(name) {
                 for value in self.headers.get_all(name) {
@@ -176,33 +212,21 @@ impl Client {
                 }
             }
         }
-        let start = total.map(|_| Here::now());
-        let mut left = self.redirects;
-        loop {
-            let spent = match start {
-                // The first exchange starts with all of the time.
-                Some(start) if left < self.redirects => Here::now().saturating_sub(start),
-                _ => Duration::ZERO,
-            };
-            let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
-            if self.redirects == 0 {
-                return exchange(request, timeouts)?.await;
-            }
-            let again = redirect::Again::of(&request);
-            let response = exchange(request, timeouts)?.await?;
-            match again.next(&response)? {
-                Next::Done => return Ok(response),
-                Next::Request(next) if left > 0 => {
-                    left -= 1;
-                    request = next;
-                }
-                Next::Request(next) => {
-                    let error = Error::new(Kind::Redirect, format!("more than {} redirects", self.redirects));
-                    return Err(error.with_target(next.method(), next.uri()));
-                }
-            }
-        }
     }
+
+    /// Asks the policy about a redirect, if there is one.
+    fn decide(&self, response: &Response, next: &redirect::Following, previous: &mut Vec<Uri>) -> RedirectAction {
+        let Some(policy) = &self.policy else { return RedirectAction::Follow };
+        previous.push(next.from.clone());
+        let (method, url) = (next.request.method(), next.request.uri());
+        policy.decide(&Redirect { status: response.status(), method, url, previous })
+    }
+}
+
+/// Notes where a response came from.
+fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
+    response.extensions_mut().insert(FinalUrl(Url { uri, fragment }));
+    response
 }
 
 impl ClientBuilder {
@@ -260,10 +284,36 @@ impl ClientBuilder {
 
     /// Follows at most so many redirects; 10 by default, none with 0: then a 3xx response is a response like others.
     ///
-    /// A redirect to another origin takes neither `authorization` nor `cookie` with it. A body is sent again after a 307
-    /// or 308 where it is bytes at hand; one that streams is not, and the redirect is the response.
+    /// A redirect to another origin (scheme, host or port) takes neither `authorization`, `cookie`, `proxy-authorization`
+    /// and `referer` with it nor any [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308, a body of bytes is
+    /// sent again with its trailers; one that streams is not, and the redirect is the response. Where the method becomes
+    /// GET, the headers that describe the body go with it.
     pub fn redirects(mut self, most: u32) -> Self {
         self.client.redirects = most;
+        self
+    }
+
+    /// Asks a function about each redirect, within the limit of [`redirects`](Self::redirects).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::client::{Client, RedirectAction};
+    ///
+    /// // Stays on the server that was asked first.
+    /// let client = Client::builder()
+    ///     .redirect_policy(|redirect| match redirect.previous().first() {
+    ///         Some(first) if first.authority() == redirect.url().authority() => RedirectAction::Follow,
+    ///         _ => RedirectAction::Stop,
+    ///     })
+    ///     .build();
+    /// # let _: Client = client;
+    /// ```
+    pub fn redirect_policy<F>(mut self, decide: F) -> Self
+    where
+        F: Fn(&Redirect<'_>) -> RedirectAction + Send + Sync + 'static,
+    {
+        self.client.policy = Some(Policy::new(decide));
         self
     }
 

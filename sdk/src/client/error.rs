@@ -5,6 +5,8 @@ use std::fmt;
 
 use http::{Method, Uri};
 
+use crate::url;
+
 /// A failure of an outbound call.
 ///
 /// Where a request was made, its text names the method and the URL, without credentials. Ask the predicates for the cause, and
@@ -139,17 +141,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_target(mut self, method: &Method, uri: &Uri) -> Self {
-        self.inner.target = Some(format!("{method} {}", without_credentials(uri)));
-        self
+    pub(crate) fn with_target(self, method: &Method, uri: &Uri) -> Self {
+        self.with_url(method, uri.to_string().as_bytes())
     }
-}
 
-fn without_credentials(uri: &Uri) -> String {
-    let text = uri.to_string();
-    match uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')) {
-        Some((credentials, _)) => text.replacen(&format!("{credentials}@"), "", 1),
-        None => text,
+    /// Names the method and a URL that may not be valid.
+    pub(crate) fn with_url(mut self, method: &Method, url: &[u8]) -> Self {
+        self.inner.target = Some(format!("{method} {}", url::shown(url)));
+        self
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{Client, Error, Kind};
+use crate::url::Url;
 use crate::{Body, Request, Response};
 
 /// A request in the making; what is wrong with it is reported when it is sent.
@@ -39,6 +40,8 @@ struct Making {
     client: Client,
     request: Result<Box<Request>, Error>,
     media_type: Option<MediaType>,
+    /// Of the URL; it is not sent.
+    fragment: Option<Box<str>>,
     timeout: Option<Duration>,
 }
 
@@ -53,14 +56,16 @@ enum MediaType {
 }
 
 impl RequestBuilder {
-    pub(super) fn new(client: Client, method: Method, uri: Result<Uri, Error>) -> Self {
-        let request = uri.map(|uri| {
+    pub(super) fn new(client: Client, method: Method, url: Result<Url, Error>) -> Self {
+        let mut fragment = None;
+        let request = url.map(|url| {
             let mut request = Box::new(Request::new(Body::empty()));
             *request.method_mut() = method;
-            *request.uri_mut() = uri;
+            *request.uri_mut() = url.uri;
+            fragment = url.fragment;
             request
         });
-        Self { making: Box::new(Making { client, request, media_type: None, timeout: None }) }
+        Self { making: Box::new(Making { client, request, fragment, media_type: None, timeout: None }) }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
@@ -153,7 +158,7 @@ impl RequestBuilder {
             };
             let mut parts = request.uri().clone().into_parts();
             parts.path_and_query = Some(target.try_into().map_err(|error| invalid("the query", error))?);
-            *request.uri_mut() = Uri::from_parts(parts).map_err(|error| invalid("the query", error))?;
+            *request.uri_mut() = http::Uri::from_parts(parts).map_err(|error| invalid("the query", error))?;
             Ok(())
         })
     }
@@ -232,7 +237,7 @@ impl RequestBuilder {
     /// limit runs out. A response with a 4xx or 5xx status is not an error; see
     /// [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
-        let Making { client, request, media_type, timeout } = *self.making;
+        let Making { client, request, fragment, media_type, timeout } = *self.making;
         let mut request = request?;
         let headers = request.headers_mut();
         match media_type {
@@ -241,7 +246,7 @@ impl RequestBuilder {
             None => {}
         }
         let total = timeout.or(client.total());
-        client.run(request, total).await.map(|response| *response)
+        client.run(request, fragment, total).await.map(|response| *response)
     }
 }
 
@@ -306,7 +311,7 @@ mod tests {
         let request = request.query(&[("z", "a b")]);
         #[cfg(not(feature = "form"))]
         let request = request.change(|request| {
-            *request.uri_mut() = Uri::from_static("http://a.test/x?y=1&z=a+b");
+            *request.uri_mut() = http::Uri::from_static("http://a.test/x?y=1&z=a+b");
             Ok(())
         });
         assert_eq!(test::block_on(request.send()).unwrap().status(), 200);

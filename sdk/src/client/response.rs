@@ -1,9 +1,14 @@
 //! What a response is asked.
 
+use std::fmt;
+
+use http::Uri;
+
 use super::{Error, Kind};
 use crate::Response;
+use crate::url::Url;
 
-/// Turns responses with an error status into errors.
+/// What a response tells beside its head and its body.
 ///
 /// # Examples
 ///
@@ -22,6 +27,27 @@ pub trait ResponseExt: Sized {
     ///
     /// See above; the error names the status.
     fn error_for_status(self) -> Result<Self, Error>;
+
+    /// Returns the URL that answered, after all redirects. `None` for a response that no [`Client`](super::Client)
+    /// received: one of [`send`](super::send) answers for the URL that it was asked for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::client::{self, ResponseExt as _};
+    /// use wayside::test::{self, Call, Mock};
+    /// use wayside::StatusCode;
+    ///
+    /// let mock = Mock::new()
+    ///     .reply(Call::get("http://old.example/"), |_| (StatusCode::FOUND, [("location", "http://new.example/")], ""))
+    ///     .reply(Call::get("http://new.example/"), |_| "here");
+    /// let _upstream = test::outbound(mock);
+    /// let response = client::get("http://old.example/").await?;
+    /// assert_eq!(response.final_url().unwrap().uri(), "http://new.example/");
+    /// # Ok::<(), wayside::Error>(()) }).unwrap();
+    /// ```
+    fn final_url(&self) -> Option<&FinalUrl>;
 }
 
 impl ResponseExt for Response {
@@ -30,5 +56,40 @@ impl ResponseExt for Response {
             return Err(Error::new(Kind::Status, format!("the server answered {}", self.status())));
         }
         Ok(self)
+    }
+
+    fn final_url(&self) -> Option<&FinalUrl> {
+        self.extensions().get()
+    }
+}
+
+/// The URL that a response came from; see [`ResponseExt::final_url`]. It is an extension of the response.
+///
+/// Its text has the fragment: that of the last `location` with one, or that of the URL which was asked for first (RFC 9110,
+/// section 10.2.2). User and password are not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalUrl(pub(super) Url);
+
+impl FinalUrl {
+    /// Returns the URL without its fragment.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
+    /// Returns the fragment, percent-encoded and without its `#`.
+    #[must_use]
+    pub fn fragment(&self) -> Option<&str> {
+        self.0.fragment.as_deref()
+    }
+}
+
+impl fmt::Display for FinalUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.uri, f)?;
+        match &self.0.fragment {
+            Some(fragment) => write!(f, "#{fragment}"),
+            None => Ok(()),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, Method, Request};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -143,6 +144,8 @@ impl Call {
             // User and password reach no server.
             let (expected, found) = (show::bare_urls(expected), show::bare_urls(&request.uri().to_string()));
             let found = if self.query.is_empty() { &found } else { found.split('?').next().unwrap_or_default() };
+            // Calls have no raw bytes in their URLs.
+            let expected = utf8_percent_encode(&expected, &AsciiSet::EMPTY).to_string();
             if !url_fits(&expected, found) {
                 difference.url(&expected, found);
             }

@@ -67,6 +67,7 @@ behaviours! {
     trap_after_end
     trap_after_head
     upstream_json
+    visit
     whole
 }
 

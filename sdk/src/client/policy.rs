@@ -1,0 +1,75 @@
+//! Which redirects are followed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Method, StatusCode, Uri};
+
+/// A redirect that a client is about to follow; see [`ClientBuilder::redirect_policy`](super::ClientBuilder::redirect_policy).
+#[derive(Debug)]
+pub struct Redirect<'a> {
+    pub(super) status: StatusCode,
+    pub(super) method: &'a Method,
+    pub(super) url: &'a Uri,
+    pub(super) previous: &'a [Uri],
+}
+
+impl Redirect<'_> {
+    /// Returns the status of the response that redirects.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the method of the request that would follow.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        self.method
+    }
+
+    /// Returns the URL that the redirect leads to.
+    #[must_use]
+    pub fn url(&self) -> &Uri {
+        self.url
+    }
+
+    /// Returns the URLs that were requested before, in order; the last one redirected.
+    #[must_use]
+    pub fn previous(&self) -> &[Uri] {
+        self.previous
+    }
+}
+
+/// What becomes of a [`Redirect`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RedirectAction {
+    /// The redirect is followed.
+    Follow,
+    /// The response that redirects is the response of the call.
+    Stop,
+    /// The call fails with an error of which [`Error::is_redirect`](super::Error::is_redirect) is true.
+    Refuse,
+}
+
+type Decide = dyn Fn(&Redirect<'_>) -> RedirectAction + Send + Sync;
+
+/// A function of the user that decides about each redirect.
+#[derive(Clone)]
+pub(super) struct Policy(Arc<Decide>);
+
+impl Policy {
+    pub(super) fn new(decide: impl Fn(&Redirect<'_>) -> RedirectAction + Send + Sync + 'static) -> Self {
+        Self(Arc::new(decide))
+    }
+
+    pub(super) fn decide(&self, redirect: &Redirect<'_>) -> RedirectAction {
+        (self.0)(redirect)
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy").finish_non_exhaustive()
+    }
+}
