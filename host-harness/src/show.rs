@@ -9,5 +9,5 @@ mod url;
 
 pub use control::{Escaper, bytes, json, line, text};
 pub(crate) use control::{is_control, whole_characters};
-pub(crate) use url::{bare_urls, redact_userinfo, without_userinfo};
+pub(crate) use url::{bare_urls, redact_authority, redact_userinfo, without_userinfo};
 pub use url::{url, urls};

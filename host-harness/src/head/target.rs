@@ -5,6 +5,7 @@ use http::{Method, Request, Uri, Version, header};
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::{FromSocket, Refusal, authority, quoted};
+use crate::show::redact_authority;
 
 /// Gives the target a scheme, an authority and a path, from the `Host` field where the target names no host.
 ///
@@ -46,7 +47,10 @@ fn host_field<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     }
     match authority::parse(host.as_bytes()) {
         Ok(host) => Ok(Some(host)),
-        Err(why) => Err(Refusal::bad_request(format!("the Host {} is not valid: {why}", quoted(host.as_bytes())))),
+        Err(why) => Err(Refusal::bad_request(format!(
+            "the Host {} is not valid: {why}",
+            quoted(&redact_authority(host.as_bytes()))
+        ))),
     }
 }
 
@@ -58,7 +62,7 @@ fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     match (uri.scheme(), uri.authority()) {
         (None, Some(target)) => Err(Refusal::bad_request(format!(
             "the target {} is for CONNECT only; begin it with a slash, or with `http://`",
-            quoted(target.as_str().as_bytes())
+            quoted(&redact_authority(target.as_str().as_bytes()))
         ))),
         // Requests for `https` come from a proxy that ends TLS (RFC 9110, section 7.4).
         (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => Err(Refusal::bad_request(format!(
@@ -76,7 +80,7 @@ fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
         Ok(()) => Ok(Some(named.clone())),
         Err(why) => Err(Refusal::bad_request(format!(
             "the host {} of the target is not valid: {why}",
-            quoted(named.as_str().as_bytes())
+            quoted(&redact_authority(named.as_str().as_bytes()))
         ))),
     }
 }
@@ -132,6 +136,19 @@ mod tests {
         }
         let request = Request::get("http://y.test/").version(Version::HTTP_2).header("host", "x.test");
         assert_eq!(uri_of(request).unwrap_err(), "`:authority` is `y.test` and Host is `x.test`");
+    }
+
+    #[test]
+    fn a_password_is_not_repeated_in_the_reason() {
+        let host = "ada:s3cret@x.test";
+        for request in [
+            Request::get("/").header("host", host),
+            Request::get(format!("http://{host}/")),
+            Request::get(host).header("host", "x.test"),
+        ] {
+            let reason = uri_of(request).unwrap_err();
+            assert!(reason.contains("`redacted@x.test`"), "{reason}");
+        }
     }
 
     #[test]

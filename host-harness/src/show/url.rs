@@ -15,11 +15,7 @@ const REDACTED: &[u8] = b"redacted@";
 pub fn url(uri: &Uri) -> String {
     match uri.authority() {
         // The target of CONNECT, which has no slashes in front of it.
-        Some(authority) if uri.scheme().is_none() => {
-            let host = without_userinfo(authority.as_str().as_bytes());
-            let redacted = if host.len() < authority.as_str().len() { REDACTED } else { b"" };
-            lossy([redacted, host].concat())
-        }
+        Some(authority) if uri.scheme().is_none() => lossy(redact_authority(authority.as_str().as_bytes())),
         _ => urls(&uri.to_string()),
     }
 }
@@ -42,6 +38,13 @@ pub(crate) fn bare_urls(text: &str) -> String {
 /// What [`urls`] does, for text in any encoding.
 pub(crate) fn redact_userinfo(text: &[u8]) -> Vec<u8> {
     replace_userinfo(text, REDACTED)
+}
+
+/// An authority as it may be shown.
+pub(crate) fn redact_authority(authority: &[u8]) -> Vec<u8> {
+    let host = without_userinfo(authority);
+    let redacted = if host.len() < authority.len() { REDACTED } else { b"" };
+    [redacted, host].concat()
 }
 
 /// Takes user and password, and the `@` behind them, out of an authority.

@@ -10,7 +10,7 @@ use wayside_harness::http::{HeaderValue, Request, Response};
 use wayside_harness::{Body, Harness, Inspector, Outbound};
 
 use crate::browser::Browser;
-use crate::fixture::{Wire, get, guests, post};
+use crate::fixture::{Wire, get, guests, post, raw};
 
 /// The behaviours with an upstream that always answers the same, and with an inspector.
 async fn inspected() -> (Harness, Inspector) {
@@ -182,18 +182,20 @@ async fn user_and_password_of_urls_are_not_told() {
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("location", "http://ada:s3cret@b.test/x").body(Body::empty()).unwrap())
     });
-    let app = guests().env("UPSTREAM", "http://ada:s3cret@up.test/").outbound(upstream).capture_bodies(1024);
-    let app = app.await.unwrap();
+    // This one sends the authority as it stands here.
+    let app = raw("proxy").env("UPSTREAM", "ada:s3cret@up.test").env("OTHER", "http://ada:s3cret@up.test/");
+    let app = app.outbound(upstream).capture_bodies(1024).await.unwrap();
     let inspector = app.inspector("127.0.0.1:0").await.unwrap();
-    let request = Request::get("http://a.test/call?next=http://ada:s3cret@b.test/");
+    let request = Request::get("http://a.test/x?next=http://ada:s3cret@b.test/");
     send(&app, request.header("referer", "http://ada:s3cret@c.test/").body(Body::empty()).unwrap()).await;
     let told = finished(&inspector, 1).await;
     assert!(!told.to_string().contains("s3cret"), "{told}");
-    assert_eq!(told["url"], "http://a.test/call?next=http://redacted@b.test/");
-    assert_eq!(told["made"][0]["url"], "http://redacted@up.test/");
+    assert_eq!(told["url"], "http://a.test/x?next=http://redacted@b.test/");
+    let call = "http://redacted@up.test/x?next=http://redacted@b.test/";
+    assert_eq!(told["made"][0]["url"], call);
     let test = page(&inspector, "/requests/1/test.rs").await.whole_text();
-    assert!(test.contains("Call::new(Method::GET, \"http://redacted@up.test/\")"), "{test}");
-    assert!(test.contains(".env(\"UPSTREAM\", \"http://redacted@up.test/\")"), "{test}");
+    assert!(test.contains(&format!("Call::new(Method::GET, \"{call}\")")), "{test}");
+    assert!(test.contains(".env(\"OTHER\", \"http://redacted@up.test/\")"), "{test}");
     // A request that no component is shown.
     send(&app, get("http://ada:s3cret@a.test/status/200")).await;
     let told = finished(&inspector, 2).await;
