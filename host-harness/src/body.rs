@@ -15,6 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
 use crate::outbound::ErrorCode;
+use crate::outbound::error_code::copy;
 
 pub(crate) use begun::Begun;
 
@@ -98,6 +99,14 @@ pub(crate) fn error_code(error: BodyError) -> ErrorCode {
             Ok(error) => ErrorCode::Hyper(*error),
             Err(error) => ErrorCode::InternalError(Some(error.to_string())),
         },
+    }
+}
+
+/// The same for an error that goes on as it is.
+pub(crate) fn code_of(error: &BodyError) -> ErrorCode {
+    match error.downcast_ref::<ErrorCode>() {
+        Some(code) => copy(code),
+        None => ErrorCode::InternalError(Some(error.to_string())),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Serving a component over a socket.
 
+mod flush;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, ToSocketAddrs};
@@ -18,6 +20,7 @@ use crate::framing::keep_length;
 use crate::head::{self, FromSocket};
 use crate::inbound::Inbound;
 use crate::{Body, Error};
+use flush::Flush;
 
 /// How long requests may go on after the server was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -107,20 +110,24 @@ async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::R
         // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
         let _ = stream.set_nodelay(true);
         let inbound = inbound.clone();
+        let flush = Flush::default();
+        let socket = flush.socket(stream);
+        let writes = flush.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let inbound = inbound.clone();
+            let (inbound, writes) = (inbound.clone(), writes.clone());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(FromSocket);
             async move {
-                let is_http1 = request.version() < Version::HTTP_2;
+                let version = request.version();
                 let response = inbound.handle(request).await;
-                Ok::<_, Infallible>(if is_http1 { keep_length(response) } else { response })
+                let response = if version < Version::HTTP_2 { keep_length(response) } else { response };
+                Ok::<_, Infallible>(writes.hold_failure(response, version))
             }
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(socket, service).into_owned();
         let connection = graceful.watch(connection);
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = flush.run(connection).await {
                 log_end(&*error, client);
             }
         });

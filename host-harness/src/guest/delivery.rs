@@ -16,7 +16,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::Failure;
 use super::state::State;
 use crate::Body;
-use crate::body::{BodyError, asks_host};
+use crate::body::{BodyError, asks_host, code_of};
 use crate::outbound::ErrorCode;
 
 /// What the component answered, or why it did not.
@@ -77,9 +77,11 @@ impl Delivery {
         self.lock().head_sent = true;
         self.tell();
         // Made here, so that the worker learns that nobody reads the body also where nobody gets the head.
-        let reader = BodyEnd { delivery: Arc::clone(self), whole: false };
+        let reader = BodyEnd { delivery: Arc::clone(self), received: Err(ErrorCode::ConnectionTerminated) };
         self.send(
-            answer.map(|response| response.map(|body| Body::new(GuestBody { body, end: Some(reader), error: None }))),
+            answer.map(|response| {
+                response.map(|body| Body::new(GuestBody { body, end: Some(reader), broken_off: false }))
+            }),
         );
     }
 
@@ -183,29 +185,31 @@ impl Delivery {
 struct GuestBody {
     body: WasiBody,
     end: Option<BodyEnd>,
-    /// An error that is about to be told.
-    error: Option<BodyError>,
+    /// Whether it has failed. What wasmtime says of its end holds for a whole body only.
+    broken_off: bool,
 }
 
 impl GuestBody {
-    /// Keeps an error back for one turn, in which the server sends what it has of the response.
-    fn break_off(&mut self, error: BodyError, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.error = Some(error);
-        cx.waker().wake_by_ref();
-        Poll::Pending
+    /// Fails the body, and tells the component why.
+    fn break_off(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.broken_off = true;
+        if let Some(mut end) = self.end.take() {
+            end.received = Err(code_of(&error));
+        }
+        Poll::Ready(Some(Err(error)))
     }
 
     /// Whether nothing more is to come; a reader that knows the length does not wait for the end.
     fn is_whole(&self) -> bool {
-        self.body.is_end_stream() || self.body.size_hint().exact() == Some(0)
+        !self.broken_off && (self.body.is_end_stream() || self.body.size_hint().exact() == Some(0))
     }
 }
 
 impl Drop for GuestBody {
     fn drop(&mut self) {
         let whole = self.is_whole();
-        if let Some(end) = &mut self.end {
-            end.whole |= whole;
+        if let Some(end) = self.end.as_mut().filter(|_| whole) {
+            end.received = Ok(());
         }
     }
 }
@@ -213,7 +217,8 @@ impl Drop for GuestBody {
 /// Tells the worker when nobody reads the body any more.
 struct BodyEnd {
     delivery: Arc<Delivery>,
-    whole: bool,
+    /// What the component is told of how its response was received.
+    received: Result<(), ErrorCode>,
 }
 
 impl Drop for BodyEnd {
@@ -225,7 +230,7 @@ impl Drop for BodyEnd {
         };
         if let Some(received) = received {
             // The component may not care.
-            let _ = received.send(if self.whole { Ok(()) } else { Err(ErrorCode::ConnectionTerminated) });
+            let _ = received.send(std::mem::replace(&mut self.received, Ok(())));
         }
         self.delivery.tell();
         drop(kept);
@@ -238,8 +243,8 @@ impl HttpBody for GuestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(error) = this.error.take() {
-            return Poll::Ready(Some(Err(error)));
+        if this.broken_off {
+            return Poll::Ready(None);
         }
         let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
         if let Some(BodyEnd { delivery, .. }) = &this.end {
@@ -248,12 +253,12 @@ impl HttpBody for GuestBody {
         match polled {
             Poll::Ready(None) => {
                 if let Some(mut end) = this.end.take() {
-                    end.whole = true;
+                    end.received = Ok(());
                 }
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            Poll::Ready(Some(Err(error))) => this.break_off(error.into(), cx),
+            Poll::Ready(Some(Err(error))) => this.break_off(error.into()),
             Poll::Pending => {
                 let Some(BodyEnd { delivery, .. }) = &this.end else {
                     return Poll::Pending;
@@ -263,7 +268,7 @@ impl HttpBody for GuestBody {
                 // component handed through has its writer elsewhere.
                 if progress.ended && !handed_through {
                     drop(progress);
-                    return this.break_off("the component ended before its response did".into(), cx);
+                    return this.break_off("the component ended before its response did".into());
                 }
                 progress.reader = Some(cx.waker().clone());
                 Poll::Pending
@@ -272,7 +277,7 @@ impl HttpBody for GuestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        !self.broken_off && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -48,6 +48,7 @@ macro_rules! over {
             const FEATURES: &[&str] = $features;
 
             mod asterisk;
+            mod breaks;
             mod examples;
             mod failures;
             mod fields;

@@ -24,6 +24,7 @@ behaviours! {
     at_once
     back
     body_fails
+    body_faults
     call
     call_each
     channel

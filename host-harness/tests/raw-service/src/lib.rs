@@ -67,6 +67,7 @@ mod component {
                     body.write_all(b"first part".to_vec()).await;
                     std::mem::forget(body);
                 })),
+                "break-off" => Ok(break_off()),
                 "spin" => loop {
                     std::hint::black_box(());
                 },
@@ -101,6 +102,17 @@ mod component {
         // Dropped, the writer says that there are no trailers.
         let (_, trailers) = wit_future::new(|| Ok(None));
         Response::new(fields, body, trailers).0
+    }
+
+    /// A response that breaks off before its first byte, and what its writer is told of that.
+    fn break_off() -> Response {
+        let (writer, trailers) = wit_future::new(|| Ok(None));
+        let (response, sent) = Response::new(Fields::new(), None, trailers);
+        spawn_local(async move {
+            let _ = writer.write(Err(ErrorCode::ConfigurationError)).await;
+            eprintln!("{:?}", sent.await);
+        });
+        response
     }
 
     fn echo(request: Request) -> Response {

@@ -188,10 +188,11 @@ pub(super) async fn write(
     trailers: Option<Box<HeaderMap>>,
     declared: Option<u64>,
 ) -> Result<(), Error> {
-    let mut output = Output { slot, left: Left(declared) };
+    let mut output = Output { slot, left: Left(declared), last: Bytes::new() };
     let trailers = match body {
         Outgoing::Bytes(bytes) => {
-            output.write(bytes).await?;
+            output.left.count(bytes.len() as u64)?;
+            output.last = bytes;
             trailers
         }
         Outgoing::Incoming(mut incoming) => {
@@ -209,12 +210,15 @@ pub(super) async fn write(
             merged(received.map(|received| *received), trailers)
         }
     };
-    output.finish(trailers)
+    output.finish(trailers).await
 }
 
 struct Output<S> {
     slot: S,
     left: Left,
+    /// The next piece to write. The one that completes the declared length is written when the body has ended well: peers
+    /// take its last byte for the end of the message.
+    last: Bytes,
 }
 
 /// What is left of the declared length, where there is one.
@@ -230,6 +234,10 @@ impl Left {
         Ok(())
     }
 
+    fn is_complete(&self) -> bool {
+        self.0 == Some(0)
+    }
+
     /// How much to take at most: one byte over the declared length is enough to tell that there is more.
     fn limit(&self, most: u64) -> u64 {
         self.0.map_or(most, |left| most.min(left.saturating_add(1)))
@@ -237,19 +245,13 @@ impl Left {
 }
 
 impl<S: Slot> Output<S> {
-    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        self.left.count(bytes.len() as u64)?;
-        let may_block = self.slot.may_block();
-        poll_fn(|cx| self.slot.with(|writer| writer.poll_write(&mut bytes, may_block, cx))?).await
-    }
-
     fn may_block_for(&self, incoming: &IncomingBody) -> bool {
         self.slot.may_block() && !incoming.has_deadline()
     }
 
     async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
         let may_block = self.may_block_for(incoming);
-        let Self { slot, left } = self;
+        let Self { slot, left, .. } = self;
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
 
@@ -259,22 +261,22 @@ impl<S: Slot> Output<S> {
     where
         B: Body<Data = Bytes, Error = Error> + ?Sized,
     {
-        let Self { slot, left } = self;
-        let mut piece = Bytes::new();
+        let Self { slot, left, last } = self;
         let mut trailers = None;
         let mut flushed = false;
         poll_fn(|cx| {
             loop {
-                if !piece.is_empty() {
+                if !last.is_empty() && !left.is_complete() {
                     let may_block = slot.may_block();
-                    ready!(slot.with(|writer| writer.poll_write(&mut piece, may_block, cx))?)?;
+                    ready!(slot.with(|writer| writer.poll_write(last, may_block, cx))?)?;
                     flushed = false;
                 }
                 match body.as_mut().poll_frame(cx) {
                     Poll::Ready(Some(frame)) => match frame?.into_data() {
+                        Ok(data) if data.is_empty() => {}
                         Ok(data) => {
                             left.count(data.len() as u64)?;
-                            piece = data;
+                            *last = data;
                         }
                         Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
                     },
@@ -292,9 +294,15 @@ impl<S: Slot> Output<S> {
         .await
     }
 
-    fn finish(self, trailers: Option<Box<HeaderMap>>) -> Result<(), Error> {
+    async fn finish(mut self, trailers: Option<Box<HeaderMap>>) -> Result<(), Error> {
         let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers)).transpose();
-        self.finish_with(trailers.map_err(Error::trailers)?.map(|(fields, _)| fields))
+        let trailers = trailers.map_err(Error::trailers)?.map(|(fields, _)| fields);
+        if !self.last.is_empty() {
+            let Self { slot, last, .. } = &mut self;
+            let may_block = slot.may_block();
+            poll_fn(|cx| slot.with(|writer| writer.poll_write(last, may_block, cx))?).await?;
+        }
+        self.finish_with(trailers)
     }
 
     fn finish_with(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! Bodies that are sent.
 
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -89,7 +90,7 @@ impl Message {
     fn begin(declared: Option<u64>) -> (Output, Ending, Self) {
         let (sink, data) = Sink::new();
         let (ending, ended) = Ending::new();
-        (Output { sink, left: declared }, ending, Self { data: Some(data), ended, rest: None })
+        (Output { sink, left: declared, last: Bytes::new() }, ending, Self { data: Some(data), ended, rest: None })
     }
 }
 
@@ -126,9 +127,10 @@ async fn end(ending: Ending, ended: FutureReader<Ended>) -> Result<(), Error> {
 
 // Arguments are dropped from the last to the first: the stream ends before the message says how, however it ends.
 
+/// Writes bytes whose number is the declared length, where there is one.
 async fn write_bytes(ending: Ending, mut output: Output, bytes: Bytes) -> Result<(), Error> {
-    output.write(bytes).await?;
-    output.finish()?;
+    output.put(bytes).await?;
+    drop(output);
     ending.finish(None);
     Ok(())
 }
@@ -150,7 +152,7 @@ async fn write(
             if trailers.is_none() {
                 // They pass through as the host has them.
                 let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
-                output.finish()?;
+                output.finish().await?;
                 ending.finish(received);
                 return Ok(());
             }
@@ -169,7 +171,7 @@ async fn write(
     };
     let trailers = trailers.map(|trailers| convert::headers_into_wasi(&trailers).map(|(fields, _)| fields));
     let trailers = trailers.transpose().map_err(Error::trailers)?;
-    output.finish()?;
+    output.finish().await?;
     ending.finish(trailers);
     Ok(())
 }
@@ -178,13 +180,26 @@ async fn write(
 pub(super) struct Output {
     sink: Sink,
     left: Option<u64>,
+    /// The piece that completes the declared length. It is written when the body has ended well: peers take its last byte
+    /// for the end of the message.
+    last: Bytes,
 }
 
 impl Output {
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         if let Some(left) = &mut self.left {
             *left = left.checked_sub(bytes.len() as u64).ok_or_else(Error::longer_than_declared)?;
+            if *left == 0 {
+                if !bytes.is_empty() {
+                    self.last = bytes;
+                }
+                return Ok(());
+            }
         }
+        self.put(bytes).await
+    }
+
+    async fn put(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.sink.set(bytes);
         poll_fn(|cx| self.sink.poll_flush(cx)).await.map_err(|_| Error::closed())
     }
@@ -197,10 +212,14 @@ impl Output {
     }
 
     /// Ends the data.
-    fn finish(self) -> Result<(), Error> {
-        match self.left {
-            Some(left @ 1..) => Err(Error::shorter_than_declared(left)),
-            _ => Ok(()),
+    async fn finish(mut self) -> Result<(), Error> {
+        if let Some(left @ 1..) = self.left {
+            return Err(Error::shorter_than_declared(left));
         }
+        if !self.last.is_empty() {
+            let last = mem::take(&mut self.last);
+            self.put(last).await?;
+        }
+        Ok(())
     }
 }

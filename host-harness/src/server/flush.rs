@@ -1,0 +1,207 @@
+//! Breaks a response off only after everything before the failure has been written to the socket.
+//!
+//! hyper drops the connection (HTTP/1.1) or the frames that a stream still has queued (HTTP/2) as soon as a body fails. What
+//! it had not written by then is lost: the end of the data, and the head of a response whose body fails early.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use http::{Response, Version, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::Body;
+use crate::body::BodyError;
+
+/// What one connection has written, shared by its socket, its task, and the bodies that it sends.
+#[derive(Clone, Default)]
+pub(super) struct Flush(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// How often the connection has been polled.
+    polls: AtomicU64,
+    /// The last of these polls that left nothing unwritten.
+    flushed: AtomicU64,
+    /// Whether hyper has written something since the socket was last flushed.
+    unwritten: AtomicBool,
+    /// Whether the end of the connection is that of a response which broke off.
+    reset: AtomicBool,
+    connection: AtomicWaker,
+    /// The bodies that wait for a poll to leave nothing unwritten.
+    waiting: Mutex<Vec<Waker>>,
+}
+
+impl Flush {
+    /// Watches what is written to a socket.
+    pub(super) fn socket(&self, stream: TcpStream) -> Socket {
+        Socket { io: TokioIo::new(stream), shared: Arc::clone(&self.0) }
+    }
+
+    /// Holds back the failure of a response's body. `version` is that of the request.
+    pub(super) fn hold_failure(&self, response: Response<Body>, version: Version) -> Response<HeldBody> {
+        // Then the end of the connection is the end of the body (RFC 9112, section 6.3).
+        let ends_by_closing = version < Version::HTTP_11
+            && !response.headers().contains_key(header::CONTENT_LENGTH)
+            && response.body().size_hint().exact().is_none();
+        response.map(|body| HeldBody { state: State::Passing(body), flush: self.clone(), ends_by_closing })
+    }
+
+    /// Runs the connection whose socket and bodies these are.
+    pub(super) async fn run<C: Future>(&self, connection: C) -> C::Output {
+        let mut connection = pin!(connection);
+        std::future::poll_fn(|cx| {
+            self.0.connection.register(cx.waker());
+            let number = self.0.polls.fetch_add(1, Ordering::SeqCst) + 1;
+            let polled = connection.as_mut().poll(cx);
+            if !self.0.unwritten.load(Ordering::SeqCst) {
+                self.0.flushed.store(number, Ordering::SeqCst);
+                self.0.waiting().drain(..).for_each(Waker::wake);
+            }
+            polled
+        })
+        .await
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of a poll that writes all that hyper has been given by now.
+    ///
+    /// One that goes on may be past that: a response of HTTP/2 is given to hyper by another task.
+    fn next_poll(&self) -> u64 {
+        self.polls.load(Ordering::SeqCst) + 1
+    }
+
+    /// Completes when that poll, or a later one, has left nothing unwritten.
+    fn poll_flushed(&self, number: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waiting = self.waiting();
+        if self.flushed.load(Ordering::SeqCst) >= number {
+            return Poll::Ready(());
+        }
+        waiting.push(cx.waker().clone());
+        drop(waiting);
+        // The connection may have nothing else to be polled for.
+        self.connection.wake();
+        Poll::Pending
+    }
+}
+
+/// The body of a response, whose failure hyper learns when all that was written before it is on its way.
+pub(super) struct HeldBody {
+    state: State,
+    flush: Flush,
+    /// Whether a client takes the end of the connection for the end of the body.
+    ends_by_closing: bool,
+}
+
+enum State {
+    Passing(Body),
+    /// It has failed, and this poll of the connection writes what came before.
+    Failed(BodyError, u64),
+    Over,
+}
+
+impl HttpBody for HeldBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if let State::Passing(body) = &mut this.state {
+            match ready!(Pin::new(body).poll_frame(cx)) {
+                Some(Err(error)) => this.state = State::Failed(error, this.flush.0.next_poll()),
+                frame => return Poll::Ready(frame),
+            }
+        }
+        let State::Failed(_, number) = &this.state else { return Poll::Ready(None) };
+        ready!(this.flush.0.poll_flushed(*number, cx));
+        if this.ends_by_closing {
+            this.flush.0.reset.store(true, Ordering::SeqCst);
+        }
+        match std::mem::replace(&mut this.state, State::Over) {
+            State::Failed(error, _) => Poll::Ready(Some(Err(error))),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Passing(body) => body.is_end_stream(),
+            State::Failed(..) => false,
+            State::Over => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Passing(body) => body.size_hint(),
+            State::Failed(..) => SizeHint::default(),
+            State::Over => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// The socket of a connection. It is reset instead of closed where closing would end a response well.
+pub(super) struct Socket {
+    io: TokioIo<TcpStream>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.shared.reset.load(Ordering::SeqCst) {
+            // Nothing else could be done about a socket that refuses it.
+            let _ = self.io.inner().set_zero_linger();
+        }
+    }
+}
+
+impl Read for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl Write for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.shared.unwritten.store(true, Ordering::SeqCst);
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        // hyper flushes the socket when its own buffer is empty.
+        if matches!(flushed, Poll::Ready(Ok(()))) {
+            self.shared.unwritten.store(false, Ordering::SeqCst);
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.shared.unwritten.store(true, Ordering::SeqCst);
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+}
