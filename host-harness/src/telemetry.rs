@@ -19,10 +19,11 @@ use crate::Body;
 use crate::limits::Turn;
 use crate::outbound::error_code::copy;
 use crate::outbound::{ErrorCode, Outbound};
-use exchange::{Counted, Watched, declared_bytes};
+use exchange::{Counted, Watched};
 use records::Records;
 
 pub use capture::Capture;
+pub(crate) use exchange::declared_bytes;
 pub use exchange::{BodyEnd, Call, Event, Exchange};
 pub(crate) use output::Output;
 

@@ -212,7 +212,7 @@ pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
 }
 
 /// How many bytes the body of a response has by its head.
-pub(super) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
     if method == Method::HEAD { Some(0) } else { content_length(headers) }
 }
 

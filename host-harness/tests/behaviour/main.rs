@@ -27,6 +27,7 @@ mod log;
 mod middleware;
 mod mock;
 mod readme;
+mod recorded;
 mod saved;
 mod serve;
 mod settings;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tower_service::Service as _;
 
@@ -14,9 +14,11 @@ use super::file::{Answered, Missing, Recorded, Sent};
 use super::tape::Tape;
 use super::{BODY_LIMIT, Redaction};
 use crate::body::{BodyError, error_code};
+use crate::framing::content_length;
 use crate::outbound::document::{self, Code, Fields};
 use crate::outbound::error_code::copy;
 use crate::outbound::{ErrorCode, Outbound};
+use crate::telemetry::declared_bytes;
 use crate::{Body, Error};
 
 pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
@@ -32,19 +34,30 @@ async fn exchange(
     mut inner: Outbound,
     request: Request<Body>,
 ) -> Result<Response<Body>, ErrorCode> {
+    let method = request.method().clone();
     let upload = Captured::new(Arc::clone(&call), Side::Request);
-    let answer = inner.call(request.map(|body| upload.watch(body))).await;
+    let expected = sent_bytes(&request);
+    let answer = inner.call(request.map(|body| upload.watch(body, expected))).await;
     match answer {
         Ok(response) => {
             call.lock().answer.head = Some(Ok((response.status().as_u16(), response.headers().clone())));
             let download = Captured::new(call, Side::Response);
-            Ok(response.map(|body| download.watch(body)))
+            let expected = declared_bytes(&method, response.headers());
+            Ok(response.map(|body| download.watch(body, expected)))
         }
         Err(code) => {
             call.lock().answer.head = Some(Err(copy(&code)));
             Err(code)
         }
     }
+}
+
+/// How many bytes of its body a request sends, where its head tells; with them it is whole, though nobody asks for its end.
+fn sent_bytes(request: &Request<Body>) -> Option<u64> {
+    let declared = content_length(request.headers()).or(request.body().size_hint().exact());
+    // Over the network these have no body unless they declare its length.
+    let bodiless = [Method::GET, Method::HEAD].contains(request.method());
+    declared.or(bodiless.then_some(0))
 }
 
 /// A call that goes on, which stands in the cassette as soon as nobody holds it any more.
@@ -156,8 +169,8 @@ impl Captured {
         Self { call: Some(call), side }
     }
 
-    fn watch(self, body: Body) -> Body {
-        Body::new(Watched { body, captured: self })
+    fn watch(self, body: Body, expected: Option<u64>) -> Body {
+        Body::new(Watched { body, captured: self, read: 0, expected })
     }
 
     fn with(&self, change: impl FnOnce(&mut Capture)) {
@@ -179,6 +192,9 @@ impl Captured {
 struct Watched {
     body: Body,
     captured: Captured,
+    read: u64,
+    /// How many bytes the whole body has, where that is known.
+    expected: Option<u64>,
 }
 
 impl HttpBody for Watched {
@@ -190,6 +206,7 @@ impl HttpBody for Watched {
         match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
             Some(Ok(frame)) => {
                 this.captured.with(|capture| capture.add(&frame));
+                this.read += frame.data_ref().map_or(0, |data| data.len() as u64);
                 // Nothing follows trailers, and whoever knows the length reads no further.
                 if frame.is_trailers() || this.body.is_end_stream() {
                     this.captured.end();
@@ -221,7 +238,7 @@ impl HttpBody for Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         // Where the end was seen, nothing is captured any more.
-        if !self.body.is_end_stream() {
+        if !self.body.is_end_stream() && self.expected != Some(self.read) {
             self.captured.with(|capture| {
                 capture.missing.get_or_insert(Missing::Unread);
             });
