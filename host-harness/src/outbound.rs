@@ -11,6 +11,7 @@ mod learn;
 pub mod mock;
 mod network;
 mod policy;
+mod upload;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -22,16 +23,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body::Body as _;
 use tower_service::Service;
 
 use crate::{Body, Error};
 use mock::Mock;
 use network::Network;
 use policy::Policy;
+use upload::Upload;
 
 pub use cassette::Redaction;
 pub use faults::Fault;
 pub use policy::Rule;
+pub(crate) use policy::target;
 
 /// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
 pub use wasmtime_wasi_http::Error as ErrorCode;
@@ -251,6 +255,14 @@ impl Service<Request<Body>> for Outbound {
     }
 
     fn call(&mut self, request: Request<Body>) -> Answer {
-        (self.0)(request)
+        if let Err(code) = upload::check_scheme(request.uri()) {
+            return Box::pin(ready(Err(code)));
+        }
+        if request.body().is_end_stream() {
+            return (self.0)(request);
+        }
+        let upload = Upload::default();
+        let answer = (self.0)(upload.watch(request));
+        Box::pin(async move { upload.answer(answer.await) })
     }
 }

@@ -314,6 +314,11 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
+    /// The number of the request, counted from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.request
+    }
+
     /// Keeps what is to be kept of the body of the request.
     pub(crate) fn asked(&self, request: Request<Body>) -> Request<Body> {
         let capture = self.lock().request_body.clone();

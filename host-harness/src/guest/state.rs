@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::BodyExt as _;
 use rand::rngs::StdRng;
@@ -16,7 +16,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::upload::Uploads;
+use super::upload::{Of, Uploads};
 use super::wasip3::flights::{CallsNext, Flights};
 use crate::config::Config;
 use crate::keyvalue::KeyValueView;
@@ -153,7 +153,8 @@ impl State {
 
     /// A body that the component sends, which does not outlive it where it ends badly.
     pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
-        self.hooks.uploads.watch(body)
+        let request = self.hooks.tracked.as_ref().map(|tracked| tracked.number());
+        self.hooks.uploads.watch(body, Of { request, server: None })
     }
 
     /// The clock that the test moves, with the table of what waits for it.
@@ -262,7 +263,11 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Transmission,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let mut request = request.map(|body| self.uploads.watch(body));
+        let of = Of {
+            request: self.tracked.as_ref().map(|tracked| tracked.number()),
+            server: Some((request.method().clone(), request.uri().clone())),
+        };
+        let mut request = request.map(|body| self.uploads.watch(body, of));
         name_host_alone(request.headers_mut());
         restore_asterisk(&mut request);
         if let Some(options) = options {
@@ -281,6 +286,11 @@ impl WasiHttpHooks for Hooks {
             let transmitted: Transmission = Box::new(std::future::ready(Ok(())));
             Ok((response, transmitted))
         })
+    }
+
+    /// Every scheme: the call is refused where it is recorded and logged as well.
+    fn is_supported_scheme(&mut self, _: &Scheme) -> bool {
+        true
     }
 
     fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> WasiErrorCode {

@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
+use http::{Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::Body;
 use crate::body::{BodyError, asks_host};
+use crate::outbound::{ErrorCode, target};
 
 /// Completes when an instance has ended badly, and with an error when it has ended well.
 type Cut = Shared<oneshot::Receiver<()>>;
@@ -23,12 +25,12 @@ pub(super) struct Uploads(Option<(oneshot::Sender<()>, Cut)>);
 impl Uploads {
     /// Watches over a body: when the store of its writer is dropped it ends as if it were whole, so it is broken off where
     /// the instance that wrote it ended badly.
-    pub(super) fn watch(&mut self, body: WasiBody) -> Body {
+    pub(super) fn watch(&mut self, body: WasiBody, of: Of) -> Body {
         let (_, cut) = self.0.get_or_insert_with(|| {
             let (sender, receiver) = oneshot::channel();
             (sender, receiver.shared())
         });
-        Body::new(Upload { body, cut: cut.clone() })
+        Body::new(Upload { body, cut: cut.clone(), of })
     }
 
     /// Breaks off all that is not finished.
@@ -40,9 +42,36 @@ impl Uploads {
     }
 }
 
+/// The request that a body is of, for the log.
+pub(super) struct Of {
+    /// The number of the request that the component works on.
+    pub(super) request: Option<u64>,
+    /// The server of an outbound call; missing where the request goes to the next handler of a chain.
+    pub(super) server: Option<(Method, Uri)>,
+}
+
+impl Of {
+    fn broken_off(&self, error: &ErrorCode) {
+        let request = self.request;
+        match &self.server {
+            Some((method, uri)) => {
+                let (target, path) = (target(uri), uri.path());
+                tracing::warn!(
+                    request,
+                    "the component broke off the body of its request {method} {target}{path}: {error}"
+                );
+            }
+            None => {
+                tracing::warn!(request, "the middleware broke off the body of the request to the next handler: {error}")
+            }
+        }
+    }
+}
+
 struct Upload {
     body: WasiBody,
     cut: Cut,
+    of: Of,
 }
 
 impl HttpBody for Upload {
@@ -52,6 +81,11 @@ impl HttpBody for Upload {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        if let Poll::Ready(Some(Err(error))) = &polled
+            && !handed_through
+        {
+            this.of.broken_off(error);
+        }
         if handed_through || matches!(polled, Poll::Ready(Some(_))) {
             return polled.map_err(Into::into);
         }

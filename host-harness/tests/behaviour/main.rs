@@ -5,6 +5,7 @@
 mod allow;
 mod answer;
 mod bench;
+mod blame;
 mod browser;
 mod build;
 mod builds;

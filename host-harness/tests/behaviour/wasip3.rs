@@ -151,11 +151,11 @@ async fn a_body_that_is_never_finished_is_cut() {
 async fn a_writer_is_told_that_its_response_broke_off() {
     let (wire, app) = wire_get("/break-off").await;
     assert_eq!((wire.status, wire.cut_text().as_str()), (200, ""));
-    assert!(app.log_text().starts_with("Err(ErrorCode::ConfigurationError"), "{}", app.log_text());
+    assert!(app.log_text().starts_with("configuration-error"), "{}", app.log_text());
     let app = service().await.unwrap();
     assert!(app.request(get("/break-off")).await.into_body().bytes().await.is_err());
     app.idle().await;
-    assert!(app.log_text().starts_with("Err(ErrorCode::ConfigurationError"), "{}", app.log_text());
+    assert!(app.log_text().starts_with("configuration-error"), "{}", app.log_text());
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod component {
                     let response = handle(fail_request(request)).await?;
                     Ok(response)
                 }
+                "break-off" => handle(break_off_request(request)).await,
                 "twice" => {
                     handle(empty(&request)).await?;
                     handle(request).await
@@ -105,6 +106,20 @@ mod component {
             }
         });
         reader
+    }
+
+    /// A request whose body is broken off after its first part.
+    fn break_off_request(request: Request) -> Request {
+        let (ended, trailers) = wit_future::new(|| Ok(None));
+        let (mut writer, reader) = wit_stream::new();
+        spawn_local(async move {
+            writer.write_all(b"first part".to_vec()).await;
+            drop(writer);
+            let _ = ended.write(Err(ErrorCode::ConfigurationError)).await;
+        });
+        let (copy, _) = Request::new(Fields::new(), Some(reader), trailers, None);
+        copy_line(&request, &copy);
+        copy
     }
 
     /// A request whose body ends badly after its first part.

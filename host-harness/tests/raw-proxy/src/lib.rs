@@ -1,5 +1,6 @@
 //! Sends each request on to the server that `UPSTREAM` names by host and port, with nothing between it and the host but
-//! the generated bindings. A call that fails is 502 with the name of its error code.
+//! the generated bindings. A call that fails is 502 with the name of its error code. `SCHEME` takes the place of `http`, and with
+//! `CUT` the body of the request is dropped after its first bytes.
 
 #![allow(
     unsafe_code,
@@ -39,7 +40,8 @@ mod component {
         let refused = || ErrorCode::InternalError(None);
         let sent = OutgoingRequest::new(request.headers().clone());
         sent.set_method(&request.method()).map_err(|()| refused())?;
-        sent.set_scheme(Some(&Scheme::Http)).map_err(|()| refused())?;
+        let scheme = std::env::var("SCHEME").map_or(Scheme::Http, Scheme::Other);
+        sent.set_scheme(Some(&scheme)).map_err(|()| refused())?;
         sent.set_authority(std::env::var("UPSTREAM").ok().as_deref()).map_err(|()| refused())?;
         sent.set_path_with_query(request.path_with_query().as_deref()).map_err(|()| refused())?;
         let body = sent.body().map_err(|()| refused())?;
@@ -48,7 +50,11 @@ mod component {
         if let (Ok(input), Ok(output)) = (upload.stream(), body.write()) {
             while output.blocking_splice(&input, 1024 * 1024).is_ok() {}
         }
-        OutgoingBody::finish(body, None)?;
+        if std::env::var("CUT").is_ok() {
+            drop(body);
+        } else {
+            OutgoingBody::finish(body, None)?;
+        }
         answer.subscribe().block();
         match answer.get() {
             Some(Ok(answer)) => answer,

@@ -29,6 +29,10 @@ mod component {
                 }
                 "call" => call(&path).await.map(pass),
                 "upload" => upload().await.map(pass),
+                "cut-upload" => Ok(cut_upload(&path).await.map_or_else(|code| text(name(&code)), pass)),
+                "scheme" => Ok(call_with(&Scheme::Other("ftp".to_owned()), &path)
+                    .await
+                    .map_or_else(|code| text(name(&code)), pass)),
                 "random" => Ok(text(&format!("{:?}", wasip3::random::random::get_random_bytes(8)))),
                 "sleep" => {
                     let before = monotonic_clock::now();
@@ -110,7 +114,7 @@ mod component {
         let (response, sent) = Response::new(Fields::new(), None, trailers);
         spawn_local(async move {
             let _ = writer.write(Err(ErrorCode::ConfigurationError)).await;
-            eprintln!("{:?}", sent.await);
+            eprintln!("{}", sent.await.map_or_else(|code| name(&code), |()| "sent"));
         });
         response
     }
@@ -146,12 +150,26 @@ mod component {
 
     /// Calls the upstream with a path, and waits for the head of its answer.
     async fn call(path: &str) -> Result<Response, ErrorCode> {
+        call_with(&Scheme::Http, path).await
+    }
+
+    async fn call_with(scheme: &Scheme, path: &str) -> Result<Response, ErrorCode> {
         let (_, trailers) = wit_future::new(|| Ok(None));
         let (request, _) = Request::new(Fields::new(), None, trailers, None);
-        let _ = request.set_scheme(Some(&Scheme::Http));
+        let _ = request.set_scheme(Some(scheme));
         let _ = request.set_authority(Some("upstream.test"));
         let _ = request.set_path_with_query(Some(path));
         client::send(request).await
+    }
+
+    /// The names of codes that tests look for. All of them would be a fifth of the component.
+    fn name(code: &ErrorCode) -> &'static str {
+        match code {
+            ErrorCode::ConfigurationError => "configuration-error",
+            ErrorCode::HttpRequestBodySize(_) => "HTTP-request-body-size",
+            ErrorCode::HttpRequestUriInvalid => "HTTP-request-URI-invalid",
+            _ => "another code",
+        }
     }
 
     /// Hands an answer through.
@@ -159,6 +177,28 @@ mod component {
         let (_, consumed) = wit_future::new(|| Ok(()));
         let (body, trailers) = Response::consume_body(answer, consumed);
         Response::new(Fields::new(), Some(body), trailers).0
+    }
+
+    /// Sends a body that breaks off: before its first byte, or after the bytes that the path names.
+    async fn cut_upload(path: &str) -> Result<Response, ErrorCode> {
+        let part = path.split('/').nth(2).unwrap_or_default().as_bytes().to_vec();
+        let fields = Fields::new();
+        if path.ends_with("/declared") {
+            let _ = fields.append("content-length", b"10");
+        }
+        let (mut writer, body) = wit_stream::new();
+        let (ended, trailers) = wit_future::new(|| Ok(None));
+        let (request, _) = Request::new(fields, Some(body), trailers, None);
+        let _ = request.set_method(&Method::Post);
+        let _ = request.set_scheme(Some(&Scheme::Http));
+        let _ = request.set_authority(std::env::var("UPSTREAM").ok().as_deref());
+        let _ = request.set_path_with_query(Some("/"));
+        spawn_local(async move {
+            writer.write_all(part).await;
+            drop(writer);
+            let _ = ended.write(Err(ErrorCode::ConfigurationError)).await;
+        });
+        client::send(request).await
     }
 
     /// Sends the first part of a body, and gives up.

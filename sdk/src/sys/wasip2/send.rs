@@ -12,11 +12,11 @@ use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Writer};
 use super::poll::{self, Ready};
-use super::{convert, head};
+use super::{convert, exchange, head};
 use crate::body::{self, Outgoing};
 use crate::client::{Error, Kind, Timeouts};
 use crate::length::{self, Framing, Known};
-use crate::{Body, Request, Response, task};
+use crate::{Body, Request, Response, error, task};
 
 /// Sends a request, and waits for its response where the future is polled.
 pub(super) fn send(mut request: Box<Request>, timeouts: &Timeouts) -> Exchange {
@@ -210,13 +210,25 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
+        if let Some(error) = self.failure.take() {
+            log_failure(&error);
+        }
         let Some(writing) = self.writing.take() else { return };
         let rest = async {
-            // Nobody is left who could be told of a failure.
-            let _ = writing.await;
+            if let Err(error) = writing.await
+                && !error.is_closed()
+            {
+                log_failure(&error);
+            }
         };
         if self.is_at_hand { task::run_on(rest) } else { task::run_beside(rest) }
     }
+}
+
+/// Logs the failure of a body whose response has come, or is not waited for.
+#[cold]
+fn log_failure(error: &body::Error) {
+    exchange::log(&format!("the request body was cut: {}", error::Chain(error)));
 }
 
 /// A response that has yet to arrive.

@@ -12,10 +12,10 @@ use super::bindings::wasi::http::types as wasi;
 use super::clock::{self, Sleep};
 use super::incoming::IncomingBody;
 use super::outgoing::{Message, Rest};
-use super::{abi, convert, head};
+use super::{abi, convert, exchange, head};
 use crate::body;
 use crate::client::{Error, Kind, Timeouts};
-use crate::{Body, Request, Response, length, task};
+use crate::{Body, Request, Response, error, length, task};
 
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
@@ -88,12 +88,14 @@ impl Waiting {
             }
             (Poll::Pending, None) => return Poll::Pending,
         };
-        Poll::Ready(match head {
-            Ok(response) => receive(response, is_head, self.deadline.take()),
-            Err(error) => match self.upload_error.as_ref().and_then(take) {
-                Some(cause) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
-                None => Err(error),
-            },
+        let cause = self.upload_error.take().and_then(|failure| take(&failure));
+        Poll::Ready(match (head, cause) {
+            (Ok(response), cause) => {
+                cause.as_ref().map(log_failure);
+                receive(response, is_head, self.deadline.take())
+            }
+            (Err(_), Some(cause)) => Err(Error::new(Kind::Body, "the request body failed").with_source(cause)),
+            (Err(error), None) => Err(error),
         })
     }
 }
@@ -169,6 +171,10 @@ fn upload_beside(rest: Rest) -> UploadError {
         if let Err(error) = rest.write().await
             && !error.is_closed()
         {
+            if Arc::strong_count(&report) == 1 {
+                // The response has come, or nobody waits for it.
+                log_failure(&error);
+            }
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     };
@@ -178,6 +184,11 @@ fn upload_beside(rest: Rest) -> UploadError {
         task::run_beside(upload)
     }
     failure
+}
+
+#[cold]
+fn log_failure(error: &body::Error) {
+    exchange::log(&format!("the request body was cut: {}", error::Chain(error)));
 }
 
 fn take(failure: &UploadError) -> Option<body::Error> {
