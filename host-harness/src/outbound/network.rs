@@ -1,5 +1,8 @@
 //! Outbound calls over the network: pooled connections, HTTP/1.1 and HTTP/2, TLS.
 
+mod again;
+mod response;
+
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
@@ -25,14 +28,12 @@ use super::{ErrorCode, Timeouts};
 use crate::Body;
 use crate::body::BodyError;
 use crate::framing::announce_chunks;
-use crate::guest::remove_connection_fields;
+use again::{Again, Answered, Kept};
+use response::{HEAD_BYTES, HEAD_FIELDS, Interim};
 
 /// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// How large the head of a response over HTTP/2 may be: as large as hyper takes it over HTTP/1.1.
-const HEAD_BYTES: u32 = 408 * 1024;
 
 #[derive(Clone)]
 pub(super) struct Network {
@@ -49,7 +50,11 @@ impl Network {
             .wrap_connector(Guarded { policy });
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .http2_max_header_list_size(HEAD_BYTES)
+            .http1_max_headers(HEAD_FIELDS)
+            .http2_max_header_list_size(HEAD_BYTES as u32)
+            // RFC 9112, sections 5.1 and 5.2: old servers write fields that way.
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector(https));
         Self { client }
     }
@@ -58,6 +63,37 @@ impl Network {
         let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
         take_credentials_out(request.uri_mut());
         announce_chunks(&mut request);
+        let uri = request.uri().clone();
+        let interim = Interim::default();
+        interim.count(&mut request);
+        let (mut request, mut again) = Again::keep(request);
+        let response = loop {
+            let exchange = self.exchange(request, timeouts);
+            let sent = tokio::select! {
+                sent = exchange => sent,
+                code = interim.exceeded(&uri) => return Err(code),
+            };
+            match sent {
+                Ok(response) => break response,
+                Err(Failed::Code(code)) => return Err(code),
+                Err(Failed::Client(error)) => match again.as_mut().and_then(|again| again.after(&error)) {
+                    Some(same) => request = same,
+                    None => return Err(code(&error, &uri)),
+                },
+            }
+        };
+        if let Some(answered) = response.extensions().get::<Answered>() {
+            answered.set();
+        }
+        let (mut head, body) = response.into_parts();
+        response::tidy(&mut head, &uri)?;
+        let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
+        let body = Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false };
+        Ok(Response::from_parts(head, Body::new(body)))
+    }
+
+    /// Sends a request, and waits for the head of its response.
+    async fn exchange(&self, mut request: Request<Body>, timeouts: Timeouts) -> Result<Response<Incoming>, Failed> {
         let mut connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request));
         let connected = async { drop(connection.wait_for_connection_metadata().await) };
@@ -68,20 +104,20 @@ impl Network {
             response = &mut response => response,
             connected = connect => {
                 if connected.is_err() {
-                    return Err(ErrorCode::ConnectionTimeout);
+                    return Err(Failed::Code(ErrorCode::ConnectionTimeout));
                 }
                 let limit = timeouts.first_byte.unwrap_or(RESPONSE_TIMEOUT);
-                timeout(limit, response).await.map_err(|_| ErrorCode::HttpResponseTimeout)?
+                timeout(limit, response).await.map_err(|_| Failed::Code(ErrorCode::HttpResponseTimeout))?
             }
         };
-        let response = response.map_err(|error| code(&error))?;
-        let (mut parts, body) = response.into_parts();
-        remove_connection_fields(&mut parts.headers);
-        Ok(Response::from_parts(parts, body).map(|body| {
-            let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
-            Body::new(Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false })
-        }))
+        response.map_err(Failed::Client)
     }
+}
+
+/// Why there is no response.
+enum Failed {
+    Client(hyper_util::client::legacy::Error),
+    Code(ErrorCode),
 }
 
 /// Takes user and password out of a URI, which no server may be sent (RFC 9110, section 4.2.4) and HTTP/2 would be.
@@ -97,7 +133,7 @@ fn take_credentials_out(uri: &mut Uri) {
 }
 
 /// The code that tells a component the cause best.
-fn code(error: &hyper_util::client::legacy::Error) -> ErrorCode {
+fn code(error: &hyper_util::client::legacy::Error, uri: &Uri) -> ErrorCode {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<ConnectTimeout>() {
@@ -110,7 +146,7 @@ fn code(error: &hyper_util::client::legacy::Error) -> ErrorCode {
             return ErrorCode::DestinationIpProhibited;
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return hyper_code(error);
+            return if error.is_parse_too_large() { response::too_large(uri) } else { hyper_code(error) };
         }
         if let Some(code) = error.downcast_ref::<io::Error>().and_then(io_code) {
             return code;
@@ -168,7 +204,7 @@ fn io_code(error: &io::Error) -> Option<ErrorCode> {
 #[derive(Clone)]
 struct Connector(HttpsConnector<Guarded>);
 
-type Connection = <HttpsConnector<Guarded> as Service<Uri>>::Response;
+type Connection = Kept<<HttpsConnector<Guarded> as Service<Uri>>::Response>;
 
 impl Service<Uri> for Connector {
     type Response = Connection;
@@ -181,7 +217,10 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.0.call(uri);
-        Box::pin(async move { timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(Box::new(ConnectTimeout))) })
+        Box::pin(async move {
+            let connected = timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(Box::new(ConnectTimeout)));
+            connected.map(Kept::new)
+        })
     }
 }
 

@@ -67,6 +67,7 @@ macro_rules! over {
             mod sent;
             mod server;
             mod streaming;
+            mod upstreams;
             mod urls;
         }
     };

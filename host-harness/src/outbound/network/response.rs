@@ -1,0 +1,99 @@
+//! Heads of responses as upstreams send them, made what a component can rely on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use http::{HeaderMap, Request, Uri, response};
+use tokio::sync::Notify;
+
+use crate::Body;
+use crate::framing::{InvalidLength, check_length};
+use crate::guest::remove_connection_fields;
+use crate::outbound::ErrorCode;
+use crate::outbound::policy::target;
+
+/// How many fields a response's head may have over HTTP/1.1, and how many bytes: those that hyper reads of it there.
+pub(super) const HEAD_FIELDS: usize = 1000;
+pub(super) const HEAD_BYTES: usize = 408 * 1024;
+
+/// How many interim responses may come before the final one.
+const INTERIM_RESPONSES: u32 = 100;
+
+/// Makes the head of a response consistent.
+///
+/// # Errors
+///
+/// Fails where the upstream breaks the rules of HTTP in a way that leaves the response without a meaning. The log says how.
+pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCode> {
+    // Nothing asked for another protocol (RFC 9110, section 15.2.2), and no other interim status ends an exchange.
+    if head.status.is_informational() {
+        return Err(broken(uri, &format!("it answered with the interim status {}", head.status.as_u16())));
+    }
+    if bytes_of(&head.headers) > HEAD_BYTES {
+        return Err(too_large(uri));
+    }
+    check_length(&mut head.headers)
+        .map_err(|InvalidLength| broken(uri, "its `content-length` is not one number of bytes"))?;
+    remove_connection_fields(&mut head.headers);
+    Ok(())
+}
+
+/// The bytes of fields on the wire of HTTP/1.1.
+fn bytes_of(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+}
+
+/// Logs how an upstream broke the rules of HTTP.
+fn broken(uri: &Uri, how: &str) -> ErrorCode {
+    tracing::warn!("the response of `{}` is not valid HTTP: {how}", target(uri));
+    ErrorCode::HttpProtocolError
+}
+
+/// Logs that the head of a response is larger than its limits.
+pub(super) fn too_large(uri: &Uri) -> ErrorCode {
+    tracing::warn!(
+        "the head of the response of `{}` is too large: more than {HEAD_FIELDS} fields or {HEAD_BYTES} bytes",
+        target(uri)
+    );
+    ErrorCode::HttpResponseHeaderSectionSize(u32::try_from(HEAD_BYTES).ok())
+}
+
+/// Counts the interim responses to one request.
+#[derive(Clone, Default)]
+pub(super) struct Interim(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    responses: AtomicU32,
+    exceeded: Notify,
+}
+
+impl Interim {
+    /// Counts those of a request over HTTP/1.1; in HTTP/2 only the time limit of the response bounds them.
+    pub(super) fn count(&self, request: &mut Request<Body>) {
+        let counted = Arc::clone(&self.0);
+        hyper::ext::on_informational(request, move |_| {
+            if counted.responses.fetch_add(1, Ordering::Relaxed) == INTERIM_RESPONSES {
+                counted.exceeded.notify_one();
+            }
+        });
+    }
+
+    /// Completes when there were too many.
+    pub(super) async fn exceeded(&self, uri: &Uri) -> ErrorCode {
+        self.0.exceeded.notified().await;
+        broken(uri, &format!("it sent more than {INTERIM_RESPONSES} interim responses"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Response;
+
+    #[test]
+    fn an_interim_status_is_no_answer() {
+        let (mut head, ()) = Response::builder().status(101).body(()).unwrap().into_parts();
+        assert!(tidy(&mut head, &Uri::from_static("http://a.test/")).is_err());
+    }
+}
