@@ -6,9 +6,11 @@ use http::uri::Authority;
 
 /// Reads a host and an optional port, or tells why it is none.
 ///
-/// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals.
+/// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals. An empty port
+/// is dropped (RFC 3986, section 6.2.3).
 pub(super) fn parse(text: &[u8]) -> Result<Authority, &'static str> {
     check(text)?;
+    let text = text.strip_suffix(b":").unwrap_or(text);
     // Percent-encoded names are the only ones that pass here and not there.
     Authority::try_from(text).map_err(|_| NOT_A_HOST)
 }
@@ -73,7 +75,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 
 fn check_port(port: &[u8]) -> Result<(), &'static str> {
     if port.is_empty() {
-        return Err("its port is empty");
+        return Ok(());
     }
     let digits = std::str::from_utf8(port).ok().filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits.ok_or("its port is not a number")?.parse::<u16>();
@@ -103,7 +105,7 @@ mod tests {
             (":80", "its host is empty"),
             ("a@b", "user information is not allowed in it"),
             ("a@", "user information is not allowed in it"),
-            ("a:", "its port is empty"),
+            ("a::", "its port is not a number"),
             ("a:+1", "its port is not a number"),
             ("a:1:2", "its port is not a number"),
             ("a:\u{661}", "its port is not a number"),
@@ -122,6 +124,13 @@ mod tests {
             ("caf\u{e9}", NOT_A_HOST),
         ] {
             assert_eq!(parse(text.as_bytes()), Err(why), "`{text}`");
+        }
+    }
+
+    #[test]
+    fn an_empty_port_is_dropped() {
+        for (text, expected) in [("a.test:", "a.test"), ("[::1]:", "[::1]")] {
+            assert_eq!(parse(text.as_bytes()).unwrap(), expected);
         }
     }
 

@@ -76,11 +76,14 @@ fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
 /// The host that the target names.
 fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
     let Some(named) = uri.authority() else { return Ok(None) };
-    match authority::check(named.as_str().as_bytes()) {
-        Ok(()) => Ok(Some(named.clone())),
+    let text = named.as_str().as_bytes();
+    let checked =
+        if text.ends_with(b":") { authority::parse(text) } else { authority::check(text).map(|()| named.clone()) };
+    match checked {
+        Ok(named) => Ok(Some(named)),
         Err(why) => Err(Refusal::bad_request(format!(
             "the host {} of the target is not valid: {why}",
-            quoted(&redact_authority(named.as_str().as_bytes()))
+            quoted(&redact_authority(text))
         ))),
     }
 }
