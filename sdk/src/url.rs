@@ -70,7 +70,7 @@ pub(crate) fn resolve(base: &Uri, reference: &[u8]) -> Result<Url, String> {
     Ok(Url { uri: with_path(base, relative)?, fragment })
 }
 
-/// Checks the URL of an outbound request, and takes user and password out of it, which no server may be sent.
+/// Checks the URL of an outbound request. Takes out user and password, which no server may be sent, and an empty port.
 pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err(NO_SCHEME.to_owned());
@@ -79,7 +79,7 @@ pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
         return Err(unsupported(scheme.as_str()));
     }
     authority::check(authority)?;
-    if let Some(authority) = authority::take_user_out(authority)? {
+    if let Some(authority) = authority::cleaned(authority)? {
         let mut parts = uri.clone().into_parts();
         parts.authority = Some(authority);
         *uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
@@ -312,6 +312,9 @@ mod tests {
             ("http://u:p@h/x", "http://h/x"),
             ("http://u@p@h/x", "http://h/x"),
             ("http://[::1]:80/x", "http://[::1]:80/x"),
+            ("http://h:/x", "http://h/x"),
+            ("http://u:p@h:?q", "http://h/?q"),
+            ("http://[::1]:/x", "http://[::1]/x"),
         ] {
             assert_eq!(parsed(text), expected, "{text}");
         }
@@ -341,7 +344,7 @@ mod tests {
             ("http://h:99999/", too_large),
             ("http://u:p@h:99999/", too_large),
             ("http://h:x/", "the port `x` of `h:x` is not a number from 0 to 65535"),
-            ("http://h:/", "the port `` of `h:` is not a number from 0 to 65535"),
+            ("http://h::/", "the port `` of `h:` is not a number from 0 to 65535"),
             ("http://h:+80/", "the port `+80` of `h:+80` is not a number from 0 to 65535"),
             ("http://[::1]:x/", "the port `x` of `[::1]:x` is not a number from 0 to 65535"),
             ("http://", "the URL has no host"),

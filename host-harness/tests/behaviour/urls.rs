@@ -112,7 +112,7 @@ async fn without_calls() -> Harness {
 #[tokio::test]
 async fn an_invalid_port_is_an_invalid_url() {
     let app = without_calls().await;
-    for url in ["http://h:99999/", "http://h:x/", "http://h:/", "http://h:+80/", "http://[::1]:x/", "http://h:65536/"] {
+    for url in ["http://h:99999/", "http://h:x/", "http://h:+80/", "http://[::1]:x/", "http://h:65536/"] {
         let said = refused(&app, url).await;
         assert!(said.starts_with("request=true ") && said.contains("the port "), "{url}: {said}");
     }

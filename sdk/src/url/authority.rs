@@ -4,10 +4,10 @@ use std::net::Ipv6Addr;
 
 use http::uri::Authority;
 
-/// Parses what stands between the slashes and the path; user and password are left out.
+/// Parses what stands between the slashes and the path; user, password and an empty port are left out.
 pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
     let text = String::from_utf8_lossy(text);
-    let host_and_port = without_user(&text);
+    let host_and_port = as_sent(&text);
     if !host_and_port.is_ascii() {
         let host = split_port(host_and_port).0;
         return Err(format!("the host `{host}` is not ASCII; write it in punycode, as `xn--bcher-kva.example`"));
@@ -18,16 +18,22 @@ pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
 
 /// Checks the host and the port of an authority.
 pub(super) fn check(authority: &Authority) -> Result<(), String> {
-    check_host_and_port(without_user(authority.as_str()))
+    check_host_and_port(as_sent(authority.as_str()))
 }
 
-/// Takes user and password out; `None` if there are none.
-pub(super) fn take_user_out(authority: &Authority) -> Result<Option<Authority>, String> {
-    let host_and_port = without_user(authority.as_str());
+/// Takes out what no server is sent; `None` if nothing has to go.
+pub(super) fn cleaned(authority: &Authority) -> Result<Option<Authority>, String> {
+    let host_and_port = as_sent(authority.as_str());
     if host_and_port.len() == authority.as_str().len() {
         return Ok(None);
     }
     Authority::try_from(host_and_port).map(Some).map_err(|_| invalid_host(host_and_port))
+}
+
+/// Leaves out user and password, and the colon before an empty port (RFC 3986, section 6.2.3).
+fn as_sent(authority: &str) -> &str {
+    let host_and_port = without_user(authority);
+    host_and_port.strip_suffix(':').unwrap_or(host_and_port)
 }
 
 pub(super) fn without_user(authority: &str) -> &str {
