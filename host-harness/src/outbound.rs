@@ -35,7 +35,7 @@ use upload::Upload;
 pub use cassette::Redaction;
 pub use faults::Fault;
 pub use policy::Rule;
-pub(crate) use policy::target;
+pub(crate) use upload::shown;
 
 /// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
 pub use wasmtime_wasi_http::Error as ErrorCode;
@@ -255,7 +255,7 @@ impl Service<Request<Body>> for Outbound {
     }
 
     fn call(&mut self, request: Request<Body>) -> Answer {
-        if let Err(code) = upload::check_scheme(request.uri()) {
+        if let Err(code) = upload::check_url(request.uri()) {
             return Box::pin(ready(Err(code)));
         }
         if request.body().is_end_stream() {

@@ -258,6 +258,10 @@ impl HttpBody for GuestBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            // What wasmtime says of every body of WASI 0.2 that is dropped before its end.
+            Poll::Ready(Some(Err(ErrorCode::HttpProtocolError))) if !handed_through => {
+                this.break_off("the component did not finish its response".into())
+            }
             Poll::Ready(Some(Err(error))) => this.break_off(error.into()),
             Poll::Pending => {
                 let Some(BodyEnd { delivery, .. }) = &this.end else {

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use crate::Body;
 use crate::body::{BodyError, asks_host};
-use crate::outbound::{ErrorCode, target};
+use crate::outbound::{ErrorCode, shown};
 
 /// Completes when an instance has ended badly, and with an error when it has ended well.
 type Cut = Shared<oneshot::Receiver<()>>;
@@ -53,16 +53,18 @@ pub(super) struct Of {
 impl Of {
     fn broken_off(&self, error: &ErrorCode) {
         let request = self.request;
+        let cause = match error {
+            // What wasmtime says of every body of WASI 0.2 that is dropped before its end.
+            ErrorCode::HttpProtocolError => String::new(),
+            error => format!(": {error}"),
+        };
         match &self.server {
             Some((method, uri)) => {
-                let (target, path) = (target(uri), uri.path());
-                tracing::warn!(
-                    request,
-                    "the component broke off the body of its request {method} {target}{path}: {error}"
-                );
+                let url = shown(uri);
+                tracing::warn!(request, "the component broke off the body of its request {method} `{url}`{cause}");
             }
             None => {
-                tracing::warn!(request, "the middleware broke off the body of the request to the next handler: {error}")
+                tracing::warn!(request, "the middleware broke off the body of the request to the next handler{cause}");
             }
         }
     }

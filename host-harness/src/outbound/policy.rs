@@ -269,7 +269,7 @@ impl Addresses {
 }
 
 /// What a call goes to, as a rule that allows just that.
-pub(crate) fn target(uri: &Uri) -> String {
+pub(super) fn target(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("https");
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     match uri.port_u16().filter(|port| uri.scheme().and_then(default_port) != Some(*port)) {

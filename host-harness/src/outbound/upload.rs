@@ -11,22 +11,34 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::ErrorCode;
 use super::error_code::copy;
-use super::policy::target;
-use crate::Body;
 use crate::body::{BodyError, code_of};
+use crate::{Body, show};
 
-/// Refuses a scheme that has no HTTP behind it, before anything is sent. The log names it.
-pub(super) fn check_scheme(uri: &Uri) -> Result<(), ErrorCode> {
-    match uri.scheme() {
-        Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
-            let (target, path) = (target(uri), uri.path());
-            tracing::warn!(
-                "refused the outbound call to `{target}{path}`: the scheme `{scheme}` is not supported; use `http` or `https`"
-            );
-            Err(ErrorCode::HttpRequestUriInvalid)
+/// Refuses a URL that no HTTP can be sent to, before anything is sent. The log names it.
+pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {
+    let reason = match (uri.scheme(), bad_port(uri)) {
+        (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
+            format!("the scheme `{scheme}` is not supported; use `http` or `https`")
         }
-        _ => Ok(()),
-    }
+        (_, Some(port)) => format!("the port `{port}` is not a number from 0 to 65535"),
+        _ => return Ok(()),
+    };
+    tracing::warn!("refused the outbound call to `{}`: {reason}", shown(uri));
+    Err(ErrorCode::HttpRequestUriInvalid)
+}
+
+/// The port of a URL that is not one. `http` lets it pass, and its default would take its place.
+fn bad_port(uri: &Uri) -> Option<&str> {
+    let authority = uri.authority()?;
+    let host_and_port = authority.as_str().rsplit('@').next()?;
+    let port = host_and_port.strip_prefix(authority.host())?.strip_prefix(':')?;
+    (!port.is_empty() && authority.port_u16().is_none()).then_some(port)
+}
+
+/// A URL for the log, without its query and its password.
+pub(crate) fn shown(uri: &Uri) -> String {
+    let url = show::url(uri);
+    url.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// How the body of a request ended, once it has. What goes wrong after its failure is not the fault of the server.
@@ -130,16 +142,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_http_and_https_are_sent() {
+    fn only_urls_of_http_are_sent() {
         for (uri, allowed) in [
             ("http://a.test/", true),
-            ("HTTPS://a.test/", true),
+            ("HTTPS://a.test:8443/", true),
+            ("http://ada:80@a.test:80/", true),
+            ("http://[::1]/", true),
+            ("http://[::1]:80/", true),
+            ("http://a.test:/", true),
             ("ftp://a.test/", false),
             ("ws://a.test/", false),
             ("httpx://a.test/", false),
+            ("http://a.test:99999/", false),
+            ("http://[::1]:65536/", false),
+            ("http://a.test:8x/", false),
         ] {
-            assert_eq!(check_scheme(&uri.parse().unwrap()).is_ok(), allowed, "{uri}");
+            if let Ok(parsed) = uri.parse() {
+                assert_eq!(check_url(&parsed).is_ok(), allowed, "{uri}");
+            }
         }
+    }
+
+    #[test]
+    fn the_log_has_neither_password_nor_query() {
+        assert_eq!(shown(&Uri::from_static("http://ada:pw@a.test:99999/x?key=1")), "http://redacted@a.test:99999/x");
     }
 
     async fn answer_to(body: Body) -> Result<Response<Body>, ErrorCode> {

@@ -120,6 +120,19 @@ async fn a_scheme_other_than_http_is_refused_before_anything_is_sent() {
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
 
+#[tokio::test]
+async fn a_port_that_is_none_is_refused_before_anything_is_sent() {
+    for port in ["99999", "65536"] {
+        let upstream = format!("127.0.0.1:{port}");
+        let app = raw("proxy").env("UPSTREAM", &upstream).outbound(Outbound::allow_all()).await.unwrap();
+        let text = app.request(get("/")).await.into_body().text().await.unwrap();
+        assert!(text.starts_with("ErrorCode::HttpRequestUriInvalid"), "{port} in 0.2: {text}");
+        let app = super::wasip3::service().env("UPSTREAM", &upstream).outbound(Outbound::allow_all()).await.unwrap();
+        let text = app.request(get("/cut-upload/part")).await.into_body().text().await.unwrap();
+        assert_eq!(text, "HTTP-request-URI-invalid", "{port} in 0.3");
+    }
+}
+
 #[test]
 fn the_log_names_a_scheme_that_is_refused_and_the_url() {
     for (target, scheme) in [("host-harness/tests/raw-proxy", "ws"), ("host-harness/tests/raw-service", "ftp")] {
@@ -158,6 +171,6 @@ async fn a_request_body_that_a_component_breaks_off_is_logged_with_the_url() {
         stderr(&server.stop())
     });
     let log = log.await.unwrap();
-    let expected = format!("the component broke off the body of its request POST {}/: ", upstream.url);
+    let expected = format!("the component broke off the body of its request POST `{}/`: ", upstream.url);
     assert!(log.contains(&expected), "{log}");
 }

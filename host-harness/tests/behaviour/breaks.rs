@@ -174,7 +174,8 @@ async fn a_body_that_fails_is_on_record_as_broken_off() {
                 break exchange.end;
             }
         };
-        assert!(matches!(end, Some(BodyEnd::Broken(_))), "{path}: {end:?}");
+        let Some(BodyEnd::Broken(reason)) = end else { panic!("{path}: {end:?}") };
+        assert!(is_wasip3() || reason == "the component did not finish its response", "{path}: {reason}");
         app.idle().await;
         let target = path.split('?').next().unwrap();
         assert!(app.log_text().contains(&format!("GET {target}")), "{path}: {}", app.log_text());

@@ -10,7 +10,7 @@ use crate::Body;
 use crate::framing::{InvalidLength, check_length};
 use crate::guest::remove_connection_fields;
 use crate::outbound::ErrorCode;
-use crate::outbound::policy::target;
+use crate::outbound::shown;
 
 /// How many fields a response's head may have over HTTP/1.1, and how many bytes: those that hyper reads of it there.
 pub(super) const HEAD_FIELDS: usize = 1000;
@@ -45,7 +45,7 @@ fn bytes_of(headers: &HeaderMap) -> usize {
 
 /// Logs how an upstream broke the rules of HTTP.
 fn broken(uri: &Uri, how: &str) -> ErrorCode {
-    tracing::warn!("the response of `{}` is not valid HTTP: {how}", target(uri));
+    tracing::warn!("the response of `{}` is not valid HTTP: {how}", shown(uri));
     ErrorCode::HttpProtocolError
 }
 
@@ -53,7 +53,7 @@ fn broken(uri: &Uri, how: &str) -> ErrorCode {
 pub(super) fn too_large(uri: &Uri) -> ErrorCode {
     tracing::warn!(
         "the head of the response of `{}` is too large: more than {HEAD_FIELDS} fields or {HEAD_BYTES} bytes",
-        target(uri)
+        shown(uri)
     );
     ErrorCode::HttpResponseHeaderSectionSize(u32::try_from(HEAD_BYTES).ok())
 }
