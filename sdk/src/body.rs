@@ -6,6 +6,7 @@ mod error;
 mod json;
 mod limited;
 mod source;
+mod trailers;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::sys::{Here, IncomingBody as _, Sending, World};
 
 use limited::Limited;
 use source::{FromHttpBody, FromStream};
+use trailers::WithTrailers;
 
 pub use channel::Sender;
 pub use error::Error;
@@ -52,7 +54,7 @@ type Incoming = <Here as World>::IncomingBody;
 #[derive(Default)]
 pub struct Body {
     data: Data,
-    /// Trailers that follow the data: added by the user, and those of the data once it has been read.
+    /// Trailers that follow the data: added to bytes, or read from another body after its data.
     trailers: Option<Box<HeaderMap>>,
     /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
     of_response: bool,
@@ -179,7 +181,8 @@ impl Body {
 
     /// Adds trailers, the fields that follow the data (RFC 9110, section 6.5).
     ///
-    /// A trailer replaces those of the same name that the body has, whether it came with them or they were added before.
+    /// A trailer replaces those of the same name that the body has, whether it came with them or they were added before. A body
+    /// from outside is then no longer moved inside the host.
     ///
     /// HTTP/1.1 servers may pass on only those that the `Trailer` field of the head announces.
     ///
@@ -197,8 +200,14 @@ impl Body {
     /// ```
     #[must_use]
     pub fn with_trailers(mut self, trailers: HeaderMap) -> Self {
-        let earlier = self.trailers.take().map(|earlier| *earlier);
-        self.trailers = merged(earlier, Some(Box::new(trailers)));
+        if let Data::Incoming(_) | Data::Stream(_) = self.data {
+            let of_response = self.of_response;
+            return Self { of_response, ..Self::boxed(WithTrailers::new(self, trailers)) };
+        }
+        match &mut self.trailers {
+            Some(earlier) => earlier.extend(trailers),
+            none => *none = Some(Box::new(trailers)),
+        }
         self.sending = Here::SENDING;
         self
     }
@@ -270,7 +279,7 @@ impl Body {
         if let Data::Incoming(incoming) = &mut self.data {
             let trailers = poll_fn(|cx| incoming.poll_trailers(cx)).await?;
             self.data = Data::Empty;
-            self.trailers = merged(trailers, self.trailers.take());
+            self.trailers = trailers.map(Box::new);
         }
         Ok(self.trailers.take().map(|trailers| *trailers))
     }
@@ -381,7 +390,7 @@ impl Body {
                     Ok(Ok(bytes)) if bytes.is_empty() => {}
                     Ok(Ok(bytes)) => return Poll::Ready(Some(Ok(bytes))),
                     Ok(Err(frame)) => {
-                        self.trailers = merged(frame.into_trailers().ok(), self.trailers.take());
+                        self.trailers = frame.into_trailers().ok().map(Box::new);
                     }
                     Err(error) => {
                         self.data = Data::Empty;
@@ -391,17 +400,6 @@ impl Body {
                 }
             },
         }
-    }
-}
-
-/// The trailers that came with a body, and those that were added to it, which replace others of the same name.
-pub(crate) fn merged(came: Option<HeaderMap>, added: Option<Box<HeaderMap>>) -> Option<Box<HeaderMap>> {
-    match (came, added) {
-        (Some(mut came), Some(added)) => {
-            came.extend(*added);
-            Some(Box::new(came))
-        }
-        (came, added) => added.or_else(|| came.map(Box::new)),
     }
 }
 
@@ -469,7 +467,7 @@ impl HttpBody for Body {
             let trailers = ready!(incoming.poll_trailers(cx));
             this.data = Data::Empty;
             match trailers {
-                Ok(trailers) => this.trailers = merged(trailers, this.trailers.take()),
+                Ok(trailers) => this.trailers = trailers.map(Box::new),
                 Err(error) => return Poll::Ready(Some(Err(error))),
             }
         }

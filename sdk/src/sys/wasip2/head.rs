@@ -12,7 +12,7 @@ use std::{mem, slice};
 use bytes::Bytes;
 use http::header::MaxSizeReached;
 use http::uri::{self, Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
 use super::convert::{self, bad_request};
@@ -272,6 +272,7 @@ pub(super) fn headers_of_request(request: &IncomingRequest) -> Result<(HeaderMap
 /// Fills in all of a request but its body.
 pub(super) fn read<B>(incoming: &IncomingRequest, request: &mut Request<B>) -> Result<Told, Error> {
     let (method, scheme) = lists(|| (imports::method(incoming), imports::scheme(incoming)));
+    let empty_path = empty_path(&method);
     *request.method_mut() = convert::method_from_wasi(method)?;
     let fields = imports::headers(incoming);
     // SAFETY: what is called writes its answers, and gives nothing up.
@@ -286,8 +287,7 @@ pub(super) fn read<B>(incoming: &IncomingRequest, request: &mut Request<B>) -> R
     // SAFETY: each is an answer that the piece was gathered for, and is taken once.
     let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
     let authority = authority.map(Given::into_bytes);
-    let is_options = || *request.method() == Method::OPTIONS;
-    *request.uri_mut() = uri(scheme, authority.clone(), path.map(Given::into_bytes), is_options)?;
+    *request.uri_mut() = uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path)?;
     entries.reserve(request.headers_mut()).map_err(invalid)?;
     add_host(request.headers_mut(), authority)?;
     entries.append_to(request.headers_mut()).map_err(invalid)
@@ -297,8 +297,16 @@ pub(super) fn read<B>(incoming: &IncomingRequest, request: &mut Request<B>) -> R
 pub(super) fn uri_of_request(request: &IncomingRequest) -> Result<Uri, Error> {
     let (scheme, authority, path) =
         lists(|| (imports::scheme(request), imports::authority(request), imports::path_with_query(request)));
-    let is_options = || matches!(lists(|| imports::method(request)), wasi::Method::Options);
-    uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), is_options)
+    let empty_path = match &path {
+        Some(path) if !path.is_empty() => "/",
+        _ => empty_path(&lists(|| imports::method(request))),
+    };
+    uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), empty_path)
+}
+
+/// What an empty path means: `*` in an OPTIONS request (RFC 9112, section 3.2.4), and `/` in any other.
+fn empty_path(method: &wasi::Method) -> &'static str {
+    if matches!(method, wasi::Method::Options) { "*" } else { "/" }
 }
 
 fn invalid(reason: String) -> Error {
@@ -314,18 +322,17 @@ fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Err
     Ok(())
 }
 
-/// Scheme and authority are taken together or not at all, as a URI has them. An empty path is `*` in an OPTIONS request (RFC
-/// 9112, section 3.2.4), and `/` in any other.
+/// Scheme and authority are taken together or not at all, as a URI has them.
 fn uri(
     scheme: Option<wasi::Scheme>,
     authority: Option<Bytes>,
     path: Option<Bytes>,
-    is_options: impl FnOnce() -> bool,
+    empty_path: &'static str,
 ) -> Result<Uri, Error> {
     let mut parts = uri::Parts::default();
     parts.path_and_query = Some(match path.filter(|path| !path.is_empty()) {
         Some(path) => PathAndQuery::from_maybe_shared(path).map_err(|error| bad_request("path", error))?,
-        None => PathAndQuery::from_static(if is_options() { "*" } else { "/" }),
+        None => PathAndQuery::from_static(empty_path),
     });
     if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
         let authority = Authority::from_maybe_shared(authority);

@@ -13,7 +13,7 @@ use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::convert;
 use super::incoming::IncomingBody;
 use super::poll::Ready;
-use crate::body::{Error, Outgoing, merged};
+use crate::body::{Error, Outgoing};
 
 /// How much one splice may move.
 const SPLICE_BYTES: u64 = 1024 * 1024;
@@ -197,17 +197,14 @@ pub(super) async fn write(
         }
         Outgoing::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
-            if trailers.is_none() {
-                // They pass through as the host has them.
-                let may_block = output.may_block_for(&incoming);
-                let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
-                return output.finish_with(received);
-            }
-            merged(poll_fn(|cx| crate::sys::IncomingBody::poll_trailers(&mut *incoming, cx)).await?, trailers)
+            // Its trailers pass through as the host has them; with others it would be a stream.
+            let may_block = output.may_block_for(&incoming);
+            let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
+            return output.finish_with(received);
         }
         Outgoing::Stream(mut body) => {
             let received = output.stream(body.as_mut()).await?;
-            merged(received.map(|received| *received), trailers)
+            received.or(trailers)
         }
     };
     output.finish(trailers).await

@@ -12,7 +12,7 @@ use super::abi::{Ending, Sink};
 use super::convert;
 use super::incoming::{Ended, IncomingBody};
 use crate::Body;
-use crate::body::{Error, Outgoing, merged};
+use crate::body::{Error, Outgoing};
 
 /// The two ends of a message in the making: what the host gets, and what remains to be written.
 pub(super) struct Message {
@@ -149,21 +149,18 @@ async fn write(
         }
         Outgoing::Incoming(mut incoming) => {
             output.write_incoming(&mut incoming).await?;
-            if trailers.is_none() {
-                // They pass through as the host has them.
-                let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
-                output.finish().await?;
-                ending.finish(received);
-                return Ok(());
-            }
-            merged(poll_fn(|cx| crate::sys::IncomingBody::poll_trailers(&mut *incoming, cx)).await?, trailers)
+            // Its trailers pass through as the host has them; with others it would be a stream.
+            let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
+            output.finish().await?;
+            ending.finish(received);
+            return Ok(());
         }
         Outgoing::Stream(mut body) => {
             let mut trailers = trailers;
             while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
                 match frame?.into_data() {
                     Ok(bytes) => output.write(bytes).await?,
-                    Err(frame) => trailers = merged(frame.into_trailers().ok(), trailers),
+                    Err(frame) => trailers = frame.into_trailers().ok().map(Box::new),
                 }
             }
             trailers
