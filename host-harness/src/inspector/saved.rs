@@ -144,7 +144,15 @@ pub(super) fn in_tests_of_its_own(origin: &Origin) -> bool {
 fn request(exchange: &Exchange) -> String {
     let mut out = String::new();
     let _ = write!(out, "\n        .method({:?})", exchange.method.as_str());
-    let _ = write!(out, "\n        .uri({:?})", show::url(&exchange.uri));
+    let _ = match (exchange.uri.path(), exchange.uri.authority()) {
+        // No URL in full has this path.
+        ("*", Some(host)) => write!(
+            out,
+            "\n        .uri(\"*\")\n        .header(\"host\", {:?})",
+            host.as_str().rsplit('@').next().unwrap_or_default()
+        ),
+        _ => write!(out, "\n        .uri({:?})", show::url(&exchange.uri)),
+    };
     for (name, value) in &exchange.request_headers {
         // Where the length was not told, the harness does not tell it either.
         if !LEFT_OUT.contains(&name.as_str()) || name == header::TRANSFER_ENCODING {

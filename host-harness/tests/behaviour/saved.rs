@@ -2,6 +2,8 @@
 //! them anew.
 
 #[rustfmt::skip]
+mod asterisk;
+#[rustfmt::skip]
 mod call;
 #[rustfmt::skip]
 mod denied;

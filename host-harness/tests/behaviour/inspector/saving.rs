@@ -39,6 +39,14 @@ async fn a_request_is_saved_as_a_test_that_compiles_and_holds() {
     saved(&inspector, 2, "call").await;
 }
 
+#[tokio::test]
+async fn the_asterisk_of_an_options_request_is_saved_as_it_was() {
+    let (app, inspector) = inspected().await;
+    let request = Request::options("*").header("host", "a.test").header("x-mirror-status", "200");
+    send(&app, request.body(Body::empty()).unwrap()).await;
+    saved(&inspector, 1, "asterisk").await;
+}
+
 /// The behaviours with an inspector and an upstream that answers each call with the next of what is given.
 async fn with_answers(answers: Vec<Result<Response<Body>, ErrorCode>>) -> (Harness, Inspector) {
     let answers = std::sync::Mutex::new(std::collections::VecDeque::from(answers));
