@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::outbound::difference::{Difference, values};
+use crate::outbound::json::Json;
 use crate::telemetry::Recorder;
 use crate::{Body, Harness, show};
 
@@ -171,7 +172,8 @@ impl Answer {
         self.assert_whole().assert_same(&difference)
     }
 
-    /// Checks that the body is whole and this JSON document, whatever its spaces and the order of its keys.
+    /// Checks that the body is whole and this JSON document, whatever its spaces and the order of its keys. Numbers are equal
+    /// by value, so `1` is `1.0`, and compared to the last digit.
     ///
     /// # Panics
     ///
@@ -179,7 +181,7 @@ impl Answer {
     #[track_caller]
     pub fn assert_json(&self, body: impl Serialize) -> &Self {
         let mut difference = Difference::default();
-        match serde_json::to_value(body) {
+        match Json::of(body) {
             Ok(value) => difference.json(&value, &self.body),
             Err(error) => panic!("the expected body is no JSON: {error}"),
         }

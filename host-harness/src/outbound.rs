@@ -7,11 +7,13 @@ mod document;
 mod ending;
 pub(crate) mod error_code;
 mod faults;
+pub(crate) mod json;
 mod learn;
 pub mod mock;
 mod network;
 mod policy;
 mod upload;
+mod url;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -121,7 +123,7 @@ impl Outbound {
     /// url = "http://api.test/users/*"     # `*` stands for any text
     /// query = { page = "2" }
     /// fields = ["x-key: secret"]
-    /// json = '{"name": "Ada"}'            # or `body`, or `body-base64`
+    /// json = '{"name": "Ada"}'            # or a table, or `body`, or `body-base64`
     /// times = "1..=3"                     # or a number, or "any"
     ///
     /// [call.reply]
@@ -136,6 +138,9 @@ impl Outbound {
     /// url = "http://down.test/"
     /// reply = { error = "connection-refused" }
     /// ```
+    ///
+    /// URLs are compared as [`Call::new`](mock::Call::new) does, JSON as [`Call::json`](mock::Call::json) does. In a table for
+    /// JSON, a date is a string; the numbers `nan` and `inf` are errors.
     ///
     /// # Errors
     ///

@@ -22,6 +22,7 @@
 //! ```
 
 mod clock;
+mod equivalence;
 mod mock;
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! What differs between a call that came and one that was expected, for people.
 
 use http::{HeaderMap, HeaderName};
-use serde_json::Value;
+
+use super::json::Json;
 
 use crate::show;
 
@@ -75,9 +76,9 @@ impl Difference {
         self.add(1, line);
     }
 
-    /// Compares as JSON: neither spaces nor the order of keys count.
-    pub(crate) fn json(&mut self, expected: &Value, found: &[u8]) {
-        match serde_json::from_slice::<Value>(found) {
+    /// Compares as JSON: neither spaces nor the order of keys count, and numbers are equal by value.
+    pub(crate) fn json(&mut self, expected: &Json, found: &[u8]) {
+        match Json::read(found) {
             Ok(found) if found == *expected => {}
             Ok(found) => {
                 let mut places = Vec::new();
@@ -121,9 +122,9 @@ fn quoted(values: &[String]) -> String {
 }
 
 /// A line for each place in which two documents differ.
-fn json_places(place: &str, expected: &Value, found: &Value, lines: &mut Vec<String>) {
+fn json_places(place: &str, expected: &Json, found: &Json, lines: &mut Vec<String>) {
     match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => {
+        (Json::Object(expected), Json::Object(found)) => {
             for (key, value) in expected {
                 let place = format!("{place}.{key}");
                 match found.get(key) {
@@ -135,7 +136,7 @@ fn json_places(place: &str, expected: &Value, found: &Value, lines: &mut Vec<Str
                 lines.push(format!("{place}.{key}: expected nothing, found `{}`", short(&value.to_string())));
             }
         }
-        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
+        (Json::Array(expected), Json::Array(found)) if expected.len() == found.len() => {
             for (index, (expected, found)) in expected.iter().zip(found).enumerate() {
                 json_places(&format!("{place}[{index}]"), expected, found, lines);
             }
@@ -178,7 +179,7 @@ mod tests {
 
     fn json(expected: &str, found: &str) -> Vec<String> {
         let mut difference = Difference::default();
-        difference.json(&serde_json::from_str(expected).unwrap(), found.as_bytes());
+        difference.json(&Json::read(expected.as_bytes()).unwrap(), found.as_bytes());
         difference.lines
     }
 
@@ -195,6 +196,21 @@ mod tests {
             ]
         );
         assert!(json("1", "{").first().unwrap().starts_with("body: expected the JSON 1, found `{`: "));
+    }
+
+    #[test]
+    fn numbers_of_json_are_compared_by_value_and_to_the_last_digit() {
+        assert!(json(r#"{"a":[1,100]}"#, r#"{"a":[1.0,1e2]}"#).is_empty());
+        assert_eq!(
+            json(
+                r#"{"a":9007199254740993,"b":18446744073709551617}"#,
+                r#"{"a":9007199254740992,"b":18446744073709551616}"#
+            ),
+            [
+                "body.a: expected `9007199254740993`, found `9007199254740992`",
+                "body.b: expected `18446744073709551617`, found `18446744073709551616`",
+            ]
+        );
     }
 
     #[test]

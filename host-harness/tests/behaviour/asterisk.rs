@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::uri::PathAndQuery;
 use wayside_harness::http::{Method, Request, Uri};
+use wayside_harness::mock::{Call, Reply};
 use wayside_harness::{Body, Outbound};
 
 use super::fixture::{Upstream, Wire, get, guests, read_head, root, text_of};
@@ -56,6 +57,17 @@ async fn the_asterisk_passes_through_middleware() {
         let response = app.request(request.body(Body::empty()).unwrap()).await;
         assert_eq!(response.headers()["x-mirror-path"], path);
     }
+}
+
+#[tokio::test]
+async fn the_asterisk_fits_a_mock_without_a_path() {
+    let with_path = Call::new(Method::OPTIONS, "http://api.test/").times(0);
+    let mock = Outbound::mock()
+        .reply(with_path, "")
+        .reply(Call::new(Method::OPTIONS, "http://Api.test"), Reply::ok().status(204));
+    let app = guests().env("UPSTREAM", "http://api.test").outbound(&mock).await.unwrap();
+    assert_eq!(text_of(&app, get("/asterisk")).await, (200, "status 204\n".to_owned()));
+    mock.verify();
 }
 
 #[tokio::test]

@@ -400,6 +400,17 @@ async fn a_call_that_is_not_in_the_cassette_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
+async fn a_call_to_an_equivalent_url_is_replayed() {
+    let path = temp_dir().join("equivalent.toml");
+    let app = proxy(Outbound::record(&path, echo()).unwrap()).await;
+    assert_eq!(text_of(&app, post("/%7Ea", "hello")).await, (200, "/%7Ea hello".to_owned()));
+    app.idle().await;
+    let app = raw("proxy").env("UPSTREAM", "API.test:80").outbound(Outbound::replay(&path).unwrap()).await.unwrap();
+    assert_eq!(text_of(&app, post("/~a/", "hello")).await.0, 502);
+    assert_eq!(text_of(&app, post("/~a", "hello")).await, (200, "/%7Ea hello".to_owned()));
+}
+
+#[tokio::test]
 async fn each_call_stands_in_the_file_when_it_has_ended() {
     let path = temp_dir().join("early.toml");
     let app = proxy(Outbound::record(&path, echo()).unwrap()).await;

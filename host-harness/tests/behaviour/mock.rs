@@ -70,6 +70,65 @@ async fn a_call_that_nothing_expects_fails_inside_and_is_told_with_the_nearest()
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_of_a_path_is_part_of_it() {
+    let mock = Outbound::mock().reply(Call::get("http://api.test/a").times(..), "a");
+    let app = proxy(&mock).await;
+    assert_eq!(text_of(&app, get("/a")).await, (200, "a".to_owned()));
+    assert_eq!(text_of(&app, get("/a/")).await.0, 502);
+    assert!(complaint(mock).contains("URL: expected `http://api.test/a`, found `http://api.test/a/`"));
+}
+
+#[tokio::test]
+async fn equivalent_urls_fit_each_other() {
+    let mock = Outbound::mock()
+        .reply(Call::get("HTTP://Api.Test/~a/%c3%bc"), "path")
+        .reply(Call::get("http://api.test:80"), "root");
+    let app = raw("proxy").env("UPSTREAM", "API.test:80").outbound(&mock).await.unwrap();
+    assert_eq!(text_of(&app, get("/%7Ea/%C3%BC")).await, (200, "path".to_owned()));
+    assert_eq!(text_of(&app, get("/")).await, (200, "root".to_owned()));
+    mock.verify();
+}
+
+#[tokio::test]
+async fn numbers_of_json_are_compared_by_value_and_to_the_last_digit() {
+    let app = proxy(
+        Outbound::mock_file(file(
+            r#"
+            [[call]]
+            json = '{"n": [100, 9007199254740993, 18446744073709551617]}'
+            times = "any"
+            reply = { json = '[18446744073709551617, 1.10]' }
+            "#,
+        ))
+        .unwrap(),
+    )
+    .await;
+    for (body, status) in [
+        (r#"{"n": [1e2, 9007199254740993.0, 18446744073709551617]}"#, 200),
+        (r#"{"n": [100, 9007199254740992, 18446744073709551617]}"#, 502),
+        (r#"{"n": [100, 9007199254740993, 18446744073709551616]}"#, 502),
+    ] {
+        assert_eq!(text_of(&app, post("/", body)).await.0, status, "{body}");
+    }
+    let (_, text) = text_of(&app, post("/", r#"{"n": [100, 9007199254740993, 18446744073709551617]}"#)).await;
+    assert_eq!(text, "[18446744073709551617,1.10]");
+}
+
+#[tokio::test]
+async fn a_date_in_a_mock_file_is_a_string_of_json() {
+    let path = file(
+        r#"
+        [[call]]
+        json = { day = 2026-11-26, times = [2026-11-26T12:00:00Z] }
+        reply = { json = { day = 2026-11-26 } }
+        "#,
+    );
+    let app = proxy(Outbound::mock_file(path).unwrap()).await;
+    let sent = r#"{"day": "2026-11-26", "times": ["2026-11-26T12:00:00Z"]}"#;
+    assert_eq!(text_of(&app, post("/", sent)).await, (200, r#"{"day":"2026-11-26"}"#.to_owned()));
+}
+
+#[tokio::test]
 async fn a_call_that_never_came_is_told() {
     let mock = Outbound::mock()
         .reply(Call::get("http://api.test/"), "")
@@ -247,6 +306,8 @@ fn a_file_that_says_something_else_is_refused_with_the_place() {
         ("[[call]]\nmethod = \"G T\"", "line 2, column 10", "`G T` is no method"),
         ("[[call]]\nfields = [\"a: b\", \"c\"]", "line 2, column 10", "`c` is no field; write `name: value`"),
         ("[[call]]\njson = '{'", "line 2, column 8", "the text is no JSON document"),
+        ("[[call]]\njson = { a = nan }", "line 2, column 8", "JSON has no number `NaN`"),
+        ("[[call]]\nreply = { json = [-inf] }", "line 2, column 18", "JSON has no number `-inf`"),
         ("[[call]]\ntimes = \"2..1\"", "line 2, column 9", "`2..1` is no number of times"),
         ("[[call]]\nreply = { status = 99 }", "line 2, column 20", "`99` is no status of a reply"),
         ("[[call]]\nreply = { error = \"refused\" }", "line 2, column 19", "`refused` is no error code; there are"),

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
-use super::Upstream;
+use super::{Upstream, equivalence};
 use crate::{IntoResponse, Request, Response, url};
 
 type Reply = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
@@ -88,6 +88,9 @@ impl Call {
     }
 
     /// Expects a method and a URL, query and all.
+    ///
+    /// Equivalent URLs fit (RFC 9110, section 4.2.3): scheme and host have no case, the default port is as good as none, an empty
+    /// path is `/`, and `%7E` is `~`. A slash at the end of a path is part of it.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self { method: Some(method), url: Some(url.into()), ..Self::default() }
@@ -130,14 +133,10 @@ impl Call {
         if let Some(method) = &self.method {
             compare("method", method.as_str(), request.method().as_str());
         }
-        if let Some(expected) = &self.url {
-            // An empty path is the path `/`.
-            let found = request.uri().to_string();
-            // A URL may be expected as it was written, or as it was sent.
-            let sent = url::parse(expected.clone().into()).map(|url| url.uri.to_string());
-            if found.strip_suffix('/') != Some(expected) && sent.as_ref() != Ok(&found) {
-                compare("URL", expected, &found);
-            }
+        if let Some(expected) = &self.url
+            && !is_url(expected, request.uri())
+        {
+            compare("URL", expected, &request.uri().to_string());
         }
         for (name, value) in &self.headers {
             let fits = |found: &HeaderValue| found.as_bytes() == value.as_bytes();
@@ -158,6 +157,12 @@ impl Call {
         }
         lines
     }
+}
+
+/// Whether a call goes to an expected URL, which may be written as it is sent or as the client takes it.
+fn is_url(expected: &str, uri: &Uri) -> bool {
+    equivalence::is_same(expected, uri)
+        || url::parse(expected.to_owned().into()).is_ok_and(|url| equivalence::is_same(&url.uri.to_string(), uri))
 }
 
 impl Upstream for Mock {
@@ -208,6 +213,16 @@ mod tests {
             let _upstream = test::outbound(Mock::new().reply(Call::get(expected), |_| "here"));
             assert!(test::block_on(client::get("http://a.test/caf\u{e9} au lait")).is_ok(), "{expected}");
         }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_of_a_path_is_part_of_it() {
+        let request = |url: &str| Request::get(url).body(Bytes::new()).unwrap();
+        assert!(Call::get("http://a.test").misfits(&request("http://A.test:80/")).is_empty());
+        assert_eq!(
+            Call::get("http://a.test/a").misfits(&request("http://a.test/a/")),
+            ["URL: expected `http://a.test/a`, found `http://a.test/a/`"]
+        );
     }
 
     #[test]

@@ -16,15 +16,15 @@ use crate::body::{BodyError, error_code};
 use crate::outbound::difference::Difference;
 use crate::outbound::document::Code;
 use crate::outbound::error_code::copy;
-use crate::outbound::{ErrorCode, Outbound, Timeouts};
+use crate::outbound::{ErrorCode, Outbound, Timeouts, url};
 use crate::{Body, Error};
 
 pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;
     // What was added to the rule by hand counts for calls that were recorded without it.
     for Recorded { request, .. } in &mut calls {
-        request.url = redaction.redact_url(&request.url);
-        request.fields.0 = redaction.redact_fields(&request.fields.0);
+        request.url = url::normal(&redaction.redact_url(&request.url));
+        request.fields.0 = with_normal_host(redaction.redact_fields(&request.fields.0), &request.url);
         request.trailers.0 = redaction.redact_fields(&request.trailers.0);
         request.set_body(redaction.redact_body(&request.fields.0, request.body()));
     }
@@ -47,6 +47,7 @@ const ALL: usize = usize::MAX;
 /// A request that has been read, without its secrets.
 struct Heard {
     method: String,
+    /// In normal form, as those of the cassette.
     url: String,
     fields: HeaderMap,
     body: Bytes,
@@ -100,10 +101,11 @@ impl Tape {
     }
 
     fn head(&self, parts: request::Parts) -> Heard {
+        let url = url::normal(&self.redaction.redact_url(&parts.uri.to_string()));
         Heard {
             method: parts.method.as_str().to_owned(),
-            url: self.redaction.redact_url(&parts.uri.to_string()),
-            fields: self.redaction.redact_fields(&parts.headers),
+            fields: with_normal_host(self.redaction.redact_fields(&parts.headers), &url),
+            url,
             body: Bytes::new(),
             trailers: HeaderMap::new(),
         }
@@ -203,6 +205,18 @@ impl Tape {
             }
         }
     }
+}
+
+/// Brings `host` into the form that it has in the normal form of a URL of the same scheme.
+fn with_normal_host(mut fields: HeaderMap, url: &str) -> HeaderMap {
+    if let (Some(host), Some((scheme, _))) = (fields.get_mut(header::HOST), url.split_once("://"))
+        && let Ok(text) = host.to_str()
+        && let Some((_, normal)) = url::normal(&format!("{scheme}://{text}")).split_once("://")
+        && let Ok(normal) = normal.trim_end_matches('/').parse()
+    {
+        *host = normal;
+    }
+    fields
 }
 
 async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {

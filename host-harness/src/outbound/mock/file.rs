@@ -8,11 +8,11 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::{Call, Mock, Reply, Times};
 use crate::Error;
 use crate::outbound::document::{self, Base64, Code, Fields};
+use crate::outbound::json::Json;
 
 /// Shown with every error.
 const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
@@ -55,7 +55,7 @@ struct CallText {
     fields: Fields,
     body: Option<String>,
     body_base64: Option<Base64>,
-    json: Option<Json>,
+    json: Option<JsonText>,
     #[serde(default, deserialize_with = "times")]
     times: Option<Times>,
     #[serde(default)]
@@ -81,7 +81,7 @@ struct ReplyText {
     fields: Fields,
     body: Option<String>,
     body_base64: Option<Base64>,
-    json: Option<Json>,
+    json: Option<JsonText>,
     #[serde(default)]
     trailers: Fields,
     delay_ms: Option<u64>,
@@ -94,16 +94,17 @@ struct ReplyText {
 }
 
 /// A JSON document: as text in a string, or as what it looks like in TOML.
-struct Json(Value);
+struct JsonText(Json);
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => serde_json::from_str(&text)
-                .map(Self)
-                .map_err(|error| D::Error::custom(format!("the text is no JSON document: {error}"))),
-            value => Ok(Self(value)),
-        }
+        let document = match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => {
+                Json::read(text.as_bytes()).map_err(|error| format!("the text is no JSON document: {error}"))
+            }
+            value => Json::of_toml(value),
+        };
+        document.map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -136,15 +137,15 @@ fn times<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Times>, D:
 /// One of the ways to write a body.
 enum BodyText {
     Bytes(Bytes),
-    Json(Value),
+    Json(Json),
 }
 
-fn body(text: Option<String>, base64: Option<Base64>, json: Option<Json>) -> Result<Option<BodyText>, String> {
+fn body(text: Option<String>, base64: Option<Base64>, json: Option<JsonText>) -> Result<Option<BodyText>, String> {
     match (text, base64, json) {
         (None, None, None) => Ok(None),
         (Some(text), None, None) => Ok(Some(BodyText::Bytes(text.into()))),
         (None, Some(Base64(bytes)), None) => Ok(Some(BodyText::Bytes(bytes))),
-        (None, None, Some(Json(value))) => Ok(Some(BodyText::Json(value))),
+        (None, None, Some(JsonText(document))) => Ok(Some(BodyText::Json(document))),
         _ => Err("there is more than one of `body`, `body-base64` and `json`".to_owned()),
     }
 }
@@ -168,7 +169,7 @@ impl TryFrom<CallText> for ExpectedCall {
         }
         call = match body(text.body, text.body_base64, text.json)? {
             Some(BodyText::Bytes(body)) => call.body(body),
-            Some(BodyText::Json(value)) => call.json(value),
+            Some(BodyText::Json(document)) => call.document(document),
             None => call,
         };
         if let Some(times) = text.times {
@@ -192,7 +193,7 @@ impl TryFrom<ReplyText> for ReadReply {
             (Some(Code(code)), ..) => return Ok(Self(delayed(Reply::fail(code), text.delay_ms))),
             (None, true, _) => return Ok(Self(delayed(Reply::silence(), text.delay_ms))),
             (None, false, Some(BodyText::Bytes(body))) => Reply::from(body),
-            (None, false, Some(BodyText::Json(value))) => Reply::json(value),
+            (None, false, Some(BodyText::Json(document))) => Reply::document(&document),
             (None, false, None) => Reply::ok(),
         };
         if let Some(status) = text.status {

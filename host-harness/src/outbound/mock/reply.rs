@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::Body;
 use crate::outbound::ending::Ending;
 use crate::outbound::error_code::copy;
+use crate::outbound::json::Json;
 use crate::outbound::{ErrorCode, Timeouts};
 
 /// What a [`Mock`](super::Mock) answers: a response or an error, at once or late, whole or not.
@@ -64,13 +65,19 @@ impl Reply {
     #[must_use]
     pub fn json(body: impl Serialize) -> Self {
         match serde_json::to_vec(&body) {
-            Ok(body) => {
-                let mut reply = Self::from(body);
-                reply.answer().media_type = Some(HeaderValue::from_static("application/json"));
-                reply
-            }
+            Ok(body) => Self::of_json(body),
             Err(error) => panic!("the body of the reply is no JSON: {error}"),
         }
+    }
+
+    pub(super) fn document(body: &Json) -> Self {
+        Self::of_json(body.to_string().into())
+    }
+
+    fn of_json(body: Vec<u8>) -> Self {
+        let mut reply = Self::from(body);
+        reply.answer().media_type = Some(HeaderValue::from_static("application/json"));
+        reply
     }
 
     /// Fails with an error code, as a connection does that is refused.
