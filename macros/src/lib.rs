@@ -18,7 +18,7 @@ use proc_macro::TokenStream;
 /// - `max_body = "10 MiB"`: how many bytes of a body an extractor reads into memory; 2 MiB by default. The units are B, kB,
 ///   KiB, MB, MiB, GB and GiB.
 /// - `service`: the function makes a `tower_service::Service`, as an `axum::Router` is, once an instance, and the service is
-///   the handler. Needs the feature `tower`.
+///   the handler. A call of gRPC is held to its `grpc-timeout`. Needs the feature `tower`.
 /// - `crate = path`: where the `wayside` crate is found, when it goes by another name; `::wayside` by default.
 ///
 /// # Errors

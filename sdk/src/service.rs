@@ -1,5 +1,7 @@
 //! Tower services as handlers.
 
+mod grpc;
+
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -41,7 +43,7 @@ where
     }
 }
 
-/// Runs a request through the service that a function makes, once an instance.
+/// Runs a request through the service that a function makes, once an instance. A call of gRPC is held to its deadline.
 pub async fn answer_service<S, B>(make: fn() -> S, request: IncomingRequest) -> Answer
 where
     S: Service<Request, Response = http::Response<B>, Error: Into<BoxError>, Future: 'static> + 'static,
@@ -54,7 +56,11 @@ where
     SERVICE.with_borrow_mut(|service| {
         service.get_or_insert_with(|| Box::new(make()));
     });
-    match call(request).await {
+    let answer = match grpc::Limited::of(request.headers()) {
+        Some(limited) => limited.answer(call(request)).await,
+        None => call(request).await,
+    };
+    match answer {
         Ok(response) => response.into_answer(),
         Err(error) => Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error).into_answer(),
     }

@@ -56,6 +56,7 @@ macro_rules! over {
             mod fields;
             mod fixture;
             mod framing;
+            mod grpc;
             mod heads;
             mod lengths;
             mod multipart;
