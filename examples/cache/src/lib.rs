@@ -1,74 +1,257 @@
 //! Middleware that remembers small answers, and gives them again without asking anybody.
 //!
+//! It is a shared cache: what it may keep and give again, and for how long, is in [`policy`]. It never asks whether an answer
+//! is still valid, so it keeps none that wants to be asked about each time.
+//!
 //! What it remembers is gone with its instance, so instances must be used again:
 //!
 //! ```text
 //! cargo run -- serve examples/hello --middleware examples/cache --reuse 1000
 //! ```
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+mod policy;
 
-use wayside::http::header::{AUTHORIZATION, COOKIE};
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use wayside::http::header::{AGE, AUTHORIZATION};
 use wayside::http_body::Body as _;
 use wayside::middleware::Next;
-use wayside::{Bytes, Error, HeaderMap, IntoResponse, Method, Request, Response, StatusCode, http_middleware};
+use wayside::{
+    Bytes, Error, HeaderMap, HeaderValue, IntoResponse, Request, Response, StatusCode, Uri, http_middleware,
+};
 
-/// The answers to GET, by path and query.
-static ANSWERS: LazyLock<Mutex<HashMap<String, (HeaderMap, Bytes)>>> = LazyLock::new(Mutex::default);
+/// The answers by URL; those to one URL differ in the requests that select them.
+static ANSWERS: LazyLock<Mutex<HashMap<String, Vec<Stored>>>> = LazyLock::new(Mutex::default);
 
-const MOST_ANSWERS: usize = 1000;
+const MOST_URLS: usize = 1000;
+const MOST_PER_URL: usize = 10;
 const MOST_BYTES: u64 = 64 * 1024;
+
+/// An answer that may be given again.
+struct Stored {
+    selection: policy::Selection,
+    headers: HeaderMap,
+    body: Bytes,
+    lifetime: Duration,
+    age_on_arrival: Duration,
+    arrived: Instant,
+}
 
 #[http_middleware]
 async fn cache(req: Request, next: Next) -> Result<Response, Error> {
-    let is_for_all = !req.headers().contains_key(AUTHORIZATION) && !req.headers().contains_key(COOKIE);
-    let key = match req.uri().path_and_query() {
-        Some(path) if req.method() == Method::GET && is_for_all => path.to_string(),
-        _ => return Ok(next.run(req).await),
-    };
-    if let Some((headers, bytes)) = answers().get(&key) {
-        return Ok((headers.clone(), ([("x-cache", "hit")], bytes.clone())).into_response());
-    }
-    let response = next.run(req).await;
-    let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes <= MOST_BYTES);
-    if response.status() != StatusCode::OK || !is_small {
+    let key = key(req.uri());
+    let asked = policy::asked(req.method(), req.headers());
+    if asked.reads
+        && let Some(response) = stored(&key, req.headers())
+    {
         return Ok(response);
     }
-    let (parts, body) = response.into_parts();
-    let bytes = body.bytes().await?;
-    let mut answers = answers();
-    if answers.len() < MOST_ANSWERS {
-        answers.insert(key, (parts.headers.clone(), bytes.clone()));
+    if asked.only_stored {
+        return Ok(StatusCode::GATEWAY_TIMEOUT.into_response());
     }
-    Ok(Response::from_parts(parts, bytes.into()))
+    let (is_safe, headers, sent) = (req.method().is_safe(), req.headers().clone(), Instant::now());
+    let response = next.run(req).await;
+    if asked.stores {
+        return store(key, &headers, sent, response).await;
+    }
+    // What was changed is no longer what it was (section 4.4).
+    if !is_safe && (response.status().is_success() || response.status().is_redirection()) {
+        answers().remove(&key);
+    }
+    Ok(response)
 }
 
-fn answers() -> std::sync::MutexGuard<'static, HashMap<String, (HeaderMap, Bytes)>> {
+/// The URL with scheme, host and port: servers of other names have other answers.
+fn key(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or("http");
+    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+    let port = uri.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    format!("{scheme}://{host}:{port}{path}")
+}
+
+/// A stored answer to a request, if there is one that is fresh.
+fn stored(key: &str, request: &HeaderMap) -> Option<Response> {
+    let answers = answers();
+    let stored = answers.get(key)?.iter().find(|stored| policy::selects(request, &stored.selection))?;
+    let age = stored.age();
+    let is_for_client = !request.contains_key(AUTHORIZATION) || policy::is_for_authorized(&stored.headers);
+    if !is_for_client || !policy::is_fresh(age, stored.lifetime, request) {
+        return None;
+    }
+    let mut headers = stored.headers.clone();
+    headers.insert(AGE, HeaderValue::from(age.as_secs()));
+    headers.insert("x-cache", HeaderValue::from_static("hit"));
+    Some((headers, stored.body.clone()).into_response())
+}
+
+/// Passes an answer on, and keeps it if it may be given again.
+async fn store(key: String, request: &HeaderMap, sent: Instant, response: Response) -> Result<Response, Error> {
+    let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes <= MOST_BYTES);
+    let lifetime = policy::lifetime(request, response.status(), response.headers());
+    let selection = policy::selection(response.headers(), request);
+    let (true, Some(lifetime), Some(selection)) = (is_small, lifetime, selection) else {
+        return Ok(response);
+    };
+    let arrived = Instant::now();
+    let (parts, body) = response.into_parts();
+    let body = body.bytes().await?;
+    let stored = Stored {
+        selection,
+        headers: parts.headers.clone(),
+        body: body.clone(),
+        lifetime,
+        age_on_arrival: policy::age_on_arrival(&parts.headers, arrived - sent),
+        arrived,
+    };
+    let mut answers = answers();
+    if answers.len() >= MOST_URLS {
+        answers.retain(|_, stored| stored.iter().any(|stored| stored.age() < stored.lifetime));
+    }
+    if answers.len() < MOST_URLS || answers.contains_key(&key) {
+        let of_url = answers.entry(key).or_default();
+        of_url.retain(|other| other.age() < other.lifetime && !policy::selects(request, &other.selection));
+        if of_url.len() < MOST_PER_URL {
+            of_url.push(stored);
+        }
+    }
+    Ok(Response::from_parts(parts, body.into()))
+}
+
+impl Stored {
+    fn age(&self) -> Duration {
+        self.age_on_arrival.saturating_add(self.arrived.elapsed())
+    }
+}
+
+fn answers() -> MutexGuard<'static, HashMap<String, Vec<Stored>>> {
     ANSWERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use wayside::middleware::Next;
-    use wayside::{Request, test};
+    use wayside::{Body, Request, Response, test};
 
-    static ASKED: AtomicU32 = AtomicU32::new(0);
+    /// Sends requests through the cache, each `METHOD URL NAME: VALUE`, to a server that answers with these headers. Tells
+    /// which of them reached the server, and the last answer.
+    fn reached(answer: &'static [(&'static str, &'static str)], requests: &[&str]) -> (Vec<bool>, Response) {
+        let count = Arc::new(AtomicU32::new(0));
+        let mut last = Response::default();
+        let reached = requests.iter().map(|request| {
+            let mut words = request.splitn(3, ' ');
+            let (method, url) = (words.next().unwrap(), words.next().unwrap());
+            let mut request = Request::builder().method(method).uri(url);
+            if let Some((name, value)) = words.next().and_then(|header| header.split_once(": ")) {
+                request = request.header(name, value);
+            }
+            let asked = Arc::clone(&count);
+            let next = Next::from_fn(move |_| {
+                asked.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    let mut response = Response::new(Body::from("an answer"));
+                    for (name, value) in answer {
+                        response.headers_mut().append(*name, value.parse().unwrap());
+                    }
+                    response
+                }
+            });
+            let before = count.load(Ordering::Relaxed);
+            last = test::block_on(super::cache(request.body("".into()).unwrap(), next)).unwrap();
+            count.load(Ordering::Relaxed) > before
+        });
+        (reached.collect(), last)
+    }
 
     #[test]
     fn the_second_answer_asks_nobody() {
-        for _ in 0..2 {
-            let next = Next::from_fn(async |_| {
-                ASKED.fetch_add(1, Ordering::Relaxed);
-                "an answer"
-            });
-            let request = Request::get("http://example.org/a").body("".into()).unwrap();
-            let text =
-                test::block_on(async { super::cache(request, next).await.unwrap().into_body().text().await.unwrap() });
-            assert_eq!(text, "an answer");
+        let (reached, last) = reached(&[], &["GET http://a.test/twice", "GET http://a.test/twice"]);
+        assert_eq!(reached, [true, false]);
+        assert_eq!(last.headers()["x-cache"], "hit");
+        assert_eq!(test::block_on(last.into_body().text()).unwrap(), "an answer");
+    }
+
+    #[test]
+    fn hosts_and_schemes_have_answers_of_their_own() {
+        let requests = [
+            "GET http://a.test/host",
+            "GET http://b.test/host",
+            "GET https://a.test/host",
+            "GET http://A.test:80/host",
+        ];
+        assert_eq!(reached(&[], &requests).0, [true, true, true, false]);
+    }
+
+    #[test]
+    fn an_answer_has_its_age() {
+        let answer = &[("age", "50"), ("cache-control", "max-age=1000")];
+        let (_, last) = reached(answer, &["GET http://a.test/age", "GET http://a.test/age"]);
+        let age: u64 = last.headers()["age"].to_str().unwrap().parse().unwrap();
+        assert!((50..1000).contains(&age), "{age}");
+        assert_eq!(last.headers().get_all("age").iter().count(), 1);
+        let stale = &[("age", "1000"), ("cache-control", "max-age=1000")];
+        assert_eq!(reached(stale, &["GET http://a.test/old", "GET http://a.test/old"]).0, [true, true]);
+    }
+
+    #[test]
+    fn answers_are_told_apart_by_what_they_vary_by() {
+        let requests = [
+            "GET http://a.test/vary accept-language: de",
+            "GET http://a.test/vary accept-language: en",
+            "GET http://a.test/vary accept-language: de",
+            "GET http://a.test/vary",
+            "GET http://a.test/vary accept-language: en",
+        ];
+        assert_eq!(reached(&[("vary", "accept-language")], &requests).0, [true, true, false, true, false]);
+    }
+
+    #[test]
+    fn what_is_for_one_client_asks_each_time() {
+        for (number, answer) in [
+            &[("cache-control", "private")][..],
+            &[("cache-control", "no-store")],
+            &[("cache-control", "no-cache")],
+            &[("set-cookie", "a=1")],
+            &[("vary", "*")],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let request = format!("GET http://a.test/one/{number}");
+            assert_eq!(reached(answer, &[&request, &request]).0, [true, true], "{answer:?}");
         }
-        assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn credentials_get_only_what_is_for_them() {
+        let requests = ["GET http://a.test/auth", "GET http://a.test/auth authorization: Bearer a"];
+        assert_eq!(reached(&[], &requests).0, [true, true]);
+        let requests = ["GET http://a.test/auth/2 authorization: Bearer a", "GET http://a.test/auth/2"];
+        assert_eq!(reached(&[("cache-control", "max-age=10")], &requests).0, [true, true]);
+        let requests = ["GET http://a.test/auth/3 authorization: Bearer a", "GET http://a.test/auth/3"];
+        assert_eq!(reached(&[("cache-control", "public")], &requests).0, [true, false]);
+    }
+
+    #[test]
+    fn a_request_that_wants_no_stored_answer_gets_none() {
+        let requests = [
+            "GET http://a.test/fresh",
+            "GET http://a.test/fresh cache-control: no-cache",
+            "GET http://a.test/fresh cache-control: only-if-cached",
+        ];
+        assert_eq!(reached(&[], &requests).0, [true, true, false]);
+        let (reached, last) = reached(&[], &["GET http://a.test/none cache-control: only-if-cached"]);
+        assert_eq!((reached, last.status().as_u16()), (vec![false], 504));
+    }
+
+    #[test]
+    fn a_change_drops_what_was_stored() {
+        let requests = ["GET http://a.test/change", "POST http://a.test/change", "GET http://a.test/change"];
+        assert_eq!(reached(&[], &requests).0, [true, true, true]);
     }
 }

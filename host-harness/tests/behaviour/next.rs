@@ -69,6 +69,52 @@ async fn cache_answers_what_it_has_seen() {
     }
 }
 
+/// Which of these requests the example `cache` answers itself; each has a host and headers, and `x-answer` is a header of the
+/// answer.
+async fn cached(requests: &[(&str, &[(&str, &str)])]) -> Vec<bool> {
+    let app = guests().middleware(middleware("cache")).reuse(u32::MAX).await.unwrap();
+    let mut cached = Vec::new();
+    for (host, headers) in requests {
+        let mut request = Request::get(format!("http://{host}/as-asked"));
+        for (name, value) in *headers {
+            request = request.header(*name, *value);
+        }
+        let response = app.request(request.body(Body::empty()).unwrap()).await;
+        let is_cached = response.headers().contains_key("x-cache");
+        assert_eq!(response.headers().contains_key("age"), is_cached);
+        cached.push(is_cached);
+        response.into_body().bytes().await.unwrap();
+        app.idle().await;
+    }
+    cached
+}
+
+#[tokio::test]
+async fn cache_keeps_hosts_apart() {
+    let requests = [("a.test", &[][..]), ("b.test", &[]), ("a.test", &[]), ("A.test:80", &[]), ("a.test:81", &[])];
+    assert_eq!(cached(&requests).await, [false, false, true, true, false]);
+}
+
+#[tokio::test]
+async fn cache_keeps_nothing_that_is_for_one_client() {
+    for header in
+        ["cache-control: private, max-age=60", "cache-control: no-store", "set-cookie: a=1", "vary: *"]
+    {
+        let headers = [("x-answer", header)];
+        assert_eq!(cached(&[("a.test", &headers), ("a.test", &headers)]).await, [false, false], "{header:?}");
+    }
+    let authorized = [("authorization", "Bearer a"), ("x-answer", "cache-control: max-age=60")];
+    assert_eq!(cached(&[("a.test", &authorized), ("a.test", &authorized)]).await, [false, false]);
+}
+
+#[tokio::test]
+async fn cache_tells_answers_apart_by_what_they_vary_by() {
+    let german: &[_] = &[("x-answer", "vary: accept-language"), ("accept-language", "de")];
+    let english: &[_] = &[("x-answer", "vary: accept-language"), ("accept-language", "en")];
+    let requests = [("a.test", german), ("a.test", english), ("a.test", german), ("a.test", english)];
+    assert_eq!(cached(&requests).await, [false, false, true, true]);
+}
+
 #[tokio::test]
 async fn a_chain_keeps_bytes_and_trailers_both_ways() {
     let app = chain(example("echo")).await.unwrap();

@@ -20,6 +20,7 @@ macro_rules! behaviours {
 
 behaviours! {
     added_trailers
+    as_asked
     asterisk
     at_once
     back
