@@ -1,6 +1,6 @@
 //! Middleware that remembers small answers, and gives them again without asking anybody.
 //!
-//! It is a shared cache: what it may keep and give again, and for how long, is in [`policy`]. It never asks whether an answer
+//! It is a shared cache: what it may keep and give again, and for how long, is in `policy.rs`. It never asks whether an answer
 //! is still valid, so it keeps none that wants to be asked about each time.
 //!
 //! What it remembers is gone with its instance, so instances must be used again:
