@@ -10,17 +10,20 @@ mod wasip2;
 mod wasip3;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
 use crate::component::{Component, Flat, World};
 use crate::head::{self, Refusal};
+use crate::inbound::Client;
 use crate::limits::{Busy, Gate, TooLarge, Upload};
 use crate::outbound;
 use crate::telemetry::{Recorder, Running, Tracked};
 use crate::{Body, Error, framing};
 
+use delivery::Delivery;
 pub(crate) use state::Settings;
 
 /// A component, linked and ready to be instantiated for each request.
@@ -51,6 +54,8 @@ pub(crate) enum Failure {
     Refused(Refusal),
     /// The body of the request is larger than it may be, or its trailers are.
     TooLarge(TooLarge),
+    /// The client did not send the body of its request in time.
+    ClientTooSlow,
     /// Too many requests are being worked on, or wait to be.
     Busy,
 }
@@ -125,6 +130,8 @@ impl Guest {
         let accepted = head::accept(&mut request);
         let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
+        // A request that the component keeps would keep its client, too, and the server would wait for both.
+        request.extensions_mut().remove::<Arc<Client>>();
         let request = tracked.asked(request);
         let answer = match accepted {
             Ok(()) => self.admit(request, running).await,
@@ -137,9 +144,14 @@ impl Guest {
     async fn admit(&self, request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
         let (request, upload) = Upload::limit(request, &self.settings.limits)?;
         let running = running.with_turn(self.gate.enter().await?);
+        let tracked = Arc::clone(&running.tracked);
         let answer = self.call(request, running).await;
         // Whatever the component made of a body that broke off, this is what was wrong.
-        upload.excess().map_or(answer, |excess| Err(Failure::TooLarge(excess)))
+        match upload.excess() {
+            Some(excess) => Err(Failure::TooLarge(excess)),
+            None if tracked.client_fault().is_some() => Err(Failure::ClientTooSlow),
+            None => answer,
+        }
     }
 
     /// Answers a request for the component in front of this one, as part of the request that that one works on.
@@ -192,6 +204,16 @@ pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
     }
 }
 
+/// Ends a request that took longer than its limit: with 408 where the component waits for the client, else with 504.
+fn overdue(running: &Running, delivery: &Delivery, limit: Duration) {
+    if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
+        delivery.fail(Failure::ClientTooSlow);
+    } else {
+        running.trapped(format!("it took longer than its limit of {limit:?}"));
+        delivery.fail(Failure::TimedOut);
+    }
+}
+
 impl Failure {
     fn into_response(self) -> Response<Body> {
         match self {
@@ -208,6 +230,9 @@ impl Failure {
             Self::TooLarge(TooLarge::Trailers) => {
                 let reason = "the trailers of the request are larger than this server takes";
                 problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Some(reason))
+            }
+            Self::ClientTooSlow => {
+                problem(StatusCode::REQUEST_TIMEOUT, Some("the body of the request did not arrive in time"))
             }
             Self::Busy => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));

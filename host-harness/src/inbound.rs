@@ -1,5 +1,8 @@
 //! Incoming requests: who answers what clients send.
 
+mod client;
+mod unfinished;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +11,10 @@ use http::{Method, Request, Response};
 
 use crate::Body;
 use crate::framing::without_content;
+
+pub(crate) use client::Client;
+pub use client::ClientFault;
+pub(crate) use unfinished::Unfinished;
 
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 

@@ -24,7 +24,7 @@ use crate::inbound::Inbound;
 use crate::reload::Builds;
 use crate::telemetry::{Recorder, Resent};
 use crate::testing::Origin;
-use crate::{Body, Error, Server};
+use crate::{Body, Error, Server, ServerBuilder};
 use history::{Entry, History};
 
 /// A page that shows requests as they happen: with their timing, fields, bodies, output and traps, and the calls that the
@@ -59,7 +59,7 @@ impl Inspector {
         let mut events = recorder.events();
         let answering = Arc::clone(&shared);
         let page = Inbound::new(move |request| answer(Arc::clone(&answering), request));
-        let server = Server::bind(addr, page).await?;
+        let server = ServerBuilder::new(addr, page).await?;
         let collector = tokio::spawn(async move {
             loop {
                 match events.recv().await {

@@ -16,7 +16,8 @@ pub(crate) use upload::{TooLarge, Upload};
 pub struct Limits {
     /// How long the component may take until the head of its response, and again after the end of its body.
     ///
-    /// A component that takes longer is ended; before the head, the client gets 504. By default 30 seconds.
+    /// A component that takes longer is ended; before the head, the client gets 504, or 408 where the component waits for the
+    /// body of the request. By default 30 seconds.
     pub timeout: Duration,
     /// How many bytes of memory an instance may have, all its memories together; 256 MiB by default.
     ///

@@ -19,7 +19,7 @@ use crate::engine::Purpose;
 use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
 use crate::testing::Origin;
-use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Inspector, Server};
+use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
 use sources::{Snapshot, Sources};
 
 pub(crate) use page::message;
@@ -117,13 +117,15 @@ impl Live {
         self.inbound.handle(request.map(Into::into)).await
     }
 
-    /// Serves the crate over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the crate over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
     ///
     /// # Errors
     ///
-    /// Fails if the address cannot be listened on.
-    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
-        Server::bind(addr, self.inbound.clone()).await
+    /// Awaiting it fails if the address cannot be listened on.
+    ///
+    /// [`Server::addr`]: crate::Server::addr
+    pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
+        ServerBuilder::new(addr, self.inbound.clone())
     }
 
     /// Shows the requests from now on as a page, on a port of this machine of its own; see

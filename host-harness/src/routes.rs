@@ -10,7 +10,7 @@ use crate::guest::{problem, refused};
 use crate::head;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
-use crate::{Body, Error, Event, Harness, Server};
+use crate::{Body, Error, Event, Harness, ServerBuilder};
 
 /// Several components behind one server: each request goes to the component with the longest prefix of its path.
 ///
@@ -69,12 +69,14 @@ impl Routes {
         self
     }
 
-    /// Serves the components over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the components over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
     ///
     /// # Errors
     ///
-    /// Fails if the address cannot be listened on.
-    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
+    /// Awaiting it fails if the address cannot be listened on.
+    ///
+    /// [`Server::addr`]: crate::Server::addr
+    pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
         let recorder = Recorder::new(false, self.observer.clone());
         let routes: Arc<[(String, Inbound)]> = self.routes.clone().into();
         let nobody: Arc<str> = "".into();
@@ -91,7 +93,7 @@ impl Routes {
                 Arc::clone(&recorder.start(&request, &nobody).tracked).answered(response)
             }
         });
-        Server::bind(addr, inbound).await
+        ServerBuilder::new(addr, inbound)
     }
 }
 

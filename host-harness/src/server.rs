@@ -1,29 +1,31 @@
 //! Serving a component over a socket.
 
+mod accepting;
+mod activity;
+mod connection;
 mod flush;
+mod incoming;
+mod outgoing;
+mod reserve;
+mod socket;
+mod streams;
+mod transfer;
 
-use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use http::{Request, Version};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::framing::keep_length;
-use crate::head::{self, FromSocket};
-use crate::inbound::Inbound;
-use crate::{Body, Error};
-use flush::Flush;
-
-/// How long requests may go on after the server was told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
+use crate::Error;
+use crate::inbound::{Inbound, Unfinished};
+use accepting::{Accepting, Failed};
+use connection::Connections;
+use reserve::Reserve;
 
 /// A server that answers with a component: HTTP/1.1, and HTTP/2 without TLS for clients that start with it.
 ///
@@ -31,34 +33,22 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// trailers 100 fields and 16 KiB. More is answered with 431 or 414.
 ///
 /// It stops when it is dropped, at once; [`shutdown`](Server::shutdown) lets requests finish.
+///
+/// A client that shuts down its sending side after a request gets its answer. TCP does not tell such a client from one
+/// that has closed its socket, so a closed one is noticed when something is sent to it.
+///
+/// Where a component answers before a large request body has come, the server reads on and discards the rest, for as long as
+/// [`client_timeout`](ServerBuilder::client_timeout) says and up to 256 MiB. Otherwise the client would find its connection
+/// reset instead of the answer.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+    requests: Arc<Unfinished>,
 }
 
 impl Server {
-    pub(crate) async fn bind(addr: impl ToSocketAddrs + std::fmt::Display, inbound: Inbound) -> Result<Self, Error> {
-        let listener = TcpListener::bind(&addr).await.map_err(|error| {
-            let help = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "end the program that listens there, or choose another port; 0 takes a free one"
-                }
-                std::io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
-                std::io::ErrorKind::AddrNotAvailable => "choose an address of this machine, as `127.0.0.1:3000`",
-                _ => "write an address and a port, as `127.0.0.1:3000`",
-            };
-            Error::new(format!("cannot listen on `{addr}`")).with_help(help).with_source(error)
-        })?;
-        let addr = listener
-            .local_addr()
-            .map_err(|error| Error::new("cannot read the address of the listening socket").with_source(error))?;
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(accept(listener, inbound, stopped));
-        Ok(Self { addr, stop: Some(stop), task })
-    }
-
     /// The address that the server really listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
@@ -71,7 +61,12 @@ impl Server {
         format!("http://{}{path}", self.addr)
     }
 
-    /// Takes no new requests, waits up to 10 seconds for those that run, and stops.
+    /// Takes no new requests, waits for those that run, and stops.
+    ///
+    /// A request runs until its response has been sent and its component has nothing more to do: work after the response,
+    /// as that of `wait_until`, is waited for. After [`drain_timeout`](ServerBuilder::drain_timeout) the connections that
+    /// are left are closed, and a warning says how many requests were cut, and which. Work after a response is not ended
+    /// by this: it goes on to its own time limit, or to the end of the process.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
             // The task ends by itself only if it panicked.
@@ -83,76 +78,183 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn accept(listener: TcpListener, inbound: Inbound, mut stopped: oneshot::Receiver<()>) {
-    let builder = builder();
-    let graceful = GracefulShutdown::new();
-    // Whatever ends this function ends the connections: they are tasks of this set.
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, client) = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of file descriptors, most likely: those that are in use will be given back.
-                    tracing::error!("cannot accept a connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
-            },
-            Some(_) = connections.join_next() => continue,
-            // An error means that the server was dropped.
-            _ = &mut stopped => break,
-        };
-        // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
-        let _ = stream.set_nodelay(true);
-        let inbound = inbound.clone();
-        let flush = Flush::default();
-        let socket = flush.socket(stream);
-        let writes = flush.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (inbound, writes) = (inbound.clone(), writes.clone());
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(FromSocket);
-            async move {
-                let version = request.version();
-                let response = inbound.handle(request).await;
-                let response = if version < Version::HTTP_2 { keep_length(response) } else { response };
-                Ok::<_, Infallible>(writes.hold_failure(response, version))
+        if !self.task.is_finished() {
+            self.task.abort();
+            if let Some(requests) = self.requests.describe() {
+                tracing::warn!("the server ended at once and cut {requests}");
             }
-        });
-        let connection = builder.serve_connection(socket, service).into_owned();
-        let connection = graceful.watch(connection);
-        connections.spawn(async move {
-            if let Err(error) = flush.run(connection).await {
-                log_end(&*error, client);
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were cut: they took longer than {} s to finish", DRAIN.as_secs());
-    }
-}
-
-/// HTTP/1.1 and HTTP/2 with the same limits of heads, which `head` enforces with a reason.
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).max_headers(head::PARSED_FIELDS);
-    // An extended CONNECT is answered with 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(head::PARSED_LIST_BYTES).enable_connect_protocol();
-    builder
-}
-
-/// Logs why a connection ended. hyper answers a head that it cannot parse by itself, so no request is recorded for it.
-fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr) {
-    match error.downcast_ref::<hyper::Error>() {
-        Some(error) if error.is_parse() => {
-            tracing::warn!("refused a request from {client} before it reached a component: {error}");
         }
-        _ => tracing::debug!("a connection ended: {error}"),
+    }
+}
+
+/// Makes a [`Server`]; awaiting it does.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), wayside_harness::Error> {
+/// use std::time::Duration;
+/// use wayside_harness::Harness;
+///
+/// let app = Harness::build("examples/hello").await?;
+/// let server = app.serve("127.0.0.1:0").client_timeout(Duration::from_secs(5)).await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "await the builder to get a server"]
+pub struct ServerBuilder<'a> {
+    listener: Listening<'a>,
+    inbound: Inbound,
+    client_timeout: Duration,
+    drain_timeout: Duration,
+}
+
+type Listening<'a> = Pin<Box<dyn Future<Output = Result<TcpListener, Error>> + Send + 'a>>;
+
+/// The longest that a client or the end of a server may take: longer than any of them runs, and never too much to add to a
+/// time of day.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl<'a> ServerBuilder<'a> {
+    pub(crate) fn new(addr: impl ToSocketAddrs + fmt::Display + Send + 'a, inbound: Inbound) -> Self {
+        Self {
+            listener: Box::pin(listen(addr)),
+            inbound,
+            client_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// Sets how long a client may stand still; 30 seconds by default, a year at most.
+    ///
+    /// - A connection without a request is closed after this time: one that sends nothing, or only a part of a head, and
+    ///   one that is kept for a next request. The time starts anew with the first byte that comes after a request.
+    /// - A client that sends nothing of its request body for so long, while the component waits for it, gets 408. Where the
+    ///   head of the response is out already, the body breaks off inside the component.
+    /// - A client that takes nothing of its response for so long is cut off, in HTTP/2 the stream alone.
+    ///
+    /// What ended a request early is told in [`Exchange::client_fault`](crate::Exchange::client_fault).
+    pub fn client_timeout(mut self, timeout: Duration) -> Self {
+        self.client_timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// Sets how long requests may go on after [`Server::shutdown`] began, with the work after their responses; 10 seconds by
+    /// default, a year at most.
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout.min(LONGEST);
+        self
+    }
+
+    async fn start(self) -> Result<Server, Error> {
+        let listener = self.listener.await?;
+        let addr = listener
+            .local_addr()
+            .map_err(|error| Error::new("cannot read the address of the listening socket").with_source(error))?;
+        let (stop, stopped) = oneshot::channel();
+        let requests = Arc::<Unfinished>::default();
+        let connections = Connections::new(self.inbound, self.client_timeout, Arc::clone(&requests));
+        let serving = Serving { connections: Arc::new(connections), drain_timeout: self.drain_timeout };
+        let task = tokio::spawn(serving.run(listener, Arc::clone(&requests), stopped));
+        Ok(Server { addr, stop: Some(stop), task, requests })
+    }
+}
+
+impl<'a> IntoFuture for ServerBuilder<'a> {
+    type Output = Result<Server, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Server, Error>> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.start())
+    }
+}
+
+impl fmt::Debug for ServerBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("client_timeout", &self.client_timeout)
+            .field("drain_timeout", &self.drain_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn listen(addr: impl ToSocketAddrs + fmt::Display) -> Result<TcpListener, Error> {
+    let name = addr.to_string();
+    TcpListener::bind(addr).await.map_err(|error| {
+        let help = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "end the program that listens there, or choose another port; 0 takes a free one"
+            }
+            std::io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
+            std::io::ErrorKind::AddrNotAvailable => "choose an address of this machine, as `127.0.0.1:3000`",
+            _ => "write an address and a port, as `127.0.0.1:3000`",
+        };
+        Error::new(format!("cannot listen on `{name}`")).with_help(help).with_source(error)
+    })
+}
+
+struct Serving {
+    connections: Arc<Connections>,
+    drain_timeout: Duration,
+}
+
+impl Serving {
+    async fn run(self, listener: TcpListener, requests: Arc<Unfinished>, stopped: oneshot::Receiver<()>) {
+        let (stopping, is_stopping) = watch::channel(false);
+        // Whatever ends this function ends the connections: they are tasks of this set.
+        let mut tasks = JoinSet::new();
+        self.accept(&listener, &mut tasks, &is_stopping, stopped).await;
+        drop(listener);
+        stopping.send_replace(true);
+        let drained = async {
+            while tasks.join_next().await.is_some() {}
+            requests.none_left().await;
+        };
+        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
+            let cut = requests.describe().unwrap_or_else(|| "connections without a request".to_owned());
+            tracing::warn!("the server waited {:?} for requests to finish, and cut {cut}", self.drain_timeout);
+        }
+    }
+
+    /// Takes connections until the server is told to stop.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+        tasks: &mut JoinSet<()>,
+        is_stopping: &watch::Receiver<bool>,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
+        let (mut accepting, mut reserve) = (Accepting::default(), Reserve::of(listener));
+        loop {
+            if accepting.pause(Instant::now()).is_none() && !reserve.fill(listener) {
+                accepting.failed_again(Instant::now());
+            }
+            let pause = accepting.pause(Instant::now());
+            tokio::select! {
+                accepted = listener.accept(), if pause.is_none() => match accepted {
+                    Ok((stream, client)) => {
+                        accepting.succeeded(Instant::now());
+                        tasks.spawn(Arc::clone(&self.connections).serve(stream, client, is_stopping.clone()));
+                    }
+                    Err(error) => if let Some(failed) = accepting.failed(&error, Instant::now()) {
+                        reserve.release();
+                        if failed == Failed::First {
+                            tracing::error!(
+                                "cannot accept connections: {error}; those that are open go on; allow more open files \
+                                 (`ulimit -n`) if this happens again"
+                            );
+                        }
+                    },
+                },
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
+                () = accepting.settled() => {
+                    if let Some(time) = accepting.recovered(Instant::now()) {
+                        tracing::warn!("connections are accepted again, after {:.1} s", time.as_secs_f64());
+                    }
+                }
+                Some(_) = tasks.join_next() => {}
+                // An error means that the server was dropped.
+                _ = &mut stopped => return,
+            }
+        }
     }
 }

@@ -15,10 +15,11 @@ use http::{HeaderMap, Request, Response};
 use tokio::sync::{broadcast, watch};
 use tower_service::Service as _;
 
-use crate::Body;
+use crate::inbound::Client;
 use crate::limits::Turn;
 use crate::outbound::error_code::copy;
 use crate::outbound::{ErrorCode, Outbound};
+use crate::{Body, ClientFault};
 use exchange::{Counted, Watched};
 use records::Records;
 
@@ -159,15 +160,21 @@ impl Recorder {
             calls_took: Duration::ZERO,
             usage: None,
             trap: None,
+            client_fault: None,
         };
         self.tell(|| Event::Started(Box::new(exchange.clone())));
-        let tracked = Tracked {
+        let client = request.extensions().get::<Arc<Client>>().cloned();
+        let tracked = Arc::new(Tracked {
             request: number,
             started: Instant::now(),
             exchange: Mutex::new(exchange),
             recorder: self.clone(),
-        };
-        Running::beside(Arc::new(tracked), component)
+            client,
+        });
+        if let Some(client) = &tracked.client {
+            client.tracked_by(&tracked);
+        }
+        Running::beside(tracked, component)
     }
 
     /// What happens from now on.
@@ -311,12 +318,34 @@ pub(crate) struct Tracked {
     started: Instant,
     exchange: Mutex<Exchange>,
     recorder: Recorder,
+    /// The client, where the request came over a socket.
+    client: Option<Arc<Client>>,
 }
 
 impl Tracked {
     /// The number of the request, counted from 1.
     pub(crate) fn number(&self) -> u64 {
         self.request
+    }
+
+    /// Names the request for people: `#1 GET /a`, without its query, which may hold secrets.
+    pub(crate) fn name(&self) -> String {
+        let exchange = self.lock();
+        let path: String = exchange.uri.path().chars().take(100).collect();
+        let work = if exchange.end.is_some() { " (work after the response)" } else { "" };
+        format!("#{} {} {path}{work}", self.request, exchange.method)
+    }
+
+    /// What the client did that ended the request early.
+    pub(crate) fn client_fault(&self) -> Option<ClientFault> {
+        self.client.as_ref()?.fault()
+    }
+
+    /// Notes that the time of a request is over while the component waits for its body; tells whether that is so.
+    pub(crate) fn blame_slow_upload(&self, limit: Duration) -> bool {
+        let Some(client) = self.client.as_ref().filter(|client| client.is_awaited()) else { return false };
+        client.blame(ClientFault::SlowUpload(limit));
+        true
     }
 
     /// Keeps what is to be kept of the body of the request.
@@ -333,6 +362,7 @@ impl Tracked {
             exchange.response_headers = self.recorder.headers(response.headers());
             exchange.head_after = Some(self.started.elapsed());
             exchange.duration = self.started.elapsed();
+            exchange.client_fault = self.client_fault();
             self.recorder.tell(|| Event::Answered(Box::new(exchange.clone())));
             (declared_bytes(&exchange.method, response.headers()), exchange.response_body.clone())
         };
@@ -405,9 +435,10 @@ impl Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        let duration = self.started.elapsed();
+        let (duration, fault) = (self.started.elapsed(), self.client_fault());
         let exchange = self.exchange.get_mut().unwrap_or_else(PoisonError::into_inner);
         exchange.duration = duration;
+        exchange.client_fault = fault;
         self.recorder.tell(|| Event::Finished(Box::new(exchange.clone())));
     }
 }

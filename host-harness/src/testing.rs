@@ -20,8 +20,8 @@ use crate::guest::Settings;
 use crate::inbound::Inbound;
 use crate::telemetry::{Observer, Recorder};
 use crate::{
-    Body, Call, Clock, Component, Description, Error, Event, Inspector, KeyValue, Limits, LogEntry, Outbound, Server,
-    Trap, Usage,
+    Body, Call, Clock, Component, Description, Error, Event, Inspector, KeyValue, Limits, LogEntry, Outbound,
+    ServerBuilder, Trap, Usage,
 };
 
 /// One component, ready to answer requests: in process, or over a socket.
@@ -79,13 +79,15 @@ impl Harness {
         self.inbound.handle(request).await
     }
 
-    /// Serves the component over a socket. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the component over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
     ///
     /// # Errors
     ///
-    /// Fails if the address cannot be listened on.
-    pub async fn serve(&self, addr: impl ToSocketAddrs + fmt::Display) -> Result<Server, Error> {
-        Server::bind(addr, self.inbound.clone()).await
+    /// Awaiting it fails if the address cannot be listened on.
+    ///
+    /// [`Server::addr`]: crate::Server::addr
+    pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
+        ServerBuilder::new(addr, self.inbound.clone())
     }
 
     /// What the component is.

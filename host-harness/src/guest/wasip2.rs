@@ -17,7 +17,7 @@ use super::busy::Busy;
 use super::delivery::Delivery;
 use super::state::{Settings, State};
 use super::trap::reason;
-use super::{Failure, clock, delivery};
+use super::{Failure, clock, delivery, overdue};
 use crate::Body;
 use crate::component::Component;
 use crate::outbound;
@@ -126,8 +126,7 @@ impl Worker {
                 false
             }
             None => {
-                self.running.trapped(format!("it took longer than its limit of {:?}", self.timeout));
-                delivery.fail(Failure::TimedOut);
+                overdue(&self.running, delivery, self.timeout);
                 false
             }
         };

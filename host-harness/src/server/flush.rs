@@ -15,7 +15,7 @@ use http::{Response, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::Body;
 use crate::body::BodyError;
@@ -41,8 +41,13 @@ struct Shared {
 
 impl Flush {
     /// Watches what is written to a socket.
-    pub(super) fn socket(&self, stream: TcpStream) -> Socket {
-        Socket { io: TokioIo::new(stream), shared: Arc::clone(&self.0) }
+    pub(super) fn socket<S>(&self, socket: S) -> Socket<S> {
+        Socket { io: TokioIo::new(socket), shared: Arc::clone(&self.0) }
+    }
+
+    /// Whether the connection must be reset instead of closed, because closing it would end a response well.
+    pub(super) fn must_reset(&self) -> bool {
+        self.0.reset.load(Ordering::SeqCst)
     }
 
     /// Holds back the failure of a response's body. `version` is that of the request.
@@ -152,28 +157,19 @@ impl HttpBody for HeldBody {
     }
 }
 
-/// The socket of a connection. It is reset instead of closed where closing would end a response well.
-pub(super) struct Socket {
-    io: TokioIo<TcpStream>,
+/// A socket that notes whether something is unwritten.
+pub(super) struct Socket<S> {
+    io: TokioIo<S>,
     shared: Arc<Shared>,
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if self.shared.reset.load(Ordering::SeqCst) {
-            // Nothing else could be done about a socket that refuses it.
-            let _ = self.io.inner().set_zero_linger();
-        }
-    }
-}
-
-impl Read for Socket {
+impl<S: AsyncRead + Unpin> Read for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl Write for Socket {
+impl<S: AsyncWrite + Unpin> Write for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.shared.unwritten.store(true, Ordering::SeqCst);
         Pin::new(&mut self.io).poll_write(cx, buf)

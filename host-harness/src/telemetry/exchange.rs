@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Capture, LogEntry, Trap, Usage};
-use crate::Body;
 use crate::body::BodyError;
 use crate::framing::content_length;
 use crate::outbound::ErrorCode;
+use crate::{Body, ClientFault};
 
 /// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ pub struct Exchange {
     pub usage: Option<Usage>,
     /// Why the instance ended, where it ended badly.
     pub trap: Option<String>,
+    /// What the client did that ended the request early, where it did: no fault of the component.
+    pub client_fault: Option<ClientFault>,
 }
 
 /// A call that a component made to somebody else.

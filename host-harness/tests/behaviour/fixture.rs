@@ -242,6 +242,14 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     head.into_iter().map(char::from).collect()
 }
 
+/// Awaits something that must not hang, for a minute at most.
+pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(Duration::from_secs(60), future).await {
+        Ok(output) => output,
+        Err(_) => panic!("this did not come within a minute: {what}"),
+    }
+}
+
 /// Waits for something that happens by itself, for a minute at most.
 pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     for _ in 0..6000 {

@@ -51,10 +51,13 @@ macro_rules! over {
 
             mod asterisk;
             mod breaks;
+            mod clients;
+            mod early;
             mod examples;
             mod failures;
             mod fields;
             mod fixture;
+            mod frames;
             mod framing;
             mod grpc;
             mod heads;
@@ -67,7 +70,9 @@ macro_rules! over {
             mod roundtrip;
             mod sent;
             mod server;
+            mod stopping;
             mod streaming;
+            mod tools;
             mod upstreams;
             mod urls;
         }

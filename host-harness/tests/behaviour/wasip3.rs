@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use wayside_harness::http::{Response, StatusCode};
 use wayside_harness::{Body, Harness, HarnessBuilder, Limits, Outbound};
 
-use super::fixture::{Wire, eventually, get, post, root};
+use super::fixture::{Wire, eventually, get, post, root, within};
 
 pub(crate) fn service() -> HarnessBuilder {
     Harness::build(root().join("host-harness/tests/raw-service"))
@@ -216,6 +216,23 @@ async fn a_client_that_leaves_before_the_head_ends_its_instance() {
     gate.holds(1).await;
     request.abort();
     app.idle().await;
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
+}
+
+#[tokio::test]
+async fn a_reset_before_the_head_ends_its_instance() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let gate = Gate::default();
+    let app = service().outbound(gate.outbound()).limits(Limits::default().timeout(Duration::from_secs(3600)));
+    let app = app.await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /call/never HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    gate.holds(1).await;
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    within("the end of the instance", app.idle()).await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
 }
 

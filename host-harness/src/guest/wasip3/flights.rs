@@ -11,9 +11,9 @@ use wasmtime::component::GuestTaskId;
 
 use super::Job;
 use super::worker::Started;
-use crate::guest::Failure;
 use crate::guest::delivery::{Delivery, Kept};
 use crate::guest::state::State;
+use crate::guest::{Failure, overdue};
 use crate::telemetry::{Running, Took};
 
 /// Keeps count of the requests of an instance, and holds them to their time.
@@ -214,7 +214,7 @@ impl Flights {
             } else if flight.calls.open > 0 {
                 active += 1;
             } else if now >= flight.deadline {
-                self.overdue(flight);
+                overdue(&flight.running, &flight.delivery, self.timeout);
                 flight.given_up = true;
                 lists.retired = true;
             } else {
@@ -236,14 +236,9 @@ impl Flights {
         if let Some(flight) = lists.flying.last()
             && lists.flying.iter().all(|flight| !flight.given_up)
         {
-            self.overdue(flight);
+            overdue(&flight.running, &flight.delivery, self.timeout);
         }
         Verdict::End
-    }
-
-    fn overdue(&self, flight: &Flight) {
-        flight.running.trapped(format!("it took longer than its limit of {:?}", self.timeout));
-        flight.delivery.fail(Failure::TimedOut);
     }
 
     /// Makes room for others where the instance goes on with some. Whether it still works on those whose answer is

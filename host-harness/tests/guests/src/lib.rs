@@ -71,6 +71,7 @@ behaviours! {
     upstream_json
     visit
     whole
+    work_after
 }
 
 #[http_component]

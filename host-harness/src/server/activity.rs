@@ -1,0 +1,231 @@
+//! What happens on a connection, and how long nothing has.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a connection that takes no more requests may need to end.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is known of a connection, shared by its socket and its requests.
+#[derive(Debug)]
+pub(super) struct Activity(Mutex<Times>);
+
+#[derive(Debug)]
+struct Times {
+    /// How many requests are being received or answered.
+    requests: usize,
+    is_http2: bool,
+    /// When the connection began, or its last request ended.
+    idle_since: Instant,
+    /// When the first byte came after that.
+    head_since: Option<Instant>,
+    /// When bytes were written last; in HTTP/2 also without a request, as answers to pings.
+    written: Option<Instant>,
+    /// Since when the client takes nothing.
+    blocked_since: Option<Instant>,
+    /// Whether the client took nothing for too long.
+    is_stalled: bool,
+    /// Whether the client has sent all that it will.
+    is_at_end: bool,
+    /// Whether part of a request was left unread.
+    has_unread: bool,
+    /// How many bytes were read and discarded.
+    discarded_bytes: u64,
+}
+
+/// What is to be done with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Look again then.
+    Wait(Instant),
+    /// It had no request for too long, and should take no more.
+    Idle,
+    /// It takes no more requests, and does not end by itself.
+    Stuck,
+    /// Its client takes nothing of what is sent.
+    Stalled,
+}
+
+impl Activity {
+    pub(super) fn new(now: Instant) -> Self {
+        Self(Mutex::new(Times {
+            requests: 0,
+            is_http2: false,
+            idle_since: now,
+            head_since: None,
+            written: None,
+            blocked_since: None,
+            is_stalled: false,
+            is_at_end: false,
+            has_unread: false,
+            discarded_bytes: 0,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Times> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn request_began(&self, is_http2: bool) {
+        let mut times = self.lock();
+        times.requests += 1;
+        times.is_http2 = is_http2;
+        times.head_since = None;
+    }
+
+    pub(super) fn request_ended(&self, now: Instant) {
+        let mut times = self.lock();
+        times.requests -= 1;
+        if times.requests == 0 {
+            times.idle_since = now;
+        }
+    }
+
+    /// Notes that bytes came.
+    pub(super) fn received(&self) {
+        let mut times = self.lock();
+        if times.requests == 0 && times.head_since.is_none() {
+            times.head_since = Some(Instant::now());
+        }
+    }
+
+    /// Notes that the client has sent all that it will.
+    pub(super) fn ended(&self) {
+        self.lock().is_at_end = true;
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.lock().is_at_end
+    }
+
+    /// Notes whether the client took something of what is sent.
+    pub(super) fn wrote(&self, is_taken: bool) {
+        let now = Instant::now();
+        let mut times = self.lock();
+        if is_taken {
+            times.blocked_since = None;
+            times.written = Some(now);
+        } else {
+            times.blocked_since.get_or_insert(now);
+        }
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        self.lock().is_stalled
+    }
+
+    /// Notes that part of a request was left unread.
+    pub(super) fn left_unread(&self) {
+        self.lock().has_unread = true;
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        self.lock().has_unread
+    }
+
+    /// Counts bytes that were read and discarded; returns how many there were on this connection.
+    pub(super) fn discarded(&self, bytes: usize) -> u64 {
+        let mut times = self.lock();
+        times.discarded_bytes = times.discarded_bytes.saturating_add(bytes as u64);
+        times.discarded_bytes
+    }
+
+    /// What is to be done with the connection, which takes no more requests since `closing`.
+    pub(super) fn check(&self, now: Instant, limit: Duration, closing: Option<Instant>) -> Verdict {
+        let mut times = self.lock();
+        let mut wake = now + if closing.is_some() { GRACE.min(limit) } else { limit };
+        if let Some(since) = times.blocked_since {
+            if now >= since + limit {
+                times.is_stalled = true;
+                return Verdict::Stalled;
+            }
+            wake = wake.min(since + limit);
+        }
+        if times.requests > 0 {
+            return Verdict::Wait(wake);
+        }
+        // The end of a response may still be on its way; HTTP/2 also writes without one.
+        let written = times.written.filter(|_| !times.is_http2).unwrap_or(times.idle_since);
+        let due = match closing {
+            None => times.head_since.unwrap_or(times.idle_since).max(written) + limit,
+            Some(_) if times.blocked_since.is_some() => return Verdict::Wait(wake),
+            Some(closing) => {
+                let last = times.written.unwrap_or(closing).max(times.idle_since).max(closing);
+                (last + GRACE).min(closing + GRACE + limit)
+            }
+        };
+        match (now >= due, closing) {
+            (false, _) => Verdict::Wait(wake.min(due)),
+            (true, None) => Verdict::Idle,
+            (true, Some(_)) => Verdict::Stuck,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_connection_without_a_request_is_idle_after_the_limit() {
+        let start = Instant::now();
+        let activity = Activity::new(start);
+        assert_eq!(activity.check(start, LIMIT, None), Verdict::Wait(start + LIMIT));
+        assert_eq!(activity.check(start + LIMIT, LIMIT, None), Verdict::Idle);
+        activity.request_began(false);
+        assert_eq!(activity.check(start + LIMIT, LIMIT, None), Verdict::Wait(start + LIMIT * 2));
+        activity.request_ended(start + LIMIT);
+        assert_eq!(activity.check(start + LIMIT + SECOND, LIMIT, None), Verdict::Wait(start + LIMIT * 2));
+        assert_eq!(activity.check(start + LIMIT * 2, LIMIT, None), Verdict::Idle);
+    }
+
+    #[test]
+    fn a_head_has_the_limit_from_its_first_byte_however_many_follow() {
+        let start = Instant::now();
+        let activity = Activity::new(start - LIMIT);
+        activity.received();
+        assert!(matches!(activity.check(start, LIMIT, None), Verdict::Wait(_)));
+        let later = Instant::now() + LIMIT;
+        activity.received();
+        assert_eq!(activity.check(later, LIMIT, None), Verdict::Idle);
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_stalled_whatever_else_happens() {
+        let activity = Activity::new(Instant::now());
+        activity.request_began(true);
+        activity.wrote(false);
+        let later = Instant::now() + LIMIT;
+        assert_eq!(activity.check(later, LIMIT, None), Verdict::Stalled);
+        assert!(activity.is_stalled());
+        activity.wrote(true);
+        assert!(matches!(activity.check(later, LIMIT, None), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn a_connection_that_closes_has_a_moment_and_as_long_as_the_client_takes_something() {
+        let start = Instant::now();
+        let activity = Activity::new(start);
+        activity.request_began(false);
+        assert!(matches!(activity.check(start + LIMIT * 9, LIMIT, Some(start)), Verdict::Wait(_)));
+        activity.request_ended(start);
+        assert_eq!(activity.check(start + GRACE, LIMIT, Some(start)), Verdict::Stuck);
+        activity.wrote(true);
+        assert!(matches!(activity.check(start + GRACE, LIMIT, Some(start)), Verdict::Wait(_)));
+        activity.wrote(false);
+        assert!(matches!(activity.check(start + GRACE * 2, LIMIT, Some(start)), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn pings_do_not_keep_a_connection_of_http2() {
+        let start = Instant::now();
+        let activity = Activity::new(start - LIMIT);
+        activity.request_began(true);
+        activity.request_ended(start - LIMIT);
+        activity.wrote(true);
+        assert_eq!(activity.check(start, LIMIT, None), Verdict::Idle);
+    }
+}

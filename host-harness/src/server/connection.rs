@@ -1,0 +1,186 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::activity::{Activity, Verdict};
+use super::flush::Flush;
+use super::incoming::RequestBody;
+use super::outgoing::ResponseBody;
+use super::socket::{self, Socket};
+use super::streams::{Stream, Streams};
+use super::transfer::{DISCARD_BYTES, Transfer};
+use crate::Body;
+use crate::framing::keep_length;
+use crate::head::{self, FromSocket};
+use crate::inbound::{Inbound, Unfinished};
+
+/// What the connections of a server share.
+pub(super) struct Connections {
+    inbound: Inbound,
+    client_timeout: Duration,
+    requests: Arc<Unfinished>,
+    http: auto::Builder<Streams>,
+}
+
+/// How a connection ended.
+enum End {
+    /// All that was to be sent is with the system.
+    Closed,
+    /// The client is gone, takes nothing, or would take the end for that of a response which broke off.
+    Cut,
+}
+
+impl Connections {
+    pub(super) fn new(inbound: Inbound, client_timeout: Duration, requests: Arc<Unfinished>) -> Self {
+        let mut http = auto::Builder::new(Streams { limit: client_timeout });
+        // HTTP/1.1 and HTTP/2 have the same limits of heads, which `head` enforces with a reason.
+        // How long a head may take is part of how long a connection may be without a request, in HTTP/2 as well.
+        let http1 = &mut http.http1();
+        http1.timer(TokioTimer::new()).half_close(true).header_read_timeout(None).max_headers(head::PARSED_FIELDS);
+        // An extended CONNECT is answered with 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
+        let http2 = &mut http.http2();
+        http2.timer(TokioTimer::new()).max_header_list_size(head::PARSED_LIST_BYTES).enable_connect_protocol();
+        Self { inbound, client_timeout, requests, http }
+    }
+
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, stopping: watch::Receiver<bool>) {
+        socket::configure(&stream, self.client_timeout);
+        let stream = Arc::new(stream);
+        let activity = Arc::new(Activity::new(Instant::now()));
+        match self.drive(&stream, client, &activity, stopping.clone()).await {
+            End::Closed => socket::close(&stream, &activity, self.client_timeout, stopping).await,
+            End::Cut => socket::abort(&stream),
+        }
+    }
+
+    /// Answers requests until the connection is over.
+    async fn drive(
+        &self,
+        stream: &Arc<TcpStream>,
+        client: SocketAddr,
+        activity: &Arc<Activity>,
+        mut stopping: watch::Receiver<bool>,
+    ) -> End {
+        let flush = Flush::default();
+        let io = flush.socket(Socket::new(Arc::clone(stream), Arc::clone(activity)));
+        let service = service_fn(|request| self.answer(request, activity, &flush));
+        let mut connection = pin!(self.http.serve_connection(io, service));
+        // Since when the connection takes no more requests.
+        let mut closing = None;
+        loop {
+            let wake = match activity.check(Instant::now(), self.client_timeout, closing) {
+                Verdict::Wait(wake) => wake,
+                Verdict::Idle => {
+                    tracing::debug!("a connection had no request for {:?} and is closed", self.client_timeout);
+                    closing = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                    continue;
+                }
+                Verdict::Stuck => return End::Closed,
+                Verdict::Stalled => {
+                    tracing::debug!("a client took nothing for {:?} and is cut off", self.client_timeout);
+                    return End::Cut;
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = flush.run(connection.as_mut()) => {
+                    if let Err(error) = ended {
+                        log_end(&*error, client, activity);
+                    }
+                    return if flush.must_reset() { End::Cut } else { End::Closed };
+                }
+                () = socket::reset(stream) => return End::Cut,
+                () = stopped(&mut stopping), if closing.is_none() => {
+                    closing = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(wake.into()) => {}
+            }
+        }
+    }
+
+    /// Answers one request.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        activity: &Arc<Activity>,
+        flush: &Flush,
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send + use<> {
+        let version = request.version();
+        let is_http2 = version == Version::HTTP_2;
+        let client = self.requests.begin();
+        let closes = !is_http2 && (version < Version::HTTP_11 || asks_for_end(request.headers()));
+        let transfer = Transfer::begin(client, Arc::clone(activity), self.client_timeout, is_http2, closes);
+        let is_too_long = !is_http2 && request.body().size_hint().lower() > DISCARD_BYTES;
+        let request = received(request, &transfer);
+        let (inbound, flush) = (self.inbound.clone(), flush.clone());
+        async move {
+            let mut response = inbound.handle(request).await;
+            if is_http2 {
+                let is_failure = response.status().is_client_error() || response.status().is_server_error();
+                transfer.settle(is_failure || response.body().is_end_stream()).await;
+            } else {
+                response = keep_length(response);
+                if is_too_long && !transfer.received().has_happened() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                if asks_for_end(response.headers()) {
+                    transfer.close();
+                }
+            }
+            let response = flush.hold_failure(response, version);
+            Ok(response.map(|body| ResponseBody::new(body, transfer, Stream::current())))
+        }
+    }
+}
+
+/// Watches over the body of a request.
+fn received(mut request: Request<Incoming>, transfer: &Arc<Transfer>) -> Request<Body> {
+    request.extensions_mut().insert(FromSocket);
+    request.extensions_mut().insert(Arc::clone(&transfer.client));
+    if request.body().is_end_stream() {
+        transfer.received().happen();
+        return request.map(Body::new);
+    }
+    let (head, incoming) = request.into_parts();
+    let body = RequestBody::new(&head, incoming, Arc::clone(transfer));
+    Request::from_parts(head, Body::new(body))
+}
+
+/// Whether a message says that the connection ends with it (RFC 9112, section 9.6).
+fn asks_for_end(headers: &HeaderMap) -> bool {
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    options.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
+}
+
+/// Logs why a connection ended. hyper answers a head that it cannot parse by itself, so no request is recorded for it.
+fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr, activity: &Activity) {
+    match error.downcast_ref::<hyper::Error>() {
+        Some(error) if error.is_parse() => {
+            activity.left_unread();
+            tracing::warn!("refused a request from {client} before it reached a component: {error}");
+        }
+        _ => tracing::debug!("a connection ended: {error}"),
+    }
+}
+
+/// Completes when the server stops.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender is dropped where the server ends at once, and this task with it.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+}

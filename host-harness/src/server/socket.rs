@@ -1,0 +1,172 @@
+//! The socket of a connection.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::activity::Activity;
+use super::transfer::DISCARD_BYTES;
+
+/// How much may wait in the system to be sent. A client that reads slowly makes room for the next write after half of it,
+/// which tells it from a client that reads nothing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 128 * 1024;
+
+/// How long a client that was sent the end of its connection may pause in what it sends.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The same where the server stops.
+const PAUSE_AT_STOP: Duration = Duration::from_secs(1);
+
+/// A socket that notes what happens on it.
+pub(super) struct Socket {
+    stream: Arc<TcpStream>,
+    activity: Arc<Activity>,
+}
+
+impl Socket {
+    pub(super) fn new(stream: Arc<TcpStream>, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
+    }
+
+    fn poll_write_with(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if self.stream.poll_write_ready(cx)?.is_pending() {
+                self.activity.wrote(false);
+                return Poll::Pending;
+            }
+            match write(&self.stream) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                written => {
+                    self.activity.wrote(true);
+                    return Poll::Ready(written);
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(cx))?;
+            match self.stream.try_read_buf(buf) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Ok(0) => {
+                    self.activity.ended();
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(_) => {
+                    self.activity.received();
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |stream| stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |stream| stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(shutdown(&self.stream))
+    }
+}
+
+/// Sets what each connection needs. A socket that refuses works without it.
+pub(super) fn configure(stream: &TcpStream, limit: Duration) {
+    // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
+    let _ = stream.set_nodelay(true);
+    // Probes tell of a client that is gone while nothing is sent to it.
+    let seconds = Duration::from_secs(limit.as_secs().clamp(1, 7200));
+    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(seconds).with_interval(seconds));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+}
+
+/// Says that nothing more will be sent.
+fn shutdown(stream: &TcpStream) -> io::Result<()> {
+    match SockRef::from(stream).shutdown(Shutdown::Write) {
+        Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
+        done => done,
+    }
+}
+
+/// Completes when the client has reset the connection, also while nothing is read or written.
+pub(super) async fn reset(stream: &TcpStream) {
+    while stream.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_error()) {}
+}
+
+/// Closes the connection without waiting for anything that was not sent.
+pub(super) fn abort(stream: &TcpStream) {
+    // A socket that refuses ends with what the system makes of it.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Says that nothing more will be sent, and reads on for a while where the client may still be sending: to close a socket
+/// with unread bytes resets the connection, which takes the response from a client that has not read it (RFC 9112,
+/// section 9.6).
+pub(super) async fn close(
+    stream: &TcpStream,
+    activity: &Activity,
+    limit: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    if activity.is_at_end() || shutdown(stream).is_err() {
+        return;
+    }
+    if !activity.has_unread() && matches!(stream.try_read(&mut [0]), Ok(0) | Err(_)) {
+        return;
+    }
+    let mut buffer = vec![0; 64 * 1024];
+    let deadline = Instant::now() + limit;
+    loop {
+        let pause = if *stopping.borrow_and_update() { PAUSE_AT_STOP } else { PAUSE };
+        let pause = pause.min(deadline.saturating_duration_since(Instant::now()));
+        tokio::select! {
+            readable = timeout(pause, stream.readable()) => match readable {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            },
+            Ok(()) = stopping.changed() => continue,
+        }
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return,
+            Ok(bytes) if activity.discarded(bytes) > DISCARD_BYTES => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The streams of HTTP/2 connections, each of which is a task.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use tokio::time::{Instant, sleep_until};
+
+use crate::inbound::{Client, ClientFault};
+
+tokio::task_local! {
+    static STREAM: Arc<Stream>;
+}
+
+/// Runs the streams, and cuts one whose client takes nothing of its response for too long: a window that stays closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Streams {
+    pub(super) limit: Duration,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        let (limit, state) = (self.limit, Arc::<Stream>::default());
+        let watched = Arc::clone(&state);
+        tokio::spawn(STREAM.scope(state, async move {
+            tokio::select! {
+                biased;
+                _ = stream => {}
+                // The stream is dropped with this, which resets it.
+                () = watched.stalled(limit) => {}
+            }
+        }));
+    }
+}
+
+/// How far the response of one stream has come.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    client: OnceLock<Arc<Client>>,
+    /// Since when a part of the body waits to be sent.
+    unsent_since: Mutex<Option<Instant>>,
+}
+
+impl Stream {
+    /// The stream that this task serves, where it serves one.
+    pub(super) fn current() -> Option<Arc<Self>> {
+        STREAM.try_with(Arc::clone).ok()
+    }
+
+    /// Notes whose response this is.
+    pub(super) fn begin(&self, client: &Arc<Client>) {
+        let _ = self.client.set(Arc::clone(client));
+    }
+
+    /// Notes that the next part of the body was asked for: there was room for the one before. `has_part` tells whether
+    /// there is one.
+    pub(super) fn polled(&self, has_part: bool) {
+        *self.lock() = has_part.then(Instant::now);
+    }
+
+    /// Completes when the client has taken nothing for too long.
+    async fn stalled(&self, limit: Duration) {
+        loop {
+            let (unsent, now) = (*self.lock(), Instant::now());
+            match unsent {
+                Some(since) if now >= since + limit => break,
+                unsent => sleep_until(unsent.unwrap_or(now) + limit).await,
+            }
+        }
+        if let Some(client) = self.client.get() {
+            client.blame(ClientFault::StoppedReading(limit));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.unsent_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
