@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::fixture::root;
@@ -52,8 +53,36 @@ pub(crate) fn assert_message(output: &Output, parts: &[&str]) {
 pub(crate) struct Serving {
     pub(crate) url: String,
     child: Child,
-    stdout: JoinHandle<io::Result<Vec<u8>>>,
-    stderr: JoinHandle<io::Result<Vec<u8>>>,
+    stdout: Printed,
+    stderr: Printed,
+}
+
+/// What a process prints, read by a thread as it comes.
+struct Printed {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<io::Result<()>>,
+}
+
+impl Printed {
+    fn read(mut stream: impl io::Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let printed = Arc::clone(&bytes);
+        let reader = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            loop {
+                match stream.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    read => printed.lock().unwrap().extend_from_slice(&buffer[..read]),
+                }
+            }
+        });
+        Self { bytes, reader }
+    }
+
+    fn whole(self) -> Vec<u8> {
+        self.reader.join().unwrap().unwrap();
+        std::mem::take(&mut self.bytes.lock().unwrap())
+    }
 }
 
 impl Serving {
@@ -83,18 +112,17 @@ impl Serving {
             }
             said.push_str(&line);
         };
-        let read = |mut stream: Box<dyn io::Read + Send>| {
-            std::thread::spawn(move || {
-                let mut all = Vec::new();
-                stream.read_to_end(&mut all).map(|_| all)
-            })
-        };
-        Self { url, child, stdout: read(Box::new(stdout)), stderr: read(Box::new(stderr)) }
+        Self { url, child, stdout: Printed::read(stdout), stderr: Printed::read(stderr) }
     }
 
     /// The address and the port that it listens on.
     pub(crate) fn addr(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    /// What it has said on stderr so far, since it listened.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.bytes.lock().unwrap()).into_owned()
     }
 
     /// Sends a request without a body, and returns the whole answer.
@@ -135,6 +163,6 @@ impl Serving {
     /// Waits for its end, and tells all that it printed since it listened.
     pub(crate) fn ended(mut self) -> Output {
         let status = self.child.wait().unwrap();
-        Output { status, stdout: self.stdout.join().unwrap().unwrap(), stderr: self.stderr.join().unwrap().unwrap() }
+        Output { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
 }

@@ -31,6 +31,7 @@ mod readme;
 mod recorded;
 mod saved;
 mod serve;
+mod serving;
 mod settings;
 mod telemetry;
 mod terminal;

@@ -67,6 +67,8 @@ fn sizes_and_durations_say_how_they_are_written() {
         ("--max-memory", "5 MX", "write a size as `10 MiB`"),
         ("--timeout", "30", "write a duration with its unit, as `30s`"),
         ("--timeout", "0s", "it must be above zero"),
+        ("--client-timeout", "30", "write a duration with its unit, as `30s`"),
+        ("--drain-timeout", "0s", "it must be above zero"),
         ("--max-concurrency", "0", "0 is not in 1.."),
         ("--reuse", "none", "invalid digit"),
     ] {

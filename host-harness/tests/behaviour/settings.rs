@@ -241,3 +241,18 @@ fn without_settings_and_target_the_crate_at_hand_is_served() {
     assert!(server.get("/").ends_with("Hello from Wayside!\n"));
     server.stop();
 }
+
+#[tokio::test]
+async fn the_times_of_the_server_stand_beside_its_address() {
+    let settings = format!("client-timeout = \"200ms\"\ndrain-timeout = \"200ms\"\n[component.guests]\n{GUESTS}\n");
+    let dir = directory("settings-times", &settings);
+    let server = Serving::start_in(&dir, &[]);
+    // Without an end this reads for ever.
+    assert_eq!(server.send(""), "");
+    let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /spin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    // Connections are accepted in order, and the request before this one is answered beside it.
+    assert!(server.get("/sleep").starts_with("HTTP/1.1 200 "));
+    let output = server.stop();
+    assert!(stderr(&output).contains("waited 200ms for requests to finish, and cut 1 request"), "{}", stderr(&output));
+}

@@ -1,8 +1,9 @@
 //! `wayside serve`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use wayside_harness::{Error, Harness, Routes, Server, show};
+use wayside_harness::{Error, Harness, Routes, Server, ServerBuilder, show};
 
 use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
@@ -41,8 +42,19 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     let target = Target { target, features: args.features };
     let mut recorders = Recorders::of([&args.guest.outbound]);
     let builder = guest::open_for_serving(target, args.guest, &args.serving, &mut recorders).await?;
-    let server = logged(builder, args.log, None).await?.serve(addr).await?;
-    Ok((server, String::new()))
+    let server = logged(builder, args.log, None).await?.serve(addr);
+    Ok((timed(server, args.client_timeout, args.drain_timeout).await?, String::new()))
+}
+
+/// Sets the times of a server that are given.
+fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<Duration>) -> ServerBuilder<'_> {
+    if let Some(timeout) = client {
+        server = server.client_timeout(timeout);
+    }
+    if let Some(timeout) = drain {
+        server = server.drain_timeout(timeout);
+    }
+    server
 }
 
 /// Serves what the file of settings says; tells of each component in a line.
@@ -51,7 +63,7 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
         return Err(Error::new("--features is for a TARGET, and there is none")
             .with_help("name the crate, or write `features` below its component in the file of settings"));
     }
-    let Settings { addr, log, components } =
+    let Settings { addr, log, client_timeout, drain_timeout, components } =
         settings::read(args.settings.as_deref().unwrap_or(Path::new(settings::FILE)))?;
     let addr = args.addr.or(addr).unwrap_or_else(|| ADDR.to_owned());
     check_addr(&addr)?;
@@ -73,7 +85,8 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
         let log = AccessLog::new(None);
         routes = routes.observe(move |event| log.observe(event));
     }
-    let server = routes.serve(addr).await?;
+    let (client, drain) = (args.client_timeout.or(client_timeout), args.drain_timeout.or(drain_timeout));
+    let server = timed(routes.serve(addr), client, drain).await?;
     lines.sort_unstable();
     Ok((server, lines.concat()))
 }

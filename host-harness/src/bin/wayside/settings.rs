@@ -23,6 +23,8 @@ pub(crate) const FILE: &str = "wayside.toml";
 pub(crate) struct Settings {
     pub(crate) addr: Option<String>,
     pub(crate) log: Option<Format>,
+    pub(crate) client_timeout: Option<Duration>,
+    pub(crate) drain_timeout: Option<Duration>,
     pub(crate) components: Vec<Component>,
 }
 
@@ -41,6 +43,10 @@ pub(crate) struct Component {
 struct File {
     addr: Option<String>,
     log: Option<Format>,
+    #[serde(default, deserialize_with = "duration")]
+    client_timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    drain_timeout: Option<Duration>,
     #[serde(default)]
     component: BTreeMap<String, Table>,
 }
@@ -100,7 +106,13 @@ pub(crate) fn read(path: &Path) -> Result<Settings, Error> {
     }
     let dir = path.parent().unwrap_or(Path::new(""));
     let components = file.component.into_iter().map(|(name, table)| component(path, dir, name, table));
-    Ok(Settings { addr: file.addr, log: file.log, components: components.collect::<Result<_, _>>()? })
+    Ok(Settings {
+        addr: file.addr,
+        log: file.log,
+        client_timeout: file.client_timeout,
+        drain_timeout: file.drain_timeout,
+        components: components.collect::<Result<_, _>>()?,
+    })
 }
 
 fn parse(path: &Path, text: &str) -> Result<File, Error> {

@@ -1,9 +1,11 @@
 //! `wayside serve`: its arguments.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Guest;
 use crate::log::Format;
+use crate::units::parse_duration;
 
 /// Serves components over HTTP until Ctrl-C or SIGTERM, which let requests finish.
 ///
@@ -32,6 +34,16 @@ pub(crate) struct Serve {
     /// stdout, one object a line [default: the component's output alone]
     #[arg(long, value_name = "text|json", hide_possible_values = true)]
     pub(crate) log: Option<Format>,
+
+    /// How long a client may stand still, in us, ms, s, min or h: without a request, in its upload (which is answered with
+    /// 408), or while it takes nothing of the response [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) client_timeout: Option<Duration>,
+
+    /// How long requests may go on after Ctrl-C or SIGTERM, with the work after their responses, in the same units; a
+    /// second signal ends them at once [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) drain_timeout: Option<Duration>,
 
     #[command(flatten)]
     pub(crate) serving: Serving,

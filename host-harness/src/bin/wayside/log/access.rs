@@ -49,6 +49,9 @@ struct RequestLine<'a> {
     host_calls: Option<u64>,
     response_bytes: u64,
     end: Option<String>,
+    /// What the client did that ended the request early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_fault: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +157,7 @@ impl AccessLog {
                 host_calls: usage.and_then(|usage| usage.host_calls),
                 response_bytes: exchange.response_bytes,
                 end: exchange.end.as_ref().map(|end| show::urls(&end.to_string())),
+                client_fault: exchange.client_fault.as_ref().map(ToString::to_string),
             })
         };
         print(text, json);
@@ -181,6 +185,9 @@ fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     }
     if let Some(end) = exchange.end.as_ref().filter(|end| **end != BodyEnd::Whole) {
         let _ = write!(text, ", {}", show::urls(&end.to_string()));
+    }
+    if let Some(fault) = &exchange.client_fault {
+        let _ = write!(text, ", {fault}");
     }
     text
 }
