@@ -80,7 +80,7 @@ impl RequestBuilder {
 
     /// Adds a header. Headers of the same name that were added before stay, and all are sent in order.
     ///
-    /// A `content-type` replaces the one that [`json`](Self::json) and [`form`](Self::form) would set.
+    /// A `content-type` replaces the one that `json` and `form` would set.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
