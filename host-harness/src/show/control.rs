@@ -40,7 +40,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Escapes control characters as [`line`] does, and bytes that are not UTF-8.
+/// Escapes control characters as [`line()`] does, and bytes that are not UTF-8.
 ///
 /// ```
 /// assert_eq!(wayside_harness::show::bytes(b"caf\xc3\xa9 \xe9"), r"café \xe9");
@@ -76,7 +76,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
     )
 }
 
-/// Escapes a stream of bytes as [`text`] does, and bytes that are not UTF-8 as [`bytes`] does.
+/// Escapes a stream of bytes as [`text`] does, and bytes that are not UTF-8 as [`bytes()`] does.
 ///
 /// A character may be split between two pieces.
 #[derive(Debug, Default)]
