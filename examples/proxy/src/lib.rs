@@ -17,16 +17,34 @@ async fn handle(req: Request) -> Result<Response, Error> {
 }
 
 async fn forward(mut req: Request, upstream: &str) -> Result<Response, Error> {
-    let path = req.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    *req.uri_mut() = Uri::try_from([upstream.trim_end_matches('/'), path].concat())?;
+    *req.uri_mut() = target(req.uri().path_and_query(), upstream)?;
     Ok(client::send(req).await?)
+}
+
+/// The URL at the upstream. `OPTIONS *` asks for the options of a whole server, so its `*` is no path below that of another.
+fn target(path: Option<&PathAndQuery>, upstream: &str) -> Result<Uri, Error> {
+    let path = path.map_or("/", PathAndQuery::as_str);
+    if path != "*" {
+        return Ok(Uri::try_from([upstream.trim_end_matches('/'), path].concat())?);
+    }
+    let mut parts = Uri::try_from(upstream)?.into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_static("*"));
+    Ok(Uri::from_parts(parts)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use wayside::http::uri::PathAndQuery;
     use wayside::{Request, test};
 
-    use super::forward;
+    use super::{forward, target};
+
+    #[test]
+    fn the_options_of_the_server_are_asked_of_the_upstream() {
+        let asterisk = PathAndQuery::from_static("*");
+        let url = target(Some(&asterisk), "http://upstream.example:8000/base").unwrap();
+        assert_eq!((url.authority().unwrap().as_str(), url.path()), ("upstream.example:8000", "*"));
+    }
 
     #[test]
     fn path_and_body_reach_the_upstream() {
