@@ -83,7 +83,8 @@ impl Limited {
 fn is_beyond_parser(error: &BodyError) -> bool {
     let source = error.downcast_ref::<hyper::Error>().and_then(std::error::Error::source);
     let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
+    // hyper gives a chunk size above 64 bits the same kind; only its text tells them apart.
+    io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData && !io.to_string().starts_with("invalid chunk "))
 }
 
 impl HttpBody for Limited {

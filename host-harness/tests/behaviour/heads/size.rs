@@ -119,6 +119,17 @@ async fn trailers_beyond_a_limit_are_431_over_both_protocols() {
 }
 
 #[tokio::test]
+async fn a_chunk_size_beyond_64_bits_is_malformed_and_no_trailer_that_is_too_large() {
+    let app = guests().await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let head = "POST /whole HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    for size in ["f0000000000000003", "-2", "0x2"] {
+        let wire = Wire::exchange(&server, &format!("{head}{size}\r\ndata\r\n0\r\n\r\n")).await;
+        assert_eq!(wire.status, 400, "{size}: {wire:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_limits_are_kept_in_process_as_well() {
     let app = guests().await.unwrap();
     for fields in [fields(101, 1), fields(1, 70_000)] {
