@@ -63,13 +63,13 @@ fn is_token(text: &[u8]) -> bool {
 }
 
 /// The elements of a list over all lines of a field, without the empty ones (RFC 9110, section 5.6.1).
-fn elements<'a>(values: impl Iterator<Item = &'a http::HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn elements<'a>(values: impl Iterator<Item = &'a http::HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
     let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// Client-supplied bytes for a message: in backticks, escaped, and cut where they are long.
-fn quoted(bytes: &[u8]) -> String {
+/// Bytes of a client or an upstream for a message: in backticks, escaped, and cut where they are long.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
     const MOST: usize = 100;
     let cut = if bytes.len() > MOST { "…" } else { "" };
     format!("`{}{cut}`", bytes[..bytes.len().min(MOST)].escape_ascii())

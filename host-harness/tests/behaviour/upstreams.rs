@@ -45,6 +45,16 @@ async fn chunks_win_over_a_content_length() {
 }
 
 #[tokio::test]
+async fn a_transfer_coding_beside_chunked_is_502() {
+    for codings in ["gzip, chunked", "gzip", "chunked, chunked", "chunked\r\ntransfer-encoding: chunked"] {
+        let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: {codings}\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+        assert_eq!(passed_on(answer.clone()).await.0, 502, "{codings}");
+        let text = told(answer).await;
+        assert!(text.contains("transfer coding"), "{codings}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn chunks_that_break_off_are_incomplete_whatever_the_content_length() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
     let text = told(answer).await;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use http::{HeaderMap, Request, Uri, response};
+use http::{HeaderMap, Request, Uri, header, response};
 use tokio::sync::Notify;
 
 use crate::Body;
 use crate::framing::{InvalidLength, check_length};
 use crate::guest::remove_connection_fields;
+use crate::head::{elements, quoted};
 use crate::outbound::ErrorCode;
 use crate::outbound::shown;
 
@@ -32,10 +33,27 @@ pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCod
     if bytes_of(&head.headers) > HEAD_BYTES {
         return Err(too_large(uri));
     }
+    check_codings(&head.headers, uri)?;
     check_length(&mut head.headers)
         .map_err(|InvalidLength| broken(uri, "its `content-length` is not one number of bytes"))?;
     remove_connection_fields(&mut head.headers);
     Ok(())
+}
+
+/// Refuses codings that would stay in the body: only one `chunked` is decoded (RFC 9112, section 7).
+fn check_codings(headers: &HeaderMap, uri: &Uri) -> Result<(), ErrorCode> {
+    let is_decoded =
+        |coding: &[u8]| [&b"chunked"[..], b"identity"].iter().any(|name| coding.eq_ignore_ascii_case(name));
+    let mut codings = elements(headers.get_all(header::TRANSFER_ENCODING).iter());
+    let Some(first) = codings.next() else { return Ok(()) };
+    let refused = if is_decoded(first) { codings.next() } else { Some(first) };
+    let Some(coding) = refused else { return Ok(()) };
+    tracing::warn!(
+        "the response of `{}` cannot be decoded: it has the transfer coding {}, and only one `chunked` is known",
+        shown(uri),
+        quoted(coding)
+    );
+    Err(ErrorCode::HttpResponseTransferCoding(Some(String::from_utf8_lossy(coding).into_owned())))
 }
 
 /// The bytes of fields on the wire of HTTP/1.1.
