@@ -42,9 +42,13 @@ where
             return Poll::Ready(());
         }
         let output = std::task::ready!(future.as_mut().poll(cx));
-        let mut result = lock(&runner.result);
-        result.output = Some(output);
-        if let Some(waker) = result.waker.take() {
+        // Woken when the lock is free: a waker may poll the task at once, or own it.
+        let waker = {
+            let mut result = lock(&runner.result);
+            result.output = Some(output);
+            result.waker.take()
+        };
+        if let Some(waker) = waker {
             waker.wake();
         }
         Poll::Ready(())
@@ -132,14 +136,19 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut result = lock(&self.state.result);
-        match result.output.take() {
-            Some(output) => Poll::Ready(output),
-            None => {
-                result.waker = Some(cx.waker().clone());
-                Poll::Pending
+        // Cloned before the lock, and the one that it replaces dropped after it: both run code of others.
+        let waker = cx.waker().clone();
+        let (output, _replaced) = {
+            let mut result = lock(&self.state.result);
+            match result.output.take() {
+                Some(output) => (Some(output), Some(waker)),
+                None => (None, result.waker.replace(waker)),
             }
+        };
+        if let Some(output) = output {
+            return Poll::Ready(output);
         }
+        Poll::Pending
     }
 }
 
@@ -164,12 +173,85 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::task::Wake;
     use std::time::Duration;
 
     use super::*;
     use crate::time::sleep;
+
+    /// Fails where something does not come to its end.
+    #[track_caller]
+    pub(crate) fn within_a_minute(run: impl FnOnce() + Send + 'static) {
+        let (done, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            run();
+            done.send(()).unwrap();
+        });
+        match told.recv_timeout(Duration::from_secs(60)) {
+            Ok(()) => thread.join().unwrap(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(thread.join().unwrap_err()),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("it does not come to its end"),
+        }
+    }
+
+    #[test]
+    fn a_waker_may_poll_the_task_at_once() {
+        struct AtOnce(Mutex<Task<u8>>, AtomicUsize);
+
+        impl Wake for AtOnce {
+            fn wake(self: Arc<Self>) {
+                let waker = Waker::from(Arc::clone(&self));
+                let polled = Pin::new(&mut *self.0.lock().unwrap()).poll(&mut Context::from_waker(&waker));
+                if let Poll::Ready(output) = polled {
+                    self.1.store(output.into(), Ordering::Relaxed);
+                }
+            }
+        }
+
+        within_a_minute(|| {
+            let output = block_on(async {
+                let task = Arc::new(AtOnce(Mutex::new(spawn(async { 7 })), AtomicUsize::new(0)));
+                Arc::clone(&task).wake();
+                sleep(Duration::from_millis(1)).await;
+                task.1.load(Ordering::Relaxed)
+            });
+            assert_eq!(output, 7);
+        });
+    }
+
+    #[test]
+    fn a_waker_may_own_the_task() {
+        struct Owner(Mutex<Option<Task<()>>>);
+
+        impl Wake for Owner {
+            fn wake(self: Arc<Self>) {}
+        }
+
+        fn poll_with_owner(task: &mut Task<()>, owned: Option<Task<()>>) {
+            let waker = Waker::from(Arc::new(Owner(Mutex::new(owned))));
+            assert!(Pin::new(task).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+
+        within_a_minute(|| {
+            block_on(async {
+                let task = Arc::new(Owner(Mutex::new(Some(spawn(async {})))));
+                let waker = Waker::from(Arc::clone(&task));
+                {
+                    let mut task = task.0.lock().unwrap();
+                    let polled = Pin::new(task.as_mut().unwrap()).poll(&mut Context::from_waker(&waker));
+                    assert!(polled.is_pending());
+                }
+                drop((task, waker));
+                let mut other = spawn(sleep(Duration::from_millis(1)));
+                poll_with_owner(&mut other, Some(spawn(std::future::pending())));
+                poll_with_owner(&mut other, None);
+                other.await;
+            });
+        });
+    }
 
     #[test]
     fn a_spawned_future_yields_its_output() {

@@ -86,19 +86,23 @@ impl Sender {
     /// }
     /// ```
     pub async fn send(&mut self, chunk: impl Into<Bytes>) -> Result<(), Error> {
-        let mut chunk = Some(chunk.into());
+        let mut chunk = Some(chunk.into()).filter(|chunk: &Bytes| !chunk.is_empty());
         poll_fn(|cx| {
-            let mut shared = lock(&self.shared);
-            if shared.receiver_gone {
-                return Poll::Ready(Err(Error::closed()));
-            }
-            if shared.chunk.is_some() {
-                shared.sender = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
-            shared.chunk = chunk.take().filter(|chunk| !chunk.is_empty());
-            wake(&mut shared.receiver);
-            Poll::Ready(Ok(()))
+            // Cloned before the lock: that runs code of others.
+            let waker = cx.waker().clone();
+            let (sent, receiver, _replaced) = {
+                let mut shared = lock(&self.shared);
+                if shared.receiver_gone {
+                    (Poll::Ready(Err(Error::closed())), None, Some(waker))
+                } else if shared.chunk.is_some() {
+                    (Poll::Pending, None, shared.sender.replace(waker))
+                } else {
+                    shared.chunk = chunk.take();
+                    (Poll::Ready(Ok(())), shared.receiver.take(), Some(waker))
+                }
+            };
+            wake(receiver);
+            sent
         })
         .await
     }
@@ -128,11 +132,18 @@ impl Sender {
     }
 
     fn end(&self, end: End) {
-        let mut shared = lock(&self.shared);
-        if shared.end.is_none() {
-            shared.end = Some(end);
-            wake(&mut shared.receiver);
-        }
+        // What the message is not ended with, as after its end, is dropped when the lock is free.
+        let (receiver, _unused) = {
+            let mut shared = lock(&self.shared);
+            match shared.end {
+                Some(_) => (None, Some(end)),
+                None => {
+                    shared.end = Some(end);
+                    (shared.receiver.take(), None)
+                }
+            }
+        };
+        wake(receiver);
     }
 }
 
@@ -147,20 +158,19 @@ impl HttpBody for Receiver {
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let mut shared = lock(&self.shared);
-        if let Some(chunk) = shared.chunk.take() {
-            wake(&mut shared.sender);
-            return Poll::Ready(Some(Ok(Frame::data(chunk))));
-        }
-        if shared.end.is_none() {
-            shared.receiver = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(match shared.end.replace(End::Done) {
-            Some(End::Finished(Some(trailers))) => Some(Ok(Frame::trailers(trailers))),
-            Some(End::Aborted) => Some(Err(Error::aborted())),
-            Some(End::Finished(None) | End::Done) | None => None,
-        })
+        let waker = cx.waker().clone();
+        let (frame, sender, _replaced) = {
+            let mut shared = lock(&self.shared);
+            if let Some(chunk) = shared.chunk.take() {
+                (Poll::Ready(Some(Ok(Frame::data(chunk)))), shared.sender.take(), Some(waker))
+            } else if shared.end.is_some() {
+                (Poll::Ready(shared.take_end()), None, Some(waker))
+            } else {
+                (Poll::Pending, None, shared.receiver.replace(waker))
+            }
+        };
+        wake(sender);
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -171,28 +181,176 @@ impl HttpBody for Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        let mut shared = lock(&self.shared);
-        shared.receiver_gone = true;
-        shared.chunk = None;
-        wake(&mut shared.sender);
+        let (sender, _chunk, _receiver) = {
+            let mut shared = lock(&self.shared);
+            shared.receiver_gone = true;
+            (shared.sender.take(), shared.chunk.take(), shared.receiver.take())
+        };
+        wake(sender);
+    }
+}
+
+impl Shared {
+    /// How the message ended, told once.
+    fn take_end(&mut self) -> Option<Result<Frame<Bytes>, Error>> {
+        match self.end.replace(End::Done) {
+            Some(End::Finished(Some(trailers))) => Some(Ok(Frame::trailers(trailers))),
+            Some(End::Aborted) => Some(Err(Error::aborted())),
+            Some(End::Finished(None) | End::Done) | None => None,
+        }
     }
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // No code of others runs under the lock, so a poisoned one still guards a whole state.
+    // No code of others runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. A waker may
+    // poll the body at once, or own it. So a poisoned lock still guards a whole state.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
         waker.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Wake, Waker};
+
+    use bytes::Bytes;
+
     use super::super::Body;
+    use super::*;
+    use crate::task::tests::within_a_minute;
     use crate::test::block_on;
+
+    /// Polls its future at once when it is woken.
+    #[derive(Default)]
+    struct AtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+    impl AtOnce {
+        fn start(future: impl Future<Output = ()> + Send + 'static) -> Arc<Self> {
+            let this = Arc::new(Self(Mutex::new(Some(Box::pin(future)))));
+            Arc::clone(&this).wake();
+            this
+        }
+
+        fn is_done(&self) -> bool {
+            self.0.lock().unwrap().is_none()
+        }
+    }
+
+    impl Wake for AtOnce {
+        fn wake(self: Arc<Self>) {
+            let waker = Waker::from(Arc::clone(&self));
+            let Some(mut future) = self.0.lock().unwrap().take() else { return };
+            if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+                *self.0.lock().unwrap() = Some(future);
+            }
+        }
+    }
+
+    /// Owns what it wakes, and does nothing.
+    struct Owner<T>(Mutex<Option<T>>);
+
+    impl<T: Send> Wake for Owner<T> {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// Polls a future once, with a waker that owns something.
+    fn poll_once<T: Send + 'static>(future: impl Future, owned: T) {
+        let waker = Waker::from(Arc::new(Owner(Mutex::new(Some(owned)))));
+        let mut future = std::pin::pin!(future);
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+
+    #[test]
+    fn a_waker_of_the_reader_may_poll_the_body_at_once() {
+        within_a_minute(|| {
+            let (mut sender, body) = Body::channel();
+            let reader = AtOnce::start(async move { assert_eq!(body.text().await.unwrap(), "one two") });
+            block_on(sender.send("one ")).unwrap();
+            block_on(sender.send("two")).unwrap();
+            assert!(!reader.is_done());
+            sender.finish();
+            assert!(reader.is_done());
+        });
+    }
+
+    #[test]
+    fn a_waker_of_the_sender_may_send_at_once() {
+        within_a_minute(|| {
+            let (mut sender, mut body) = Body::channel();
+            let writer = AtOnce::start(async move {
+                sender.send("one").await.unwrap();
+                sender.send("two").await.unwrap();
+                assert!(sender.send("three").await.unwrap_err().is_closed());
+            });
+            assert_eq!(block_on(body.next_chunk()).unwrap().unwrap(), "one");
+            drop(body);
+            assert!(writer.is_done());
+        });
+    }
+
+    #[test]
+    fn a_waker_may_own_the_other_end() {
+        within_a_minute(|| {
+            // Replaced, the waker goes with the body that it owns.
+            let (mut sender, body) = Body::channel();
+            block_on(sender.send("one")).unwrap();
+            poll_once(sender.send("two"), body);
+            let (_, other) = Body::channel();
+            poll_once(sender.send("two"), other);
+            assert!(block_on(sender.send("two")).unwrap_err().is_closed());
+            // It goes with the body that it waits for, and the sender with it.
+            let (sender, mut body) = Body::channel();
+            poll_once(body.next_chunk(), sender);
+            drop(body);
+        });
+    }
+
+    #[test]
+    fn a_waker_that_owns_the_body_goes_when_the_sender_does() {
+        within_a_minute(|| {
+            let (sender, body) = Body::channel();
+            let owner = Arc::new(Owner(Mutex::new(Some(body))));
+            let waker = Waker::from(Arc::clone(&owner));
+            {
+                let mut body = owner.0.lock().unwrap();
+                let mut next = std::pin::pin!(body.as_mut().unwrap().next_chunk());
+                assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            let body_lives = Arc::downgrade(&owner);
+            drop((owner, waker));
+            drop(sender);
+            assert!(body_lives.upgrade().is_none());
+        });
+    }
+
+    #[test]
+    fn a_piece_may_own_the_sender() {
+        struct Piece {
+            _owned: Mutex<Option<Sender>>,
+        }
+
+        impl AsRef<[u8]> for Piece {
+            fn as_ref(&self) -> &[u8] {
+                b"piece"
+            }
+        }
+
+        within_a_minute(|| {
+            let (mut sender, body) = Body::channel();
+            let owned = Sender { shared: Arc::clone(&sender.shared) };
+            let piece = Bytes::from_owner(Piece { _owned: Mutex::new(Some(owned)) });
+            block_on(sender.send(piece)).unwrap();
+            drop(body);
+            assert!(block_on(sender.send("late")).unwrap_err().is_closed());
+        });
+    }
 
     #[test]
     fn a_dropped_sender_breaks_the_body_off() {
