@@ -67,11 +67,19 @@ pub(crate) trait World {
     /// May return early. Panics where it is certain that nothing can happen any more.
     fn park();
 
+    /// Wakes the futures of this thread whose events have happened, without waiting for any.
+    ///
+    /// The executor calls it between rounds while a future keeps waking itself.
+    fn look();
+
     /// What wakes a future that runs to its end on this thread, and nothing else does meanwhile but what was spawned.
     fn root() -> impl Root;
 
     /// Writes a line about the exchange at hand for the operator.
     fn log(message: &str);
+
+    /// Whether other threads than the executor's can bring on what a future waits for.
+    const HAS_THREADS: bool;
 
     /// What ends a [`park`](World::park) of the current thread from elsewhere.
     fn unparker() -> impl Fn() + Send + Sync + 'static;

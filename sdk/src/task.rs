@@ -4,6 +4,7 @@
 //! come from anywhere, so channels and locks of other crates work.
 
 mod executor;
+mod nested;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -14,6 +15,10 @@ use std::task::{Context, Poll, Wake as _, Waker};
 #[allow(unused_imports, reason = "each world uses what it needs of it")]
 pub(crate) use executor::{Job, Root, block_on, end, is_alone, run, run_beside, run_on, sending};
 use executor::{Until, start};
+#[allow(unused_imports, reason = "each world uses what it needs of it")]
+pub(crate) use nested::{begin_root, count_wake, examine, is_own};
+
+use crate::sys::{Here, World as _};
 
 /// Runs a future beside the current one, on the same thread.
 ///
@@ -147,6 +152,9 @@ impl<T> Future for Task<T> {
         };
         if let Some(output) = output {
             return Poll::Ready(output);
+        }
+        if !Here::HAS_THREADS && !is_own(cx.waker()) {
+            examine(cx.waker());
         }
         Poll::Pending
     }

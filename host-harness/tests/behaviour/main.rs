@@ -55,6 +55,7 @@ macro_rules! over {
             mod clients;
             mod early;
             mod examples;
+            mod executor;
             mod failures;
             mod fields;
             mod fixture;

@@ -67,6 +67,10 @@ impl World for Native {
         timer::park();
     }
 
+    fn look() {
+        timer::wake_due();
+    }
+
     fn root() -> impl Root {
         Job::new()
     }
@@ -74,6 +78,8 @@ impl World for Native {
     fn log(message: &str) {
         eprintln!("{message}");
     }
+
+    const HAS_THREADS: bool = true;
 
     fn unparker() -> impl Fn() + Send + Sync + 'static {
         let thread = thread::current();

@@ -64,6 +64,10 @@ impl super::World for Wasip2 {
         poll::park();
     }
 
+    fn look() {
+        poll::look();
+    }
+
     fn root() -> impl Root {
         root::TheOnly::new()
     }
@@ -71,6 +75,8 @@ impl super::World for Wasip2 {
     fn log(message: &str) {
         exchange::log(message);
     }
+
+    const HAS_THREADS: bool = false;
 
     fn unparker() -> impl Fn() + Send + Sync + 'static {
         // The only thread is awake whenever it can be woken.

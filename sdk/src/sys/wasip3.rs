@@ -66,6 +66,10 @@ impl super::World for Wasip3 {
         // Nothing blocks in this world: the tasks of the component model wait in the host.
     }
 
+    fn look() {
+        // A task gives way to the host after each round (see `abi`).
+    }
+
     fn root() -> impl Root {
         Job::new()
     }
@@ -73,6 +77,8 @@ impl super::World for Wasip3 {
     fn log(message: &str) {
         exchange::log(message);
     }
+
+    const HAS_THREADS: bool = false;
 
     fn unparker() -> impl Fn() + Send + Sync + 'static {
         let waker = abi::waker();

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use pin_project_lite::pin_project;
 
+use super::nested;
 use crate::sys::{Here, Sending, World};
 
 /// What tells [`block_on`] that its future wants to be polled.
@@ -59,6 +60,7 @@ impl Wake for Job {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Release);
+        nested::count_wake();
         (self.unpark)();
     }
 }
@@ -82,6 +84,7 @@ struct Spawned {
 impl Spawned {
     fn poll(&mut self) -> Poll<()> {
         let waker = Waker::from(Arc::clone(&self.job));
+        nested::begin_spawned(&waker);
         self.run.as_mut().poll(&mut Context::from_waker(&waker))
     }
 }
@@ -179,20 +182,50 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let root = Here::root();
     let waker = root.waker();
     let mut cx = Context::from_waker(&waker);
+    let mut pace = Pace::default();
     loop {
         root.take_woken();
+        nested::begin_root(&waker);
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
         loop {
             let progress = run_spawned();
-            if root.take_woken() {
+            let woken = root.take_woken();
+            if progress || woken {
+                pace.go_on();
+            } else {
+                pace.wait();
+            }
+            if woken {
                 break;
             }
-            if !progress {
-                Here::park();
-            }
         }
+    }
+}
+
+/// Decides how the executor asks the host for events between two rounds.
+///
+/// While a future keeps waking itself, the executor never parks. It looks for events without waiting then, or timers,
+/// bodies and calls would stand still. The first round after the start and after each wait goes without a look, so that
+/// an exchange without a busy future pays nothing.
+#[derive(Default)]
+struct Pace {
+    owes_look: bool,
+}
+
+impl Pace {
+    /// Before a round that has something to poll.
+    fn go_on(&mut self) {
+        if mem::replace(&mut self.owes_look, true) {
+            Here::look();
+        }
+    }
+
+    /// Before a round that has nothing to poll without an event.
+    fn wait(&mut self) {
+        Here::park();
+        self.owes_look = false;
     }
 }
 
@@ -209,10 +242,13 @@ pub(crate) fn end() {
 
 fn end_spawned() {
     run_spawned();
+    let mut pace = Pace::default();
     while !is_alone() {
         while any_waited_for() {
-            if !run_spawned() {
-                Here::park();
+            if run_spawned() {
+                pace.go_on();
+            } else {
+                pace.wait();
             }
         }
         // What is dropped may leave something behind that is waited for.
@@ -257,12 +293,113 @@ fn run_spawned() -> bool {
     }
     // In a world that polls, nobody else would ask for another round for what was spawned in this one. All of them belong to
     // one exchange, so any of them does.
-    SPAWNED.with_borrow(|spawned| {
-        if spawned.len() > waiting
-            && let Some(last) = spawned.back()
-        {
-            (last.job.unpark)();
-        }
+    let added = SPAWNED.with_borrow(|spawned| {
+        let last = spawned.back().filter(|_| spawned.len() > waiting)?;
+        Some(Arc::clone(&last.job))
     });
+    if let Some(job) = added {
+        (job.unpark)();
+    }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::{Duration, Instant};
+
+    use futures_util::future::{Either, select};
+
+    use super::*;
+    use crate::{spawn, test, time, wait_until};
+
+    const TICK: Duration = Duration::from_millis(1);
+
+    /// Wakes itself until it is stopped, for ten seconds at most; tells whether it was stopped.
+    fn busy(stop: &Arc<AtomicBool>) -> impl Future<Output = bool> + Send + use<> {
+        let (stop, start) = (Arc::clone(stop), Instant::now());
+        poll_fn(move |cx| {
+            let stopped = stop.load(Ordering::Relaxed);
+            if stopped || start.elapsed() > Duration::from_secs(10) {
+                return Poll::Ready(stopped);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
+    #[test]
+    fn a_busy_task_leaves_timers_their_turn() {
+        let stop = Arc::default();
+        let stopped = test::block_on(async {
+            let task = spawn(busy(&stop));
+            time::sleep(TICK).await;
+            stop.store(true, Ordering::Relaxed);
+            task.await
+        });
+        assert!(stopped);
+    }
+
+    #[test]
+    fn a_busy_future_leaves_timers_their_turn() {
+        let stop = Arc::default();
+        let busy = std::pin::pin!(busy(&stop));
+        let first = test::block_on(select(busy, time::sleep(TICK)));
+        assert!(matches!(first, Either::Right(_)));
+    }
+
+    #[test]
+    fn a_busy_task_leaves_the_work_after_the_exchange_its_turn() {
+        let stop = Arc::default();
+        let (stopped, told) = std::sync::mpsc::channel();
+        test::block_on(async {
+            let task = busy(&stop);
+            spawn(async move { stopped.send(task.await).unwrap() }).detach();
+            wait_until({
+                let stop = Arc::clone(&stop);
+                async move {
+                    time::sleep(TICK).await;
+                    stop.store(true, Ordering::Relaxed);
+                    // The task ends with the work, or just before.
+                    time::sleep(TICK).await;
+                }
+            });
+        });
+        assert!(told.try_recv().unwrap_or(true));
+    }
+
+    #[test]
+    fn busy_work_after_the_exchange_leaves_other_work_its_turn() {
+        let stop = Arc::default();
+        let (stopped, told) = std::sync::mpsc::channel();
+        test::block_on(async {
+            let work = busy(&stop);
+            wait_until(async move { stopped.send(work.await).unwrap() });
+            wait_until({
+                let stop = Arc::clone(&stop);
+                async move {
+                    time::sleep(TICK).await;
+                    stop.store(true, Ordering::Relaxed);
+                }
+            });
+        });
+        assert!(told.recv().unwrap());
+    }
+
+    #[test]
+    fn a_busy_task_that_moves_a_stopped_clock_wakes_those_who_wait_for_it() {
+        let _paused = test::pause();
+        let stop = Arc::default();
+        let stopped = test::block_on(async {
+            let mut busy = Box::pin(busy(&stop));
+            let task = spawn(poll_fn(move |cx| {
+                test::advance(TICK);
+                busy.as_mut().poll(cx)
+            }));
+            time::sleep(Duration::from_secs(1)).await;
+            stop.store(true, Ordering::Relaxed);
+            task.await
+        });
+        assert!(stopped);
+    }
 }

@@ -24,8 +24,10 @@ behaviours! {
     asterisk
     at_once
     back
+    blocking
     body_fails
     body_faults
+    busy
     call
     call_each
     channel
@@ -43,6 +45,7 @@ behaviours! {
     forbidden_fields
     half_read
     hang_up
+    inline_waker
     length
     limited
     memory

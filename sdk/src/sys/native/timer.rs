@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::task;
+
 thread_local! {
     static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
 }
@@ -79,14 +81,18 @@ impl Future for Sleep {
         if now() >= self.deadline {
             return Poll::Ready(());
         }
-        // Dropped after the borrow: a waker may own a timer.
+        // Cloned before the borrow and dropped after it: both run code of others, and a waker may own a timer.
+        let waker = cx.waker().clone();
         let _replaced = TIMERS.with_borrow_mut(|timers| {
             let number = *self.number.get_or_insert_with(|| {
                 timers.last += 1;
                 timers.last
             });
-            timers.wakers.insert((self.deadline, number), cx.waker().clone())
+            timers.wakers.insert((self.deadline, number), waker)
         });
+        if !task::is_own(cx.waker()) {
+            task::examine(cx.waker());
+        }
         Poll::Pending
     }
 }
@@ -94,7 +100,8 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            TIMERS.with_borrow_mut(|timers| timers.wakers.remove(&(self.deadline, number)));
+            // The timers of a thread that ends may be gone before its futures.
+            let _waker = TIMERS.try_with(|timers| timers.borrow_mut().wakers.remove(&(self.deadline, number)));
         }
     }
 }
@@ -110,6 +117,14 @@ pub(super) fn park() {
         Some(Duration::ZERO) => {}
         Some(span) => thread::park_timeout(span),
         None => thread::park(),
+    }
+    wake_due();
+}
+
+/// Wakes the timers of this thread that are due.
+pub(super) fn wake_due() {
+    if TIMERS.with_borrow(|timers| timers.wakers.is_empty()) {
+        return;
     }
     let now = now();
     let mut due = Vec::new();

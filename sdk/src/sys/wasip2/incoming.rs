@@ -176,6 +176,17 @@ impl IncomingBody {
         }
     }
 
+    /// Gives up the wakers of whoever read from it before. They may own anything, so they must not be dropped where the
+    /// exchange is borrowed.
+    pub(super) fn forget_wakers(&self) {
+        let ready = match &self.state {
+            State::Data(data) => data.ready.as_ref(),
+            State::Trailers(trailers) => trailers.ready.as_ref(),
+            _ => None,
+        };
+        ready.into_iter().chain(&self.deadline).for_each(Ready::forget_waker);
+    }
+
     /// Whether somebody must watch the clock while the body is read.
     pub(super) fn has_deadline(&self) -> bool {
         self.deadline.is_some()

@@ -249,6 +249,7 @@ impl<S: Slot> Output<S> {
     async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
         let may_block = self.may_block_for(incoming);
         let Self { slot, left, .. } = self;
+        incoming.forget_wakers();
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
 

@@ -1,7 +1,8 @@
 //! Waiting for pollables of the host.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::hint::black_box;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -10,10 +11,14 @@ use std::time::Duration;
 use super::bindings::wasi::clocks::monotonic_clock;
 use super::bindings::wasi::io::poll::{Pollable, poll};
 use super::lists;
+use crate::task;
 
 thread_local! {
     /// Every registered pollable, at the index that its [`Ready`] holds.
     static POLLABLES: RefCell<Vec<Option<Entry>>> = const { RefCell::new(Vec::new()) };
+    /// How to look at the pollables. Set with the first of them, so that a component without any has no code for it.
+    static LOOK: Cell<Option<fn()>> = const { Cell::new(None) };
+    static ELAPSED: Cell<Option<Elapsed>> = const { Cell::new(None) };
 }
 
 struct Entry {
@@ -36,6 +41,8 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn new(pollable: Pollable) -> Self {
+        // The compiler must not know the only value, or it would put it in all the places that ask for it.
+        LOOK.set(Some(black_box(look_at_all)));
         POLLABLES.with_borrow_mut(|pollables| {
             let entry = Some(Entry { pollable, state: State::Idle });
             let index = match pollables.iter_mut().enumerate().find(|(_, entry)| entry.is_none()) {
@@ -63,21 +70,31 @@ impl Ready {
 
     /// Ready once after each time that the host said so; pending and waiting otherwise.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // What is replaced is dropped after the borrow: a waker may own what waits, and that leaves the list with it.
-        let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| {
-            let Some(Some(entry)) = pollables.get_mut(self.index) else {
-                return (Poll::Ready(()), None);
-            };
-            match &entry.state {
-                State::Fired => (Poll::Ready(()), Some(mem::replace(&mut entry.state, State::Idle))),
-                State::Waiting(waker) if waker.will_wake(cx.waker()) => (Poll::Pending, None),
-                State::Waiting(_) | State::Idle => {
-                    (Poll::Pending, Some(mem::replace(&mut entry.state, State::Waiting(cx.waker().clone()))))
-                }
-            }
+        let is_own = task::is_own(cx.waker());
+        // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run
+        // code of others, and a waker may own what waits, which leaves the list with it.
+        let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
+        let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| match entry(pollables, self.index) {
+            Some(entry) => entry.poll(cx.waker(), &mut foreign),
+            None => (Poll::Ready(()), State::Idle),
         });
+        if ready.is_pending() && !is_own {
+            task::examine(cx.waker());
+        }
         ready
     }
+
+    /// Gives up the waker, if there is one.
+    pub(super) fn forget_waker(&self) {
+        let _replaced = POLLABLES.with_borrow_mut(|pollables| {
+            let entry = entry(pollables, self.index).filter(|entry| entry.is_waiting());
+            entry.map(|entry| mem::replace(&mut entry.state, State::Idle))
+        });
+    }
+}
+
+fn entry(pollables: &mut [Option<Entry>], index: usize) -> Option<&mut Entry> {
+    pollables.get_mut(index)?.as_mut()
 }
 
 impl Drop for Ready {
@@ -97,8 +114,42 @@ pub(super) fn park() {
     // The panic comes after the borrow, because the panic hook drops pollables.
     match POLLABLES.with_borrow_mut(|pollables| wait(pollables)) {
         Woken::None => panic!("the handler waits for something that nothing can bring about any more"),
-        Woken::One(waker) => waker.wake(),
-        Woken::Several(wakers) => wakers.into_iter().for_each(Waker::wake),
+        woken => woken.wake(),
+    }
+}
+
+/// Wakes the futures for which the host has something already.
+pub(super) fn look() {
+    if let Some(look) = LOOK.get() {
+        look();
+    }
+}
+
+fn look_at_all() {
+    if !POLLABLES.with_borrow(|pollables| pollables.iter().flatten().any(Entry::is_waiting)) {
+        return;
+    }
+    let elapsed = ELAPSED.take().filter(|elapsed| elapsed.looks < Elapsed::LOOKS).unwrap_or_else(Elapsed::new);
+    let woken = POLLABLES.with_borrow_mut(|pollables| wait_for_several(pollables, Some(&elapsed.pollable)));
+    ELAPSED.set(Some(Elapsed { looks: elapsed.looks + 1, ..elapsed }));
+    woken.wake();
+}
+
+/// A span of no length, which is over: with it, waiting for several pollables takes no time.
+///
+/// wasmtime gives way to its other work the first time that such a span is polled, and never for those that are ready
+/// anyhow. Without it, its timers stop after some hundred looks. So the span is replaced from time to time.
+struct Elapsed {
+    pollable: Pollable,
+    looks: u8,
+}
+
+impl Elapsed {
+    /// How often one is used.
+    const LOOKS: u8 = 16;
+
+    fn new() -> Self {
+        Self { pollable: monotonic_clock::subscribe_duration(0), looks: 0 }
     }
 }
 
@@ -109,6 +160,16 @@ enum Woken {
     Several(Vec<Waker>),
 }
 
+impl Woken {
+    fn wake(self) {
+        match self {
+            Self::None => {}
+            Self::One(waker) => waker.wake(),
+            Self::Several(wakers) => wakers.into_iter().for_each(Waker::wake),
+        }
+    }
+}
+
 fn wait(pollables: &mut [Option<Entry>]) -> Woken {
     let mut waiting = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting());
     let Some(first) = waiting.next() else { return Woken::None };
@@ -116,17 +177,34 @@ fn wait(pollables: &mut [Option<Entry>]) -> Woken {
         first.pollable.block();
         return Woken::One(first.fire());
     }
-    wait_for_several(pollables)
+    wait_for_several(pollables, None)
 }
 
-fn wait_for_several(pollables: &mut [Option<Entry>]) -> Woken {
+/// Waits for one of the pollables at least, or for one more that nobody is told of.
+#[inline(never)]
+fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -> Woken {
     let mut waiting: Vec<&mut Entry> = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting()).collect();
-    let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).collect();
+    let list: Vec<&Pollable> = waiting.iter().map(|entry| &entry.pollable).chain(other).collect();
     let ready = lists(|| poll(&list));
     Woken::Several(ready.into_iter().filter_map(|index| Some(waiting.get_mut(index as usize)?.fire())).collect())
 }
 
 impl Entry {
+    /// Waits with a waker, of which there may be a clone already. Answers also with what the caller has to drop.
+    fn poll(&mut self, waker: &Waker, clone: &mut Option<Waker>) -> (Poll<()>, State) {
+        match &self.state {
+            State::Fired => {
+                self.state = State::Idle;
+                (Poll::Ready(()), State::Idle)
+            }
+            State::Waiting(waiting) if waiting.will_wake(waker) => (Poll::Pending, State::Idle),
+            State::Waiting(_) | State::Idle => {
+                let waker = clone.take().unwrap_or_else(|| waker.clone());
+                (Poll::Pending, mem::replace(&mut self.state, State::Waiting(waker)))
+            }
+        }
+    }
+
     fn is_waiting(&self) -> bool {
         matches!(self.state, State::Waiting(_))
     }

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use crate::task::Root;
+use crate::task::{self, Root};
 
 /// Whether the future was woken. An instance runs one at a time, so that there is one such note.
 static WOKEN: AtomicBool = AtomicBool::new(false);
@@ -14,6 +14,7 @@ const RAW: RawWaker = RawWaker::new(std::ptr::null(), &RawWakerVTable::new(|_| R
 
 fn wake() {
     WOKEN.store(true, Ordering::Relaxed);
+    task::count_wake();
 }
 
 /// The only future that runs, but for those that were spawned.
@@ -40,6 +41,6 @@ impl Root for TheOnly {
 impl Drop for TheOnly {
     fn drop(&mut self) {
         // Where one was run within another, the other looks once whether it was meant.
-        wake();
+        WOKEN.store(true, Ordering::Relaxed);
     }
 }

@@ -16,6 +16,7 @@ use std::task::{Context, Wake, Waker};
 use super::stream;
 use super::waitable::{self, Foreign};
 use crate::sys::wasip3::bindings::wasi::http::types::Response;
+use crate::task;
 
 #[link(wasm_import_module = "$root")]
 unsafe extern "C" {
@@ -131,6 +132,7 @@ fn run(task: *mut Task) -> u32 {
     let waker = Waker::from(Arc::clone(shared));
     while let Some(running) = future {
         shared.woken.store(false, Ordering::Relaxed);
+        task::begin_root(&waker);
         if running.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             *future = None;
         } else if !shared.woken.load(Ordering::Relaxed) {
@@ -253,6 +255,7 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Relaxed);
+        task::count_wake();
         // A task that sleeps is woken by an event and by nothing else, so one is made: the end of a stream of its own.
         if self.asleep.swap(false, Ordering::Relaxed) {
             self.alarmed.store(true, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::future::Unattended;
 use super::{stream, task};
+use crate::task::{examine, is_own};
 
 #[link(wasm_import_module = "$root")]
 unsafe extern "C" {
@@ -54,18 +55,23 @@ pub(super) struct Foreign {
 /// The event of a waitable on which an operation goes on; waits for it where it has not come yet.
 pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
     let set = task::set();
-    let old = with(waitable, |entry| {
+    let is_own = is_own(cx.waker());
+    // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run code
+    // of others.
+    let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
+    let (event, _replaced) = with(waitable, |entry| {
         if let State::Happened(code) = entry.state {
             entry.state = State::Idle;
-            return Err(code);
+            return (Poll::Ready(code), State::Idle);
         }
         entry.join(waitable, set);
-        Ok(mem::replace(&mut entry.state, State::Waiting(cx.waker().clone())))
+        let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
+        (Poll::Pending, mem::replace(&mut entry.state, State::Waiting(waker)))
     });
-    match old {
-        Err(code) => Poll::Ready(code),
-        Ok(_) => Poll::Pending,
+    if event.is_pending() && !is_own {
+        examine(cx.waker());
     }
+    event
 }
 
 /// Stops waiting; answers with the event if it has come already, and the operation is over.
@@ -85,9 +91,9 @@ pub(super) fn forget(waitable: u32) {
 pub(super) fn attend(waitable: u32, write: Unattended) {
     let set = task::set();
     task::expect_one_more();
-    with(waitable, |entry| {
+    let _old = with(waitable, |entry| {
         entry.join(waitable, set);
-        entry.state = State::Unattended(write);
+        mem::replace(&mut entry.state, State::Unattended(write))
     });
 }
 
@@ -115,9 +121,9 @@ fn pointer_of(state: &State) -> *mut c_void {
 
 /// Puts the end of a stream that is about to be closed into the set of a task that sleeps.
 pub(super) fn set_alarm(waitable: u32, set: u32) {
-    with(waitable, |entry| {
+    let _old = with(waitable, |entry| {
         entry.join(waitable, set);
-        entry.state = State::Alarm;
+        mem::replace(&mut entry.state, State::Alarm)
     });
 }
 
