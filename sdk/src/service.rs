@@ -1,11 +1,15 @@
 //! Tower services as handlers.
+//!
+//! All requests of an instance share one service. Such a service keeps the waker of its last caller only, so one request at
+//! a time asks whether it is ready: the others stand in line, and each wakes the next when it has made its call.
 
 mod grpc;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -16,16 +20,12 @@ use crate::respond::Answer;
 use crate::{Body, Error, IncomingRequest, IntoResponse, Request, Response};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-thread_local! {
-    /// The service of the component, made at the first request.
-    static SERVICE: RefCell<Option<Box<dyn Erased>>> = const { RefCell::new(None) };
-}
+type Answering = Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
 
 /// A service without its types.
 trait Erased {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>;
-    fn call(&mut self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
+    fn call(&mut self, request: Request) -> Answering;
 }
 
 impl<S, B> Erased for S
@@ -37,10 +37,31 @@ where
         Service::poll_ready(self, cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, BoxError>>>> {
+    fn call(&mut self, request: Request) -> Answering {
         let answer = Service::call(self, request);
         Box::pin(async move { Ok(answer.await.map_err(Into::into)?.map(Body::from_http_body)) })
     }
+}
+
+/// The service of an instance, and the requests that stand in line for it.
+struct Shared {
+    /// Made by the first request. Absent while a request uses it.
+    service: Option<Box<dyn Erased>>,
+    line: VecDeque<Place>,
+    last_number: u64,
+}
+
+/// A request in the line.
+struct Place {
+    number: u64,
+    /// Present while it waits for its turn.
+    waker: Option<Waker>,
+}
+
+thread_local! {
+    /// Nothing of the service runs while it is borrowed, and no waker is cloned, woken or dropped.
+    static SHARED: RefCell<Shared> =
+        const { RefCell::new(Shared { service: None, line: VecDeque::new(), last_number: 0 }) };
 }
 
 /// Runs a request through the service that a function makes, once an instance. A call of gRPC is held to its deadline.
@@ -53,12 +74,11 @@ where
         Ok(request) => request,
         Err(error) => return error.into_answer(),
     };
-    SERVICE.with_borrow_mut(|service| {
-        service.get_or_insert_with(|| Box::new(make()));
-    });
-    let answer = match grpc::Limited::of(request.headers()) {
-        Some(limited) => limited.answer(call(request)).await,
-        None => call(request).await,
+    let limited = grpc::Limited::of(request.headers());
+    let call = call(|| Box::new(make()), request);
+    let answer = match limited {
+        Some(limited) => limited.answer(call).await,
+        None => call.await,
     };
     match answer {
         Ok(response) => response.into_answer(),
@@ -66,15 +86,258 @@ where
     }
 }
 
-async fn call(request: Request) -> Result<Response, BoxError> {
-    let gone = || BoxError::from("the service is gone");
-    poll_fn(|cx| {
-        SERVICE.with_borrow_mut(|service| match service {
-            Some(service) => service.poll_ready(cx),
-            None => Poll::Ready(Err(gone())),
-        })
+/// Calls the service when it is ready and the requests before this one have called it.
+async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Response, BoxError> {
+    let mut request = Some(request);
+    let mut turn = Turn(None);
+    let answering = poll_fn(|cx| {
+        if !turn.is_first(cx) {
+            return Poll::Pending;
+        }
+        // A service that panics or fails is not put back: it is of no use any more, and the next request makes another.
+        let mut service = SHARED.with_borrow_mut(|shared| shared.service.take()).unwrap_or_else(&make);
+        let answering = match service.poll_ready(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(match request.take() {
+                Some(request) => Ok(service.call(request)),
+                None => Err("the service has this request already".into()),
+            }),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
+        put_back(service);
+        answering
     })
-    .await?;
-    let answer = SERVICE.with_borrow_mut(|service| service.as_mut().map(|service| service.call(request)));
-    answer.ok_or_else(gone)?.await
+    .await;
+    drop(turn);
+    answering?.await
+}
+
+fn put_back(service: Box<dyn Erased>) {
+    let _other = SHARED.with_borrow_mut(|shared| shared.service.replace(service));
+}
+
+/// The place of a request in the line; dropped, it leaves the line, and wakes the next if it was the first.
+struct Turn(Option<u64>);
+
+impl Turn {
+    /// Whether it is this request's turn. If not, its waker is woken when it is.
+    fn is_first(&mut self, cx: &mut Context<'_>) -> bool {
+        let waker = cx.waker().clone();
+        let (is_first, _replaced) = SHARED.with_borrow_mut(|shared| {
+            let replaced = match self.0 {
+                Some(number) => {
+                    let place = shared.line.iter_mut().find(|place| place.number == number);
+                    place.and_then(|place| place.waker.replace(waker))
+                }
+                None => {
+                    shared.last_number += 1;
+                    self.0 = Some(shared.last_number);
+                    shared.line.push_back(Place { number: shared.last_number, waker: Some(waker) });
+                    None
+                }
+            };
+            (shared.line.front().map(|place| place.number) == self.0, replaced)
+        });
+        is_first
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let (next, _left) = SHARED.with_borrow_mut(|shared| {
+            let Some(index) = shared.line.iter().position(|place| Some(place.number) == self.0) else {
+                return (None, None);
+            };
+            let left = shared.line.remove(index);
+            let next = if index == 0 { shared.line.front_mut().and_then(|place| place.waker.take()) } else { None };
+            (next, left)
+        });
+        if let Some(next) = next {
+            next.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use futures_util::poll;
+
+    use super::*;
+    use crate::test;
+    use crate::time::sleep;
+
+    /// How many services were made, and what they know of each other's requests.
+    #[derive(Clone, Default)]
+    struct Log {
+        made: Rc<Cell<u32>>,
+        busy: Rc<Cell<bool>>,
+        /// The waker of the last caller that was not served.
+        waiting: Rc<Cell<Option<Waker>>>,
+    }
+
+    impl Log {
+        fn made(&self) -> u32 {
+            self.made.get()
+        }
+
+        fn free(&self) {
+            self.busy.set(false);
+            if let Some(waker) = self.waiting.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Takes one request at a time, and obeys the path: `/panic`, `/panic-ready`, `/nest`.
+    struct OneAtATime {
+        log: Log,
+        fails: bool,
+    }
+
+    impl Service<Request> for OneAtATime {
+        type Response = Response;
+        type Error = BoxError;
+        type Future = Answering;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            if self.fails {
+                return Poll::Ready(Err("out of order".into()));
+            }
+            if self.log.busy.replace(true) {
+                self.log.waiting.set(Some(cx.waker().clone()));
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, request: Request) -> Answering {
+            let log = self.log.clone();
+            let path = request.uri().path().to_owned();
+            assert_ne!(path, "/panic");
+            if path == "/nest" {
+                // It stands in line, and leaves it.
+                let inner = Box::pin(call(unused, Request::new(Body::empty())));
+                assert!(futures_util::FutureExt::now_or_never(inner).is_none());
+            }
+            Box::pin(async move {
+                sleep(Duration::from_millis(1)).await;
+                log.free();
+                Ok(Response::new(path.into()))
+            })
+        }
+    }
+
+    fn unused() -> Box<dyn Erased> {
+        unreachable!("a service is there")
+    }
+
+    fn make(log: &Log) -> impl Fn() -> Box<dyn Erased> + use<> {
+        let log = log.clone();
+        move || {
+            log.made.set(log.made() + 1);
+            // The first of those that fail does.
+            let fails = log.made() == 1 && log.busy.replace(false);
+            Box::new(OneAtATime { log: log.clone(), fails })
+        }
+    }
+
+    async fn send(log: &Log, path: &str) -> Result<String, BoxError> {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        Ok(call(make(log), request).await?.into_body().text().await?)
+    }
+
+    #[test]
+    fn a_service_that_keeps_one_waker_answers_all_requests_in_order() {
+        let log = Log::default();
+        let paths = ["/1", "/2", "/3", "/4", "/5"];
+        let answers = test::block_on(join_all(paths.map(|path| send(&log, path))));
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!((answers, log.made()), (paths.map(str::to_owned).to_vec(), 1));
+    }
+
+    #[test]
+    fn a_request_that_is_dropped_in_the_line_leaves_the_others_their_turn() {
+        let log = Log::default();
+        test::block_on(async {
+            let [mut served, mut asking, mut dropped, mut last] =
+                ["/served", "/asking", "/dropped", "/last"].map(|path| Box::pin(send(&log, path)));
+            for request in [&mut served, &mut asking, &mut dropped, &mut last] {
+                assert!(poll!(request).is_pending());
+            }
+            drop(dropped);
+            let answers = join_all([served, asking, last]).await;
+            let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+            assert_eq!(answers, ["/served", "/asking", "/last"]);
+        });
+    }
+
+    #[test]
+    fn a_request_that_is_dropped_while_it_asks_for_readiness_leaves_the_next_its_turn() {
+        let log = Log::default();
+        test::block_on(async {
+            let [mut served, mut asking, mut next] =
+                ["/served", "/asking", "/next"].map(|path| Box::pin(send(&log, path)));
+            for request in [&mut served, &mut asking, &mut next] {
+                assert!(poll!(request).is_pending());
+            }
+            drop(asking);
+            let answers = join_all([served, next]).await;
+            let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+            assert_eq!(answers, ["/served", "/next"]);
+        });
+    }
+
+    #[test]
+    fn a_service_that_is_never_ready_again_is_made_anew() {
+        let log = Log::default();
+        log.busy.set(true);
+        let answers = test::block_on(join_all(["/1", "/2", "/3"].map(|path| send(&log, path))));
+        let [first, second, third] = &answers[..] else { panic!("{answers:?}") };
+        assert_eq!(first.as_ref().unwrap_err().to_string(), "out of order");
+        assert_eq!((second.as_deref().unwrap(), third.as_deref().unwrap(), log.made()), ("/2", "/3", 2));
+    }
+
+    #[test]
+    fn a_service_that_panics_is_made_anew() {
+        let log = Log::default();
+        let panics = AssertUnwindSafe(|| test::block_on(send(&log, "/panic")));
+        catch_unwind(panics).unwrap_err();
+        log.free();
+        assert_eq!(test::block_on(send(&log, "/next")).unwrap(), "/next");
+        assert_eq!(log.made(), 2);
+    }
+
+    #[test]
+    fn a_service_may_be_called_from_within_a_call() {
+        let log = Log::default();
+        assert_eq!(test::block_on(send(&log, "/nest")).unwrap(), "/nest");
+    }
+
+    #[test]
+    fn an_infallible_service_answers() {
+        #[derive(Clone)]
+        struct Plain;
+        impl Service<Request> for Plain {
+            type Response = http::Response<String>;
+            type Error = Infallible;
+            type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, _: Request) -> Self::Future {
+                std::future::ready(Ok(http::Response::new("plain".to_owned())))
+            }
+        }
+        let answer = test::block_on(call(|| Box::new(Plain), Request::new(Body::empty()))).unwrap();
+        assert_eq!(test::block_on(answer.into_body().text()).unwrap(), "plain");
+    }
 }

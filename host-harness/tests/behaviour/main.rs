@@ -72,6 +72,7 @@ macro_rules! over {
             mod roundtrip;
             mod sent;
             mod server;
+            mod service;
             mod stopping;
             mod streaming;
             mod tools;
