@@ -31,7 +31,7 @@ mod native;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use native::export;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Arrived, Native as Here, set_outbound, timer};
+pub(crate) use native::{Arrived, Native as Here, outbound, set_outbound, timer};
 
 #[cfg(all(target_family = "wasm", not(all(target_os = "wasi", any(target_env = "p2", target_env = "p3")))))]
 compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");

@@ -24,19 +24,23 @@
 mod clock;
 mod equivalence;
 mod mock;
+mod scope;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, task, url};
+use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock};
+pub(crate) use scope::changed;
 
 /// Runs a future to its end on this thread, with everything that it spawned; what it leaves to
 /// [`wait_until`](crate::wait_until) as well.
+///
+/// What [`outbound`] and [`pause`] set up, and the future keeps to its end, stays in place until that work is done.
 ///
 /// # Panics
 ///
@@ -55,9 +59,7 @@ pub use mock::{Call, Mock};
 /// assert_eq!(answer, "done");
 /// ```
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let output = task::block_on(future);
-    task::end();
-    output
+    scope::run(future)
 }
 
 /// Makes a request as a handler's extractors see it, to test an extractor of one's own.
@@ -94,7 +96,8 @@ where
     }
 }
 
-/// Answers the outbound calls of this thread, until the returned guard is dropped.
+/// Answers the outbound calls of this thread, until the returned guard is dropped. One that a test keeps to its end
+/// answers the work left to [`wait_until`](crate::wait_until) as well.
 ///
 /// Without it every outbound call fails. Guards nest: the newest answers.
 ///
@@ -108,6 +111,7 @@ where
 /// assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
 /// ```
 pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
+    scope::changed();
     Outbound { previous: sys::set_outbound(Some(Rc::new(upstream))) }
 }
 
@@ -119,6 +123,7 @@ pub struct Outbound {
 
 impl Drop for Outbound {
     fn drop(&mut self) {
+        scope::guard_dropped();
         sys::set_outbound(self.previous.take());
     }
 }

@@ -23,7 +23,7 @@ mod tests {
 
     #[wayside::test]
     async fn the_answer_does_not_wait() {
-        // What is left to `wait_until` runs before the test ends, on a clock that takes no time.
+        // The work left to `wait_until` runs before the test ends, and on the stopped clock it takes no time.
         let _paused = test::pause();
         assert_eq!(super::handle(), "answered\n");
     }

@@ -33,7 +33,8 @@ impl World for Native {
     }
 
     async fn send(mut request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, client::Error> {
-        let upstream = OUTBOUND.with_borrow(Option::clone);
+        crate::test::changed();
+        let upstream = outbound();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         frame(&mut request).map_err(|error| error.with_target(&method, &uri))?;
         let answer = upstream.map(|upstream| upstream.answer(*request));
@@ -121,6 +122,11 @@ thread_local! {
 /// Sets who answers the outbound calls of this thread, and hands back who did before.
 pub(crate) fn set_outbound(upstream: Option<Rc<dyn Upstream>>) -> Option<Rc<dyn Upstream>> {
     OUTBOUND.replace(upstream)
+}
+
+/// Who answers the outbound calls of this thread.
+pub(crate) fn outbound() -> Option<Rc<dyn Upstream>> {
+    OUTBOUND.with_borrow(Option::clone)
 }
 
 /// A request that a test made.

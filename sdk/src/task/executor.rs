@@ -260,7 +260,8 @@ fn any_waited_for() -> bool {
     SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == Until::ItEnds))
 }
 
-fn drop_spawned() {
+/// Drops the spawned futures of this thread.
+pub(crate) fn drop_spawned() {
     while let Some(spawned) = SPAWNED.with_borrow_mut(VecDeque::pop_front) {
         drop(spawned);
     }

@@ -4,9 +4,11 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::scope;
 use crate::sys::timer;
 
-/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped.
+/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped. One that a test keeps to
+/// its end stops it for the work left to [`wait_until`](crate::wait_until) as well.
 ///
 /// When every future waits and one of them for time to pass, the clock jumps to the first moment that one waits for: a
 /// sleep of an hour takes no time. [`advance`] moves it by hand.
@@ -21,6 +23,7 @@ use crate::sys::timer;
 /// test::block_on(time::sleep(Duration::from_secs(3600)));
 /// ```
 pub fn pause() -> Pause {
+    scope::changed();
     Pause { stood_before: timer::set_paused(true), not_send: PhantomData }
 }
 
@@ -52,6 +55,7 @@ pub struct Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
+        scope::guard_dropped();
         if !self.stood_before {
             timer::set_paused(false);
         }

@@ -16,7 +16,7 @@ thread_local! {
 
 /// What stands in for the system's clock on this thread: it stands still until something waits for it.
 #[derive(Clone, Copy)]
-struct Paused {
+pub(crate) struct Paused {
     now: Instant,
 }
 
@@ -27,6 +27,16 @@ thread_local! {
 /// Stops or starts the clock of this thread; tells whether it stood before.
 pub(crate) fn set_paused(paused: bool) -> bool {
     PAUSED.replace(paused.then(|| Paused { now: now() })).is_some()
+}
+
+/// The clock of this thread; `None` is that of the system.
+pub(crate) fn clock() -> Option<Paused> {
+    PAUSED.get()
+}
+
+/// Replaces the clock of this thread, and answers with the one before.
+pub(crate) fn set_clock(clock: Option<Paused>) -> Option<Paused> {
+    PAUSED.replace(clock)
 }
 
 /// Moves a clock that stands still.

@@ -1,0 +1,256 @@
+//! What a test set up, for as long as the work that it leaves behind.
+//!
+//! A test's guards are dropped where its future ends, and the work left to `wait_until` runs after that. So what was in place
+//! before the last drops is put back for that work. A drop counts as one of the last if the future does nothing between
+//! it and its end that another guard would change: wait, make an outbound call, or set up something else.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::thread;
+
+use super::Upstream;
+use crate::sys::timer::{self, Paused};
+use crate::{sys, task};
+
+/// What guards put in place.
+struct InPlace {
+    outbound: Option<Rc<dyn Upstream>>,
+    paused: Option<Paused>,
+}
+
+impl InPlace {
+    /// Puts it in place, and answers with what was there before.
+    fn swap(self) -> Self {
+        Self { outbound: sys::set_outbound(self.outbound), paused: timer::set_clock(self.paused) }
+    }
+}
+
+thread_local! {
+    /// How many futures run inside each other.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    /// What was in place before the last drops of guards.
+    static DROPPED: RefCell<Option<InPlace>> = const { RefCell::new(None) };
+}
+
+/// Runs a future and the work that it leaves behind.
+pub(super) fn run<F: Future>(future: F) -> F::Output {
+    let _running = Running::new();
+    let mut future = pin!(future);
+    let output = task::block_on(poll_fn(|cx| {
+        changed();
+        future.as_mut().poll(cx)
+    }));
+    let _kept = DROPPED.take().map(Kept::new);
+    task::end();
+    output
+}
+
+/// Notes that a guard is about to be dropped.
+pub(super) fn guard_dropped() {
+    if DEPTH.get() > 0 && DROPPED.with_borrow(Option::is_none) {
+        DROPPED.set(Some(InPlace { outbound: sys::outbound(), paused: timer::clock() }));
+    }
+}
+
+/// Notes that the future goes on with what is in place now.
+pub(crate) fn changed() {
+    let _before = DROPPED.take();
+}
+
+/// A future that runs. When it panics, what it left behind goes with it, and not into the next test of this thread.
+struct Running;
+
+impl Running {
+    fn new() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+        if thread::panicking() && DEPTH.get() == 0 {
+            changed();
+            task::drop_spawned();
+        }
+    }
+}
+
+/// What is in place for the work after a future.
+struct Kept {
+    before: Option<InPlace>,
+}
+
+impl Kept {
+    fn new(kept: InPlace) -> Self {
+        Self { before: Some(kept.swap()) }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _kept = self.before.take().map(InPlace::swap);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::catch_unwind;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use crate::test::{self, Call, Mock};
+    use crate::{client, spawn, time, wait_until};
+
+    /// Leaves a call behind, and notes what comes of it.
+    fn call_later(url: &'static str) -> Arc<Mutex<String>> {
+        let noted = Arc::new(Mutex::new(String::new()));
+        let note = Arc::clone(&noted);
+        wait_until(async move {
+            time::sleep(Duration::from_millis(1)).await;
+            let text = match client::get(url).await {
+                Ok(response) => response.into_body().text().await.unwrap(),
+                Err(error) => error.to_string(),
+            };
+            *note.lock().unwrap() = text;
+        });
+        noted
+    }
+
+    fn mock(url: &'static str) -> Mock {
+        Mock::new().reply(Call::get(url), move |_| url)
+    }
+
+    #[test]
+    fn an_upstream_set_up_in_a_test_answers_the_work_after_it() {
+        let noted = test::block_on(async {
+            let _upstream = test::outbound(mock("http://a.test/"));
+            call_later("http://a.test/")
+        });
+        assert_eq!(*noted.lock().unwrap(), "http://a.test/");
+    }
+
+    #[test]
+    fn an_upstream_set_up_after_the_work_was_left_answers_it() {
+        let noted = test::block_on(async {
+            let noted = call_later("http://a.test/");
+            let _upstream = test::outbound(mock("http://a.test/"));
+            noted
+        });
+        assert_eq!(*noted.lock().unwrap(), "http://a.test/");
+    }
+
+    #[test]
+    fn a_mock_that_expects_another_call_fails_the_test() {
+        let panic = catch_unwind(|| {
+            test::block_on(async {
+                let _upstream = test::outbound(mock("http://a.test/expected"));
+                call_later("http://a.test/made");
+            });
+        });
+        let text = panic.unwrap_err().downcast::<String>().unwrap();
+        assert!(text.contains("no expected call fits GET http://a.test/made"), "{text}");
+    }
+
+    #[test]
+    fn a_guard_of_a_test_that_ends_early_stays_in_place() {
+        async fn early(fails: bool) -> Result<Arc<Mutex<String>>, Arc<Mutex<String>>> {
+            let _outer = test::outbound(mock("http://outer.test/"));
+            let _inner = test::outbound(mock("http://inner.test/"));
+            let noted = call_later("http://inner.test/");
+            if fails {
+                Err(Arc::clone(&noted))?;
+            }
+            Ok(noted)
+        }
+        for fails in [false, true] {
+            let (Ok(noted) | Err(noted)) = test::block_on(early(fails));
+            assert_eq!(*noted.lock().unwrap(), "http://inner.test/");
+        }
+    }
+
+    #[test]
+    fn a_guard_that_the_future_owns_stays_in_place() {
+        let upstream = test::outbound(mock("http://a.test/"));
+        let noted = test::block_on(std::future::poll_fn(move |_| {
+            let _owned = &upstream;
+            std::task::Poll::Ready(call_later("http://a.test/"))
+        }));
+        assert_eq!(*noted.lock().unwrap(), "http://a.test/");
+    }
+
+    #[test]
+    fn a_guard_that_is_dropped_earlier_is_gone() {
+        let noted = test::block_on(async {
+            let _outer = test::outbound(mock("http://outer.test/"));
+            drop(test::outbound(mock("http://inner.test/")));
+            let noted = call_later("http://outer.test/");
+            time::sleep(Duration::from_millis(1)).await;
+            noted
+        });
+        assert_eq!(*noted.lock().unwrap(), "http://outer.test/");
+    }
+
+    #[test]
+    fn nothing_stays_in_place_after_the_work() {
+        test::block_on(async {
+            let _upstream = test::outbound(mock("http://a.test/"));
+            call_later("http://a.test/");
+        });
+        let error = test::block_on(client::get("http://a.test/")).unwrap_err();
+        assert!(error.is_denied(), "{error}");
+    }
+
+    #[test]
+    fn a_clock_stopped_in_a_test_stands_still_for_the_work_after_it() {
+        static DONE: AtomicUsize = AtomicUsize::new(0);
+        test::block_on(async {
+            let _paused = test::pause();
+            wait_until(async {
+                time::sleep(Duration::from_secs(86_400)).await;
+                DONE.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        assert_eq!(DONE.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_a_test_that_panics_left_behind_goes_with_it() {
+        static LATE: AtomicUsize = AtomicUsize::new(0);
+        let panic = catch_unwind(|| {
+            test::block_on(async {
+                spawn(async {
+                    time::sleep(Duration::ZERO).await;
+                    LATE.fetch_add(1, Ordering::Relaxed);
+                })
+                .detach();
+                wait_until(std::future::pending());
+                panic!("on purpose");
+            });
+        });
+        panic.unwrap_err();
+        test::block_on(time::sleep(Duration::from_millis(1)));
+        assert_eq!(LATE.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_test_inside_a_test_keeps_what_the_outer_one_set_up() {
+        let asked = Rc::new(Cell::new(0));
+        let count = Rc::clone(&asked);
+        test::block_on(async {
+            let _upstream = test::outbound(move |_| {
+                count.set(count.get() + 1);
+                std::future::ready("hello")
+            });
+            test::block_on(async { drop(test::outbound(Mock::new())) });
+            client::get("http://a.test/").await.unwrap();
+        });
+        assert_eq!(asked.get(), 1);
+    }
+}
