@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake as _, Waker};
 
 #[allow(unused_imports, reason = "each world uses what it needs of it")]
-pub(crate) use executor::{Job, Root, block_on, drop_spawned, end, is_alone, run, run_beside, run_on, sending};
+pub(crate) use executor::{
+    Job, Root, block_on, drop_spawned, end, is_alone, run, run_beside, run_foreign, run_on, sending,
+};
 use executor::{Until, start};
 #[allow(unused_imports, reason = "each world uses what it needs of it")]
 pub(crate) use nested::{begin_root, count_wake, examine, is_own};

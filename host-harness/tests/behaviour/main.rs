@@ -33,6 +33,7 @@ mod saved;
 mod serve;
 mod serving;
 mod settings;
+mod spawn_local;
 mod telemetry;
 mod terminal;
 mod wasip3;

@@ -105,12 +105,29 @@ thread_local! {
 
 /// Adds a future to those that run beside the handler.
 pub(super) fn start(run: Run, until: Until) -> Arc<Job> {
+    // The only value there is but for that of `run_foreign`; the compiler must not know, or it would put it in all the
+    // places that ask for it.
+    BESIDE.set(Some(black_box(&Beside { poll: poll_spawned, end: end_spawned, sending: Here::SENDING })));
+    add(run, until)
+}
+
+fn add(run: Run, until: Until) -> Arc<Job> {
     let job = Job::new();
     let spawned = Spawned { job: Arc::clone(&job), run, until };
     SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
-    // The only value there is; the compiler must not know, or it would put it in all the places that ask for it.
-    BESIDE.set(Some(black_box(&Beside { poll: poll_spawned, end: end_spawned, sending: Here::SENDING })));
     job
+}
+
+/// Runs a future that generated code spawned beside the handler, and on after the exchange until it ends.
+///
+/// Nothing has to be sent in another way for it, and every component can be asked for it, so it comes without the code
+/// for that.
+#[allow(dead_code, reason = "only WASI 0.3 has generated code that spawns")]
+pub(crate) fn run_foreign(future: Pin<Box<dyn Future<Output = ()>>>) {
+    if BESIDE.get().is_none() {
+        BESIDE.set(Some(black_box(&Beside { poll: poll_spawned, end: end_spawned, sending: None })));
+    }
+    add(future, Until::ItEnds);
 }
 
 /// Runs a future of a world beside the handler until the exchange ends.

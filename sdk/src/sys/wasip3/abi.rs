@@ -2,8 +2,8 @@
 //!
 //! `wit-bindgen` has a run time for them too, which is general and costs some thousand instructions a request. What a
 //! handler needs is less: one future a task, and operations that keep their buffers until the host is done with them.
-//! Everything that `wit-bindgen` generates still works here, because a task says how to wait for an event in the way that
-//! all its versions understand (see [`task`]).
+//! Everything that `wit-bindgen` generates still works here, and so does its `spawn_local`, because a task offers the
+//! structure that all versions share (see [`foreign`]).
 //!
 //! The rule that keeps this sound: memory that an operation of the host reads or writes is on the heap or static, belongs
 //! to whoever started the operation, and is given up only when the host has said that the operation is over.
@@ -11,6 +11,7 @@
 #![allow(unsafe_code, reason = "the canonical ABI passes pointers, and the host uses them until an operation is over")]
 
 mod call;
+mod foreign;
 mod future;
 mod stream;
 mod task;

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use super::stream;
-use super::waitable::{self, Foreign};
+use super::waitable;
+use super::{foreign, stream};
 use crate::sys::wasip3::bindings::wasi::http::types::Response;
 use crate::task;
 
@@ -41,11 +41,6 @@ unsafe extern "C" {
 unsafe extern "C" {
     #[link_name = "[task-cancel]"]
     fn task_cancel();
-}
-
-unsafe extern "C" {
-    /// Sets what generated code finds as the task that it runs in.
-    fn wasip3_task_set(task: *const ForeignTask) -> *const ForeignTask;
 }
 
 /// Events that are not about a waitable.
@@ -94,8 +89,7 @@ pub(in crate::sys::wasip3) fn start(future: impl Future<Output = ()> + 'static) 
     let shared = Arc::default();
     CURRENT.set(Some(Arc::clone(&shared)));
     let task = Box::into_raw(Box::new(Task { future: Some(Box::pin(future)), shared }));
-    // SAFETY: generated code asks for the task only while one runs, and this one is static.
-    unsafe { wasip3_task_set(&FOREIGN) };
+    foreign::enter();
     // SAFETY: the host keeps the pointer for this task alone, and hands it back to nobody but `callback`.
     unsafe { context_set(task.cast()) };
     run(task)
@@ -265,33 +259,4 @@ impl Wake for Shared {
             stream::drop_writer(writer);
         }
     }
-}
-
-/// What generated code of any version of `wit-bindgen` expects of the task that it runs in.
-#[repr(C)]
-struct ForeignTask {
-    version: u32,
-    pointer: *mut c_void,
-    register:
-        unsafe extern "C" fn(*mut c_void, u32, unsafe extern "C" fn(*mut c_void, u32), *mut c_void) -> *mut c_void,
-    unregister: unsafe extern "C" fn(*mut c_void, u32) -> *mut c_void,
-}
-
-// SAFETY: its pointer is null, and components have one thread.
-unsafe impl Sync for ForeignTask {}
-
-/// The same for every task: who waits for what is kept by the waitable, and not by the task.
-static FOREIGN: ForeignTask = ForeignTask { version: 1, pointer: ptr::null_mut(), register, unregister };
-
-unsafe extern "C" fn register(
-    _: *mut c_void,
-    waitable: u32,
-    callback: unsafe extern "C" fn(*mut c_void, u32),
-    pointer: *mut c_void,
-) -> *mut c_void {
-    waitable::register(waitable, Foreign { callback, pointer })
-}
-
-unsafe extern "C" fn unregister(_: *mut c_void, waitable: u32) -> *mut c_void {
-    waitable::unregister(waitable)
 }
