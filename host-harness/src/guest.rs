@@ -3,6 +3,7 @@
 mod busy;
 mod clock;
 mod delivery;
+mod io_error;
 mod state;
 mod trap;
 mod upload;

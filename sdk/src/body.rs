@@ -5,6 +5,7 @@ mod error;
 #[cfg(feature = "json")]
 mod json;
 mod limited;
+mod reason;
 mod source;
 mod trailers;
 
@@ -28,6 +29,8 @@ use trailers::WithTrailers;
 
 pub use channel::Sender;
 pub use error::Error;
+#[allow(unused_imports, reason = "natively there is no host")]
+pub(crate) use reason::sentence;
 
 type Incoming = <Here as World>::IncomingBody;
 

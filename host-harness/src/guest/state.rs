@@ -16,6 +16,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use super::io_error;
 use super::upload::{Of, Uploads};
 use super::wasip3::flights::{CallsNext, Flights};
 use crate::config::Config;
@@ -82,8 +83,9 @@ struct Hooks {
 }
 
 impl State {
-    /// Lets components of either world call what the harness offers besides WASI itself.
+    /// Lets components of either world call what the harness offers besides WASI itself, and in its place.
     pub(crate) fn add_to_linker(linker: &mut Linker<Self>) -> wasmtime::Result<()> {
+        io_error::add_to_linker(linker)?;
         Config::add_to_linker(linker, |state| &mut state.config)?;
         KeyValueView::add_to_linker(linker, |state| KeyValueView { store: &state.keyvalue, table: &mut state.table })
     }
@@ -155,6 +157,10 @@ impl State {
     pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
         let request = self.hooks.tracked.as_ref().map(|tracked| tracked.number());
         self.hooks.uploads.watch(body, Of { request, server: None })
+    }
+
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
     }
 
     /// The clock that the test moves, with the table of what waits for it.

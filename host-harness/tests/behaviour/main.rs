@@ -72,6 +72,7 @@ macro_rules! over {
             mod reuse;
             mod roundtrip;
             mod sent;
+            mod sentences;
             mod server;
             mod service;
             mod stopping;

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::string::FromUtf8Error;
 use std::{fmt, str};
 
+use super::reason::sentence;
+
 /// A failure to read or write a body.
 ///
 /// Ask the predicates for the cause; [`source`](StdError::source) has what lies below it.
@@ -144,7 +146,7 @@ impl Error {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Error {
     pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
-        Self::new(Kind::BrokenOff { received, declared, reason: without_backtrace(reason) }, None)
+        Self::new(Kind::BrokenOff { received, declared, reason: sentence(&reason) }, None)
     }
 
     pub(crate) fn timed_out(received: u64) -> Self {
@@ -160,22 +162,12 @@ impl Error {
     }
 
     pub(crate) fn rejected(reason: String) -> Self {
-        Self::new(Kind::Rejected(without_backtrace(reason)), None)
+        Self::new(Kind::Rejected(sentence(&reason)), None)
     }
 
     pub(crate) fn trailers(reason: String) -> Self {
         Self::rejected(format!("its trailers cannot be sent: {reason}"))
     }
-}
-
-/// Cuts off the backtrace that wasmtime appends to the text of an error where its own environment has `RUST_BACKTRACE`.
-fn without_backtrace(mut reason: String) -> String {
-    let lines = reason.split_inclusive('\n').take_while(|line| !line.starts_with("Stack backtrace:"));
-    let length: usize = lines.map(str::len).sum();
-    if length < reason.len() {
-        reason.truncate(reason[..length].trim_ascii_end().len());
-    }
-    reason
 }
 
 impl fmt::Display for Error {
@@ -214,20 +206,5 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_backtrace_of_the_host_is_no_reason() {
-        let reason = "connection read timeout\n\nCaused by:\n    the peer";
-        let backtrace = format!("{reason}\n\nStack backtrace:\n   0: host::frame\n             at /root/host.rs:1:1\n");
-        let error = Error::broken_off(3, Some(10), backtrace.clone());
-        assert_eq!(error.to_string(), format!("the body broke off after 3 of 10 bytes: {reason}"));
-        assert_eq!(Error::rejected(backtrace).to_string(), format!("the host did not take the body: {reason}"));
-        assert_eq!(Error::rejected("a\n".to_owned()).to_string(), "the host did not take the body: a\n");
     }
 }

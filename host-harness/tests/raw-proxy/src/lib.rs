@@ -72,8 +72,12 @@ mod component {
             loop {
                 match output.blocking_splice(&input, 1024 * 1024) {
                     Ok(_) => {}
-                    Err(error) => {
-                        whole = matches!(error, StreamError::Closed);
+                    Err(StreamError::Closed) => {
+                        whole = true;
+                        break;
+                    }
+                    Err(StreamError::LastOperationFailed(error)) => {
+                        eprintln!("{}", error.to_debug_string());
                         break;
                     }
                 }

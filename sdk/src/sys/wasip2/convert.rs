@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::bindings::wasi::http::types as wasi;
 use super::imports::header_error;
+use crate::body::sentence;
 use crate::client::Kind;
 use crate::error::Error;
 use crate::length;
@@ -249,7 +250,7 @@ pub(super) fn error_from_wasi(code: wasi::ErrorCode) -> (Kind, String) {
         Code::InternalError(detail) => (Kind::Host, "the host failed", detail),
     };
     let message = match detail {
-        Some(detail) => format!("{text}: {detail}"),
+        Some(detail) => format!("{text}: {}", sentence(&detail)),
         None => text.to_owned(),
     };
     (kind, message)

@@ -1,0 +1,40 @@
+//! What a component is told of a stream that failed.
+//!
+//! wasmtime tells it all that it knows, with the stack of the host where the environment asks for that
+//! (`RUST_BACKTRACE`). A component is told the failure and its causes, in one line.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::IoError;
+use wasmtime_wasi_io::bindings::wasi::io::error::{self, Host, HostError};
+
+use super::state::State;
+
+/// Puts the plain texts in the place of wasmtime's.
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    error::add_to_linker::<_, Plain>(linker, |state| View(state.table()))?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+struct Plain;
+
+impl HasData for Plain {
+    type Data<'a> = View<'a>;
+}
+
+struct View<'a>(&'a mut ResourceTable);
+
+impl Host for View<'_> {}
+
+impl HostError for View<'_> {
+    fn to_debug_string(&mut self, error: Resource<IoError>) -> wasmtime::Result<String> {
+        let text = format!("{:#}", self.0.get(&error)?);
+        Ok(text.lines().map(str::trim).collect::<Vec<_>>().join(" "))
+    }
+
+    fn drop(&mut self, error: Resource<IoError>) -> wasmtime::Result<()> {
+        self.0.delete(error)?;
+        Ok(())
+    }
+}
