@@ -1,24 +1,25 @@
 //! Builds components with cargo.
 
+mod artifact;
+mod place;
+mod toolchain;
 mod tree;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, fs, io};
+use std::{fs, io};
 
-use cargo_metadata::{CrateType, Message, Metadata, MetadataCommand};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 use tokio::sync::OnceCell;
 
 use crate::Error;
+use place::sorted;
+use toolchain::{TARGET, cargo, ensure_target, not_runnable};
 
 pub(crate) use tree::{Tree, tree};
-
-/// The target that components are built for.
-const TARGET: &str = "wasm32-wasip2";
 
 /// The profile of cargo that a component is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub enum Progress {
     Hidden,
 }
 
-/// Builds the crate in a directory with these features once a process, whoever asks and however often, and tells where
-/// the component is. A build that fails is tried again by the next who asks.
+/// Builds the crate in a directory with these features once a process, whoever asks and however often, and returns the path
+/// of a copy of the component that later builds replace as a whole. A build that fails is tried again by the next who asks.
 ///
 /// # Errors
 ///
@@ -55,7 +56,7 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     };
     let dir = dir.to_owned();
     let built = cell.get_or_try_init(|| async {
-        match tokio::task::spawn_blocking(move || build(&dir, Profile::Release, &features, progress)).await {
+        match tokio::task::spawn_blocking(move || build_and_keep(&dir, &features, progress)).await {
             Ok(built) => built,
             Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
         }
@@ -63,46 +64,54 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     built.await.cloned()
 }
 
-/// Builds the crate in a directory for the target `wasm32-wasip2`, which is installed if it is missing.
+/// Builds the crate in a directory for the target `wasm32-wasip2`, which is installed if it is missing, and returns the path
+/// of the component, as cargo wrote it.
 ///
 /// The features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and come on top of the default ones. Each set of
 /// them is built in a directory of its own below that of the workspace's artifacts, so that the component of one does not
-/// take the place of the component of another.
+/// take the place of the component of another. So is a workspace whose target directory is configured, because other
+/// workspaces may share it, and a package whose library has the name of another in its workspace: cargo mixes them up. Both
+/// are below the folder `wayside` of the target directory.
 ///
 /// # Errors
 ///
 /// Fails if the directory holds no crate, the crate does not compile, or makes no component.
 pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
+    run(dir, profile, features, progress).map(|built| built.wasm)
+}
+
+/// Builds as [`build_once`] does, but each time, in the profile `release`.
+pub(crate) fn build_and_keep(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
+    let built = run(dir, Profile::Release, features, progress)?;
+    artifact::keep(&built.wasm, &built.package)
+}
+
+/// What cargo built.
+struct Built {
+    /// The component, as cargo wrote it.
+    wasm: PathBuf,
+    /// The name of its package.
+    package: String,
+}
+
+fn run(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<Built, Error> {
     let manifest = manifest_in(dir)?;
     ensure_target()?;
     let metadata = metadata(&manifest)?;
     let package = library(&metadata, dir)?;
-    let mut cargo = Command::new(cargo());
-    cargo
-        // There, so that the configuration and the toolchain are those of the crate.
-        .current_dir(dir)
-        .args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        // By its id: another package of the tree may have its name.
-        .args(["--package", &package.id.repr])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
+    let mut cargo = command(dir, package, profile, progress);
+    let features = sorted(features);
     if !features.is_empty() {
-        let features = sorted(features);
-        let target_dir = metadata.target_directory.join("features").join(folder_name(&features));
-        cargo.args(["--features", &features.join(",")]).arg("--target-dir").arg(target_dir);
+        cargo.args(["--features", &features.join(",")]);
     }
-    match progress {
-        Progress::Shown => cargo.stderr(Stdio::inherit()),
-        // What is left is what the compiler has to say.
-        Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
-    };
+    if let Some(target_dir) = place::target_dir(&metadata, package, &features) {
+        // The configuration may name another directory for intermediate artifacts.
+        cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
+    }
     let mut child = cargo.spawn().map_err(|error| not_runnable("cargo", error))?;
     let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || io::read_to_string(stderr)));
     let stdout = child.stdout.take();
-    let artifact = stdout.and_then(|stdout| artifact(BufReader::new(stdout), &package.id));
+    let artifact = stdout.and_then(|stdout| artifact::find(BufReader::new(stdout), &package.id));
     let status = child.wait().map_err(|error| not_runnable("cargo", error))?;
     let said = stderr.and_then(|reader| reader.join().ok()?.ok()).unwrap_or_default();
     if !status.success() {
@@ -110,10 +119,33 @@ pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progre
             .with_help("mend what the compiler says, and try again");
         return Err(if said.is_empty() { error } else { error.with_source(Said(said)) });
     }
-    artifact.ok_or_else(|| {
+    let wasm = artifact.ok_or_else(|| {
         Error::new(format!("the build of `{}` made no `.wasm` file", dir.display()))
             .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml")
-    })
+    })?;
+    Ok(Built { wasm, package: package.name.to_string() })
+}
+
+fn command(dir: &Path, package: &Package, profile: Profile, progress: Progress) -> Command {
+    let mut cargo = Command::new(cargo());
+    cargo
+        // There, so that the configuration and the toolchain are those of the crate.
+        .current_dir(dir)
+        .args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+        // By its id, because another package of the tree may have its name. Without `--lib`, a binary with the name of the
+        // library would take the place of the component.
+        .args(["--lib", "--package", &package.id.repr])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    match progress {
+        Progress::Shown => cargo.stderr(Stdio::inherit()),
+        // What is left is what the compiler has to say.
+        Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
+    };
+    cargo
 }
 
 /// Where the component of a target is: a directory is that of a crate, and built with these features; anything else is a
@@ -134,19 +166,6 @@ pub(crate) fn built_already(file: PathBuf, features: &[String]) -> Result<PathBu
         .with_help("name the directory of the crate, or leave the features out"))
 }
 
-/// The same set of features in the same order, however it was given.
-fn sorted(features: &[String]) -> Vec<String> {
-    let mut features = features.to_vec();
-    features.sort_unstable();
-    features.dedup();
-    features
-}
-
-/// A set of features as the name of a folder: what no system takes there is written with characters that features lack.
-fn folder_name(features: &[String]) -> String {
-    features.join(",").replace('/', "@").replace('?', "!")
-}
-
 /// The manifest of the crate in a directory.
 pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
     let manifest = dir.join("Cargo.toml");
@@ -155,16 +174,6 @@ pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
     }
     Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
         .with_help("name the directory of a crate, or a `.wasm` file"))
-}
-
-fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-fn not_runnable(program: &str, error: io::Error) -> Error {
-    Error::new(format!("cannot run `{program}`"))
-        .with_help("install Rust from https://rustup.rs, or put it into PATH")
-        .with_source(error)
 }
 
 fn metadata(manifest: &Path) -> Result<Metadata, Error> {
@@ -182,63 +191,18 @@ fn metadata(manifest: &Path) -> Result<Metadata, Error> {
 }
 
 /// The package in the directory, if it can become a component.
-fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a cargo_metadata::Package, Error> {
+fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error> {
     let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
     let package = metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted);
     let Some(package) = package else {
         return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
             .with_help("name the directory of one of its members"));
     };
-    let is_component = package.targets.iter().any(|target| target.crate_types.contains(&CrateType::CDyLib));
-    if !is_component {
+    if place::component_name(package).is_none() {
         return Err(Error::new(format!("the crate `{}` makes no component", package.name))
             .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml"));
     }
     Ok(package)
-}
-
-/// Finds the component among cargo's messages.
-fn artifact(messages: impl io::BufRead, package: &cargo_metadata::PackageId) -> Option<PathBuf> {
-    let mut found = None;
-    // All messages are read even after it is found, or cargo would wait for its reader.
-    for message in Message::parse_stream(messages).map_while(Result::ok) {
-        if let Message::CompilerArtifact(artifact) = message
-            && artifact.package_id == *package
-            // A binary beside the library has a `.wasm` file too.
-            && artifact.target.crate_types.contains(&CrateType::CDyLib)
-        {
-            found = artifact.filenames.into_iter().find(|file| file.extension() == Some("wasm")).or(found);
-        }
-    }
-    found.map(Into::into)
-}
-
-/// Installs the target through rustup where the toolchain lacks it; one at a time, because rustup does not wait for
-/// another that installs the same.
-fn ensure_target() -> Result<(), Error> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .map_err(|error| not_runnable("rustc", error))?;
-    let libdir = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    if output.status.success() && libdir.is_dir() {
-        return Ok(());
-    }
-    tracing::warn!("the Rust target {TARGET} is missing; adding it with `rustup target add {TARGET}`");
-    let missing = || {
-        Error::new(format!("the Rust target `{TARGET}` is not installed, and rustup cannot add it"))
-            .with_help(format!("run `rustup target add {TARGET}`, or install the target with your toolchain"))
-    };
-    let output = Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .output()
-        .map_err(|error| missing().with_source(error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(missing().with_source(Said(String::from_utf8_lossy(&output.stderr).into_owned())))
 }
 
 /// What a program said on stderr.
@@ -252,21 +216,3 @@ impl std::fmt::Display for Said {
 }
 
 impl std::error::Error for Said {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder_of(features: &[&str]) -> String {
-        let features: Vec<String> = features.iter().map(|feature| (*feature).to_owned()).collect();
-        folder_name(&sorted(&features))
-    }
-
-    #[test]
-    fn each_set_of_features_has_one_folder() {
-        assert_eq!(folder_of(&["wayside/wasip3"]), "wayside@wasip3");
-        assert_eq!(folder_of(&["b", "a", "b"]), folder_of(&["a", "b"]));
-        assert_ne!(folder_of(&["a/b"]), folder_of(&["a-b"]));
-        assert_ne!(folder_of(&["a?/b"]), folder_of(&["a/b"]));
-    }
-}

@@ -14,7 +14,7 @@ use tokio::net::ToSocketAddrs;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::cargo::{self, Profile, Progress};
+use crate::cargo::{self, Progress};
 use crate::engine::Purpose;
 use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
@@ -241,7 +241,7 @@ impl Worker {
             let run = |progress| {
                 let (target, features) = (target.clone(), features.clone());
                 blocking(move || match target.is_dir() {
-                    true => cargo::build(&target, Profile::Release, &features, progress),
+                    true => cargo::build_and_keep(&target, &features, progress),
                     false => cargo::built_already(target, &features),
                 })
             };

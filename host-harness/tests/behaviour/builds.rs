@@ -1,5 +1,7 @@
 //! Components are built by the tests that need them: once, and again when their sources change.
 
+mod names;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, process};
 
 use wayside_harness::cargo::{self, Profile, Progress};
 use wayside_harness::{Component, Description, Error, World, show, strip};
@@ -37,11 +37,11 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
     if taken_out > 0 {
         // Beside it first: whoever reads it meanwhile gets the one or the other. Cargo's own copy is a link to the same
         // file, which stays as it is.
-        let beside = wasm.with_extension("wasm.stripped");
-        let written =
-            fs::write(&beside, bare).and_then(|()| fs::set_permissions(&beside, fs::metadata(wasm)?.permissions()));
-        written.map_err(|error| failed("write", error))?;
-        fs::rename(&beside, wasm).map_err(|error| failed("write", error))?;
+        let beside = wasm.with_extension(format!("{}.stripped", process::id()));
+        let written = fs::write(&beside, bare)
+            .and_then(|()| fs::set_permissions(&beside, fs::metadata(wasm)?.permissions()))
+            .and_then(|()| fs::rename(&beside, wasm));
+        written.inspect_err(|_| drop(fs::remove_file(&beside))).map_err(|error| failed("write", error))?;
     }
     Ok(taken_out)
 }
