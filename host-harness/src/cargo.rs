@@ -1,25 +1,26 @@
 //! Builds components with cargo.
 
 mod artifact;
+mod inputs;
+mod interrupt;
+mod package;
 mod place;
 mod toolchain;
 mod tree;
 
-use std::collections::HashMap;
-use std::io::BufReader;
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{fs, io};
 
-use cargo_metadata::{Metadata, MetadataCommand, Package};
 use tokio::sync::OnceCell;
 
 use crate::Error;
+use package::Crate;
 use place::sorted;
-use toolchain::{TARGET, cargo, ensure_target, not_runnable};
 
-pub(crate) use tree::{Tree, tree};
+pub use interrupt::Interrupt;
+pub(crate) use tree::{Tree, canonical, tree};
 
 /// The profile of cargo that a component is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +57,8 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     };
     let dir = dir.to_owned();
     let built = cell.get_or_try_init(|| async {
-        match tokio::task::spawn_blocking(move || build_and_keep(&dir, &features, progress)).await {
-            Ok(built) => built,
+        match tokio::task::spawn_blocking(move || build_and_keep(&dir, &features, progress, None)).await {
+            Ok(built) => built.map(|built| built.component),
             Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
         }
     });
@@ -77,75 +78,38 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
 ///
 /// Fails if the directory holds no crate, the crate does not compile, or makes no component.
 pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
-    run(dir, profile, features, progress).map(|built| built.wasm)
+    Crate::read(dir)?.build(profile, features, progress, None)
 }
 
-/// Builds as [`build_once`] does, but each time, in the profile `release`.
-pub(crate) fn build_and_keep(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
-    let built = run(dir, Profile::Release, features, progress)?;
-    artifact::keep(&built.wasm, &built.package)
+/// A component that was built.
+#[derive(Clone, Debug)]
+pub(crate) struct Built {
+    /// A copy of it.
+    pub(crate) component: PathBuf,
+    /// The files and directories whose change makes cargo build it anew.
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
-/// What cargo built.
-struct Built {
-    /// The component, as cargo wrote it.
-    wasm: PathBuf,
-    /// The name of its package.
-    package: String,
+/// Builds as [`build_once`] does, but each time. An interrupt ends it.
+pub(crate) fn build_and_keep(
+    dir: &Path,
+    features: &[String],
+    progress: Progress,
+    interrupt: Option<&Interrupt>,
+) -> Result<Built, Error> {
+    let this = Crate::read(dir)?;
+    let wasm = this.build(Profile::Release, features, progress, interrupt)?;
+    Ok(Built { component: artifact::keep(&wasm, this.name())?, inputs: inputs::of(&wasm) })
 }
 
-fn run(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<Built, Error> {
-    let manifest = manifest_in(dir)?;
-    ensure_target()?;
-    let metadata = metadata(&manifest)?;
-    let package = library(&metadata, dir)?;
-    let mut cargo = command(dir, package, profile, progress);
-    let features = sorted(features);
-    if !features.is_empty() {
-        cargo.args(["--features", &features.join(",")]);
+/// Takes away what was built of some packages for the crate in a directory, so that they are built again whatever the times
+/// of their files are.
+pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBuf>) -> Result<(), Error> {
+    if packages.is_empty() {
+        return Ok(());
     }
-    if let Some(target_dir) = place::target_dir(&metadata, package, &features) {
-        // The configuration may name another directory for intermediate artifacts.
-        cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
-    }
-    let mut child = cargo.spawn().map_err(|error| not_runnable("cargo", error))?;
-    let stderr = child.stderr.take().map(|stderr| std::thread::spawn(move || io::read_to_string(stderr)));
-    let stdout = child.stdout.take();
-    let artifact = stdout.and_then(|stdout| artifact::find(BufReader::new(stdout), &package.id));
-    let status = child.wait().map_err(|error| not_runnable("cargo", error))?;
-    let said = stderr.and_then(|reader| reader.join().ok()?.ok()).unwrap_or_default();
-    if !status.success() {
-        let error = Error::new(format!("the crate in `{}` does not compile", dir.display()))
-            .with_help("mend what the compiler says, and try again");
-        return Err(if said.is_empty() { error } else { error.with_source(Said(said)) });
-    }
-    let wasm = artifact.ok_or_else(|| {
-        Error::new(format!("the build of `{}` made no `.wasm` file", dir.display()))
-            .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml")
-    })?;
-    Ok(Built { wasm, package: package.name.to_string() })
-}
-
-fn command(dir: &Path, package: &Package, profile: Profile, progress: Progress) -> Command {
-    let mut cargo = Command::new(cargo());
-    cargo
-        // There, so that the configuration and the toolchain are those of the crate.
-        .current_dir(dir)
-        .args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        // By its id, because another package of the tree may have its name. Without `--lib`, a binary with the name of the
-        // library would take the place of the component.
-        .args(["--lib", "--package", &package.id.repr])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    if profile == Profile::Release {
-        cargo.arg("--release");
-    }
-    match progress {
-        Progress::Shown => cargo.stderr(Stdio::inherit()),
-        // What is left is what the compiler has to say.
-        Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
-    };
-    cargo
+    let this = Crate::read(dir)?;
+    packages.iter().try_for_each(|package| this.forget(features, package))
 }
 
 /// Where the component of a target is: a directory is that of a crate, and built with these features; anything else is a
@@ -174,35 +138,6 @@ pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
     }
     Err(Error::new(format!("the directory `{}` has no Cargo.toml", dir.display()))
         .with_help("name the directory of a crate, or a `.wasm` file"))
-}
-
-fn metadata(manifest: &Path) -> Result<Metadata, Error> {
-    let dir = manifest.parent().unwrap_or(Path::new("."));
-    MetadataCommand::new().cargo_path(cargo()).current_dir(dir).no_deps().exec().map_err(|error| {
-        let source = match error {
-            cargo_metadata::Error::Io(error) => return not_runnable("cargo", error),
-            cargo_metadata::Error::CargoMetadata { stderr } => Said(stderr).into(),
-            other => Box::<dyn std::error::Error + Send + Sync>::from(other),
-        };
-        Error::new(format!("cannot read `{}`", manifest.display()))
-            .with_help("mend what cargo says, and try again")
-            .with_source(source)
-    })
-}
-
-/// The package in the directory, if it can become a component.
-fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error> {
-    let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
-    let package = metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted);
-    let Some(package) = package else {
-        return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
-            .with_help("name the directory of one of its members"));
-    };
-    if place::component_name(package).is_none() {
-        return Err(Error::new(format!("the crate `{}` makes no component", package.name))
-            .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml"));
-    }
-    Ok(package)
 }
 
 /// What a program said on stderr.

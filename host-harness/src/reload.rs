@@ -1,44 +1,52 @@
 //! Serving a crate while it is worked on: what each change builds takes the place of what ran before.
 
+mod inputs;
 mod page;
+mod snapshot;
 mod sources;
+mod walk;
+mod watching;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{Method, Request, Response, StatusCode};
 use tokio::net::ToSocketAddrs;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::cargo::{self, Progress};
+use crate::cargo::{self, Built, Interrupt, Progress};
 use crate::engine::Purpose;
 use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
 use crate::testing::Origin;
 use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
-use sources::{Snapshot, Sources};
+use sources::{Sources, overlooked};
 
 pub(crate) use page::message;
 
 /// A crate that is served while it is worked on.
 ///
-/// Whenever its sources change, or those of a crate that it depends on by path, it is built anew; so is middleware in front
-/// of it that is a crate, too. The new component is compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
+/// Whenever its sources change, or those of a crate that it depends on by path, or a file that cargo knows to be a part of it,
+/// it is built anew; so is middleware in front of it that is a crate, too. Files that git ignores and logs (`*.log`) are no
+/// reason to build, unless cargo knows them. The new component is compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
 /// finishes. Where the build fails, the old one goes on; browsers are shown what the compiler says instead, because
 /// whoever looks at a page while a crate is broken would look at the wrong page. Requests that come before the first
 /// build has ended wait for it.
 ///
-/// The watching and the building end when this is dropped; servers go on with the last component.
+/// The watching and the building end when this is dropped, with the processes of a build that runs; servers go on with the
+/// last component.
 pub struct Live {
     inbound: Inbound,
     recorder: Recorder,
     state: watch::Receiver<State>,
     origin: Origin,
     worker: JoinHandle<()>,
+    interrupt: Interrupt,
 }
 
 /// How far the newest build has come.
@@ -93,9 +101,8 @@ impl HarnessBuilder {
     /// Fails if there is no crate among them but files alone, a directory holds no crate, or the system cannot watch files.
     /// A crate that does not compile is no failure here: [`Live::builds`] tells.
     pub fn live(self) -> Result<Live, Error> {
-        let parts = self.parts();
-        let crates: Vec<PathBuf> =
-            parts.iter().map(|(target, _)| target).filter(|target| target.is_dir()).cloned().collect();
+        let parts: Vec<Source> = self.parts().into_iter().map(Source::new).collect();
+        let crates: Vec<PathBuf> = parts.iter().filter(|part| part.is_crate).map(|part| part.target.clone()).collect();
         if crates.is_empty() {
             return Err(Error::new("a component in a file cannot be built anew")
                 .with_help("name the directory of the crate that it is built from"));
@@ -106,8 +113,16 @@ impl HarnessBuilder {
         let (recorder, origin) = (self.recorder(), self.origin());
         let waiting = state.clone();
         let inbound = Inbound::new(move |request| answer(waiting.clone(), request));
-        let worker = Worker { parts, builder: self, recorder: recorder.clone(), states, running: Vec::new() };
-        Ok(Live { inbound, recorder, state, origin, worker: tokio::spawn(worker.run(sources)) })
+        let interrupt = Interrupt::default();
+        let worker = Worker {
+            parts,
+            builder: self,
+            recorder: recorder.clone(),
+            states,
+            running: Vec::new(),
+            interrupt: interrupt.clone(),
+        };
+        Ok(Live { inbound, recorder, state, origin, worker: tokio::spawn(worker.run(sources)), interrupt })
     }
 }
 
@@ -154,6 +169,7 @@ impl Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.worker.abort();
+        self.interrupt.end();
     }
 }
 
@@ -184,13 +200,49 @@ impl Builds {
 }
 
 struct Worker {
-    /// Where the component and its middleware come from, with the features of each.
-    parts: Vec<(PathBuf, Vec<String>)>,
+    parts: Vec<Source>,
     builder: HarnessBuilder,
     recorder: Recorder,
     states: watch::Sender<State>,
     /// Those that answer, in the same order.
     running: Vec<Part>,
+    interrupt: Interrupt,
+}
+
+/// Where the component or its middleware comes from.
+#[derive(Clone)]
+struct Source {
+    target: PathBuf,
+    features: Vec<String>,
+    /// Whether it was a directory at the beginning. One that is replaced is away for a moment.
+    is_crate: bool,
+}
+
+impl Source {
+    fn new((target, features): (PathBuf, Vec<String>)) -> Self {
+        let is_crate = target.is_dir();
+        // In full, because the current directory is another one once it is moved.
+        Self { target: std::path::absolute(&target).unwrap_or(target), features, is_crate }
+    }
+
+    /// Builds what is a crate.
+    fn build(&self, progress: Progress, interrupt: &Interrupt) -> Result<Built, Error> {
+        if self.is_crate {
+            return cargo::build_and_keep(&self.target, &self.features, progress, Some(interrupt));
+        }
+        let component = cargo::built_already(self.target.clone(), &self.features)?;
+        Ok(Built { component, inputs: Vec::new() })
+    }
+
+    /// Has packages built again whose files look older than what was built of them.
+    fn forget(&self, packages: &BTreeSet<PathBuf>) {
+        if self.is_crate
+            && let Err(error) = cargo::forget(&self.target, &self.features, packages)
+        {
+            // The build that follows says more.
+            tracing::debug!("nothing was taken away: {error}");
+        }
+    }
 }
 
 /// A compiled component, with a digest of its file.
@@ -199,59 +251,70 @@ struct Part(u64, Component);
 
 impl Worker {
     async fn run(mut self, mut sources: Sources) {
-        let mut number = 1;
+        let (mut number, mut older) = (1, BTreeSet::new());
         loop {
             let before = sources.snapshot().await;
-            let (outcome, swapped) = self.build(number).await;
+            let began = SystemTime::now();
+            let (outcome, swapped, inputs) = self.build(number, older).await;
+            sources.built(inputs);
             self.states.send_modify(|state| {
                 state.build.outcome = outcome;
                 state.ended = number;
                 state.running = swapped.or(state.running.take());
             });
-            let changed = changes(&mut sources, before).await;
+            let changed = sources.changes(before, began).await;
+            older = overlooked(&changed, began);
             number += 1;
             self.states.send_modify(|state| state.build = Build { number, changed, outcome: Outcome::Running });
         }
     }
 
-    /// What came of a build, and what answers from then on, where that is something new.
-    async fn build(&mut self, number: u64) -> (Outcome, Option<Inbound>) {
+    /// What came of a build, what answers from then on, where that is something new, and what cargo named, where it succeeded.
+    async fn build(
+        &mut self,
+        number: u64,
+        older: BTreeSet<PathBuf>,
+    ) -> (Outcome, Option<Inbound>, Option<Vec<PathBuf>>) {
         let started = Instant::now();
-        let files = match self.cargo(number).await {
-            Ok(files) => files,
-            Err(error) => return (Outcome::Failed(Arc::new(error)), None),
+        let built = match self.cargo(number, older).await {
+            Ok(built) => built,
+            Err(error) => return (Outcome::Failed(Arc::new(error)), None, None),
         };
         let build = started.elapsed();
         let started = Instant::now();
+        let (files, inputs): (_, Vec<_>) = built.into_iter().map(|built| (built.component, built.inputs)).unzip();
+        let inputs = Some(inputs.concat());
         match self.open(files).await {
             Ok(Some(harness)) => {
                 let description = Box::new(harness.description().clone());
-                (Outcome::Swapped { description, build, compile: started.elapsed() }, Some(harness.inbound()))
+                let swapped = Outcome::Swapped { description, build, compile: started.elapsed() };
+                (swapped, Some(harness.inbound()), inputs)
             }
-            Ok(None) => (Outcome::Unchanged, None),
-            Err(error) => (Outcome::Failed(Arc::new(error)), None),
+            Ok(None) => (Outcome::Unchanged, None, inputs),
+            Err(error) => (Outcome::Failed(Arc::new(error)), None, inputs),
         }
     }
 
     /// Builds what is a crate, and tells where all components are.
-    async fn cargo(&self, number: u64) -> Result<Vec<PathBuf>, Error> {
+    async fn cargo(&self, number: u64, older: BTreeSet<PathBuf>) -> Result<Vec<Built>, Error> {
         let shown = number == 1 && self.builder.progress() == Progress::Shown;
-        let mut files = Vec::new();
-        for (target, features) in &self.parts {
+        let older = Arc::new(older);
+        let mut built = Vec::new();
+        for part in &self.parts {
             let run = |progress| {
-                let (target, features) = (target.clone(), features.clone());
-                blocking(move || match target.is_dir() {
-                    true => cargo::build_and_keep(&target, &features, progress),
-                    false => cargo::built_already(target, &features),
+                let (part, interrupt, older) = (part.clone(), self.interrupt.clone(), Arc::clone(&older));
+                blocking(move || {
+                    part.forget(&older);
+                    part.build(progress, &interrupt)
                 })
             };
-            files.push(match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
+            built.push(match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
                 // What went to the terminal is not in the error; saying it again takes the compiler no time.
                 Err(_) if shown => run(Progress::Hidden).await?,
                 built => built?,
             });
         }
-        Ok(files)
+        Ok(built)
     }
 
     /// Makes the components ready to answer, unless they are those that answer already.
@@ -291,20 +354,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
-    }
-}
-
-/// Waits until the sources differ from those that were built, and tells in which files.
-async fn changes(sources: &mut Sources, mut built: Snapshot) -> Vec<PathBuf> {
-    // The manifests may have been among what was built, and say what to watch.
-    sources.refresh().await;
-    sources.adopt_lock_files(&mut built).await;
-    loop {
-        let changed = sources.snapshot().await.differences(&built);
-        if !changed.is_empty() {
-            return changed;
-        }
-        sources.wait().await;
     }
 }
 

@@ -1,35 +1,47 @@
 //! Where the sources of a crate are: its own, and those of the crates that it depends on by path.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{DependencyKind, Package};
+use cargo_metadata::{DependencyKind, Metadata, Package, TargetKind};
 
-use super::metadata;
+use super::package::metadata;
 use crate::Error;
 
 /// What a component is made of that somebody may be working on.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
-    /// The directories of the crate and of those that it depends on by path.
-    pub(crate) packages: Vec<PathBuf>,
+    /// The canonical directory of the crate.
+    pub(crate) dir: PathBuf,
+    /// The crate and those that it depends on by path.
+    pub(crate) packages: Vec<Source>,
     /// The manifest of the workspace.
     pub(crate) manifest: PathBuf,
     /// The lock file of the workspace, which may be missing.
     pub(crate) lock_file: PathBuf,
-    /// Where artifacts go.
-    pub(crate) target_dir: PathBuf,
+    /// The directories of artifacts.
+    pub(crate) artifacts: Vec<PathBuf>,
+}
+
+/// A package in a directory of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// Its canonical directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) has_build_script: bool,
 }
 
 impl Tree {
     /// What can be said of a crate whose manifest cannot be read.
     pub(crate) fn of_one(dir: &Path) -> Self {
+        let dir = canonical(dir);
         Self {
-            packages: vec![dir.to_owned()],
+            packages: vec![Source { dir: dir.clone(), has_build_script: false }],
             manifest: dir.join("Cargo.toml"),
             lock_file: dir.join("Cargo.lock"),
-            target_dir: dir.join("target"),
+            artifacts: vec![dir.join("target")],
+            dir,
         }
     }
 }
@@ -38,39 +50,51 @@ impl Tree {
 /// milliseconds; crates that only tests need are left out.
 pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
     let root = metadata(&dir.join("Cargo.toml"))?;
+    let artifacts = artifacts(&root);
     let workspace = root.workspace_root.as_std_path();
     let mut known = root.packages;
-    let mut found = BTreeSet::new();
-    let mut queue = vec![canonical(dir)];
+    let mut found = BTreeMap::new();
+    let dir = canonical(dir);
+    let mut queue = vec![dir.clone()];
     while let Some(dir) = queue.pop() {
-        if !found.insert(dir.clone()) {
+        if found.contains_key(&dir) {
             continue;
         }
         let manifest = dir.join("Cargo.toml");
         if package(&known, &manifest).is_none() {
             // One that cannot be read is watched all the same: the build says what is wrong with it.
-            let Ok(other) = metadata(&manifest) else { continue };
-            known.extend(other.packages);
+            known.extend(metadata(&manifest).map(|other| other.packages).unwrap_or_default());
         }
-        let dependencies = package(&known, &manifest).into_iter().flat_map(|package| &package.dependencies);
+        let package = package(&known, &manifest);
+        let targets = package.into_iter().flat_map(|package| &package.targets);
+        let has_build_script = targets.flat_map(|target| &target.kind).any(|kind| *kind == TargetKind::CustomBuild);
+        found.insert(dir.clone(), Source { dir, has_build_script });
+        let dependencies = package.into_iter().flat_map(|package| &package.dependencies);
         let dependencies = dependencies.filter(|dependency| dependency.kind != DependencyKind::Development);
         queue.extend(
             dependencies.filter_map(|dependency| dependency.path.as_ref()).map(|path| canonical(path.as_std_path())),
         );
     }
     Ok(Tree {
-        packages: found.into_iter().collect(),
+        packages: found.into_values().collect(),
         manifest: workspace.join("Cargo.toml"),
         lock_file: workspace.join("Cargo.lock"),
-        target_dir: canonical(root.target_directory.as_std_path()),
+        artifacts,
+        dir,
     })
+}
+
+/// The directories of artifacts of a workspace.
+fn artifacts(metadata: &Metadata) -> Vec<PathBuf> {
+    let dirs = std::iter::once(&metadata.target_directory).chain(&metadata.build_directory);
+    dirs.map(|dir| canonical(dir.as_std_path())).collect()
 }
 
 fn package<'a>(known: &'a [Package], manifest: &Path) -> Option<&'a Package> {
     known.iter().find(|package| canonical(package.manifest_path.as_std_path()) == manifest)
 }
 
-fn canonical(path: &Path) -> PathBuf {
+pub(crate) fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -82,7 +106,8 @@ mod tests {
     fn crates_on_the_path_belong_to_a_tree_and_those_of_tests_do_not() {
         let root = canonical(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         let tree = tree(&root.join("examples/axum")).unwrap();
-        assert_eq!(tree.packages, [root.join("examples/axum"), root.join("macros"), root.join("sdk")]);
+        let dirs: Vec<&Path> = tree.packages.iter().map(|package| package.dir.as_path()).collect();
+        assert_eq!(dirs, [root.join("examples/axum"), root.join("macros"), root.join("sdk")]);
         assert_eq!(tree.manifest, root.join("Cargo.toml"));
     }
 }

@@ -1,63 +1,101 @@
 //! The sources of crates: what belongs to them, and when it changes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
-
+use super::inputs::{Inputs, Present, package_of};
+use super::snapshot::{By, Snapshot};
+use super::walk::{Found, walk};
+use super::watching::{Interest, Watch};
 use crate::Error;
 use crate::cargo::{self, Tree};
 
-/// How long files must be left alone before they are read: editors write in several steps.
-const QUIET: Duration = Duration::from_millis(30);
-/// How many times that is waited for.
-const PATIENCE: u32 = 20;
-/// Larger files are told apart by their length and their time.
-const READ_BYTES: u64 = 16 * 1024 * 1024;
+/// How many times directories are read that change meanwhile.
+const ROUNDS: usize = 10;
 
-/// Watches the sources of crates and of those that they depend on by path.
+/// The files that say how cargo builds what is below their directory.
+const CONFIGURATION: [&str; 4] = [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
+
+/// Watches the sources of crates and of those that they depend on by path, and what cargo named beside them.
 pub(super) struct Sources {
+    /// As the caller named them: a link in them may come to lead elsewhere.
     dirs: Vec<PathBuf>,
     /// One for each directory.
     trees: Vec<Tree>,
-    watcher: RecommendedWatcher,
-    watched: HashSet<PathBuf>,
-    touched: Arc<Notify>,
+    /// From the last build that succeeded.
+    inputs: Inputs,
+    /// Whether the last build succeeded, so that cargo named all that the components are made of.
+    is_known: bool,
+    watch: Watch,
 }
-
-/// What was in the sources at one moment: a digest of each file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Snapshot(BTreeMap<PathBuf, u64>);
 
 impl Sources {
     pub(super) fn watch(dirs: &[PathBuf]) -> Result<Self, Error> {
         for dir in dirs {
             cargo::manifest_in(dir)?;
         }
-        let dirs: Vec<PathBuf> = dirs.iter().map(|dir| fs::canonicalize(dir).unwrap_or_else(|_| dir.clone())).collect();
-        let touched = Arc::new(Notify::new());
-        let tell = Arc::clone(&touched);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Reading is no change; after an error, anything may have changed.
-            if event.map_or(true, |event| !event.kind.is_access()) {
-                tell.notify_one();
-            }
-        });
-        let watcher = watcher.map_err(unwatchable)?;
         let trees = dirs.iter().map(|dir| cargo::tree(dir).unwrap_or_else(|_| Tree::of_one(dir))).collect();
-        let mut sources = Self { dirs, trees, watcher, watched: HashSet::new(), touched };
-        let (dirs, _) = walk(&sources.trees);
-        sources.add(dirs)?;
+        let inputs = Inputs::default();
+        let mut sources = Self { dirs: dirs.to_vec(), trees, inputs, is_known: false, watch: Watch::new()? };
+        let interest = sources.interest(&walk(&sources.trees), &Present::default());
+        sources.watch.set(interest)?;
         Ok(sources)
     }
 
+    /// Takes over what cargo named in a build; nothing where it failed, and what it named before may still be the reason.
+    pub(super) fn built(&mut self, named: Option<Vec<PathBuf>>) {
+        self.is_known = named.is_some();
+        if let Some(named) = named {
+            let artifacts = self.trees.iter().flat_map(|tree| tree.artifacts.clone()).collect();
+            self.inputs = Inputs::new(named, artifacts);
+        }
+    }
+
+    /// Reads all sources, and watches what is new among them.
+    pub(super) async fn snapshot(&mut self) -> Snapshot {
+        if self.trees.iter().zip(&self.dirs).any(|(tree, dir)| tree.dir != cargo::canonical(dir)) {
+            self.refresh().await;
+        }
+        let mut files = BTreeMap::new();
+        for _ in 0..ROUNDS {
+            let (trees, inputs) = (self.trees.clone(), self.inputs.clone());
+            let read = tokio::task::spawn_blocking(move || (walk(&trees), inputs.present()));
+            let Ok((found, present)) = read.await else { break };
+            let interest = self.interest(&found, &present);
+            files = self.files(found, present);
+            match self.watch.set(interest) {
+                // What is watched only now may have changed before.
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    break;
+                }
+            }
+        }
+        tokio::task::spawn_blocking(move || Snapshot::of(files)).await.unwrap_or_default()
+    }
+
+    /// Waits until the sources differ from those that were built, and returns the files that do.
+    pub(super) async fn changes(&mut self, mut built: Snapshot, started: SystemTime) -> Vec<PathBuf> {
+        // The manifests may have been among what was built, and say what to watch.
+        self.refresh().await;
+        self.adopt(&mut built, started).await;
+        loop {
+            let now = self.snapshot().await;
+            let changed = self.causes(now.differences(&built));
+            if !changed.is_empty() {
+                return changed;
+            }
+            self.watch.wait().await;
+        }
+    }
+
     /// Reads again which directories belong to the crates. A manifest that cannot be read leaves its crate as it was.
-    pub(super) async fn refresh(&mut self) {
+    async fn refresh(&mut self) {
         for (dir, known) in self.dirs.iter().cloned().zip(&mut self.trees) {
             if let Ok(Ok(tree)) = tokio::task::spawn_blocking(move || cargo::tree(&dir)).await {
                 *known = tree;
@@ -65,118 +103,86 @@ impl Sources {
         }
     }
 
-    /// Reads all sources, and watches what is new among them.
-    pub(super) async fn snapshot(&mut self) -> Snapshot {
-        let trees = self.trees.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let (dirs, files) = walk(&trees);
-            (dirs, Snapshot(files.into_iter().filter_map(|file| Some((file.clone(), digest(&file)?))).collect()))
-        });
-        let (dirs, snapshot) = read.await.unwrap_or_default();
-        if let Err(error) = self.add(dirs) {
-            tracing::warn!("{error}");
-        }
-        snapshot
+    /// Takes into a snapshot what cargo wrote itself, which are lock files, and what it named for the first time.
+    async fn adopt(&self, snapshot: &mut Snapshot, started: SystemTime) {
+        let locks: Vec<PathBuf> = self.trees.iter().map(|tree| tree.lock_file.clone()).collect();
+        let (inputs, mut known) = (self.inputs.clone(), mem::take(snapshot));
+        let adopt = move || {
+            // What was written since the build began differs from what was built.
+            let is_new = |file: &PathBuf| !known.contains(file) && modified(file).is_some_and(|time| time < started);
+            let new: Vec<PathBuf> = inputs.present().files.into_iter().filter(is_new).chain(locks).collect();
+            known.adopt(Snapshot::of(new.into_iter().map(|file| (file, By::Content))));
+            known
+        };
+        *snapshot = tokio::task::spawn_blocking(adopt).await.unwrap_or_default();
     }
 
-    /// Takes the lock files as they are now: cargo writes them while it builds.
-    pub(super) async fn adopt_lock_files(&mut self, snapshot: &mut Snapshot) {
-        for file in self.trees.iter().map(|tree| tree.lock_file.clone()) {
-            let read = tokio::task::spawn_blocking(move || digest(&file).map(|digest| (file, digest)));
-            if let Ok(Some((file, digest))) = read.await {
-                snapshot.0.insert(file, digest);
-            }
-        }
+    /// The files of a snapshot.
+    fn files(&self, found: Found, present: Present) -> BTreeMap<PathBuf, By> {
+        let by = |is_crate| if is_crate { By::Content } else { By::Time };
+        let found = found.files.into_iter().map(|(file, is_crate)| (file, by(is_crate)));
+        let known = present.files.into_iter().chain(self.settings());
+        found.chain(known.map(|file| (file, By::Content))).collect()
     }
 
-    /// Waits until a file was touched, and left alone for a moment.
-    pub(super) async fn wait(&mut self) {
-        self.touched.notified().await;
-        for _ in 0..PATIENCE {
-            if tokio::time::timeout(QUIET, self.touched.notified()).await.is_err() {
-                break;
-            }
+    /// The manifests, the lock files, and the configuration of cargo and its toolchain.
+    fn settings(&self) -> BTreeSet<PathBuf> {
+        let mut settings = BTreeSet::new();
+        for tree in &self.trees {
+            settings.extend(tree.packages.iter().map(|package| package.dir.join("Cargo.toml")));
+            settings.extend([tree.manifest.clone(), tree.lock_file.clone()]);
+            let above = tree.dir.ancestors();
+            settings.extend(above.flat_map(|dir| CONFIGURATION.map(|name| dir.join(name))));
         }
+        settings
     }
 
-    /// Each directory by itself, because the artifacts below one of them are many and always change.
-    fn add(&mut self, dirs: HashSet<PathBuf>) -> Result<(), Error> {
-        // A directory that went away and came back is another one.
-        self.watched.retain(|dir| dirs.contains(dir));
-        for dir in dirs {
-            if !self.watched.contains(&dir) {
-                match self.watcher.watch(&dir, RecursiveMode::NonRecursive) {
-                    Ok(()) => _ = self.watched.insert(dir),
-                    Err(error) if matches!(error.kind, notify::ErrorKind::PathNotFound) => {}
-                    Err(error) => return Err(unwatchable(error)),
-                }
-            }
+    fn interest(&self, found: &Found, present: &Present) -> Interest {
+        let mut interest = Interest::default();
+        for dir in found.dirs.iter().chain(&present.dirs) {
+            interest.all_of(dir);
+            interest.way_to(dir);
         }
-        Ok(())
+        let ways = self.dirs.iter().chain(self.inputs.named()).chain(&present.files);
+        for path in ways.chain(&self.settings()) {
+            interest.way_to(path);
+        }
+        interest
+    }
+
+    /// The differences, where one of them is a reason to build: these, and new sources beside them.
+    fn causes(&self, differences: Vec<PathBuf>) -> Vec<PathBuf> {
+        let settings = self.settings();
+        let is_cause = |file: &PathBuf| settings.contains(file) || self.is_input(file);
+        let (mut causes, others): (Vec<_>, Vec<_>) = differences.into_iter().partition(is_cause);
+        if !causes.is_empty() {
+            causes
+                .extend(others.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")));
+        }
+        causes
+    }
+
+    /// Whether a component may be made of this file.
+    fn is_input(&self, file: &Path) -> bool {
+        // Where a build failed, any file may be what it lacks.
+        if !self.is_known || self.inputs.contains(file) || file.file_name().is_some_and(|name| name == "Cargo.toml") {
+            return true;
+        }
+        let mut packages = self.trees.iter().flat_map(|tree| &tree.packages);
+        packages.any(|package| {
+            // A build script that names nothing is run again for any file of its package.
+            package.has_build_script && file.starts_with(&package.dir) || package.dir.join("build.rs") == file
+        })
     }
 }
 
-fn unwatchable(error: notify::Error) -> Error {
-    let help = match error.kind {
-        notify::ErrorKind::MaxFilesWatch => "raise the limit of the system, on Linux `fs.inotify.max_user_watches`",
-        _ => "`wayside serve` serves the crate without watching it",
-    };
-    Error::new("cannot watch the sources of the crate").with_help(help).with_source(error)
+/// The directories of the packages of files that cargo would not notice: their content is another, and their time before that
+/// of the last build. They were moved here, or a link leads to them that led elsewhere.
+pub(super) fn overlooked(changed: &[PathBuf], started: SystemTime) -> BTreeSet<PathBuf> {
+    let is_older = |file: &&PathBuf| modified(file).is_some_and(|time| time <= started);
+    changed.iter().filter(is_older).filter_map(|file| package_of(file.parent()?)).collect()
 }
 
-impl Snapshot {
-    /// The files that are new, gone, or changed since another one.
-    pub(super) fn differences(&self, before: &Self) -> Vec<PathBuf> {
-        let here = self.0.iter().filter(|(file, digest)| before.0.get(*file) != Some(digest)).map(|(file, _)| file);
-        let gone = before.0.keys().filter(|file| !self.0.contains_key(*file));
-        here.chain(gone).cloned().collect()
-    }
-}
-
-/// The directories and the files of the sources. What begins with a dot, artifacts and packages that nothing here depends
-/// on are left out.
-fn walk(trees: &[Tree]) -> (HashSet<PathBuf>, Vec<PathBuf>) {
-    let (mut dirs, mut files) = (HashSet::new(), Vec::new());
-    let mut queue: Vec<PathBuf> = trees.iter().flat_map(|tree| &tree.packages).cloned().collect();
-    while let Some(dir) = queue.pop() {
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        if !dirs.insert(dir) {
-            continue;
-        }
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with('.') || trees.iter().any(|tree| path == tree.target_dir)
-            {
-                continue;
-            }
-            // Through links, as the compiler does.
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_file() {
-                files.push(path);
-            } else if metadata.is_dir() && !is_artifacts(&path) && !path.join("Cargo.toml").is_file() {
-                queue.push(path);
-            }
-        }
-    }
-    for tree in trees {
-        files.extend([&tree.manifest, &tree.lock_file].into_iter().filter(|file| file.is_file()).cloned());
-        dirs.extend(tree.manifest.parent().map(Path::to_owned));
-    }
-    (dirs, files)
-}
-
-/// Whether cargo, or somebody like it, marked the directory as one that can be made anew.
-fn is_artifacts(dir: &Path) -> bool {
-    dir.join("CACHEDIR.TAG").is_file()
-}
-
-fn digest(file: &Path) -> Option<u64> {
-    let metadata = fs::metadata(file).ok()?;
-    let mut hasher = DefaultHasher::new();
-    if metadata.len() <= READ_BYTES {
-        fs::read(file).ok()?.hash(&mut hasher);
-    } else {
-        (metadata.len(), metadata.modified().ok()?).hash(&mut hasher);
-    }
-    Some(hasher.finish())
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).ok()?.modified().ok()
 }

@@ -1,5 +1,10 @@
 //! A crate that is served while it is worked on.
 
+#[cfg(unix)]
+mod dev;
+#[cfg(unix)]
+mod watched;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,18 +28,19 @@ impl Crate {
             "Cargo.toml",
             &format!(
                 "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\n\
-                 greeting = {{ path = \"greeting\", package = \"greeting-{name}\" }}\nwayside = {{ path = {:?} }}\n\n[workspace]\n",
+                 greeting = {{ path = \"greeting\", package = \"greeting-{name}\" }}\n\
+                 wayside = {{ path = {:?}, default-features = false }}\n\n[workspace]\n",
                 root().join("sdk"),
             ),
         );
-        // A name of its own, because cargo tells packages of several workspaces apart by nothing else in one target directory.
+        // A name of its own, so that what the compiler says names one crate.
         let manifest =
             format!("[package]\nname = \"greeting-{name}\"\nedition = \"2024\"\n\n[lib]\nname = \"greeting\"\n");
         this.write("greeting/Cargo.toml", &manifest);
         this.greeting("version 0");
         this.write("src/lib.rs", "#[wayside::http_component]\nfn handle() -> &'static str { greeting::TEXT }\n");
         fs::copy(root().join("Cargo.lock"), this.0.join("Cargo.lock")).unwrap();
-        // Artifacts of before are taken, so that little is compiled.
+        // Each crate has a directory in it, with the artifacts of the last run.
         this.write(".cargo/config.toml", "[build]\ntarget-dir = \"../../live-target\"\n");
         this
     }

@@ -32,7 +32,7 @@ pub(crate) use inspect::Inspect;
 pub(crate) use new::New;
 pub(crate) use outbound::{Outbound, parse_rule, parse_secret};
 pub(crate) use request::Request;
-pub(crate) use serve::{Serve, Serving};
+pub(crate) use serve::{Instances, Serve, Serving};
 
 /// Makes, builds, serves, tests and measures WASI HTTP components.
 #[derive(Debug, Parser)]

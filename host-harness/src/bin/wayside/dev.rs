@@ -6,8 +6,9 @@ use std::{env, fs};
 
 use wayside_harness::{Build, Error, Outcome};
 
-use crate::args::{Dev, Target};
+use crate::args::{Dev, Serving, Target};
 use crate::exit_code::ExitCode;
+use crate::recorders::Recorders;
 use crate::stop::Stop;
 use crate::{guest, report, serve};
 
@@ -17,7 +18,10 @@ const BODY_BYTES: usize = 64 * 1024;
 pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
     serve::check_addr(&args.addr)?;
     let target = Target { target: args.dir, features: args.features };
-    let live = guest::open(target, args.guest).await?.capture_bodies(BODY_BYTES).live()?;
+    let mut recorders = Recorders::of([&args.guest.outbound]);
+    let serving = Serving { instances: args.instances, ..Serving::default() };
+    let builder = guest::open_for_serving(target, args.guest, &serving, &mut recorders).await?;
+    let live = builder.pass_on_output().capture_bodies(BODY_BYTES).live()?;
     let server = live.serve(args.addr).await?;
     let inspector = if args.no_inspector { None } else { Some(live.inspector(&args.inspector).await?) };
     let mut stop = Stop::listen()?;

@@ -32,8 +32,8 @@ pub(crate) async fn open_for_serving(
     let mut builder = Harness::open(target.target)
         .features(target.features)
         .limits(limits(&guest, serving))
-        .reuse(serving.reuse.unwrap_or(1))
-        .at_once(serving.at_once.unwrap_or(1))
+        .reuse(serving.instances.reuse.unwrap_or(1))
+        .at_once(serving.instances.at_once.unwrap_or(1))
         .outbound(recorders.outbound(guest.outbound)?)
         .show_progress();
     for (name, value) in guest.env {

@@ -25,17 +25,27 @@ mod units;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use wayside_harness::Error;
 
 use args::{Args, Command};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return report::misuse(&error),
     };
     log::start(args.command.trace_wasi());
-    let outcome = match args.command {
+    match stop::run(run(args.command)) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            report::error(&error);
+            exit_code::ExitCode::Failure.into()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<exit_code::ExitCode, Error> {
+    match command {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(&args),
         Command::Dev(args) => dev::run(args).await,
@@ -47,12 +57,5 @@ async fn main() -> ExitCode {
         Command::Compose(args) => compose::run(args).await,
         Command::Bindgen(args) => bindgen::run(&args),
         Command::Completions(args) => completions::run(&args),
-    };
-    match outcome {
-        Ok(code) => code.into(),
-        Err(error) => {
-            report::error(&error);
-            exit_code::ExitCode::Failure.into()
-        }
     }
 }

@@ -11,7 +11,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use wayside_harness::{Error, Rule};
 
-use crate::args::{Guest, Outbound, Serving, Store, Target, parse_rule, parse_secret, parse_store};
+use crate::args::{Guest, Instances, Outbound, Serving, Store, Target, parse_rule, parse_secret, parse_store};
 use crate::log::Format;
 use crate::units::{parse_duration, parse_memory, parse_size};
 
@@ -174,8 +174,7 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
         },
         serving: Serving {
             max_concurrency: table.max_concurrency,
-            reuse: table.reuse,
-            at_once: table.at_once,
+            instances: Instances { reuse: table.reuse, at_once: table.at_once },
             count_fuel: table.count_fuel,
         },
     })
@@ -200,8 +199,9 @@ impl Component {
             trace_wasi: flags.trace_wasi,
         };
         self.serving.max_concurrency = serving.max_concurrency.or(self.serving.max_concurrency);
-        self.serving.reuse = serving.reuse.or(self.serving.reuse);
-        self.serving.at_once = serving.at_once.or(self.serving.at_once);
+        let (instances, own) = (serving.instances, self.serving.instances);
+        self.serving.instances.reuse = instances.reuse.or(own.reuse);
+        self.serving.instances.at_once = instances.at_once.or(own.at_once);
         self.serving.count_fuel |= serving.count_fuel;
         self
     }

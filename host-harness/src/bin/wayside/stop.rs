@@ -1,26 +1,104 @@
-//! How a server is told to end.
+//! How the command is told to end.
 
+use std::process;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use wayside_harness::cargo::Interrupt;
 use wayside_harness::{Error, Server};
 
+use crate::report;
 use signals::Signals;
 
-use crate::report;
+/// How long the command may take to end after it was told twice, and its threads after it is done.
+const GRACE: Duration = Duration::from_millis(500);
 
-/// Hears when the process is to end: Ctrl-C, and on Unix SIGTERM, which is what service managers and containers send.
+/// The signals of this process.
+static HEARD: OnceLock<Heard> = OnceLock::new();
+
+struct Heard {
+    count: watch::Sender<u32>,
+    /// Whether the command ends by itself at the first signal.
+    is_graceful: AtomicBool,
+}
+
+/// Runs the command, and ends it and the cargo that it has started at Ctrl-C, and on Unix at SIGTERM, which is what service
+/// managers and containers send.
 ///
-/// As long as there is one of these, neither ends the process by itself.
-pub(crate) struct Stop(Signals);
+/// A server ends by itself at the first signal, see [`Stop`]; anything else ends at once. A second signal ends all.
+pub(crate) fn run<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    listen().map_err(|error| Error::new("cannot wait for Ctrl-C and for SIGTERM").with_source(error))?;
+    let runtime =
+        Runtime::new().map_err(|error| Error::new("cannot start the threads of the command").with_source(error))?;
+    let done = runtime.block_on(command);
+    if HEARD.get().is_some_and(|heard| *heard.count.borrow() > 0) {
+        // A thread may still compile a component that nobody will ask for.
+        runtime.shutdown_timeout(GRACE);
+    }
+    done
+}
+
+/// Listens on a thread with nothing else to do, so that a signal is heard whatever the others do.
+fn listen() -> io::Result<()> {
+    let heard = HEARD.get_or_init(|| Heard { count: watch::Sender::new(0), is_graceful: AtomicBool::new(false) });
+    let builds = Interrupt::of_process();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (ready, is_ready) = mpsc::channel();
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            match Signals::listen() {
+                Ok(signals) => {
+                    let _ = ready.send(Ok(()));
+                    act(signals, heard, &builds).await;
+                }
+                Err(error) => _ = ready.send(Err(error)),
+            }
+        });
+    })?;
+    is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that listens has ended")))
+}
+
+/// Acts on each signal.
+async fn act(mut signals: Signals, heard: &'static Heard, builds: &Interrupt) {
+    loop {
+        let number = signals.next().await;
+        // As shells tell a command that a signal ended.
+        let code = 128 + number;
+        builds.end();
+        if !heard.is_graceful.load(Ordering::Acquire) {
+            process::exit(code);
+        }
+        heard.count.send_modify(|count| *count += 1);
+        if *heard.count.borrow() > 1 {
+            tokio::time::sleep(GRACE).await;
+            process::exit(code);
+        }
+    }
+}
+
+/// Hears when a server is to end. From the first of these on, the first signal does not end the process by itself.
+pub(crate) struct Stop {
+    count: watch::Receiver<u32>,
+    seen: u32,
+}
 
 impl Stop {
     pub(crate) fn listen() -> Result<Self, Error> {
-        let signals = Signals::listen()
-            .map_err(|error| Error::new("cannot wait for Ctrl-C and for SIGTERM").with_source(error))?;
-        Ok(Self(signals))
+        let heard = HEARD.get().ok_or_else(|| Error::new("cannot wait for Ctrl-C and for SIGTERM"))?;
+        heard.is_graceful.store(true, Ordering::Release);
+        Ok(Self { count: heard.count.subscribe(), seen: 0 })
     }
 
     /// Completes when the process is told to end; once more when it is told again.
     pub(crate) async fn told(&mut self) {
-        self.0.next().await;
+        // The sender is never dropped.
+        let _ = self.count.wait_for(|count| *count > self.seen).await;
+        self.seen += 1;
     }
 
     /// Lets a server finish the requests that it has; a second signal ends it at once. The server says what it cuts.
@@ -48,10 +126,11 @@ mod signals {
             Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
         }
 
-        pub(super) async fn next(&mut self) {
+        /// The number of the next signal.
+        pub(super) async fn next(&mut self) -> i32 {
             tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
+                _ = self.terminate.recv() => SignalKind::terminate().as_raw_value(),
             }
         }
     }
@@ -68,10 +147,12 @@ mod signals {
             Ok(Self)
         }
 
-        pub(super) async fn next(&mut self) {
+        /// The number that Ctrl-C has elsewhere.
+        pub(super) async fn next(&mut self) -> i32 {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
+            2
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::Guest;
+use super::{Guest, Instances};
 
 /// Serves a crate while it is worked on: builds it at each change, and swaps the component without losing a request.
 ///
-/// Middleware in front of it that is a crate, too, is built with it.
+/// Middleware in front of it that is a crate, too, is built with it. A change is one of a file that cargo knows to be a part of
+/// the component; after a build that failed, one of any file of the crate that git does not ignore, except logs (*.log).
 ///
 /// Where the crate does not compile, the last component that did goes on. Browsers are shown what the compiler says
 /// instead.
@@ -32,6 +33,9 @@ pub(crate) struct Dev {
     /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
     #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
     pub(crate) features: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) instances: Instances,
 
     #[command(flatten)]
     pub(crate) guest: Guest,

@@ -60,6 +60,17 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_concurrency: Option<u32>,
 
+    #[command(flatten)]
+    pub(crate) instances: Instances,
+
+    /// Count fuel (about one unit an instruction) and calls to the host for --log, which makes components slower
+    #[arg(long)]
+    pub(crate) count_fuel: bool,
+}
+
+/// How instances are used.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Instances {
     /// How many requests an instance takes before it is replaced [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) reuse: Option<u32>,
@@ -68,8 +79,4 @@ pub(crate) struct Serving {
     /// [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) at_once: Option<u32>,
-
-    /// Count fuel (about one unit an instruction) and calls to the host for --log, which makes components slower
-    #[arg(long)]
-    pub(crate) count_fuel: bool,
 }

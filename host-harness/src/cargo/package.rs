@@ -1,0 +1,136 @@
+//! A crate that can become a component, and what cargo does with it.
+
+use std::fs;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Metadata, MetadataCommand, Package};
+
+use super::interrupt::{Interrupt, Running};
+use super::place::{self, sorted};
+use super::toolchain::{TARGET, cargo, ensure_target, not_runnable};
+use super::{Profile, Progress, Said, artifact, manifest_in};
+use crate::Error;
+
+/// A crate in a directory.
+pub(super) struct Crate {
+    dir: PathBuf,
+    metadata: Metadata,
+    package: Package,
+}
+
+impl Crate {
+    /// Reads its manifest.
+    pub(super) fn read(dir: &Path) -> Result<Self, Error> {
+        let manifest = manifest_in(dir)?;
+        ensure_target()?;
+        let metadata = metadata(&manifest)?;
+        let package = library(&metadata, dir)?.clone();
+        Ok(Self { dir: dir.to_owned(), metadata, package })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.package.name
+    }
+
+    /// Builds it, and returns where cargo put the component.
+    pub(super) fn build(
+        &self,
+        profile: Profile,
+        features: &[String],
+        progress: Progress,
+        interrupt: Option<&Interrupt>,
+    ) -> Result<PathBuf, Error> {
+        let features = sorted(features);
+        let mut cargo = self.cargo("build", profile, &features);
+        // Without `--lib`, a binary with the name of the library would take the place of the component.
+        cargo.args(["--lib", "--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
+        if !features.is_empty() {
+            cargo.args(["--features", &features.join(",")]);
+        }
+        // By its id, because another package of the tree may have its name.
+        cargo.args(["--package", &self.package.id.repr]);
+        match progress {
+            Progress::Shown => cargo.stderr(Stdio::inherit()),
+            // What is left is what the compiler has to say.
+            Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
+        };
+        let mut running = Running::start(&mut cargo, interrupt)?;
+        let stderr = running.child.stderr.take();
+        let stderr = stderr.map(|stderr| std::thread::spawn(move || io::read_to_string(stderr)));
+        let stdout = running.child.stdout.take();
+        let artifact = stdout.and_then(|stdout| artifact::find(BufReader::new(stdout), &self.package.id));
+        let is_built = running.wait()?;
+        let said = stderr.and_then(|reader| reader.join().ok()?.ok()).unwrap_or_default();
+        if !is_built {
+            let error = Error::new(format!("the crate in `{}` does not compile", self.dir.display()))
+                .with_help("mend what the compiler says, and try again");
+            return Err(if said.is_empty() { error } else { error.with_source(Said(said)) });
+        }
+        artifact.ok_or_else(|| {
+            Error::new(format!("the build of `{}` made no `.wasm` file", self.dir.display()))
+                .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml")
+        })
+    }
+
+    /// Takes away what was built of the package in a directory.
+    pub(super) fn forget(&self, features: &[String], package: &Path) -> Result<(), Error> {
+        // One without a manifest is gone, and cargo notices that.
+        let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
+        let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
+        let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
+        cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
+        // A package that is no part of the crate is an error, and nothing was built of it.
+        cargo.stderr(Stdio::null()).status().map_err(|error| not_runnable("cargo", error))?;
+        Ok(())
+    }
+
+    /// A command of cargo on the artifacts of this profile and of sorted features.
+    fn cargo(&self, command: &str, profile: Profile, features: &[String]) -> Command {
+        let mut cargo = Command::new(cargo());
+        // There, so that the configuration and the toolchain are those of the crate.
+        cargo.current_dir(&self.dir).args([command, "--target", TARGET]).stdin(Stdio::null());
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        if let Some(target_dir) = place::target_dir(&self.metadata, &self.package, features) {
+            // The configuration may name another directory for intermediate artifacts.
+            cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
+        }
+        cargo
+    }
+}
+
+pub(super) fn metadata(manifest: &Path) -> Result<Metadata, Error> {
+    let dir = manifest.parent().unwrap_or(Path::new("."));
+    MetadataCommand::new().cargo_path(cargo()).current_dir(dir).no_deps().exec().map_err(|error| {
+        let source = match error {
+            cargo_metadata::Error::Io(error) => return not_runnable("cargo", error),
+            cargo_metadata::Error::CargoMetadata { stderr } => Said(stderr).into(),
+            other => Box::<dyn std::error::Error + Send + Sync>::from(other),
+        };
+        Error::new(format!("cannot read `{}`", manifest.display()))
+            .with_help("mend what cargo says, and try again")
+            .with_source(source)
+    })
+}
+
+/// The package in the directory, if it can become a component.
+fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error> {
+    let Some(package) = find(metadata, dir) else {
+        return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
+            .with_help("name the directory of one of its members"));
+    };
+    if place::component_name(package).is_none() {
+        return Err(Error::new(format!("the crate `{}` makes no component", package.name))
+            .with_help("add `crate-type = [\"cdylib\"]` to the `[lib]` section of its Cargo.toml"));
+    }
+    Ok(package)
+}
+
+/// The package in the directory.
+fn find<'a>(metadata: &'a Metadata, dir: &Path) -> Option<&'a Package> {
+    let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
+    metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted)
+}

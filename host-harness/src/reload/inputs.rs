@@ -1,0 +1,74 @@
+//! What cargo named as that which a component is made of, in or outside of its crate.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+
+/// The files and directories that cargo named, and what follows from them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inputs {
+    named: BTreeSet<PathBuf>,
+    /// Where artifacts go, which are no sources even below a directory that cargo named.
+    artifacts: Vec<PathBuf>,
+}
+
+/// What is there of them.
+#[derive(Debug, Default)]
+pub(super) struct Present {
+    /// The files, with those below directories, and the manifests of their packages.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// The directories below those that cargo named, and these.
+    pub(super) dirs: BTreeSet<PathBuf>,
+}
+
+impl Inputs {
+    pub(super) fn new(named: Vec<PathBuf>, artifacts: Vec<PathBuf>) -> Self {
+        Self { named: named.into_iter().collect(), artifacts }
+    }
+
+    /// What cargo named, whether it is there or not.
+    pub(super) fn named(&self) -> &BTreeSet<PathBuf> {
+        &self.named
+    }
+
+    /// Whether cargo named this file, or a directory above it.
+    pub(super) fn contains(&self, file: &Path) -> bool {
+        file.ancestors().any(|path| self.named.contains(path))
+    }
+
+    /// Looks which files there are.
+    pub(super) fn present(&self) -> Present {
+        let mut present = Present::default();
+        for path in &self.named {
+            if path.is_dir() {
+                self.below(path, &mut present);
+            } else {
+                present.files.insert(path.clone());
+            }
+        }
+        let dirs: BTreeSet<&Path> = self.named.iter().filter_map(|path| path.parent()).collect();
+        present.files.extend(dirs.into_iter().filter_map(package_of).map(|dir| dir.join("Cargo.toml")));
+        present
+    }
+
+    /// All that is below a directory: cargo looks at the times of all of it.
+    fn below(&self, dir: &Path, present: &mut Present) {
+        let artifacts = self.artifacts.clone();
+        let mut builder = WalkBuilder::new(dir);
+        builder
+            .standard_filters(false)
+            .filter_entry(move |entry| !artifacts.iter().any(|dir| dir == entry.path()) && entry.file_name() != ".git");
+        for entry in builder.build().flatten() {
+            match entry.file_type() {
+                Some(kind) if kind.is_dir() => present.dirs.insert(entry.into_path()),
+                _ => present.files.insert(entry.into_path()),
+            };
+        }
+    }
+}
+
+/// The directory of the package that a directory belongs to.
+pub(super) fn package_of(dir: &Path) -> Option<PathBuf> {
+    dir.ancestors().find(|dir| dir.join("Cargo.toml").is_file()).map(Path::to_owned)
+}

@@ -1,0 +1,127 @@
+//! The files of crates that somebody may be working on.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::GitignoreBuilder;
+use ignore::{DirEntry, WalkBuilder};
+
+use crate::cargo::Tree;
+
+/// How many entries are read of directories outside of the crates that links lead to.
+const LINKED_ENTRIES: usize = 10_000;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The directories that were read.
+    pub(super) dirs: BTreeSet<PathBuf>,
+    /// The files, and for each whether it belongs to a crate. The others are behind links.
+    pub(super) files: BTreeMap<PathBuf, bool>,
+}
+
+/// Reads the directories of the crates. Files that git ignores, hidden files, logs, artifacts, and packages that nothing here
+/// depends on are left out. A link to a directory is followed unless the crate itself is below it.
+pub(super) fn walk(trees: &[Tree]) -> Found {
+    let roots: Vec<PathBuf> = trees.iter().flat_map(|tree| &tree.packages).map(|package| package.dir.clone()).collect();
+    let artifacts: Arc<[PathBuf]> = trees.iter().flat_map(|tree| tree.artifacts.clone()).collect();
+    let mut walk = Walk {
+        roots,
+        artifacts,
+        seen: HashSet::new(),
+        links: Vec::new(),
+        entries_left: LINKED_ENTRIES,
+        found: Found::default(),
+    };
+    for root in walk.roots.clone() {
+        walk.read(&root, true);
+    }
+    while let Some(link) = walk.links.pop() {
+        if walk.may_follow(&link) {
+            walk.read(&link, false);
+        }
+    }
+    walk.found
+}
+
+struct Walk {
+    roots: Vec<PathBuf>,
+    artifacts: Arc<[PathBuf]>,
+    /// Directories that were read, by their canonical paths.
+    seen: HashSet<PathBuf>,
+    /// Links to directories that were not followed yet.
+    links: Vec<PathBuf>,
+    entries_left: usize,
+    found: Found,
+}
+
+impl Walk {
+    fn read(&mut self, root: &Path, is_crate: bool) {
+        let artifacts = Arc::clone(&self.artifacts);
+        let mut builder = WalkBuilder::new(root);
+        // Repositories that are not made yet have the file `.gitignore` already.
+        builder.require_git(false).ignore(false).parents(!is_ignored(root)).follow_links(false);
+        builder.filter_entry(move |entry| entry.depth() == 0 || is_part(entry, &artifacts));
+        for entry in builder.build().flatten() {
+            if !is_crate {
+                let Some(left) = self.entries_left.checked_sub(1) else { return };
+                self.entries_left = left;
+            }
+            // Through links, as the compiler does.
+            let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+            let is_link = entry.depth() > 0 && entry.path_is_symlink();
+            if metadata.is_file() {
+                if entry.path().extension().is_none_or(|extension| extension != "log") {
+                    self.found.files.entry(entry.into_path()).or_insert(is_crate);
+                }
+            } else if metadata.is_dir() && is_link {
+                self.links.push(entry.into_path());
+            } else if metadata.is_dir() {
+                self.seen.extend(fs::canonicalize(entry.path()));
+                self.found.dirs.insert(entry.into_path());
+            }
+        }
+    }
+
+    /// Whether a link leads to a directory that was not read, and that is not one above a crate: below such a directory are
+    /// the crate and whatever else there is.
+    fn may_follow(&self, link: &Path) -> bool {
+        let Ok(target) = fs::canonicalize(link) else { return false };
+        !self.seen.contains(&target)
+            && !self.roots.iter().any(|root| root.starts_with(&target))
+            && !self
+                .artifacts
+                .iter()
+                .any(|dir| target.starts_with(dir) && !self.roots.iter().any(|root| root.starts_with(dir)))
+            && !is_apart(&target)
+    }
+}
+
+/// Whether an entry may belong to the sources.
+fn is_part(entry: &DirEntry, artifacts: &[PathBuf]) -> bool {
+    let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+    !is_dir || !artifacts.iter().any(|dir| dir == entry.path()) && !is_apart(entry.path())
+}
+
+/// Whether the directory is a package, or marked as one that can be made anew, as cargo marks artifacts.
+fn is_apart(dir: &Path) -> bool {
+    dir.join("Cargo.toml").is_file() || dir.join("CACHEDIR.TAG").is_file()
+}
+
+/// Whether git ignores a crate as a whole, as one below `target`. What is above then says nothing of its files.
+fn is_ignored(root: &Path) -> bool {
+    for dir in root.ancestors().skip(1) {
+        let mut builder = GitignoreBuilder::new(dir);
+        builder.add(dir.join(".gitignore"));
+        let rules = builder.build();
+        if rules.is_ok_and(|rules| rules.matched_path_or_any_parents(root, true).is_ignore()) {
+            return true;
+        }
+        if dir.join(".git").exists() {
+            break;
+        }
+    }
+    false
+}

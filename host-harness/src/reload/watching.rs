@@ -1,0 +1,240 @@
+//! Waiting for changes of files.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use notify::event::{CreateKind, ModifyKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+
+use crate::Error;
+
+/// How long files must be left alone before they are read: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(30);
+/// How many times that is waited for.
+const PATIENCE: u32 = 20;
+
+/// What to wait for: in a directory everything, or entries with certain names.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    /// Canonical paths, as events have them.
+    whole: BTreeSet<PathBuf>,
+    names: BTreeMap<PathBuf, BTreeSet<OsString>>,
+    /// The paths whose way from the root is in `names`.
+    done: HashSet<PathBuf>,
+}
+
+impl Interest {
+    /// Waits for every entry of a directory.
+    pub(super) fn all_of(&mut self, dir: &Path) {
+        if let Ok(dir) = fs::canonicalize(dir) {
+            self.whole.insert(dir);
+        }
+    }
+
+    /// Waits for a file or a directory, and for each directory and link on the way to it: one that is replaced takes its watch
+    /// away with it.
+    pub(super) fn way_to(&mut self, path: &Path) {
+        let mut path = path;
+        while let (Some(parent), Some(name)) = (path.parent(), path.components().next_back()) {
+            if !self.done.insert(path.to_owned()) {
+                return;
+            }
+            if let Ok(canonical) = fs::canonicalize(parent) {
+                self.names.entry(canonical.clone()).or_default().insert(name.as_os_str().to_owned());
+                if canonical != parent {
+                    self.way_to(&canonical);
+                }
+            }
+            path = parent;
+        }
+    }
+
+    fn dirs(&self) -> BTreeSet<&PathBuf> {
+        self.whole.iter().chain(self.names.keys()).collect()
+    }
+
+    fn is_watched(&self, path: &Path) -> bool {
+        self.whole.contains(path) || self.names.contains_key(path)
+    }
+
+    fn concerns(&self, path: &Path) -> bool {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return true };
+        self.is_watched(path)
+            || self.whole.contains(parent)
+            || self.names.get(parent).is_some_and(|names| names.contains(name))
+    }
+}
+
+/// Watches directories, each by itself: artifacts below one of them are many and always change.
+pub(super) struct Watch {
+    watcher: RecommendedWatcher,
+    watched: BTreeMap<PathBuf, Option<Identity>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    interest: Mutex<Interest>,
+    /// Something happened that concerns the interest.
+    touched: Notify,
+    /// A directory that is watched was removed, renamed or made, so that its watch may be gone.
+    is_stale: AtomicBool,
+}
+
+/// What tells a directory from another one that took its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    number: u64,
+    made: Option<SystemTime>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Result<Self, Error> {
+        let shared = Arc::new(Shared::default());
+        Ok(Self { watcher: watcher(&shared)?, watched: BTreeMap::new(), shared })
+    }
+
+    /// Watches this from now on. Returns whether a directory is watched that was not watched before: what it holds may have
+    /// changed since it was read.
+    pub(super) fn set(&mut self, interest: Interest) -> Result<bool, Error> {
+        let wanted: Vec<(PathBuf, bool)> =
+            interest.dirs().into_iter().map(|dir| (dir.clone(), interest.whole.contains(dir))).collect();
+        *self.shared.interest.lock().unwrap_or_else(PoisonError::into_inner) = interest;
+        let is_stale = self.shared.is_stale.swap(false, Ordering::AcqRel);
+        let is_another = |(dir, before): (&PathBuf, &Option<Identity>)| {
+            wanted.iter().any(|(wanted, _)| wanted == dir) && identity(dir) != *before
+        };
+        if is_stale || self.watched.iter().any(is_another) {
+            // A new watcher, because the old one would still act on what happened to the directories before.
+            self.watcher = watcher(&self.shared)?;
+            self.watched.clear();
+        }
+        let gone: Vec<PathBuf> =
+            self.watched.keys().filter(|dir| !wanted.iter().any(|(wanted, _)| wanted == *dir)).cloned().collect();
+        for dir in gone {
+            // One that was removed has no watch any more.
+            let _ = self.watcher.unwatch(&dir);
+            self.watched.remove(&dir);
+        }
+        let mut is_new = false;
+        for (dir, is_whole) in wanted {
+            if self.watched.contains_key(&dir) {
+                continue;
+            }
+            let identity = identity(&dir);
+            match self.watcher.watch(&dir, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    self.watched.insert(dir, identity);
+                    is_new = true;
+                }
+                // A directory on the way may be one that this user cannot read.
+                Err(error) if is_whole && !matches!(error.kind, notify::ErrorKind::PathNotFound) => {
+                    return Err(unwatchable(error));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(is_new)
+    }
+
+    /// Waits until something happened, and nothing more for a moment.
+    pub(super) async fn wait(&mut self) {
+        self.shared.touched.notified().await;
+        for _ in 0..PATIENCE {
+            if tokio::time::timeout(QUIET, self.shared.touched.notified()).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn watcher(shared: &Arc<Shared>) -> Result<RecommendedWatcher, Error> {
+    let shared = Arc::clone(shared);
+    notify::recommended_watcher(move |event: notify::Result<Event>| shared.observe(event)).map_err(unwatchable)
+}
+
+impl Shared {
+    fn observe(&self, event: notify::Result<Event>) {
+        let interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (concerns, is_stale) = match &event {
+            // Reading is no change.
+            Ok(event) if event.kind.is_access() => (false, false),
+            Ok(event) if event.need_rescan() || event.paths.is_empty() => (true, true),
+            Ok(event) => (
+                event.paths.iter().any(|path| interest.concerns(path)),
+                moves(&event.kind) && event.paths.iter().any(|path| interest.is_watched(path)),
+            ),
+            // Anything may have happened.
+            Err(_) => (true, true),
+        };
+        if is_stale {
+            self.is_stale.store(true, Ordering::Release);
+        }
+        if concerns {
+            self.touched.notify_one();
+        }
+    }
+}
+
+/// Whether an event of this kind may be that of a directory which takes the place of another one, or leaves it.
+fn moves(kind: &EventKind) -> bool {
+    let makes_a_file = matches!(kind, EventKind::Create(CreateKind::File));
+    let moves = matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+    moves && !makes_a_file
+}
+
+fn identity(dir: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(dir).ok()?;
+    Some(Identity { number: number(&metadata), made: metadata.created().ok() })
+}
+
+#[cfg(unix)]
+fn number(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn number(_metadata: &Metadata) -> u64 {
+    0
+}
+
+fn unwatchable(error: notify::Error) -> Error {
+    let help = match error.kind {
+        notify::ErrorKind::MaxFilesWatch => "raise the limit of the system, on Linux `fs.inotify.max_user_watches`",
+        _ => "`wayside serve` serves the crate without watching it",
+    };
+    Error::new("cannot watch the sources of the crate").with_help(help).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_a_file_leads_through_each_directory_and_link() {
+        let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(format!("wayside-way-{}", std::process::id()));
+        fs::create_dir_all(dir.join("real/inner")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("real", dir.join("link")).unwrap();
+        #[cfg(unix)]
+        {
+            let mut interest = Interest::default();
+            interest.way_to(&dir.join("link/inner/file"));
+            for path in ["link", "real", "real/inner", "real/inner/file"] {
+                assert!(interest.concerns(&dir.join(path)), "{path}: {interest:?}");
+            }
+            assert!(!interest.concerns(&dir.join("other")));
+            assert!(!interest.concerns(&dir.join("real/inner/other")));
+        }
+        let mut interest = Interest::default();
+        interest.all_of(&dir.join("real"));
+        assert!(interest.concerns(&dir.join("real/file")) && !interest.concerns(&dir.join("real/inner/file")));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
