@@ -29,6 +29,7 @@ mod middleware;
 mod mock;
 mod readme;
 mod recorded;
+mod request;
 mod saved;
 mod serve;
 mod serving;

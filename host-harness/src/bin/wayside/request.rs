@@ -1,28 +1,18 @@
 //! `wayside request`.
 
-use std::io;
+mod data;
 
-use bytes::Bytes;
 use http::{Method, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
-use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use http_body_util::BodyExt as _;
 use wayside_harness::{Body, Error};
 
 use crate::args::Request;
 use crate::exit_code::ExitCode;
 use crate::{guest, report};
 
-/// How much of a file is read at once.
-const READ_BYTES: usize = 64 * 1024;
-
 pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     let method = args.method.unwrap_or(if args.data.is_some() { Method::POST } else { Method::GET });
-    let body = match &args.data {
-        Some(data) => body(data).await?,
-        None => Body::empty(),
-    };
+    let (body, end) = data::open(args.data.as_deref())?;
     let mut request = http::Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = args.path;
@@ -38,6 +28,8 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     let app = builder.await?;
     let response = app.request(request).await;
     let code = print(response, args.include).await?;
+    // The upload may go on for as long as somebody holds its pipe open.
+    end.now();
     app.idle().await;
     if args.usage {
         for usage in app.usage() {
@@ -48,36 +40,6 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
         }
     }
     Ok(code)
-}
-
-/// Makes the body of a request from what `--data` says; files are streamed.
-async fn body(data: &str) -> Result<Body, Error> {
-    match data.strip_prefix('@') {
-        None => Ok(data.to_owned().into()),
-        Some("-") => Ok(stream(tokio::io::stdin())),
-        Some(path) => {
-            let failed = |error| {
-                Error::new(format!("cannot read the data file `{path}`"))
-                    .with_help("check the path; `-d` without `@` takes text")
-                    .with_source(error)
-            };
-            let file = File::open(path).await.map_err(failed)?;
-            let is_dir = file.metadata().await.map_err(failed)?.is_dir();
-            if is_dir {
-                return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
-            }
-            Ok(stream(file))
-        }
-    }
-}
-
-fn stream(reader: impl AsyncRead + Send + Unpin + 'static) -> Body {
-    let chunks = futures_util::stream::try_unfold(reader, |mut reader| async move {
-        let mut chunk = Vec::with_capacity(READ_BYTES);
-        reader.read_buf(&mut chunk).await?;
-        Ok::<_, io::Error>((!chunk.is_empty()).then(|| (Frame::data(Bytes::from(chunk)), reader)))
-    });
-    Body::new(StreamBody::new(chunks))
 }
 
 async fn print(response: Response<Body>, include: bool) -> Result<ExitCode, Error> {

@@ -22,7 +22,8 @@ pub(crate) struct Request {
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Body of the request: text, @FILE for a file's content, or @- for standard input
+    /// Body of the request: text, @FILE for a file's content, or @- for standard input; a pipe is read until the response is
+    /// complete
     #[arg(short, long, value_name = "DATA")]
     pub(crate) data: Option<String>,
 
