@@ -126,3 +126,60 @@ fn what_fails_is_not_measured() {
     let output = run(&["bench", HELLO, "--vs", &other.to_string_lossy()]);
     assert_message(&output, &["cannot read the component `", "help: check the path"]);
 }
+
+const GUESTS: &str = "host-harness/tests/guests";
+
+#[test]
+fn statuses_other_than_2xx_are_told_as_text() {
+    let output = run(&["bench", GUESTS, "--case", "/status/401", "--requests", "5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\n  non-2xx responses: 5 (4xx: 5 of 401)\n"), "{}", stdout(&output));
+    let warning = "warning: `guests` answers no request of GET /status/401 with 2xx (4xx: 5 of 401)\n";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    let output = run(&["bench", HELLO, "--requests", "5"]);
+    assert!(!stdout(&output).contains("non-2xx") && !stderr(&output).contains("2xx"), "{}", stdout(&output));
+}
+
+#[test]
+fn statuses_are_counted_as_json() {
+    for (status, failed) in [(200, 0), (204, 0), (302, 0), (401, 0)] {
+        let case = format!("/status/{status}");
+        let output = run(&["bench", GUESTS, "--case", &case, "--requests", "5", "--json"]);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let figures = &json[0]["components"][0];
+        let non_2xx = if status < 300 { 0 } else { 5 };
+        assert_eq!((&figures["failed"], &figures["non_2xx"]), (&failed.into(), &non_2xx.into()), "{figures}");
+        assert_eq!(figures["statuses"], serde_json::json!({ status.to_string(): 5 }));
+    }
+}
+
+#[test]
+fn statuses_that_change_are_counted_each() {
+    // Enough for those before the measuring, and for two of it.
+    let mock = temporary("bench-statuses").join("mock.toml");
+    let calls =
+        "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n\n[[call]]\ntimes = 8\n[call.reply]\nstatus = 404\n";
+    std::fs::write(&mock, calls).unwrap();
+    let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "10", "--json"];
+    let output = run(&[&["bench", "examples/proxy"], &args[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figures = &json[0]["components"][0];
+    assert_eq!(figures["statuses"], serde_json::json!({ "200": 2, "404": 8 }));
+    assert_eq!((&figures["failed"], &figures["non_2xx"]), (&0.into(), &8.into()));
+    assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
+}
+
+#[test]
+fn components_that_answer_differently_are_not_judged() {
+    let compare = |more: &[&str]| {
+        run(&[&["bench", HELLO, "--vs", GUESTS, "--case", "/status/401", "--requests", "5"], more].concat())
+    };
+    let differ = "GET /status/401 is answered differently: `hello` with 200, `guests` with 401\n";
+    let output = compare(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains(&format!("warning: {differ}")), "{}", stderr(&output));
+    let output = compare(&["--fail-above", "1000000"]);
+    assert_message(&output, &[differ, "help: `wayside request` shows the answer"]);
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,8 +1,10 @@
 //! `wayside bench`.
 
+mod answers;
 mod measure;
 mod picture;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -32,7 +34,12 @@ struct CaseFigures {
 struct Figures {
     component: String,
     requests: u64,
+    /// Answered with 5xx, or with a response that broke off.
     failed: u64,
+    /// Answered with another status than 2xx.
+    non_2xx: u64,
+    /// How many were answered with each status.
+    statuses: BTreeMap<u16, u64>,
     requests_per_second: f64,
     p50_ns: u64,
     p90_ns: u64,
@@ -77,6 +84,8 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
             report::text(&text(&subjects, &sample, extent, &measured, ratio))?;
         }
         codes.extend(failures(&subjects, &sample, &measured));
+        refusals(&subjects, &sample, &measured);
+        codes.extend(differing(&subjects, &sample, &measured, args.fail_above.is_some()));
         codes.extend(args.fail_above.map(|allowed| judge(&sample, ratio, allowed)));
         results.push(result(&subjects, &sample, &measured, ratio));
     }
@@ -92,13 +101,44 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
 /// Tells of requests that failed: what was measured of them says nothing of the others.
 fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Option<ExitCode> {
     let mut code = None;
-    for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.failed > 0) {
-        let (name, failed, all) = (&subject.name, measured.failed, measured.latency.len());
+    for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.failed > 0) {
+        let (name, failed, all) = (&subject.name, measured.answers.failed, measured.latency.len());
         let what = format!("`{name}` fails at {failed} of {all} requests of {} {}", sample.method, sample.path);
         report::error(&Error::new(what).with_help(measure::SEE_ANSWER));
         code = Some(ExitCode::Failure);
     }
     code
+}
+
+/// Tells of components that answered nothing with 2xx: it may be meant, or a header is missing.
+fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
+    for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.none_is_2xx()) {
+        let (name, answers) = (&subject.name, &measured.answers);
+        let Sample { method, path, .. } = sample;
+        report::note(&format!("warning: `{name}` answers no request of {method} {path} with 2xx ({})", answers.text()));
+    }
+}
+
+/// Tells of components that do not do the same: how long one takes to refuse a request says nothing of one that answers it.
+fn differing(subjects: &[Subject], sample: &Sample, measured: &[Measured], is_judged: bool) -> Option<ExitCode> {
+    let ([one, other, ..], [first, second, ..]) = (subjects, measured) else { return None };
+    if first.answers.has_the_statuses_of(&second.answers) {
+        return None;
+    }
+    let (method, path) = (&sample.method, &sample.path);
+    let what = format!(
+        "{method} {path} is answered differently: `{}` with {}, `{}` with {}",
+        one.name,
+        first.answers.list(),
+        other.name,
+        second.answers.list()
+    );
+    if is_judged {
+        report::error(&Error::new(what).with_help(measure::SEE_ANSWER));
+        return Some(ExitCode::Failure);
+    }
+    report::note(&format!("warning: {what}"));
+    None
 }
 
 /// Tells what the first component takes more of than is allowed.
@@ -154,8 +194,11 @@ fn text(subjects: &[Subject], sample: &Sample, extent: Extent, measured: &[Measu
         let short =
             if count < extent.requests { format!(" of {}, for want of time", extent.requests) } else { String::new() };
         let _ = writeln!(text, "  {count} requests{short}, {} at once", extent.concurrency);
-        if measured.failed > 0 {
-            let _ = writeln!(text, "  {} of them failed", measured.failed);
+        if measured.answers.non_2xx() > 0 {
+            let _ = writeln!(text, "  non-2xx responses: {} ({})", measured.answers.non_2xx(), measured.answers.text());
+        }
+        if measured.answers.failed > 0 {
+            let _ = writeln!(text, "  failed, with 5xx or cut: {}", measured.answers.failed);
         }
         let _ = writeln!(text, "  {}", picture::quantiles(&measured.latency));
         text.push_str(&picture::bars(&measured.latency));
@@ -188,7 +231,9 @@ fn result(subjects: &[Subject], sample: &Sample, measured: &[Measured], ratio: O
         Figures {
             component: subject.name.clone(),
             requests: measured.latency.len(),
-            failed: measured.failed,
+            failed: measured.answers.failed,
+            non_2xx: measured.answers.non_2xx(),
+            statuses: measured.answers.statuses.clone(),
             requests_per_second: measured.rate(),
             p50_ns,
             p90_ns,

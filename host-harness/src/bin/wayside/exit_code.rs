@@ -44,7 +44,8 @@ pub(crate) const OF_CHECK: &str = "Exit codes:
 /// What `bench` says of them.
 pub(crate) const OF_BENCH: &str = "Exit codes:
   0  it was measured
-  1  the component cannot be run, or fails; stderr says why
+  1  the component cannot be run, fails with 5xx or a cut response, or answers
+     with other statuses than that of --vs where --fail-above is given
   2  the arguments cannot be understood
   7  it takes more time or fuel than --fail-above allows";
 

@@ -14,6 +14,9 @@ use crate::units::parse_duration;
 /// Requests are made in process, without a socket, and answered as `wayside serve` would. Fuel (about one unit an
 /// instruction), calls to the host and memory come from a run of their own; fuel hardly depends on the machine.
 ///
+/// Responses with another status than 2xx are counted by their status. Those with 5xx, and those that break off, are failures,
+/// after which the exit code is 1; 3xx and 4xx are not, because to redirect or to refuse may be what is measured.
+///
 /// With --vs both components take turns in short rounds, so that whatever else the machine does meets both. The ratio is the
 /// median of the rounds, with the range that the middle half of them is in.
 ///
@@ -28,7 +31,8 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "TARGET")]
     pub(crate) vs: Option<PathBuf>,
 
-    /// Fail if the component takes more time or fuel than that of --vs by more than this, in percent [default: never]
+    /// Fail if the component takes more time or fuel than that of --vs by more than this, in percent, or if the two answer
+    /// with different statuses [default: never]
     #[arg(long, value_name = "PERCENT", requires = "vs", value_parser = parse_percent)]
     pub(crate) fail_above: Option<f64>,
 

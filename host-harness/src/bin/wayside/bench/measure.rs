@@ -10,6 +10,8 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use wayside_harness::{Body, Error, Harness};
 
+use super::answers::{Answered, Answers};
+
 /// How many requests are sent before any is measured: code and memory get warm.
 const WARM_UP: u64 = 20;
 /// How many requests fuel is counted of; more would count the same.
@@ -48,8 +50,7 @@ pub(super) struct Measured {
     /// In nanoseconds.
     pub(super) latency: Histogram<u64>,
     pub(super) took: Duration,
-    /// Requests that were answered with 5xx, or broke off.
-    pub(super) failed: u64,
+    pub(super) answers: Answers,
     pub(super) cost: Cost,
     /// The median of each round, in nanoseconds.
     medians: Vec<f64>,
@@ -83,24 +84,24 @@ impl Sample {
         request
     }
 
-    /// Sends it, reads the whole answer, and tells whether that was one.
-    async fn send(&self, app: &Harness) -> bool {
+    /// Sends it, and reads the whole answer.
+    async fn send(&self, app: &Harness) -> Answered {
         let response = app.request(self.request()).await;
-        let well = !response.status().is_server_error();
+        let status = response.status();
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             if frame.is_err() {
-                return false;
+                return Answered { status, is_whole: false };
             }
         }
-        well
+        Answered { status, is_whole: true }
     }
 }
 
 impl Subject {
     /// Makes sure that it answers.
     async fn answers(&self, app: &Harness, sample: &Sample) -> Result<(), Error> {
-        if sample.send(app).await {
+        if !sample.send(app).await.has_failed() {
             return Ok(());
         }
         let (method, path) = (&sample.method, &sample.path);
@@ -122,7 +123,7 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
         measured.push(Measured {
             latency: histogram()?,
             took: Duration::ZERO,
-            failed: 0,
+            answers: Answers::default(),
             cost: cost(subject, sample).await?,
             medians: Vec::new(),
         });
@@ -196,14 +197,14 @@ impl Measured {
                 if number > 0 && start >= end {
                     return None;
                 }
-                let well = sample.send(&subject.timed).await;
-                Some((start.elapsed(), well))
+                let answer = sample.send(&subject.timed).await;
+                Some((start.elapsed(), answer))
             })
             .buffer_unordered(concurrency);
         while let Some(answer) = answers.next().await {
-            let Some((took, well)) = answer else { continue };
+            let Some((took, answer)) = answer else { continue };
             latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(LONGEST));
-            self.failed += u64::from(!well);
+            self.answers.add(answer);
         }
         drop(answers);
         self.took += begin.elapsed();
@@ -246,7 +247,7 @@ mod tests {
     fn measured(medians: &[f64], fuel: u64) -> Measured {
         let cost = Cost { fuel, host_calls: 0, memory_bytes: 0 };
         let latency = histogram().unwrap();
-        Measured { latency, took: Duration::ZERO, failed: 0, cost, medians: medians.to_vec() }
+        Measured { latency, took: Duration::ZERO, answers: Answers::default(), cost, medians: medians.to_vec() }
     }
 
     #[test]

@@ -1,0 +1,121 @@
+//! How the measured requests were answered.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use http::StatusCode;
+
+/// One answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    /// Whether the response came to its end.
+    pub(super) is_whole: bool,
+}
+
+impl Answered {
+    /// Whether the component failed: with 5xx, or with a response that broke off.
+    pub(super) fn has_failed(self) -> bool {
+        self.status.is_server_error() || !self.is_whole
+    }
+}
+
+/// The answers of one component, counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    pub(super) statuses: BTreeMap<u16, u64>,
+    /// 5xx, and responses that broke off.
+    pub(super) failed: u64,
+}
+
+impl Answers {
+    pub(super) fn add(&mut self, answer: Answered) {
+        *self.statuses.entry(answer.status.as_u16()).or_default() += 1;
+        self.failed += u64::from(answer.has_failed());
+    }
+
+    /// How many have another status than 2xx.
+    pub(super) fn non_2xx(&self) -> u64 {
+        self.others().map(|(_, count)| count).sum()
+    }
+
+    /// Whether no answer has a status of 2xx.
+    pub(super) fn none_is_2xx(&self) -> bool {
+        !self.statuses.is_empty() && self.statuses.keys().all(|status| !is_2xx(*status))
+    }
+
+    /// Whether the same statuses came as from another component.
+    pub(super) fn has_the_statuses_of(&self, other: &Self) -> bool {
+        self.statuses.keys().eq(other.statuses.keys())
+    }
+
+    /// The statuses that are not 2xx, by class: `4xx: 30 of 401, 2 of 404; 5xx: 1 of 503`.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut class = 0;
+        for (status, count) in self.others() {
+            // Writing to a `String` never fails.
+            let _ = match status / 100 {
+                this if this == class => write!(text, ", {count} of {status}"),
+                this => write!(text, "{}{this}xx: {count} of {status}", if text.is_empty() { "" } else { "; " }),
+            };
+            class = status / 100;
+        }
+        text
+    }
+
+    /// The statuses: `200, 404`.
+    pub(super) fn list(&self) -> String {
+        self.statuses.keys().map(u16::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn others(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.statuses.iter().map(|(status, count)| (*status, *count)).filter(|(status, _)| !is_2xx(*status))
+    }
+}
+
+fn is_2xx(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(all: &[(u16, bool)]) -> Answers {
+        let mut answers = Answers::default();
+        for (status, is_whole) in all {
+            answers.add(Answered { status: (*status).try_into().unwrap(), is_whole: *is_whole });
+        }
+        answers
+    }
+
+    #[test]
+    fn statuses_other_than_2xx_are_counted_by_class() {
+        let answers =
+            answers(&[(200, true), (401, true), (503, true), (401, true), (404, true), (299, true), (304, true)]);
+        assert_eq!((answers.non_2xx(), answers.failed), (5, 1));
+        assert_eq!(answers.text(), "3xx: 1 of 304; 4xx: 2 of 401, 1 of 404; 5xx: 1 of 503");
+        assert_eq!(answers.list(), "200, 299, 304, 401, 404, 503");
+    }
+
+    #[test]
+    fn a_response_that_breaks_off_fails_and_has_its_status() {
+        let answers = answers(&[(200, false), (500, false)]);
+        assert_eq!((answers.failed, answers.non_2xx()), (2, 1));
+    }
+
+    #[test]
+    fn no_answer_is_no_answer_without_2xx() {
+        assert!(!answers(&[]).none_is_2xx());
+        assert!(answers(&[(302, true), (401, true)]).none_is_2xx());
+        assert!(!answers(&[(302, true), (204, true)]).none_is_2xx());
+    }
+
+    #[test]
+    fn components_differ_that_answer_with_different_statuses() {
+        let one = answers(&[(200, true), (200, true), (404, true)]);
+        assert!(one.has_the_statuses_of(&answers(&[(404, true), (200, true)])));
+        assert!(!one.has_the_statuses_of(&answers(&[(200, true)])));
+    }
+}
