@@ -9,7 +9,7 @@ extern crate wayside_harness as real;
 
 mod dev;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
@@ -176,10 +176,42 @@ fn every_template_is_formatted() {
 
 #[test]
 fn the_component_tests_of_a_made_crate_find_what_they_need() {
-    let output =
-        cargo(&made("hello"), &["tree", "--package", "made-hello-component-tests", "--edges", "dev", "--depth", "1"]);
+    let output = cargo(&made("hello").join("component-tests"), &["tree", "--edges", "dev", "--depth", "1"]);
     let tree = text(&output.stdout);
     assert!(output.status.success() && tree.contains("wayside-harness v"), "{tree}{}", text(&output.stderr));
+}
+
+/// Crates that set one `CARGO_TARGET_DIR` then find the harness compiled.
+#[test]
+fn the_harness_is_the_same_whatever_a_made_crate_depends_on() {
+    let crates_of = |template: &str| -> BTreeSet<String> {
+        let dir = made(template).join("component-tests");
+        let metadata = cargo_metadata::MetadataCommand::new().current_dir(&dir).no_deps().exec().unwrap();
+        assert_eq!(metadata.workspace_root, dir, "its dependencies are resolved with those of the crate");
+        assert_eq!(metadata.packages.len(), 1);
+        let tree = ["tree", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p} {f}"];
+        let output = cargo(&dir, &tree);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let lines = text(&output.stdout);
+        let lines = lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned());
+        lines.filter(|line| !line.is_empty() && !line.starts_with(&format!("made-{template}"))).collect()
+    };
+    let hello = crates_of("hello");
+    assert!(hello.iter().any(|line| line.starts_with("wasmtime v")), "{hello:?}");
+    for template in TEMPLATES {
+        let others = crates_of(template);
+        assert_eq!(others.symmetric_difference(&hello).collect::<Vec<_>>(), Vec::<&String>::new(), "{template}");
+    }
+}
+
+/// Guests that need the same crates with other features are what makes the difference.
+#[test]
+fn the_templates_depend_on_crates_of_the_harness_with_other_features() {
+    let serde = |template: &str| {
+        let output = cargo(&made(template), &["tree", "--prefix", "none", "--format", "{p} {f}"]);
+        text(&output.stdout).lines().any(|line| line.starts_with("serde v") && line.contains("derive"))
+    };
+    assert!(serde("json") && !serde("hello"));
 }
 
 #[test]
@@ -191,9 +223,9 @@ fn what_is_printed_is_what_to_do_next() {
     let steps: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("    ")).collect();
     assert_eq!(steps[..2], ["cd app", "cargo test"], "{said}");
     assert!(steps[2].ends_with("wayside dev"), "{said}");
-    assert!(said.contains("cargo test --workspace"), "{said}");
+    assert!(said.contains("cargo test --manifest-path component-tests/Cargo.toml"), "{said}");
     assert!(fs::read_to_string(parent.join("app/README.md")).unwrap().starts_with("# app\n"));
-    assert_eq!(fs::read_to_string(parent.join("app/.gitignore")).unwrap(), "/target\n");
+    assert_eq!(fs::read_to_string(parent.join("app/.gitignore")).unwrap(), "/target\n/component-tests/target\n");
 }
 
 #[test]

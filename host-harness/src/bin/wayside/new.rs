@@ -24,7 +24,8 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     let dir = args.dir.unwrap_or_default();
     let name = name::of(&dir)?;
     let checkout = checkout(args.wayside)?;
-    make(&dir, &args.template.files(&name, &checkout))?;
+    let lock_file = fs::read_to_string(checkout.join("Cargo.lock")).ok();
+    make(&dir, &args.template.files(&name, &checkout, lock_file))?;
     report::lines(&next_steps(&dir, args.template));
     Ok(ExitCode::Success)
 }
@@ -85,8 +86,8 @@ fn next_steps(dir: &Path, template: Template) -> String {
              cargo test\n    \
              {command} dev{run}\n\
          \n\
-         `cargo test --workspace` tests the component as well. The first time it compiles the harness, which takes\n\
-         minutes; crates that set the same CARGO_TARGET_DIR share that.",
+         `cargo test --manifest-path component-tests/Cargo.toml` tests the component. The first time it compiles the\n\
+         harness, which takes minutes; crates of other names that set the same CARGO_TARGET_DIR share that.",
         dir = show::line(&dir.display().to_string()),
         template = template.name(),
     )

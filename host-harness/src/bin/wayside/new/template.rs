@@ -86,15 +86,16 @@ impl Template {
         }
     }
 
-    /// The files of a crate with a name, which depends on a checkout.
-    pub(super) fn files(self, name: &str, checkout: &Path) -> Vec<(&'static str, String)> {
+    /// The files of a crate with a name, which depends on a checkout. The lock file is that of the checkout, so that the
+    /// component tests of all crates have the same versions of everything.
+    pub(super) fn files(self, name: &str, checkout: &Path, lock_file: Option<String>) -> Vec<(&'static str, String)> {
         let parts = self.parts();
         let fill = |text: &str| {
             text.replace("{{dependencies}}", parts.dependencies)
                 .replace("{{about}}", parts.about)
                 .replace("{{dev}}", self.arguments())
                 .replace("{{elsewhere}}", self.elsewhere())
-                .replace("{{members}}", if self.app().is_empty() { "" } else { ", \"app\"" })
+                .replace("{{members}}", if self.app().is_empty() { "" } else { "members = [\"app\"]\n" })
                 .replace("{{name}}", name)
                 .replace("{{file}}", &name.replace('-', "_"))
                 .replace("{{sdk}}", &toml_string(&checkout.join("sdk")))
@@ -108,7 +109,8 @@ impl Template {
             ("component-tests/Cargo.toml", fill(COMPONENT_TESTS)),
             ("component-tests/tests/component.rs", fill(parts.component)),
         ];
-        own.into_iter().chain(self.app().iter().map(|(file, text)| (*file, fill(text)))).collect()
+        let lock_file = lock_file.map(|text| ("component-tests/Cargo.lock", text));
+        own.into_iter().chain(lock_file).chain(self.app().iter().map(|(file, text)| (*file, fill(text)))).collect()
     }
 }
 
@@ -133,7 +135,7 @@ mod tests {
     #[test]
     fn nothing_is_left_to_fill_in() {
         for template in Template::value_variants() {
-            for (file, text) in template.files("app", Path::new("/a \"b\"")) {
+            for (file, text) in template.files("app", Path::new("/a \"b\""), None) {
                 assert!(!text.contains("{{") && !text.contains("}}\n"), "{file} of {template:?}: {text}");
             }
         }
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn any_path_of_a_checkout_makes_a_manifest() {
-        for (file, text) in Template::Hello.files("app", Path::new("/a \"b\" \\ 'c'")) {
+        for (file, text) in Template::Hello.files("app", Path::new("/a \"b\" \\ 'c'"), None) {
             if file.ends_with(".toml") {
                 text.parse::<toml::Table>().unwrap();
             }
