@@ -20,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::client::FinalUrl;
 use crate::length::Known;
 use crate::sys::{Here, IncomingBody as _, Sending, World};
 
@@ -61,6 +62,9 @@ pub struct Body {
     trailers: Option<Box<HeaderMap>>,
     /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
     of_response: bool,
+    /// The URL that the response came from, if a client received it. An extension of the response would be an entry of a hash
+    /// map, which costs several times as much.
+    url: Option<Box<FinalUrl>>,
     /// How it is sent, where it is more than bytes.
     sending: Option<&'static Sending>,
 }
@@ -102,7 +106,7 @@ impl Body {
     /// ```
     #[must_use]
     pub const fn empty() -> Self {
-        Self { data: Data::Empty, trailers: None, of_response: false, sending: None }
+        Self { data: Data::Empty, trailers: None, of_response: false, url: None, sending: None }
     }
 
     /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
@@ -231,12 +235,12 @@ impl Body {
     /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
     /// ```
     #[must_use]
-    pub fn limited(self, limit: u64) -> Self {
+    pub fn limited(mut self, limit: u64) -> Self {
         if self.size_hint().upper().is_some_and(|upper| upper <= limit) {
             return self;
         }
-        let of_response = self.of_response;
-        Self { of_response, ..Self::boxed(Limited::new(self, limit)) }
+        let (of_response, url) = (self.of_response, self.url.take());
+        Self { of_response, url, ..Self::boxed(Limited::new(self, limit)) }
     }
 
     /// Reads the next piece of the data, never an empty one; `None` after the last.
@@ -350,9 +354,16 @@ impl Body {
             Data::Empty => Data::Empty,
             Data::Bytes(bytes) => Data::Bytes(bytes.clone()),
             Data::Stream(body) if body.is_end_stream() => Data::Empty,
+            Data::Incoming(body) if body.size_hint().exact() == Some(0) => Data::Empty,
             Data::Incoming(_) | Data::Stream(_) => return None,
         };
-        Some(Self { data, trailers: self.trailers.clone(), of_response: self.of_response, sending: self.sending })
+        Some(Self {
+            data,
+            trailers: self.trailers.clone(),
+            of_response: self.of_response,
+            url: None,
+            sending: self.sending,
+        })
     }
 
     /// Takes note that the body came with a response from another server.
@@ -360,8 +371,23 @@ impl Body {
         Self { of_response: true, ..self }
     }
 
+    /// Takes note of the URL that the body came from.
+    pub(crate) fn set_url(&mut self, url: FinalUrl) {
+        self.url = Some(Box::new(url));
+    }
+
+    pub(crate) fn url(&self) -> Option<&FinalUrl> {
+        self.url.as_deref()
+    }
+
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self { data: Data::Stream(Box::pin(body)), trailers: None, of_response: false, sending: Here::SENDING }
+        Self {
+            data: Data::Stream(Box::pin(body)),
+            trailers: None,
+            of_response: false,
+            url: None,
+            sending: Here::SENDING,
+        }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -410,7 +436,13 @@ impl Body {
 #[allow(dead_code, reason = "natively there is no host")]
 impl Body {
     pub(crate) fn incoming(incoming: Incoming) -> Self {
-        Self { data: Data::Incoming(Box::new(incoming)), trailers: None, of_response: false, sending: Here::SENDING }
+        Self {
+            data: Data::Incoming(Box::new(incoming)),
+            trailers: None,
+            of_response: false,
+            url: None,
+            sending: Here::SENDING,
+        }
     }
 
     /// The bytes of a body that is nothing else, or how else it is sent.
@@ -512,7 +544,7 @@ impl From<()> for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { data: Data::Bytes(bytes), trailers: None, of_response: false, sending: None }
+        Self { data: Data::Bytes(bytes), trailers: None, of_response: false, url: None, sending: None }
     }
 }
 

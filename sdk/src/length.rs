@@ -15,28 +15,38 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// Reads the value of a `content-length`: a number, or a list of equal numbers.
-pub(crate) fn declared(value: &[u8]) -> Result<u64, String> {
-    number(value).or_else(|| of_list(value)).ok_or_else(|| invalid(value))
+pub(crate) fn declared(value: &[u8]) -> Option<u64> {
+    number(value).or_else(|| of_list(value))
 }
 
+#[cold]
 fn of_list(value: &[u8]) -> Option<u64> {
-    let mut numbers = value.split(|byte| *byte == b',').map(|number_text| number(number_text.trim_ascii()));
+    let mut numbers = value.split(|byte| *byte == b',').map(|text| number(text.trim_ascii()));
     let first = numbers.next()??;
     numbers.all(|number| number == Some(first)).then_some(first)
 }
 
-#[cold]
-fn invalid(value: &[u8]) -> String {
-    format!("content-length `{}` is not a number of bytes", value.escape_ascii())
-}
-
-/// Takes note of another `content-length` of the same message, and tells whether it is the first.
-pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, String> {
-    let declared = declared(value)?;
+/// Takes note of a `content-length`, and tells whether it is the first of its message. Fails if it is not a number of bytes, or
+/// contradicts the one before.
+pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, Invalid> {
+    let declared = declared(value).ok_or(Invalid)?;
     match length.replace(declared) {
         None => Ok(true),
         Some(before) if before == declared => Ok(false),
-        Some(before) => Err(format!("content-length is both {before} and {declared}")),
+        Some(_) => Err(Invalid),
+    }
+}
+
+/// A `content-length` is not valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Invalid;
+
+impl Invalid {
+    /// The reason in a message that shows the value.
+    #[cold]
+    pub(crate) fn reason(self, value: &[u8]) -> String {
+        let why = if declared(value).is_some() { "contradicts the one before" } else { "is not a number of bytes" };
+        format!("content-length `{}` {why}", value.escape_ascii())
     }
 }
 
@@ -45,7 +55,7 @@ pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, Strin
 pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
     let mut length = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
-        note(&mut length, value.as_bytes())?;
+        note(&mut length, value.as_bytes()).map_err(|invalid| invalid.reason(value.as_bytes()))?;
     }
     if let Some(length) = length {
         headers.insert(header::CONTENT_LENGTH, length.into());
@@ -144,10 +154,10 @@ mod tests {
     #[test]
     fn a_length_is_digits_or_a_list_of_equal_ones() {
         for (text, expected) in [("0", 0), ("5", 5), ("007", 7), ("5, 5", 5), ("5,5 ,\t5", 5)] {
-            assert_eq!(declared(text.as_bytes()), Ok(expected), "{text}");
+            assert_eq!(declared(text.as_bytes()), Some(expected), "{text}");
         }
         for text in ["", "+5", "-5", "5 5", "5,", ",5", "5, 6", "5, +5", "0x5", "5.0", "99999999999999999999"] {
-            assert!(declared(text.as_bytes()).is_err(), "{text}");
+            assert_eq!(declared(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -160,7 +170,7 @@ mod tests {
         assert_eq!(of_headers(&mut headers), Ok(Some(5)));
         assert_eq!(headers.get_all("content-length").iter().collect::<Vec<_>>(), ["5"]);
         headers.append("content-length", "6".parse().unwrap());
-        assert_eq!(of_headers(&mut headers), Err("content-length is both 5 and 6".to_owned()));
+        assert_eq!(of_headers(&mut headers), Err("content-length `6` contradicts the one before".to_owned()));
     }
 
     #[test]

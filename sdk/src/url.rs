@@ -9,7 +9,7 @@ use std::ptr;
 
 use bytes::Bytes;
 use http::Uri;
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 /// The special-query percent-encode set.
@@ -34,15 +34,20 @@ impl From<Uri> for Url {
 }
 
 /// Parses an absolute URL.
-pub(crate) fn parse(text: Bytes) -> Result<Url, String> {
+pub(crate) fn parse(text: &Bytes) -> Result<Url, String> {
     // Most URLs need no more than the parser of `http`, which copies nothing.
-    if is_plain(&text)
+    if is_plain(text)
         && let Ok(uri) = Uri::from_maybe_shared(text.clone())
         && uri.scheme().is_some()
     {
         return Ok(uri.into());
     }
-    let text = cleaned(&text);
+    parse_other(text)
+}
+
+#[cold]
+fn parse_other(text: &[u8]) -> Result<Url, String> {
+    let text = cleaned(text);
     let (text, fragment) = split_fragment(&text);
     let Some((scheme, rest)) = split_scheme(text) else { return Err(NO_SCHEME.to_owned()) };
     let uri = with_authority(known_scheme(scheme)?, rest)?;
@@ -78,8 +83,7 @@ pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
     if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
         return Err(unsupported(scheme.as_str()));
     }
-    authority::check(authority)?;
-    if let Some(authority) = authority::cleaned(authority)? {
+    if let Some(authority) = authority::check(authority)? {
         let mut parts = uri.clone().into_parts();
         parts.authority = Some(authority);
         *uri = Uri::from_parts(parts).map_err(|error| error.to_string())?;
@@ -121,7 +125,18 @@ fn encode_with(uri: &mut Uri, path_set: &'static AsciiSet, query_set: &'static A
     }
 }
 
-/// Shows a URL in a message: without user and password, and without control characters.
+/// Shows the URL of a request in a message, without user and password.
+pub(crate) fn shown_uri(uri: &Uri) -> String {
+    match (uri.scheme(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+            format!("{scheme}://{}{path}", authority::without_user(authority.as_str()))
+        }
+        _ => uri.to_string(),
+    }
+}
+
+/// Shows any text as a URL in a message: without user and password, and without control characters.
 pub(crate) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text).replace(char::is_control, "?");
     let Some(start) = text.as_bytes().windows(2).position(|two| two.iter().all(is_slash)).map(|start| start + 2) else {
@@ -143,16 +158,27 @@ fn unsupported(scheme: &str) -> String {
 fn is_plain(text: &[u8]) -> bool {
     // Dots that stand for folders begin a segment, and may be percent-encoded.
     let mut before = 0;
-    text.iter().all(|byte| {
-        let is_plain = match byte {
-            b'.' => before != b'/',
-            b'%' | b'"' | b'#' | b'\'' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'}' | b'@' => false,
-            byte => byte.is_ascii_graphic(),
-        };
+    for byte in text {
+        if !PLAIN.get(usize::from(*byte)).is_some_and(|is_plain| *is_plain) || (*byte == b'.' && before == b'/') {
+            return false;
+        }
         before = *byte;
-        is_plain
-    })
+    }
+    true
 }
+
+/// The characters that a URL can have anywhere as they are. With all bytes in the table, a look into it is never refused.
+#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, and would refuse it")]
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        plain[byte as usize] =
+            !matches!(byte, b'%' | b'"' | b'#' | b'\'' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'}' | b'@');
+        byte += 1;
+    }
+    plain
+};
 
 /// Takes out what people paste along with a URL: white space around it, and line breaks and tabs within.
 fn cleaned(text: &[u8]) -> Vec<u8> {
@@ -236,8 +262,11 @@ fn join(scheme: Scheme, authority: Authority, path: &str, query: Option<&[u8]>) 
         target.extend(percent_encode(query, QUERY));
     }
     let target = PathAndQuery::try_from(target).map_err(|error| format!("the path is not valid: {error}"))?;
-    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
-    uri.map_err(|error| format!("the URL is not valid: {error}"))
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(scheme);
+    parts.authority = Some(authority);
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).map_err(|error| format!("the URL is not valid: {error}"))
 }
 
 /// Percent-encodes a path, and takes out the segments `.` and `..`.
@@ -281,7 +310,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> String {
-        match parse(Bytes::copy_from_slice(text.as_bytes())) {
+        match parse(&Bytes::copy_from_slice(text.as_bytes())) {
             Ok(Url { mut uri, .. }) => match check(&mut uri) {
                 Ok(()) => uri.to_string(),
                 Err(error) => error,
@@ -409,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_fragment_is_kept_apart() {
-        let fragment = |text: &str| parse(Bytes::copy_from_slice(text.as_bytes())).unwrap().fragment;
+        let fragment = |text: &str| parse(&Bytes::copy_from_slice(text.as_bytes())).unwrap().fragment;
         assert_eq!(fragment("http://h/x#a b").as_deref(), Some("a%20b"));
         assert_eq!(fragment("http://h/x#").as_deref(), Some(""));
         assert_eq!(fragment("http://h/x"), None);

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{Request, Response};
 use wayside_harness::http_body::Frame;
 use wayside_harness::{Harness, HarnessBuilder, Outbound};
 
-use super::fixture::{Upstream, Wire, example, get, guests, read_head, root};
+use super::fixture::{Upstream, Wire, eventually, example, get, guests, read_head, root};
 
 /// A server that keeps each request with its framing, and answers all of them alike.
 struct Recording {
@@ -44,10 +45,8 @@ impl Recording {
         Self { upstream, requests }
     }
 
-    /// Lets a component call this server and nothing else.
     async fn behind(&self, app: HarnessBuilder) -> Harness {
-        let outbound = Outbound::allow([self.upstream.url.parse().unwrap()]);
-        app.env("UPSTREAM", &self.upstream.url).outbound(outbound).await.unwrap()
+        behind(&self.upstream, app).await
     }
 
     /// The one request that came.
@@ -211,11 +210,73 @@ async fn a_content_length_of_zero_is_passed_on_as_it_is() {
     }
 }
 
+#[tokio::test]
+async fn a_request_of_trailers_alone_keeps_them_when_it_is_passed_on() {
+    for method in ["DELETE", "POST"] {
+        let request = format!(
+            "{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ntrailer: x-sum\r\n\
+             transfer-encoding: chunked\r\n\r\n0\r\nx-sum: 7\r\n\r\n"
+        );
+        let (upstream, seen) = hearing_all().await;
+        let app = behind(&upstream, example("proxy")).await;
+        let server = app.serve("127.0.0.1:0").await.unwrap();
+        assert_eq!(Wire::exchange(&server, &request).await.status, 200, "{}", app.log_text());
+        eventually("the upstream has heard all", || !seen.lock().unwrap().is_empty()).await;
+        let seen = seen.lock().unwrap().remove(0);
+        assert_eq!(values(&seen, "transfer-encoding"), ["chunked"], "{seen}");
+        assert!(seen.ends_with("\r\n\r\n0\r\nx-sum: 7\r\n\r\n"), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_before_its_first_byte_is_no_request_without_content() {
+    for method in ["DELETE", "POST"] {
+        let request = format!("{method} / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\nnot hex\r\n");
+        let (upstream, seen) = hearing_all().await;
+        let app = behind(&upstream, example("proxy")).await;
+        let server = app.serve("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(server.addr()).await.unwrap();
+        client.write_all(request.as_bytes()).await.unwrap();
+        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+        app.idle().await;
+        for seen in seen.lock().unwrap().iter() {
+            assert_eq!(values(seen, "transfer-encoding"), ["chunked"], "{seen}");
+            assert!(!seen.contains("\r\n0\r\n"), "the upload passes for whole: {seen}");
+        }
+    }
+}
+
+/// A server that answers after the head, and keeps all that it is sent up to the end of the connection or of the chunks.
+async fn hearing_all() -> (Upstream, Arc<Mutex<Vec<String>>>) {
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&requests);
+    let upstream = Upstream::with(move |mut stream| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut request = read_head(&mut stream).await.to_ascii_lowercase();
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            let is_chunked = request.contains("transfer-encoding: chunked");
+            while is_chunked && !(request.contains("\r\n0\r\n") && request.ends_with("\r\n\r\n")) {
+                let Ok(byte) = stream.read_u8().await else { break };
+                request.push(char::from(byte));
+            }
+            seen.lock().unwrap().push(request);
+        }
+    })
+    .await;
+    (upstream, requests)
+}
+
+/// Lets a component call a server and nothing else.
+async fn behind(upstream: &Upstream, app: HarnessBuilder) -> Harness {
+    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
+    app.env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap()
+}
+
 /// The answer to a client over HTTP/1.1 when an upstream answers with text.
 pub(super) async fn proxied(app: HarnessBuilder, method: &str, answer: &str) -> (Wire, Harness) {
     let upstream = Upstream::answering(answer).await;
-    let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
-    let app = app.env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    let app = behind(&upstream, app).await;
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let wire = Wire::exchange(&server, &bare(method)).await;
     app.idle().await;

@@ -150,7 +150,8 @@ impl Client {
     /// }
     /// ```
     pub fn execute<B: Into<Body>>(&self, request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
-        let request = Box::new(request.map(Into::into));
+        let mut request: Box<Request> = Box::new(request.map(Into::into));
+        url::encode_fully(request.uri_mut());
         async move { self.run(request, None, self.timeouts.total).await.map(|response| *response) }
     }
 
@@ -166,7 +167,6 @@ impl Client {
         total: Option<Duration>,
     ) -> Result<Box<Response>, Error> {
         self.add_default_headers(&mut request);
-        url::encode_fully(request.uri_mut());
         check(&mut request)?;
         let start = total.map(|_| Here::now());
         let mut followed = 0;
@@ -225,7 +225,7 @@ impl Client {
 
 /// Notes where a response came from.
 fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
-    response.extensions_mut().insert(FinalUrl(Url { uri, fragment }));
+    response.body_mut().set_url(FinalUrl(Url { uri, fragment }));
     response
 }
 

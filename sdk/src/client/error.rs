@@ -141,8 +141,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_target(self, method: &Method, uri: &Uri) -> Self {
-        self.with_url(method, uri.to_string().as_bytes())
+    pub(crate) fn with_target(mut self, method: &Method, uri: &Uri) -> Self {
+        self.inner.target = Some(format!("{method} {}", url::shown_uri(uri)));
+        self
     }
 
     /// Names the method and a URL that may not be valid.

@@ -49,7 +49,10 @@ pub(super) mod sealed {
 use sealed::{Invalid, Parsed};
 
 fn parse(text: Bytes) -> Result<Parsed, Invalid> {
-    crate::url::parse(text.clone()).map(Parsed).map_err(|reason| Invalid { reason, text: text.into() })
+    match crate::url::parse(&text) {
+        Ok(url) => Ok(Parsed(url)),
+        Err(reason) => Err(Invalid { reason, text: text.into() }),
+    }
 }
 
 /// Implements both traits for a type.
@@ -72,9 +75,13 @@ into_url! {
     [] Cow<'_, str>, self => self.into_owned().into_url();
     [] Vec<u8>, self => parse(self.into());
     [] &[u8], self => parse(Bytes::copy_from_slice(self));
-    [] Uri, self => Ok(Parsed(self.into()));
+    [] Uri, self => {
+        let mut uri = self;
+        crate::url::encode_fully(&mut uri);
+        Ok(Parsed(uri.into()))
+    };
     [] &Uri, self => self.clone().into_url();
     [] http::uri::Parts, self => Uri::from_parts(self)
-        .map(|uri| Parsed(uri.into()))
-        .map_err(|error| Invalid { reason: format!("the URL is not valid: {error}"), text: Vec::new() });
+        .map_err(|error| Invalid { reason: format!("the URL is not valid: {error}"), text: Vec::new() })?
+        .into_url();
 }

@@ -47,14 +47,14 @@ impl Again {
 
     /// What follows a response to the request.
     pub(super) fn next(self, response: &Response) -> Result<Next, Error> {
-        let Self { uri, request: Some(Kept { method, mut headers, body }) } = self else {
-            return Ok(Next::Done(self.uri));
-        };
+        let Self { uri, request } = self;
+        if !is_redirect(response.status()) {
+            return Ok(Next::Done(uri));
+        }
+        let Some(Kept { method, mut headers, body }) = request else { return Ok(Next::Done(uri)) };
         let is_changed = becomes_get(response.status(), &method);
         let body = if is_changed { Some(Body::empty()) } else { body };
-        let (true, Some(body), Some(location)) =
-            (is_redirect(response.status()), body, response.headers().get(header::LOCATION))
-        else {
+        let (Some(body), Some(location)) = (body, response.headers().get(header::LOCATION)) else {
             return Ok(Next::Done(uri));
         };
         let Url { uri: target, fragment } = url::resolve(&uri, location.as_bytes()).map_err(|reason| {

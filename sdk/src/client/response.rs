@@ -28,8 +28,8 @@ pub trait ResponseExt: Sized {
     /// See above; the error names the status.
     fn error_for_status(self) -> Result<Self, Error>;
 
-    /// Returns the URL that answered, after all redirects. `None` for a response that no [`Client`](super::Client)
-    /// received: one of [`send`](super::send) answers for the URL that it was asked for.
+    /// Returns the URL that answered, after all redirects, as long as the response has its own body. `None` for a response that
+    /// no [`Client`](super::Client) received: [`send`](super::send) follows no redirects.
     ///
     /// # Examples
     ///
@@ -59,11 +59,11 @@ impl ResponseExt for Response {
     }
 
     fn final_url(&self) -> Option<&FinalUrl> {
-        self.extensions().get()
+        self.body().url()
     }
 }
 
-/// The URL that a response came from; see [`ResponseExt::final_url`]. It is an extension of the response.
+/// The URL that a response came from; see [`ResponseExt::final_url`].
 ///
 /// Its text has the fragment: that of the last `location` with one, or that of the URL which was asked for first (RFC 9110,
 /// section 10.2.2). User and password are not part of it.

@@ -162,7 +162,7 @@ impl Call {
 /// Whether a call goes to an expected URL, which may be written as it is sent or as the client takes it.
 fn is_url(expected: &str, uri: &Uri) -> bool {
     equivalence::is_same(expected, uri)
-        || url::parse(expected.to_owned().into()).is_ok_and(|url| equivalence::is_same(&url.uri.to_string(), uri))
+        || url::parse(&expected.to_owned().into()).is_ok_and(|url| equivalence::is_same(&url.uri.to_string(), uri))
 }
 
 impl Upstream for Mock {

@@ -105,11 +105,15 @@ pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Op
             continue;
         }
         if *name == header::CONTENT_LENGTH {
-            // Hosts take one value, and no list.
-            if length::note(&mut declared, value.as_bytes())? {
-                append_content_length(&fields, declared.unwrap_or_default())?;
+            let is_first = length::note(&mut declared, value.as_bytes());
+            if !is_first.map_err(|invalid| invalid.reason(value.as_bytes()))? {
+                continue;
             }
-            continue;
+            // Hosts take neither a second value nor a list.
+            if length::number(value.as_bytes()).is_none() {
+                append_content_length(&fields, declared.unwrap_or_default())?;
+                continue;
+            }
         }
         size += text.len() + NAME_OVERHEAD_BYTES + value.len() + VALUE_OVERHEAD_BYTES;
         if size > FIELDS_LIMIT_BYTES - LENGTH_BYTES {

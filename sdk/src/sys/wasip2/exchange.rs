@@ -108,7 +108,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
     let values = lists(|| request.headers().get(header::CONTENT_LENGTH.as_str()));
-    length::declared(values.first()?).ok()
+    length::declared(values.first()?)
 }
 
 /// The writer of the response, kept in the exchange.

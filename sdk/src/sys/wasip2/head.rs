@@ -196,7 +196,10 @@ impl<'a> Entries<'a> {
             let name = field::name(&*text)?;
             // Two lengths are looked for before two names, because most fields have neither.
             match text.len() {
-                14 if name == header::CONTENT_LENGTH => told.declare(&value)?,
+                14 if name == header::CONTENT_LENGTH => {
+                    told.append_length(headers, value)?;
+                    continue;
+                }
                 // What the fields say takes the place of the authority.
                 4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
                 _ => {}
@@ -213,9 +216,6 @@ impl<'a> Entries<'a> {
                 return Err(too_many(error));
             }
         }
-        if let (Some(length), true) = (told.length, told.is_repeated) {
-            headers.insert(header::CONTENT_LENGTH, length.into());
-        }
         Ok(told)
     }
 }
@@ -225,18 +225,26 @@ impl<'a> Entries<'a> {
 pub(super) struct Told {
     /// The declared length of the body.
     pub(super) length: Option<u64>,
-    /// Whether the length is told more than once.
-    is_repeated: bool,
     /// Whether there is a `host`.
     host: bool,
 }
 
 impl Told {
+    /// Appends a `content-length`, as one number, and once.
     #[inline(never)]
-    fn declare(&mut self, value: &[u8]) -> Result<(), String> {
-        let is_first = length::note(&mut self.length, value)?;
-        self.is_repeated |= !is_first || length::number(value).is_none();
-        Ok(())
+    fn append_length(&mut self, headers: &mut HeaderMap, value: Given<'_>) -> Result<(), String> {
+        match length::note(&mut self.length, &value) {
+            Err(length::Invalid) => Err("content-length is not one number of bytes".to_owned()),
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                let mut number = value.into_bytes();
+                // A list of equal numbers becomes the first of them.
+                let end = number.iter().position(|byte| !byte.is_ascii_digit());
+                number.truncate(end.unwrap_or(number.len()));
+                let value = field::value(&header::CONTENT_LENGTH, number)?;
+                headers.try_append(header::CONTENT_LENGTH, value).map(drop).map_err(too_many)
+            }
+        }
     }
 }
 

@@ -191,7 +191,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::Request) -> Option<u64> {
     let values = lists(|| request.get_headers().get(header::CONTENT_LENGTH.as_str()));
-    length::declared(values.first()?).ok()
+    length::declared(values.first()?)
 }
 
 /// How the host came to the end of a response.
