@@ -101,7 +101,7 @@ impl HarnessBuilder {
     /// Fails if there is no crate among them but files alone, a directory holds no crate, or the system cannot watch files.
     /// A crate that does not compile is no failure here: [`Live::builds`] tells.
     pub fn live(self) -> Result<Live, Error> {
-        let parts: Vec<Source> = self.parts().into_iter().map(Source::new).collect();
+        let parts: Vec<Source> = self.parts().into_iter().map(Source::new).collect::<Result<_, _>>()?;
         let crates: Vec<PathBuf> = parts.iter().filter(|part| part.is_crate).map(|part| part.target.clone()).collect();
         if crates.is_empty() {
             return Err(Error::new("a component in a file cannot be built anew")
@@ -219,10 +219,14 @@ struct Source {
 }
 
 impl Source {
-    fn new((target, features): (PathBuf, Vec<String>)) -> Self {
+    fn new((target, features): (PathBuf, Vec<String>)) -> Result<Self, Error> {
         let is_crate = target.is_dir();
+        if is_crate {
+            // Here, so that the error names the directory as it was given.
+            cargo::manifest_in(&target)?;
+        }
         // In full, because the current directory is another one once it is moved.
-        Self { target: std::path::absolute(&target).unwrap_or(target), features, is_crate }
+        Ok(Self { target: std::path::absolute(&target).unwrap_or(target), features, is_crate })
     }
 
     /// Builds what is a crate.

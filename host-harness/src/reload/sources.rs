@@ -34,9 +34,6 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn watch(dirs: &[PathBuf]) -> Result<Self, Error> {
-        for dir in dirs {
-            cargo::manifest_in(dir)?;
-        }
         let trees = dirs.iter().map(|dir| cargo::tree(dir).unwrap_or_else(|_| Tree::of_one(dir))).collect();
         let inputs = Inputs::default();
         let mut sources = Self { dirs: dirs.to_vec(), trees, inputs, is_known: false, watch: Watch::new()? };
