@@ -59,24 +59,28 @@ impl Connections {
 
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, client: SocketAddr, stopping: watch::Receiver<bool>) {
         socket::configure(&stream, self.client_timeout);
-        let stream = Arc::new(stream);
+        let (socket, stream) = stream.into_split();
         let activity = Arc::new(Activity::new(Instant::now()));
-        match self.drive(&stream, client, &activity, stopping.clone()).await {
-            End::Closed => socket::close(&stream, &activity, self.client_timeout, stopping).await,
-            End::Cut => socket::abort(&stream),
+        let socket = Socket::new(socket, Arc::clone(&activity));
+        match self.drive(socket, stream.as_ref(), client, &activity, stopping.clone()).await {
+            End::Closed => socket::close(stream.as_ref(), &activity, self.client_timeout, stopping).await,
+            End::Cut => socket::abort(stream.as_ref()),
         }
+        // Dropped, it would say once more that nothing more is sent.
+        stream.forget();
     }
 
     /// Answers requests until the connection is over.
     async fn drive(
         &self,
-        stream: &Arc<TcpStream>,
+        socket: Socket,
+        stream: &TcpStream,
         client: SocketAddr,
         activity: &Arc<Activity>,
         mut stopping: watch::Receiver<bool>,
     ) -> End {
         let flush = Flush::default();
-        let io = flush.socket(Socket::new(Arc::clone(stream), Arc::clone(activity)));
+        let io = flush.socket(socket);
         let service = service_fn(|request| self.answer(request, activity, &flush));
         let mut connection = pin!(self.http.serve_connection(io, service));
         // Since when the connection takes no more requests.

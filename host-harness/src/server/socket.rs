@@ -10,6 +10,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -26,14 +27,15 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The same where the server stops.
 const PAUSE_AT_STOP: Duration = Duration::from_secs(1);
 
-/// A socket that notes what happens on it.
+/// A socket that notes what happens on it. Both directions go through this half, so that the other can be kept to look at
+/// the connection meanwhile.
 pub(super) struct Socket {
-    stream: Arc<TcpStream>,
+    stream: OwnedReadHalf,
     activity: Arc<Activity>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: Arc<TcpStream>, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: OwnedReadHalf, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
 
@@ -42,12 +44,13 @@ impl Socket {
         cx: &mut Context<'_>,
         write: impl Fn(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let stream = self.stream.as_ref();
         loop {
-            if self.stream.poll_write_ready(cx)?.is_pending() {
+            if stream.poll_write_ready(cx)?.is_pending() {
                 self.activity.wrote(false);
                 return Poll::Pending;
             }
-            match write(&self.stream) {
+            match write(stream) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 written => {
                     self.activity.wrote(true);
@@ -59,22 +62,16 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.stream.poll_read_ready(cx))?;
-            match self.stream.try_read_buf(buf) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Ok(0) => {
-                    self.activity.ended();
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(_) => {
-                    self.activity.received();
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        // tokio's own read knows that a short one has emptied the socket, which saves a call of the system.
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() == before {
+            self.activity.ended();
+        } else {
+            self.activity.received();
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -100,7 +97,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shutdown(&self.stream))
+        Poll::Ready(shutdown(self.stream.as_ref()))
     }
 }
 
