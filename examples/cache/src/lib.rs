@@ -56,7 +56,7 @@ async fn cache(req: Request, next: Next) -> Result<Response, Error> {
     if asked.stores {
         return store(key, &headers, sent, response).await;
     }
-    // What was changed is no longer what it was (section 4.4).
+    // An unsafe request invalidates the stored response (section 4.4).
     if !is_safe && (response.status().is_success() || response.status().is_redirection()) {
         answers().remove(&key);
     }
@@ -72,7 +72,7 @@ fn key(uri: &Uri) -> String {
     format!("{scheme}://{host}:{port}{path}")
 }
 
-/// A stored answer to a request, if there is one that is fresh.
+/// Finds a fresh stored response to a request.
 fn stored(key: &str, request: &HeaderMap) -> Option<Response> {
     let answers = answers();
     let stored = answers.get(key)?.iter().find(|stored| policy::selects(request, &stored.selection))?;

@@ -125,13 +125,13 @@ impl Directives {
         self.get(name).is_some()
     }
 
-    /// A number of seconds; one that is malformed makes an answer stale (section 4.2.1).
+    /// A number of seconds. A malformed number makes the response stale (section 4.2.1).
     fn seconds(&self, name: &str) -> Option<Duration> {
         self.get(name).map(|value| seconds(value).unwrap_or_default())
     }
 }
 
-/// Reads a number of seconds; one that is too large for this cache is as good as the largest (section 1.2.2).
+/// Parses a number of seconds. Saturates on overflow (section 1.2.2).
 fn seconds(text: &str) -> Option<Duration> {
     let is_number = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     is_number.then(|| Duration::from_secs(text.parse::<u32>().unwrap_or(u32::MAX).into()))

@@ -21,7 +21,7 @@ async fn forward(mut req: Request, upstream: &str) -> Result<Response, Error> {
     Ok(client::send(req).await?)
 }
 
-/// The URL at the upstream. `OPTIONS *` asks for the options of a whole server, so its `*` is no path below that of another.
+/// The URL at the upstream. `OPTIONS *` is about the whole server, so its `*` is not appended to the path of the upstream.
 fn target(path: Option<&PathAndQuery>, upstream: &str) -> Result<Uri, Error> {
     let path = path.map_or("/", PathAndQuery::as_str);
     if path != "*" {

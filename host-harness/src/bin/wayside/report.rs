@@ -1,6 +1,6 @@
 //! Everything that the command prints.
 //!
-//! Results go to stdout, everything for people to stderr. A reader that closes its end is no error. What is printed may come from
+//! Results go to stdout, everything for people to stderr. A closed pipe is not an error. What is printed may come from
 //! anywhere, so it is printed with its control characters as escapes: [`show`] does that for all functions here.
 
 use std::error::Error as StdError;
@@ -85,7 +85,7 @@ pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
         // Without the colours of clap, which could not be told from those of an argument.
         lines(show::urls(&error.render().to_string()).trim_end());
     } else {
-        // A closed stream is no error here either.
+        // A closed stream is not an error here either.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))

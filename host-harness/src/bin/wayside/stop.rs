@@ -27,8 +27,8 @@ struct Heard {
     is_graceful: AtomicBool,
 }
 
-/// Runs the command, and ends it and the cargo that it has started at Ctrl-C, and on Unix at SIGTERM, which is what service
-/// managers and containers send.
+/// Runs the command. Ctrl-C ends it and the cargo that it started, and on Unix so does SIGTERM, which service managers and
+/// containers send.
 ///
 /// A server ends by itself at the first signal, see [`Stop`]; anything else ends at once. A second signal ends all.
 pub(crate) fn run<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -49,8 +49,8 @@ impl End {
     }
 }
 
-/// Streams a source that is read on a thread of its own. Nothing waits for the thread: it reads a pipe until all who hold the
-/// other end have closed it.
+/// Streams a source that a separate thread reads. Nothing waits for the thread: it reads a pipe until every writer has
+/// closed it.
 fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<(Body, End), Error> {
     let (sender, chunks) = mpsc::channel(1);
     let read = move || read(source, &sender);
@@ -69,14 +69,14 @@ fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<
     Ok((Body::new(StreamBody::new(frames)), End(may_be_endless.then_some(end))))
 }
 
-/// Completes when the body is ended, and never where nobody can end it.
+/// Completes when the body is ended. Stays pending if no sender is left to end it.
 async fn given_up(ended: &mut watch::Receiver<bool>) {
     if ended.wait_for(|has_ended| *has_ended).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Reads until the end, an error, or until nobody wants more.
+/// Reads until the end of the source, an error, or the end of the receiver.
 fn read(mut source: impl Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
     loop {
         let mut chunk = vec![0; READ_BYTES];
