@@ -120,6 +120,17 @@ async fn a_handler_over_its_time_is_504() {
     assert!(app.traps()[0].reason.contains("longer than its limit"), "{:?}", app.traps());
 }
 
+/// The engine interrupts a busy component every few milliseconds, which is no call of the component.
+#[tokio::test]
+async fn interrupts_of_a_busy_component_are_no_host_calls() {
+    let limits = Limits::default().timeout(Duration::from_secs(1));
+    let app = guests().count_fuel().limits(limits).await.unwrap();
+    assert_eq!(status_of(&app, "/spin").await, 504);
+    app.idle().await;
+    let host_calls = app.usage()[0].host_calls.unwrap();
+    assert!((1..50).contains(&host_calls), "{host_calls}");
+}
+
 #[tokio::test]
 async fn waiting_for_what_never_comes_is_500_and_says_so() {
     let app = guests().await.unwrap();
