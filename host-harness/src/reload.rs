@@ -101,6 +101,7 @@ impl HarnessBuilder {
     /// Fails if there is no crate among them but files alone, a directory holds no crate, or the system cannot watch files.
     /// A crate that does not compile is no failure here: [`Live::builds`] tells.
     pub fn live(self) -> Result<Live, Error> {
+        self.check()?;
         let parts: Vec<Source> = self.parts().into_iter().map(Source::new).collect::<Result<_, _>>()?;
         let crates: Vec<PathBuf> = parts.iter().filter(|part| part.is_crate).map(|part| part.target.clone()).collect();
         if crates.is_empty() {

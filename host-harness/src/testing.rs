@@ -15,6 +15,7 @@ use crate::cargo::{self, Progress};
 use crate::chain;
 use crate::config::Config;
 use crate::engine::Purpose;
+use crate::environment::check_variable;
 use crate::framing::framed;
 use crate::guest::Settings;
 use crate::inbound::Inbound;
@@ -279,6 +280,8 @@ impl HarnessBuilder {
     }
 
     /// Sets an environment variable of the component. It sees none but these; the last value of a name counts.
+    ///
+    /// Building the harness fails if [`check_variable`](crate::check_variable) refuses the variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         set(&mut self.env, name.into(), value.into());
         self
@@ -376,6 +379,11 @@ impl HarnessBuilder {
         self
     }
 
+    /// Checks the settings that need no component.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.env.iter().try_for_each(|(name, value)| check_variable(name, value))
+    }
+
     /// Links a component and its middleware behind it in the list, so that they answer requests and a recorder hears of them.
     pub(crate) fn open(self, components: &[Component], recorder: Recorder) -> Result<Harness, Error> {
         let origin = self.origin();
@@ -443,6 +451,7 @@ impl IntoFuture for HarnessBuilder {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
+            self.check()?;
             let mut components = Vec::new();
             for (target, features) in self.parts() {
                 let file = cargo::find_or_build(target, &features, self.progress).await?;

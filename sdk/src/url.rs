@@ -139,8 +139,11 @@ pub(crate) fn shown_uri(uri: &Uri) -> String {
 /// Shows any text as a URL in a message: without user and password, and without control characters.
 pub(crate) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text).replace(char::is_control, "?");
-    let Some(start) = text.as_bytes().windows(2).position(|two| two.iter().all(is_slash)).map(|start| start + 2) else {
-        return text;
+    // Without slashes it may be a URL whose scheme was forgotten.
+    let start = match text.as_bytes().windows(2).position(|two| two.iter().all(is_slash)) {
+        Some(slashes) => slashes + 2,
+        None if text.starts_with("mailto:") => return text,
+        None => 0,
     };
     let (before, rest) = text.split_at(start);
     let (authority, after) = rest.split_at(rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len()));
@@ -469,6 +472,8 @@ mod tests {
             ("//u:p@h", "//h"),
             ("https:\\\\u:p@h\\x", "https:\\\\h\\x"),
             ("mailto:a@b.test", "mailto:a@b.test"),
+            ("u:p@h/x@y", "h/x@y"),
+            ("u@h", "h"),
             ("/a\u{1}@b", "/a?@b"),
         ] {
             assert_eq!(shown(text.as_bytes()), expected, "{text}");

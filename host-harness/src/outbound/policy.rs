@@ -108,6 +108,9 @@ impl FromStr for Rule {
             None => (None, text),
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains('@') {
+            return Err(invalid(text, "user information in front of the host is not allowed"));
+        }
         // A range of addresses of version 6 has colons of its own.
         if let Ok(net) = rest.parse() {
             return Ok(Self { scheme, host: Host::Net(net), ports: None });
@@ -153,9 +156,6 @@ fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
         Some(name) => (true, name),
         None => (false, host),
     };
-    if name.contains('@') {
-        return Err(invalid(text, "it has credentials in front of the host"));
-    }
     let authority = Authority::from_str(name).map_err(|error| invalid(text, &error.to_string()))?;
     if authority.host() != name || name.is_empty() || name.contains('*') {
         return Err(invalid(text, "it has no host, or a `*` that is not in front of it"));
@@ -397,6 +397,16 @@ mod tests {
     fn a_pattern_with_a_password_is_refused_without_showing_it() {
         let error = "http://ada:s3cret@a.test".parse::<Rule>().unwrap_err().to_string();
         assert!(error.contains("`http://redacted@a.test`") && !error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn user_information_is_named_as_what_is_wrong_wherever_it_stands() {
+        for bad in
+            ["u@a", "u:p@a", "http://u:p@a", "http://u:p@a:80", "u:p@*.a.test", "http://u:p@[::1]:80", "u:p@10.0.0.0/8"]
+        {
+            let error = bad.parse::<Rule>().unwrap_err().to_string();
+            assert!(error.contains("user information") && !error.contains("p@"), "{bad}: {error}");
+        }
     }
 
     #[test]

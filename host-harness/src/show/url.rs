@@ -27,7 +27,7 @@ pub fn url(uri: &Uri) -> String {
 /// ```
 #[must_use]
 pub fn urls(text: &str) -> String {
-    lossy(redact_userinfo(text.as_bytes()))
+    lossy(redact_without_slashes(&redact_userinfo(text.as_bytes())))
 }
 
 /// A text with user and password taken out of its URLs, so that two that differ in nothing else are equal.
@@ -82,6 +82,26 @@ fn replace_userinfo(text: &[u8], replacement: &[u8]) -> Vec<u8> {
     replaced
 }
 
+/// Redacts `user:password@host`, as in a URL whose scheme was forgotten: a word with a colon before an `@`, and neither
+/// behind a slash. Addresses of mail stay.
+fn redact_without_slashes(text: &[u8]) -> Vec<u8> {
+    let mut redacted = Vec::with_capacity(text.len());
+    for word in text.split_inclusive(|byte| b" \t\r\n<>\"`'()=".contains(byte)) {
+        let end = word.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(word.len());
+        let (authority, rest) = word.split_at(end);
+        let host = without_userinfo(authority);
+        let userinfo = &authority[..authority.len() - host.len()];
+        if userinfo.contains(&b':') && !userinfo.starts_with(b"mailto:") {
+            redacted.extend_from_slice(REDACTED);
+            redacted.extend_from_slice(host);
+            redacted.extend_from_slice(rest);
+        } else {
+            redacted.extend_from_slice(word);
+        }
+    }
+    redacted
+}
+
 /// Whether two slashes stand in front of an authority, and not within a path.
 fn begins_authority(before: &[u8]) -> bool {
     before.iter().rev().nth(2).is_none_or(|byte| b":=`' \t\r\n<>\"(".contains(byte))
@@ -103,6 +123,12 @@ mod tests {
             ("http://ada:1@a.test http://bob:2@b.test", "http://redacted@a.test http://redacted@b.test"),
             ("one\n//ada:1@a.test\ntwo", "one\n//redacted@a.test\ntwo"),
             ("redis://:secret@127.0.0.1:6379/0", "redis://redacted@127.0.0.1:6379/0"),
+            ("u:sek@h/x", "redacted@h/x"),
+            ("the address `u:sek@127.0.0.1:0` is not valid", "the address `redacted@127.0.0.1:0` is not valid"),
+            ("UPSTREAM=u:sek@h", "UPSTREAM=redacted@h"),
+            ("u:a@b@h then", "redacted@h then"),
+            ("mailto:ada@b.test", "mailto:ada@b.test"),
+            ("/pkg:1@2 a:1 b@2", "/pkg:1@2 a:1 b@2"),
             ("http://[::1]:80/", "http://[::1]:80/"),
             ("http://a.test/b//ada@c/", "http://a.test/b//ada@c/"),
             ("http://a.test/?mail=ada@b.test", "http://a.test/?mail=ada@b.test"),

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use wayside_harness::Error;
+use wayside_harness::{Error, check_variable};
 
 use crate::report;
 
@@ -81,9 +81,6 @@ fn parse(text: &str) -> Result<Vec<Variable>, Wrong> {
         let (name, value) =
             exported.unwrap_or(line).split_once('=').ok_or_else(|| wrong("it has no `=`".to_owned()))?;
         let name = name.trim();
-        if !is_name(name) {
-            return Err(wrong(format!("`{name}` is no name of a variable")));
-        }
         let value = value.trim_start();
         let value = match value.chars().next() {
             Some(quote @ ('"' | '\'')) => {
@@ -92,20 +89,12 @@ fn parse(text: &str) -> Result<Vec<Variable>, Wrong> {
             }
             _ => unquoted(value).to_owned(),
         };
-        if value.contains('\0') {
-            return Err(wrong(format!("the value of `{name}` holds a NUL, which ends it for the component")));
-        }
+        check_variable(name, &value).map_err(|error| wrong(error.to_string()))?;
         let earlier = variables.iter().position(|variable| variable.name == name);
         let before = earlier.map(|earlier| variables.remove(earlier).line);
         variables.push(Variable { name: name.to_owned(), value, line: number, before });
     }
     Ok(variables)
-}
-
-/// Whether a name can be one of a variable; shells take fewer, but programs set others as well.
-fn is_name(name: &str) -> bool {
-    let is_wrong = |char: char| char.is_whitespace() || char.is_control() || matches!(char, '"' | '\'' | '`');
-    !name.is_empty() && !name.contains(is_wrong)
 }
 
 /// A value up to a comment.
@@ -201,11 +190,11 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, what) in [
             ("A=1\nB", 2, "it has no `=`"),
-            ("=1", 1, "`` is no name of a variable"),
-            ("A B=1", 1, "`A B` is no name of a variable"),
-            ("A=1\n\u{1b}B=2", 2, "`\u{1b}B` is no name of a variable"),
-            ("\"A\"=1", 1, "`\"A\"` is no name of a variable"),
-            ("export =1", 1, "`` is no name of a variable"),
+            ("=1", 1, "`` is not a valid name of an environment variable"),
+            ("A B=1", 1, "`A B` is not a valid name of an environment variable"),
+            ("A=1\n\u{1b}B=2", 2, "`\\u{1b}B` is not a valid name of an environment variable"),
+            ("\"A\"=1", 1, "`\"A\"` is not a valid name of an environment variable"),
+            ("export =1", 1, "`` is not a valid name of an environment variable"),
             ("A=\"x", 1, "the quote `\"` is not closed"),
             ("A='x' y", 1, "`y` follows the closing quote"),
             ("A=\"\\q\"", 1, "`\\q` is no escape"),

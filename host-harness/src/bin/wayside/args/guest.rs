@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wayside_harness::check_variable;
+
 use super::Outbound;
 use crate::units::{parse_duration, parse_memory, parse_size};
 
@@ -72,7 +74,10 @@ pub(crate) fn parse_store(text: &str) -> Result<Store, String> {
 
 fn parse_env(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if !name.is_empty() => {
+            check_variable(name, value).map_err(|error| error.to_string())?;
+            Ok((name.to_owned(), value.to_owned()))
+        }
         _ => Err("write `NAME=VALUE`".to_owned()),
     }
 }
@@ -86,5 +91,12 @@ mod tests {
         assert_eq!(parse_env("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
         assert!(parse_env("A").is_err());
         assert!(parse_env("=b").is_err());
+    }
+
+    #[test]
+    fn an_environment_variable_has_the_names_and_values_that_a_file_may_give_it() {
+        for text in ["A B=1", "\"A\"=1", "\u{1b}A=1", "A\t=1", "A=1\0"] {
+            assert!(parse_env(text).is_err(), "{text:?}");
+        }
     }
 }
