@@ -55,6 +55,11 @@ pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), InvalidLength>
     Ok(())
 }
 
+/// Whether a status is valid and not an interim one (RFC 9110, section 15).
+pub(crate) fn is_final(status: StatusCode) -> bool {
+    (200..600).contains(&status.as_u16())
+}
+
 /// Takes the body from a response that must have none: the answer to HEAD, a 204, a 205, a 304.
 pub(crate) fn without_content(is_head: bool, response: Response<Body>) -> Response<Body> {
     let status = response.status();
@@ -129,6 +134,9 @@ pub(crate) fn framed(outbound: Outbound) -> Outbound {
             let is_head = request.method() == Method::HEAD;
             let request = frame(request).await;
             let mut response = tower_service::Service::call(&mut outbound, request).await?;
+            if !is_final(response.status()) {
+                return Err(ErrorCode::HttpProtocolError);
+            }
             match check_length(response.headers_mut()) {
                 Ok(()) => Ok(without_content(is_head, response)),
                 Err(InvalidLength) => Err(ErrorCode::HttpProtocolError),

@@ -232,6 +232,10 @@ impl Failure {
                 let reason = "the trailers of the request are larger than this server takes";
                 problem(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Some(reason))
             }
+            Self::TooLarge(TooLarge::ChunkExtensions) => {
+                let reason = "the chunk extensions of the body are larger than this server takes";
+                problem(StatusCode::BAD_REQUEST, Some(reason))
+            }
             Self::ClientTooSlow => {
                 problem(StatusCode::REQUEST_TIMEOUT, Some("the body of the request did not arrive in time"))
             }

@@ -63,6 +63,21 @@ pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String>
     Ok(length)
 }
 
+/// Checks that a status is valid and not an interim one (RFC 9110, section 15).
+fn check_status(status: StatusCode) -> Result<(), String> {
+    if (200..600).contains(&status.as_u16()) { Ok(()) } else { Err(refused(status)) }
+}
+
+#[cold]
+fn refused(status: StatusCode) -> String {
+    let status_code = status.as_str();
+    if status.is_informational() {
+        format!("the handler answered with the interim status {status_code}, which is no answer")
+    } else {
+        format!("the status {status_code} is invalid: a response has one from 200 to 599")
+    }
+}
+
 /// Whether a response has no content, whatever its headers say.
 pub(crate) fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
@@ -121,8 +136,9 @@ fn anticipates_content(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// The framing of a response with the length that the handler set.
+/// The framing of a response with the length that the handler set. Fails if the status or the length is not valid.
 pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, body: Known) -> Result<Framing, String> {
+    check_status(status)?;
     let has_content = !is_head && !is_bodiless(status);
     if let (Some(declared), Some(length)) = (set, body.length)
         && declared != length
@@ -150,6 +166,14 @@ mod tests {
     const EMPTY: Known = Known { length: Some(0), has_trailers: false };
     const FIVE: Known = Known { length: Some(5), has_trailers: false };
     const UNKNOWN: Known = Known { length: None, has_trailers: false };
+
+    #[test]
+    fn a_final_status_is_one_from_200_to_599() {
+        for (number, is_final) in [(100, false), (199, false), (200, true), (599, true), (600, false), (999, false)] {
+            let status = StatusCode::from_u16(number).unwrap();
+            assert_eq!(of_response(status, false, None, FIVE).is_ok(), is_final, "{number}");
+        }
+    }
 
     #[test]
     fn a_length_is_digits_or_a_list_of_equal_ones() {

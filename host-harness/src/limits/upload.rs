@@ -24,6 +24,8 @@ pub(crate) struct Upload(Option<Arc<OnceLock<TooLarge>>>);
 pub(crate) enum TooLarge {
     Body,
     Trailers,
+    /// The framing around the chunks of the body (RFC 9112, section 7.1.1).
+    ChunkExtensions,
 }
 
 impl Upload {
@@ -75,16 +77,21 @@ impl Limited {
         Box::new(match excess {
             TooLarge::Body => ErrorCode::HttpRequestBodySize(self.limit_bytes),
             TooLarge::Trailers => ErrorCode::HttpRequestTrailerSectionSize(Some(head::TRAILER_BYTES)),
+            TooLarge::ChunkExtensions => ErrorCode::HttpProtocolError,
         })
     }
 }
 
-/// Whether hyper stopped reading chunks at a limit of its own, which is that of trailers, or of the framing around chunks.
-fn is_beyond_parser(error: &BodyError) -> bool {
+/// What hyper refused to read because of a limit of its own.
+fn beyond_parser(error: &BodyError) -> Option<TooLarge> {
     let source = error.downcast_ref::<hyper::Error>().and_then(std::error::Error::source);
-    let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    // hyper gives a chunk size above 64 bits the same kind; only its text tells them apart.
-    io.is_some_and(|io| io.kind() == io::ErrorKind::InvalidData && !io.to_string().starts_with("invalid chunk "))
+    let io = source.and_then(|source| source.downcast_ref::<io::Error>())?;
+    // hyper gives malformed chunks the same kind; only its text tells them apart.
+    match io.to_string() {
+        text if io.kind() != io::ErrorKind::InvalidData || text.starts_with("invalid chunk ") => None,
+        text if text.starts_with("chunk trailers ") => Some(TooLarge::Trailers),
+        _ => Some(TooLarge::ChunkExtensions),
+    }
 }
 
 impl HttpBody for Limited {
@@ -94,7 +101,10 @@ impl HttpBody for Limited {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => Some(self.pass(frame)),
-            Some(Err(error)) if is_beyond_parser(&error) => Some(Err(self.exceeded(TooLarge::Trailers))),
+            Some(Err(error)) => Some(Err(match beyond_parser(&error) {
+                Some(excess) => self.exceeded(excess),
+                None => error,
+            })),
             other => other,
         })
     }

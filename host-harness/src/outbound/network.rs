@@ -2,6 +2,7 @@
 
 mod again;
 mod response;
+mod trailers;
 
 use std::error::Error as StdError;
 use std::io;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use std::{fmt, vec};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -27,9 +28,9 @@ use super::policy::{Addresses, Policy, denied};
 use super::{ErrorCode, Timeouts};
 use crate::Body;
 use crate::body::BodyError;
-use crate::framing::announce_chunks;
+use crate::framing::{announce_chunks, without_content};
 use again::{Again, Answered, Kept};
-use response::{HEAD_BYTES, HEAD_FIELDS, Interim};
+use response::{HEAD_FIELDS, Interim, PARSED_BYTES};
 
 /// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,7 +52,7 @@ impl Network {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .http1_max_headers(HEAD_FIELDS)
-            .http2_max_header_list_size(HEAD_BYTES as u32)
+            .http2_max_header_list_size(PARSED_BYTES)
             // RFC 9112, sections 5.1 and 5.2: old servers write fields that way.
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -64,6 +65,7 @@ impl Network {
         take_credentials_out(request.uri_mut());
         announce_chunks(&mut request);
         let uri = request.uri().clone();
+        let is_head = request.method() == Method::HEAD;
         let interim = Interim::default();
         interim.count(&mut request);
         let (mut request, mut again) = Again::keep(request);
@@ -89,12 +91,14 @@ impl Network {
         response::tidy(&mut head, &uri)?;
         let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
         let body = Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false };
-        Ok(Response::from_parts(head, Body::new(body)))
+        // A recording is made of what the component is given.
+        Ok(without_content(is_head, Response::from_parts(head, Body::new(body))))
     }
 
     /// Sends a request, and waits for the head of its response.
     async fn exchange(&self, mut request: Request<Body>, timeouts: Timeouts) -> Result<Response<Incoming>, Failed> {
         let mut connection = capture_connection(&mut request);
+        let request = trailers::watched(request, &connection);
         let mut response = pin!(self.client.request(request));
         let connected = async { drop(connection.wait_for_connection_metadata().await) };
         let connect = timeout(timeouts.connect.unwrap_or(CONNECT_TIMEOUT), connected);

@@ -4,10 +4,11 @@ use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracing_subscriber::fmt::MakeWriter;
-use wayside_harness::Outbound;
+use wayside_harness::{Body, Outbound};
 
-use super::fixture::{Upstream, get, guests, temp_dir, text_of};
+use super::fixture::{Upstream, get, guests, post, read_head, temp_dir, text_of};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -117,4 +118,32 @@ async fn what_is_learned_is_what_is_needed() {
     }
     let error = Outbound::learn("no/such/directory/rules.txt", Outbound::deny()).unwrap_err();
     assert!(error.to_string().starts_with("cannot write the list of rules `no/such/directory/rules.txt`"), "{error}");
+}
+
+/// hyper sends trailers over HTTP/1.1 only where a `Trailer` field names them.
+#[tokio::test]
+async fn request_trailers_that_http1_cannot_send_are_told_in_the_log() {
+    let upstream = Upstream::with(async |mut stream| {
+        let mut request = read_head(&mut stream).await;
+        while !request.ends_with("0\r\n\r\n") && !request.ends_with("x-sum: 1\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap().into());
+        }
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    for (announced, is_told) in [(None, true), (Some("x-other"), true), (Some("X-Sum"), false)] {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&[&upstream.url])).await.unwrap();
+        let trailers = [("x-sum".parse().unwrap(), "1".parse().unwrap())].into_iter().collect();
+        let mut request = post("/call", Body::from("data").with_trailers(trailers));
+        if let Some(announced) = announced {
+            request.headers_mut().insert("trailer", announced.parse().unwrap());
+        }
+        assert_eq!(text_of(&app, request).await.1, "status 200\n2 bytes\n");
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let told = log.contains("`x-sum`") && log.contains("Trailer");
+        assert_eq!(told, is_told, "{announced:?}: {log}");
+    }
 }

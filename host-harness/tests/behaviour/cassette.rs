@@ -504,3 +504,16 @@ fn a_file_that_is_no_cassette_is_refused_with_the_place() {
     assert!(error.to_string().starts_with("cannot write the cassette `no/such/directory/x.toml`"), "{error}");
     assert!(error.help().is_some());
 }
+
+/// RFC 9110, section 15.3.6: a 205 has no content, so there is nothing to read.
+#[tokio::test]
+async fn a_205_is_recorded_whole_and_without_content() {
+    let path = temp_dir().join("205.toml");
+    let upstream = Upstream::answering("HTTP/1.1 205 Reset Content\r\ncontent-length: 5\r\n\r\nhello").await;
+    let outbound = Outbound::record(&path, Outbound::allow([upstream.url.parse().unwrap()])).unwrap();
+    let app = guests().env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap();
+    assert_eq!(text_of(&app, get("/call")).await, (200, "status 205\n0 bytes\n".to_owned()));
+    app.idle().await;
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("unread") && !text.contains("content-length: 5"), "{text}");
+}

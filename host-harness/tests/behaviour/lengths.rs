@@ -3,7 +3,7 @@
 use wayside_harness::http::{Method, Request, Response};
 use wayside_harness::{Body, ErrorCode, Outbound};
 
-use super::fixture::{Upstream, Wire, example, get, guests, is_wasip3, wire_get};
+use super::fixture::{Upstream, Wire, example, get, guests, wire_get};
 use super::framing::{chain, header, over_http2, proxied};
 
 #[tokio::test]
@@ -85,13 +85,15 @@ async fn a_status_beyond_the_registered_ones_is_sent() {
         let (wire, _) = wire_get(&format!("/status/{status}")).await;
         assert_eq!((wire.status, wire.whole_text().as_str()), (status, "a body"));
     }
-    let (wire, app) = wire_get("/status/999").await;
-    if is_wasip3() {
-        // wasmtime takes what RFC 9110, section 15, has classes for, and refuses the others.
-        assert_eq!(wire.status, 500);
-        assert!(app.log_text().contains("the host refused the status 999"), "{}", app.log_text());
-    } else {
-        assert_eq!((wire.status, wire.whole_text().as_str()), (999, "a body"));
+}
+
+/// RFC 9110, section 15: status codes outside 100 to 599 are invalid.
+#[tokio::test]
+async fn an_invalid_status_becomes_500_and_a_log_line() {
+    for status in [600, 999] {
+        let (wire, app) = wire_get(&format!("/status/{status}")).await;
+        assert_eq!(wire.status, 500, "{status}");
+        assert!(app.log_text().contains(&format!("the status {status} is invalid")), "{}", app.log_text());
     }
 }
 

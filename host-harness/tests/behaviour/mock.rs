@@ -327,3 +327,25 @@ fn a_file_that_says_something_else_is_refused_with_the_place() {
     let error = Outbound::mock_file("no/such/mock.toml").unwrap_err();
     assert!(error.to_string().starts_with("cannot read the mock `no/such/mock.toml`"), "{error}");
 }
+
+#[test]
+fn a_url_in_a_file_that_no_call_can_fit_is_an_error_that_says_how_to_write_it() {
+    for (url, expected) in [
+        ("api.test/x", "write `https://api.test/x`, or `*://api.test/x` for any scheme"),
+        ("/x", "write `*/x` for any server"),
+        ("", "has no scheme"),
+    ] {
+        let file = temp_file("mock.toml", &format!("[[call]]\nurl = \"{url}\"\n"));
+        let error = Outbound::mock_file(&file).map(drop).unwrap_err();
+        let text =
+            format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
+        assert!(text.contains(expected), "{text}");
+    }
+    for url in ["http://api.test/x", "*/x", "*", "*://api.test/x"] {
+        assert!(
+            Outbound::mock_file(temp_file("mock.toml", &format!("[[call]]\nurl = \"{url}\"\ntimes = \"any\"\n")))
+                .is_ok(),
+            "{url}"
+        );
+    }
+}

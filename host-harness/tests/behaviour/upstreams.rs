@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use wayside_harness::http::{HeaderMap, Request};
+use wayside_harness::http::{HeaderMap, Request, Response};
 use wayside_harness::{Body, Harness, Outbound};
 
 use super::fixture::{Upstream, example, get, guests, post, read_head};
@@ -101,8 +101,36 @@ async fn a_response_of_many_fields_passes() {
 async fn a_head_that_is_too_large_is_an_error_that_says_so() {
     for (count, size) in [(1500, 10), (100, 5000), (1, 500_000)] {
         let text = told(with_fields(count, size)).await;
-        assert!(text.contains("response fields are too large: 417792 bytes"), "{count} fields of {size} bytes: {text}");
+        assert!(text.contains("response fields are too large: 126976 bytes"), "{count} fields of {size} bytes: {text}");
     }
+}
+
+/// wasmtime lets a component have 128 KiB of headers in one message, so a component could not pass on more.
+#[tokio::test]
+async fn a_head_larger_than_a_component_can_pass_on_is_502() {
+    assert_eq!(passed_on(with_fields(1, 120_000)).await.0, 200);
+    for (count, size) in [(1, 130_000), (1, 200_000), (50, 3000)] {
+        let (status, _, _) = passed_on(with_fields(count, size)).await;
+        assert_eq!(status, 502, "{count} fields of {size} bytes");
+    }
+}
+
+/// RFC 9110, section 15: status codes outside 100 to 599 are invalid.
+#[tokio::test]
+async fn an_invalid_status_is_502() {
+    for status in [600, 999] {
+        let answer = format!("HTTP/1.1 {status} Odd\r\ncontent-length: 2\r\n\r\nok");
+        assert_eq!(passed_on(answer.clone()).await.0, 502, "{status}");
+        let text = told(answer).await;
+        assert!(text.contains("broke the rules of HTTP"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_invalid_status_of_a_function_is_502() {
+    let outbound = Outbound::from_fn(async |_| Ok(Response::builder().status(600).body(Body::from("ok")).unwrap()));
+    let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
+    assert_eq!(app.request(get("/")).await.status(), 502);
 }
 
 #[tokio::test]

@@ -10,9 +10,10 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::{Call, Mock, Reply, Times};
-use crate::Error;
+use crate::framing::is_final;
 use crate::outbound::document::{self, Base64, Code, Fields};
 use crate::outbound::json::Json;
+use crate::{Error, show};
 
 /// Shown with every error.
 const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
@@ -116,8 +117,8 @@ fn method<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Method>, 
 fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
     let number = u16::deserialize(deserializer)?;
     match StatusCode::from_u16(number) {
-        Ok(status) if !status.is_informational() => Ok(Some(number)),
-        _ => Err(D::Error::custom(format!("`{number}` is no status of a reply; it goes from 200 to 999"))),
+        Ok(status) if is_final(status) => Ok(Some(number)),
+        _ => Err(D::Error::custom(format!("`{number}` is not a status of a response; use 200 to 599"))),
     }
 }
 
@@ -159,7 +160,7 @@ impl TryFrom<CallText> for ExpectedCall {
             call = call.method(method);
         }
         if let Some(url) = text.url {
-            call = call.url(url);
+            call = call.url(with_scheme(url)?);
         }
         for (name, value) in text.query {
             call = call.query(name, value);
@@ -214,6 +215,20 @@ impl TryFrom<ReplyText> for ReadReply {
         };
         Ok(Self(delayed(reply, text.delay_ms)))
     }
+}
+
+/// Refuses a URL that no call can fit: calls have a scheme.
+fn with_scheme(url: String) -> Result<String, String> {
+    if url.contains("://") || url.starts_with('*') {
+        return Ok(url);
+    }
+    let shown = show::urls(&url);
+    let Some(path) = url.strip_prefix('/') else {
+        return Err(format!(
+            "`{shown}` has no scheme, so no call fits it; write `https://{shown}`, or `*://{shown}` for any scheme"
+        ));
+    };
+    Err(format!("`{shown}` has no scheme and no host, so no call fits it; write `*/{path}` for any server"))
 }
 
 fn delayed(reply: Reply, delay_ms: Option<u64>) -> Reply {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use crate::Body;
+use crate::framing::is_final;
 use crate::outbound::ending::Ending;
 use crate::outbound::error_code::copy;
 use crate::outbound::json::Json;
@@ -109,12 +110,12 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if it is not from 200 to 999, or if this is no response.
+    /// Panics if it is not from 200 to 599, or if this is no response.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         match StatusCode::from_u16(status) {
-            Ok(status) if !status.is_informational() => self.answer().status = status,
-            _ => panic!("`{status}` is no status of a reply; it goes from 200 to 999"),
+            Ok(status) if is_final(status) => self.answer().status = status,
+            _ => panic!("`{status}` is not a status of a response; use 200 to 599"),
         }
         self
     }

@@ -7,15 +7,20 @@ use http::{HeaderMap, Request, Uri, header, response};
 use tokio::sync::Notify;
 
 use crate::Body;
-use crate::framing::{InvalidLength, check_length};
+use crate::framing::{InvalidLength, check_length, is_final};
 use crate::guest::remove_connection_fields;
 use crate::head::{elements, quoted};
 use crate::outbound::ErrorCode;
 use crate::outbound::shown;
 
-/// How many fields a response's head may have over HTTP/1.1, and how many bytes: those that hyper reads of it there.
+/// How many fields a response's head may have over HTTP/1.1.
 pub(super) const HEAD_FIELDS: usize = 1000;
-pub(super) const HEAD_BYTES: usize = 408 * 1024;
+/// How many bytes the fields of a response's head may have. wasmtime lets a component pass on 128 KiB; the rest is for fields
+/// that the component adds.
+const HEAD_BYTES: usize = 124 * 1024;
+/// How many bytes hyper may parse of a head over HTTP/2; over HTTP/1.1 this is its own limit. It is above ours, which comes
+/// with a reason.
+pub(super) const PARSED_BYTES: u32 = 408 * 1024;
 
 /// How many interim responses may come before the final one.
 const INTERIM_RESPONSES: u32 = 100;
@@ -29,6 +34,9 @@ pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCod
     // Nothing asked for another protocol (RFC 9110, section 15.2.2), and no other interim status ends an exchange.
     if head.status.is_informational() {
         return Err(broken(uri, &format!("it answered with the interim status {}", head.status.as_u16())));
+    }
+    if !is_final(head.status) {
+        return Err(broken(uri, &format!("its status {} is outside 100 to 599", head.status.as_u16())));
     }
     if bytes_of(&head.headers) > HEAD_BYTES {
         return Err(too_large(uri));

@@ -117,3 +117,17 @@ async fn the_framing_is_checked_in_process_as_well() {
         assert_eq!(response.status(), status, "{version:?} {name} {values:?}");
     }
 }
+
+/// Nothing reads chunk extensions, so RFC 9112, section 7.1.1, asks for a limit on them.
+#[tokio::test]
+async fn chunk_extensions_beyond_the_limit_are_400_and_are_no_trailers() {
+    let app = guests().await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let head = "POST /whole HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (bytes, expected) in [(1000, 200), (20_000, 400)] {
+        let request = format!("{head}5;x={}\r\nhello\r\n0\r\n\r\n", "v".repeat(bytes));
+        let wire = Wire::exchange(&server, &request).await;
+        assert_eq!(wire.status, expected, "{wire:?}");
+        assert!(!wire.whole_text().contains("trailers"), "{wire:?}");
+    }
+}

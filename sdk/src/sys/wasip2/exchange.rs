@@ -192,9 +192,6 @@ fn fail(reason: &str) {
 
 /// Sends a response, or tells why none was begun.
 fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Body) -> Result<(), String> {
-    if status.is_informational() {
-        return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
-    }
     let framing = length::of_response(status, is_head(), set_length, body.known())?;
     convert::set_length(&fields, framing.header)?;
     let response = wasi::OutgoingResponse::new(fields);

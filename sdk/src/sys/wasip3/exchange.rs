@@ -278,9 +278,6 @@ fn start(
     body: Body,
     is_head: bool,
 ) -> Result<Begun, String> {
-    if status.is_informational() {
-        return Err(format!("the handler answered with the interim status {}, which is no answer", status.as_str()));
-    }
     let framing = length::of_response(status, is_head, set_length, body.known())?;
     convert::set_length(&fields, framing.header)?;
     let message = if framing.has_body {
