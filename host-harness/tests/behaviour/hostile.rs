@@ -277,8 +277,8 @@ async fn environment_files_that_are_wrong_are_named_with_the_line() {
     fs::write(dir.join("large"), format!("A=1\n#{}", "x".repeat(16 * 1024 * 1024))).unwrap();
     for (number, (contents, what)) in [
         (&b"A\n"[..], "line 1: it has no `=`"),
-        (b"A B=1\n", "line 1: `A B` is no name"),
-        (b"=1\n", "line 1: `` is no name"),
+        (b"A B=1\n", "line 1: `A B` is not a valid name"),
+        (b"=1\n", "line 1: `` is not a valid name"),
         (b"\n\nA=\"1\n", "line 3: the quote `\"` is not closed"),
         (b"A='1' 2\n", "line 1: `2` follows the closing quote"),
         (b"A=\"\\x\"\n", "line 1: `\\x` is no escape"),
@@ -464,7 +464,7 @@ fn mocks_that_are_wrong_are_named_with_the_place() {
         (b"[[call]]\nfields = [\"a b: c\"]", "is no name of a field"),
         (b"[[call]]\nfields = [\"x:: ???\"]", "this is no base64"),
         (b"[[call]]\njson = \"{\"", "the text is no JSON document"),
-        (b"[[call]]\n[call.reply]\nstatus = 99", "`99` is no status of a reply"),
+        (b"[[call]]\n[call.reply]\nstatus = 99", "`99` is not a status of a response"),
         (b"[[call]]\n[call.reply]\nstatus = 99999999999", "line 3"),
         (b"[[call]]\n[call.reply]\nerror = \"nonsense\"", "nonsense"),
         (b"[[call]]\n[call.reply]\ndelay-ms = -1", "line 3"),
