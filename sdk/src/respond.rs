@@ -1,24 +1,24 @@
 //! What a handler can answer with.
 
+mod parts;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::header::CONTENT_TYPE;
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::{Body, Error, Response};
+use crate::{Body, Response};
+
+pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
 
 /// A type that a handler can answer with.
 ///
 /// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A tuple adds a status, headers, or
-/// both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`.
-///
-/// The headers of a tuple are an array or a [`HeaderMap`]. Entries of the same name are all sent, in their order. A header
-/// replaces all headers of the same name that the last value has, such as its `content-type`. The exception is
-/// `set-cookie`: each one is a cookie (RFC 6265, section 3), so cookies are added to those that the last value has. To add
-/// to another header of a response, use `response.headers_mut().append(…)`.
+/// both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`: an optional status first, then up
+/// to six values that implement [`IntoResponseParts`], then the body or a whole response.
 ///
 /// # Examples
 ///
@@ -169,77 +169,66 @@ impl IntoResponse for Parts {
     }
 }
 
+/// A response without a body, whose headers these are.
+macro_rules! headers_alone {
+    ($([$($generics:tt)*] $type:ty;)*) => {$(
+        impl<$($generics)*> IntoResponse for $type
+        where
+            Self: IntoResponseParts,
+        {
+            fn into_response(self) -> Response {
+                (self, ()).into_response()
+            }
+        }
+    )*};
+}
+
+headers_alone! {
+    [] HeaderMap;
+    [const N: usize, K, V] [(K, V); N];
+    [I] AppendHeaders<I>;
+}
+
+/// Adds each value of a tuple in front of the last one to the response that the last one makes.
+macro_rules! tuples {
+    ($(($($part:ident)+))*) => {$(
+        #[allow(non_snake_case, reason = "each variable has the name of its type")]
+        impl<$($part: IntoResponseParts,)+ Last: IntoResponse> IntoResponse for ($($part,)+ Last) {
+            fn into_response(self) -> Response {
+                let ($($part,)+ last) = self;
+                let parts = ResponseParts::of(last.into_response());
+                $(
+                    let parts = match $part.into_response_parts(parts) {
+                        Ok(parts) => parts,
+                        Err(error) => return error.into_response(),
+                    };
+                )+
+                parts.into_response()
+            }
+        }
+
+        #[allow(non_snake_case, reason = "each variable has the name of its type")]
+        impl<$($part: IntoResponseParts,)+ Last: IntoResponse> IntoResponse for (StatusCode, $($part,)+ Last) {
+            fn into_response(self) -> Response {
+                let (status, $($part,)+ last) = self;
+                ($($part,)+ (status, last)).into_response()
+            }
+        }
+    )*};
+}
+
+tuples! {
+    (A)
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E F)
+}
+
 impl IntoResponse for Infallible {
     fn into_response(self) -> Response {
         match self {}
-    }
-}
-
-impl<T: IntoResponse> IntoResponse for (HeaderMap, T) {
-    fn into_response(self) -> Response {
-        let mut response = self.1.into_response();
-        add_headers(response.headers_mut(), self.0);
-        response
-    }
-}
-
-impl<T: IntoResponse> IntoResponse for (StatusCode, HeaderMap, T) {
-    fn into_response(self) -> Response {
-        (self.0, (self.1, self.2)).into_response()
-    }
-}
-
-impl<const N: usize, K, V, T> IntoResponse for ([(K, V); N], T)
-where
-    K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
-    V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
-    T: IntoResponse,
-{
-    fn into_response(self) -> Response {
-        with_fields(self.1.into_response(), self.0).unwrap_or_else(IntoResponse::into_response)
-    }
-}
-
-impl<const N: usize, K, V, T> IntoResponse for (StatusCode, [(K, V); N], T)
-where
-    K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
-    V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
-    T: IntoResponse,
-{
-    fn into_response(self) -> Response {
-        with_fields((self.0, self.2).into_response(), self.1).unwrap_or_else(IntoResponse::into_response)
-    }
-}
-
-/// Adds the headers of a tuple. An invalid name or value turns the whole response into an error response.
-fn with_fields<const N: usize, K, V>(mut response: Response, fields: [(K, V); N]) -> Result<Response, Error>
-where
-    K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
-    V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
-{
-    let mut added = HeaderMap::with_capacity(N);
-    for (name, value) in fields {
-        added.append(name.try_into()?, value.try_into()?);
-    }
-    add_headers(response.headers_mut(), added);
-    Ok(response)
-}
-
-/// Replaces headers of the same name, except `set-cookie`, which is added.
-fn add_headers(headers: &mut HeaderMap, added: HeaderMap) {
-    let mut name = SET_COOKIE;
-    // A map names a header once, in front of its first value.
-    for (next, value) in added {
-        match next {
-            Some(next) if next != SET_COOKIE => {
-                headers.insert(next.clone(), value);
-                name = next;
-            }
-            next => {
-                name = next.unwrap_or(name);
-                headers.append(name.clone(), value);
-            }
-        }
     }
 }
 
@@ -279,53 +268,6 @@ mod tests {
     fn a_field_that_is_none_answers_500() {
         let response = (StatusCode::CREATED, [("location", "a\nb")], "made").into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    }
-
-    #[test]
-    fn repeated_fields_of_a_map_stay_in_order() {
-        let mut fields = HeaderMap::new();
-        fields.append("set-cookie", HeaderValue::from_static("a=1"));
-        fields.append("set-cookie", HeaderValue::from_static("b=2"));
-        let response = (fields, ()).into_response();
-        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
-        assert_eq!(cookies, ["a=1", "b=2"]);
-    }
-
-    fn values<'a>(response: &'a Response, name: &str) -> Vec<&'a HeaderValue> {
-        response.headers().get_all(name).iter().collect()
-    }
-
-    #[test]
-    fn every_entry_of_an_array_is_sent() {
-        let fields =
-            [("set-cookie", "a=1"), ("x-own", "1"), ("set-cookie", "b=2"), ("x-own", "2"), ("set-cookie", "c=3")];
-        let created = (StatusCode::CREATED, fields, "").into_response();
-        for response in [(fields, "").into_response(), created] {
-            assert_eq!(values(&response, "set-cookie"), ["a=1", "b=2", "c=3"]);
-            assert_eq!(values(&response, "x-own"), ["1", "2"]);
-        }
-    }
-
-    #[test]
-    fn a_header_of_a_tuple_replaces_those_of_its_last_value() {
-        let inner = ([("vary", "accept"), ("vary", "origin"), ("etag", "\"1\"")], "body");
-        let response = ([("vary", "cookie"), ("vary", "host"), ("content-type", "text/css")], inner).into_response();
-        assert_eq!(values(&response, "vary"), ["cookie", "host"]);
-        assert_eq!(values(&response, "content-type"), ["text/css"]);
-        assert_eq!(values(&response, "etag"), ["\"1\""]);
-    }
-
-    #[test]
-    fn cookies_of_a_tuple_are_added_to_those_of_its_last_value() {
-        let response = ([("set-cookie", "c=3")], ([("set-cookie", "a=1"), ("set-cookie", "b=2")], "")).into_response();
-        assert_eq!(values(&response, "set-cookie"), ["a=1", "b=2", "c=3"]);
-        let mut fields = HeaderMap::new();
-        fields.append("set-cookie", HeaderValue::from_static("d=4"));
-        fields.append("vary", HeaderValue::from_static("origin"));
-        fields.append("set-cookie", HeaderValue::from_static("e=5"));
-        let response = (fields, ([("vary", "cookie")], response)).into_response();
-        assert_eq!(values(&response, "set-cookie"), ["a=1", "b=2", "c=3", "d=4", "e=5"]);
-        assert_eq!(values(&response, "vary"), ["origin"]);
     }
 
     #[test]
