@@ -109,7 +109,7 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     let (argument, parameter, checks) = match function.sig.inputs.first() {
         Some(FnArg::Typed(input)) => {
             let ty = &input.ty;
-            let check = quote_spanned!(ty.span()=> #wayside::__private::check_argument::<#ty>(););
+            let check = quote_spanned!(ty.span()=> #wayside::__private::check_argument::<#ty, _>(););
             (quote!(#bound), quote!(#bound: #ty), check)
         }
         _ => (quote!(), quote!((): ()), quote!()),

@@ -45,7 +45,8 @@ fn arguments(signature: &Signature) -> syn::Result<(&Type, &Type)> {
 fn expand(options: &Options, function: &ItemFn, request_type: &Type, next_type: &Type) -> TokenStream {
     let wayside = &options.wayside;
     let name = &function.sig.ident;
-    let request_check = quote_spanned!(request_type.span()=> #wayside::__private::check_argument::<#request_type>(););
+    let request_check =
+        quote_spanned!(request_type.span()=> #wayside::__private::check_argument::<#request_type, _>(););
     let next_check = quote_spanned!(next_type.span()=> #wayside::__private::check_next::<#next_type>(););
     let response_check = response_check(wayside, &function.sig.output);
     let (incoming, request, next) = (variable("incoming"), variable("request"), variable("next"));

@@ -38,21 +38,65 @@ pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
 ///
 /// # Examples
 ///
-/// An extractor of one's own:
+/// An extractor that reads the body; one that does not implements [`FromRequestParts`]:
 ///
 /// ```
 /// use wayside::{Error, FromRequest, IncomingRequest, StatusCode, http_component};
 ///
-/// struct ApiKey(String);
+/// struct Lines(Vec<String>);
 ///
-/// impl FromRequest for ApiKey {
+/// impl FromRequest for Lines {
 ///     type Rejection = Error;
 ///
 ///     async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+///         let limit = request.body_limit();
+///         let text = request.into_body().limited(limit).text().await?;
+///         Ok(Lines(text.lines().map(str::to_owned).collect()))
+///     }
+/// }
+///
+/// #[http_component]
+/// fn handle(lines: Lines) -> String {
+///     format!("{} lines\n", lines.0.len())
+/// }
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the argument of an HTTP handler",
+    label = "expected `wayside::Request` or another type that can be extracted from a request",
+    note = "a handler takes nothing or one type that implements `wayside::FromRequest` or `wayside::FromRequestParts`"
+)]
+pub trait FromRequest<M = via::Request>: Sized {
+    /// The answer when the request does not hold what this type needs.
+    type Rejection: IntoResponse;
+
+    /// Takes this type out of a request.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the response that tells the client what its request lacks.
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+}
+
+/// A type that can be extracted from a request without its body.
+///
+/// Every such type is a [`FromRequest`] as well. Like that one, it fetches only what it needs from the host.
+///
+/// # Examples
+///
+/// ```
+/// use wayside::{Error, FromRequestParts, IncomingRequest, StatusCode, http_component};
+///
+/// struct ApiKey(String);
+///
+/// impl FromRequestParts for ApiKey {
+///     type Rejection = Error;
+///
+///     async fn from_request_parts(request: &mut IncomingRequest) -> Result<Self, Error> {
 ///         let headers = request.headers()?;
 ///         let key = headers.get("x-api-key").and_then(|key| key.to_str().ok());
 ///         key.map(|key| ApiKey(key.to_owned()))
-///             .ok_or_else(|| Error::new(StatusCode::UNAUTHORIZED, "the field x-api-key is missing"))
+///             .ok_or_else(|| Error::new(StatusCode::UNAUTHORIZED, "the header x-api-key is missing"))
 ///     }
 /// }
 ///
@@ -63,20 +107,37 @@ pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
 /// # fn main() {}
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the argument of an HTTP handler",
-    label = "expected `wayside::Request` or another type that can be extracted from a request",
-    note = "a handler takes nothing or one type that implements `wayside::FromRequest`"
+    message = "`{Self}` cannot be extracted from the head of a request",
+    note = "it must implement `wayside::FromRequestParts`"
 )]
-pub trait FromRequest: Sized {
-    /// The answer when the request does not hold what this type needs.
+pub trait FromRequestParts: Sized {
+    /// The response to a request that lacks what this type needs.
     type Rejection: IntoResponse;
 
-    /// Takes this type out of a request.
+    /// Extracts this type from the head of a request.
     ///
     /// # Errors
     ///
     /// Fails with the response that tells the client what its request lacks.
-    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+    fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromRequestParts> FromRequest<via::Parts> for T {
+    type Rejection = T::Rejection;
+
+    async fn from_request(mut request: IncomingRequest) -> Result<Self, T::Rejection> {
+        T::from_request_parts(&mut request).await
+    }
+}
+
+/// How a type is extracted: these keep the implementation for all [`FromRequestParts`] apart from the others. Nobody names
+/// them.
+mod via {
+    #[derive(Debug)]
+    pub enum Request {}
+    #[derive(Debug)]
+    pub enum Parts {}
 }
 
 /// A request as it arrived: each part is fetched from the host only when it is asked for.
@@ -168,13 +229,13 @@ impl fmt::Debug for IncomingRequest {
     }
 }
 
-/// Implements [`FromRequest`] for what needs no waiting.
+/// Implements [`FromRequestParts`] for parts of the head.
 macro_rules! from_head {
     ($($type:ty, $request:ident => $extract:expr;)*) => {$(
-        impl FromRequest for $type {
+        impl FromRequestParts for $type {
             type Rejection = Error;
 
-            async fn from_request($request: IncomingRequest) -> Result<Self, Error> {
+            async fn from_request_parts($request: &mut IncomingRequest) -> Result<Self, Error> {
                 $extract
             }
         }
@@ -185,22 +246,17 @@ from_head! {
     Method, request => request.method();
     Uri, request => request.uri();
     HeaderMap, request => request.headers();
-}
-
-impl FromRequest for Parts {
-    type Rejection = Error;
-
-    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+    Parts, request => {
         let mut head = Request::new(());
         request.request.head(&mut head)?;
         Ok(head.into_parts().0)
-    }
+    };
 }
 
-impl FromRequest for () {
+impl FromRequestParts for () {
     type Rejection = Infallible;
 
-    fn from_request(_: IncomingRequest) -> impl Future<Output = Result<Self, Infallible>> + Send {
+    fn from_request_parts(_: &mut IncomingRequest) -> impl Future<Output = Result<Self, Infallible>> + Send {
         ready(Ok(()))
     }
 }

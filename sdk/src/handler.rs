@@ -9,9 +9,9 @@ use crate::{FromRequest, IncomingRequest, IntoResponse};
 ///
 /// The macro brings every shape of handler into this one: a function of one argument (`()` where the user's has none)
 /// that returns a future.
-pub async fn answer<A, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest, body_limit: u64) -> Answer
+pub async fn answer<A, M, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest, body_limit: u64) -> Answer
 where
-    A: FromRequest,
+    A: FromRequest<M>,
     F: Future<Output = R>,
     R: IntoResponse,
 {
@@ -22,7 +22,7 @@ where
 }
 
 /// Makes the compiler point at the argument's type when it cannot be extracted from a request.
-pub fn check_argument<A: FromRequest>() {}
+pub fn check_argument<A: FromRequest<M>, M>() {}
 
 /// Makes the compiler point at the return type when it is no answer.
 pub fn check_response<R: IntoResponse>() {}

@@ -39,8 +39,8 @@ pub use body::Body;
 pub use error::Error;
 #[cfg(feature = "json")]
 pub use extract::Json;
-pub use extract::{FromRequest, IncomingRequest};
-pub use respond::{Html, IntoResponse, Text};
+pub use extract::{FromRequest, FromRequestParts, IncomingRequest};
+pub use respond::{AppendHeaders, Html, IntoResponse, IntoResponseParts, ResponseParts, Text};
 pub use task::{spawn, wait_until};
 pub use wayside_macros::{http_component, http_middleware, test};
 

@@ -107,13 +107,13 @@ impl fmt::Debug for Next {
 }
 
 /// Extracts the argument of middleware, calls it, and turns what it returns into an answer.
-pub async fn answer_middleware<A, F, R>(
+pub async fn answer_middleware<A, M, F, R>(
     middleware: impl FnOnce(A, Next) -> F,
     request: IncomingRequest,
     body_limit: u64,
 ) -> Answer
 where
-    A: FromRequest,
+    A: FromRequest<M>,
     F: Future<Output = R>,
     R: IntoResponse,
 {

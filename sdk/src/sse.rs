@@ -92,7 +92,7 @@ impl IntoResponse for Sse {
 /// use std::time::Duration;
 /// use wayside::sse::Event;
 ///
-/// let event = Event::new("two\nlines").kind("note").id("7").retry(Duration::from_secs(2));
+/// let event = Event::new("two\nlines").event("note").id("7").retry(Duration::from_secs(2));
 /// # let _: Event = event;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +112,10 @@ impl Event {
         event
     }
 
-    /// Sets the kind of the event; `message` without it. Line breaks are left out.
+    /// Sets the type of the event, the standard's field `event`; the default is `message`. Line breaks are removed.
     #[must_use]
-    pub fn kind(mut self, kind: impl AsRef<str>) -> Self {
-        self.push("event", &one_line(kind.as_ref()));
+    pub fn event(mut self, event: impl AsRef<str>) -> Self {
+        self.push("event", &one_line(event.as_ref()));
         self
     }
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_event_has_a_line_for_each_part_and_each_line_of_data() {
-        let event = Event::new("one\ntwo\r\nthree").kind("note\n").id("7").retry(Duration::from_secs(2));
+        let event = Event::new("one\ntwo\r\nthree").event("note\n").id("7").retry(Duration::from_secs(2));
         let expected = "data: one\ndata: two\ndata: three\nevent: note\nid: 7\nretry: 2000\n\n";
         assert_eq!(event.into_bytes(), expected);
     }

@@ -64,15 +64,15 @@ fn futures_are_send() {
 
 #[test]
 fn extractors_are_send() {
-    fn extracts<T: FromRequest>() -> impl Fn(IncomingRequest) {
+    fn extracts<T: FromRequest<M>, M>() -> impl Fn(IncomingRequest) {
         |request| is_send_value(T::from_request(request))
     }
     let request = || wayside::test::incoming(Request::new(Body::empty()));
-    extracts::<Request>()(request());
-    extracts::<Request<String>>()(request());
-    extracts::<String>()(request());
-    extracts::<Json<u8>>()(request());
-    extracts::<Query<u8>>()(request());
-    extracts::<Form<u8>>()(request());
-    extracts::<Multipart>()(request());
+    extracts::<Request, _>()(request());
+    extracts::<Request<String>, _>()(request());
+    extracts::<String, _>()(request());
+    extracts::<Json<u8>, _>()(request());
+    extracts::<Query<u8>, _>()(request());
+    extracts::<Form<u8>, _>()(request());
+    extracts::<Multipart, _>()(request());
 }

@@ -17,7 +17,7 @@ fn handle() -> Sse {
     let numbers = stream::iter((0..=3).rev());
     Sse::new(numbers.then(async |number| {
         time::sleep(Duration::from_millis(100)).await;
-        Ok::<_, Infallible>(Event::new(number.to_string()).kind("count"))
+        Ok::<_, Infallible>(Event::new(number.to_string()).event("count"))
     }))
 }
 

@@ -106,6 +106,11 @@ impl Client {
         self.request(Method::GET, url)
     }
 
+    /// Starts a HEAD request.
+    pub fn head<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::HEAD, url)
+    }
+
     /// Starts a POST request.
     ///
     /// # Examples
@@ -125,6 +130,11 @@ impl Client {
     /// Starts a PUT request.
     pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PUT, url)
+    }
+
+    /// Starts a PATCH request.
+    pub fn patch<U: IntoUrl>(&self, url: U) -> RequestBuilder {
+        self.request(Method::PATCH, url)
     }
 
     /// Starts a DELETE request.

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 
 use crate::url;
 
@@ -38,6 +38,7 @@ struct Inner {
     kind: Kind,
     target: Option<String>,
     message: String,
+    status: Option<StatusCode>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -127,13 +128,24 @@ impl Error {
         self.inner.kind == Kind::Status
     }
 
+    /// The status of the response, if [`is_status`](Self::is_status).
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.inner.status
+    }
+
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.inner.status = Some(status);
+        self
+    }
+
     #[allow(dead_code, reason = "used where no host keeps the time")]
     pub(crate) fn timed_out(elapsed: crate::time::Elapsed) -> Self {
         Self::new(Kind::Timeout, "no response in time").with_source(elapsed)
     }
 
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, target: None, message: message.into(), source: None }) }
+        Self { inner: Box::new(Inner { kind, target: None, message: message.into(), status: None, source: None }) }
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

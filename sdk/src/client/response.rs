@@ -25,7 +25,7 @@ pub trait ResponseExt: Sized {
     ///
     /// # Errors
     ///
-    /// See above; the error names the status.
+    /// See above; [`Error::status`] is the status.
     fn error_for_status(self) -> Result<Self, Error>;
 
     /// Returns the URL that answered, after all redirects, as long as the response has its own body. `None` for a response that
@@ -53,7 +53,8 @@ pub trait ResponseExt: Sized {
 impl ResponseExt for Response {
     fn error_for_status(self) -> Result<Self, Error> {
         if self.status().is_client_error() || self.status().is_server_error() {
-            return Err(Error::new(Kind::Status, format!("the server answered {}", self.status())));
+            let error = Error::new(Kind::Status, format!("the server answered {}", self.status()));
+            return Err(error.with_status(self.status()));
         }
         Ok(self)
     }

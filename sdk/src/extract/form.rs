@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use super::{media_type, whole};
-use crate::{Error, FromRequest, IncomingRequest};
+use crate::{Error, FromRequest, FromRequestParts, IncomingRequest};
 
 /// The query of the URI, read into a type. Needs the feature `form`.
 ///
@@ -29,10 +29,10 @@ use crate::{Error, FromRequest, IncomingRequest};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest for Query<T> {
+impl<T: DeserializeOwned> FromRequestParts for Query<T> {
     type Rejection = Error;
 
-    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+    async fn from_request_parts(request: &mut IncomingRequest) -> Result<Self, Error> {
         let uri = request.uri()?;
         serde_urlencoded::from_str(uri.query().unwrap_or_default())
             .map(Self)
