@@ -22,7 +22,6 @@
 //! ```
 
 mod clock;
-mod equivalence;
 mod mock;
 mod scope;
 
@@ -34,7 +33,7 @@ use std::rc::Rc;
 use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 
 pub use clock::{Pause, advance, pause};
-pub use mock::{Call, Mock};
+pub use mock::{Call, Mock, Reply, Times};
 pub(crate) use scope::changed;
 
 /// Runs a future to its end on this thread, with everything that it spawned; what it leaves to

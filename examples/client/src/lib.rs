@@ -53,14 +53,15 @@ mod tests {
 
     #[wayside::test]
     async fn every_call_is_made_as_it_should_be() {
-        let users = Call::get("http://api.test/users?q=Ada+L").header("authorization", "Bearer secret");
+        let users = Call::get("http://api.test/users").query("q", "Ada L").header("authorization", "Bearer secret");
         let post = |path: &str| Call::new(Method::POST, format!("http://api.test{path}"));
         let mock = Mock::new()
             .reply(users, |_| Json(User { name: "Ada".to_owned() }))
-            .reply(post("/users").header("content-type", "application/json").body(r#"{"name":"Ada"}"#), |_| {
-                StatusCode::CREATED
-            })
-            .reply(post("/notes").header("x-own", "yes").body("about=Ada"), |_| StatusCode::NO_CONTENT);
+            .reply(
+                post("/users").header("content-type", "application/json").body(r#"{"name":"Ada"}"#),
+                StatusCode::CREATED,
+            )
+            .reply(post("/notes").header("x-own", "yes").body("about=Ada"), StatusCode::NO_CONTENT);
         let _upstream = test::outbound(mock);
         assert_eq!(tour("http://api.test").await.unwrap(), "Ada: 201 204\n");
     }

@@ -168,7 +168,9 @@ mod tests {
         let mock = Mock::new()
             .reply(Call::get("http://a.test/same").header("authorization", "Bearer s"), to(302, "http://b.test/other"))
             .reply(Call::get("http://a.test/start").header("authorization", "Bearer s"), to(302, "/same"))
-            .reply(Call::get("http://b.test/other"), |request| format!("{:?}", request.headers().get("authorization")));
+            .reply(Call::get("http://b.test/other"), |request: Request<bytes::Bytes>| {
+                format!("{:?}", request.headers().get("authorization"))
+            });
         let _upstream = test::outbound(mock);
         let response = test::block_on(Client::new().get("http://a.test/start").bearer_auth("s").send()).unwrap();
         assert_eq!(test::block_on(response.into_body().text()).unwrap(), "None");
@@ -294,7 +296,7 @@ mod tests {
             let mock = Mock::new()
                 .reply(Call::get("http://a.test/"), to(302, "/one"))
                 .reply(Call::get("http://a.test/one"), to(302, "http://b.test/two"))
-                .reply(Call::get("http://b.test/two"), |_| "there");
+                .reply(Call::get("http://b.test/two").times(..), |_| "there");
             let _upstream = test::outbound(mock);
             let client = Client::builder()
                 .redirect_policy(move |redirect| {

@@ -1,19 +1,31 @@
-//! Outbound calls that are expected, and what answers them.
+//! Outbound calls that a test expects, and what answers them.
 
+mod call;
+mod reply;
+mod times;
+mod url;
+
+use std::fmt;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::StatusCode;
 
-use super::{Upstream, equivalence};
-use crate::{IntoResponse, Request, Response, url};
+use super::Upstream;
+use crate::{IntoResponse as _, Request, Response};
 
-type Reply = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
+pub use call::Call;
+pub use reply::Reply;
+pub use times::Times;
 
-/// Answers the calls that it expects, the first that fits, and panics at any other with what did not fit.
+/// Answers the calls that it expects, the first that fits, and panics at any other with the parts that do not fit.
+///
+/// [`verify`](Self::verify) fails a test whose expected calls did not come. It also runs when the last clone of the mock is
+/// dropped, so a mock that is given to [`outbound`](super::outbound) is verified when the guard is dropped, and the work
+/// left to [`wait_until`](crate::wait_until) is done.
 ///
 /// # Examples
 ///
@@ -22,153 +34,182 @@ type Reply = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
 /// use wayside::test::{Call, Mock};
 ///
 /// let mock = Mock::new()
-///     .reply(Call::get("http://api.example/users/7"), |_| r#"{"name": "Ada"}"#)
-///     .reply(Call::post("http://api.example/users").header("x-key", "secret").body("Grace"), |_| "made");
+///     .reply(Call::get("http://api.example/users/*"), r#"{"name": "Ada"}"#)
+///     .reply(Call::post("http://api.example/users").header("x-key", "secret").body("Grace").times(..), "made");
 /// let _upstream = test::outbound(mock);
 ///
 /// let user = test::block_on(async { client::get("http://api.example/users/7").await?.into_body().text().await.map_err(wayside::Error::from) });
 /// # let user: Result<String, wayside::Error> = user;
 /// assert_eq!(user.unwrap(), r#"{"name": "Ada"}"#);
 /// ```
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Mock {
-    replies: Vec<(Call, Reply)>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    expectations: Mutex<Expectations>,
+}
+
+#[derive(Default)]
+struct Expectations {
+    list: Vec<Expectation>,
+    in_order: bool,
+    /// The position up to which calls came, if they must come in order.
+    position: usize,
+    /// Whether the test was told already, or does not want to be.
+    is_settled: bool,
+}
+
+struct Expectation {
+    call: Call,
+    reply: Reply,
+    count: usize,
 }
 
 impl Mock {
-    /// Makes a mock that expects nothing.
+    /// Makes a mock that expects no call.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Expects a call, any number of times, and answers it with what a function makes of the request.
+    /// Expects a call, and answers it with a text, a status, a function of the request, or another [`Reply`].
     #[must_use]
-    pub fn reply<F, R>(mut self, call: Call, reply: F) -> Self
-    where
-        F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
-        R: IntoResponse,
-    {
-        self.replies.push((call, Arc::new(move |request| reply(request).into_response())));
+    pub fn reply(self, call: Call, reply: impl Into<Reply>) -> Self {
+        self.inner.lock().list.push(Expectation { call, reply: reply.into(), count: 0 });
         self
     }
-}
 
-impl std::fmt::Debug for Mock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.replies.iter().map(|(call, _)| call)).finish()
-    }
-}
-
-/// A call that a [`Mock`] expects. What is not set fits everything.
-///
-/// # Examples
-///
-/// ```
-/// use wayside::Method;
-/// use wayside::test::{Call, Mock};
-///
-/// let call = Call::new(Method::DELETE, "http://api.example/users/7").header("authorization", "Bearer secret");
-/// let mock = Mock::new().reply(call, |_| "gone").reply(Call::any(), |request| request.uri().to_string());
-/// # let _: Mock = mock;
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct Call {
-    method: Option<Method>,
-    url: Option<String>,
-    headers: Vec<(String, String)>,
-    body: Option<Bytes>,
-}
-
-impl Call {
-    /// Expects any call.
+    /// Expects the calls in the order of their declaration. By default they may come in any order.
     #[must_use]
-    pub fn any() -> Self {
-        Self::default()
+    pub fn in_order(self) -> Self {
+        self.inner.lock().in_order = true;
+        self
     }
 
-    /// Expects a method and a URL, query and all.
+    /// Does not fail the test if expected calls did not come.
+    #[must_use]
+    pub fn unverified(self) -> Self {
+        self.inner.lock().is_settled = true;
+        self
+    }
+
+    /// Checks that each call came as often as expected.
     ///
-    /// Equivalent URLs fit (RFC 9110, section 4.2.3): scheme and host have no case, the default port is as good as none, an empty
-    /// path is `/`, and `%7E` is `~`. A slash at the end of a path is part of it.
-    #[must_use]
-    pub fn new(method: Method, url: impl Into<String>) -> Self {
-        Self { method: Some(method), url: Some(url.into()), ..Self::default() }
-    }
-
-    /// Expects a GET of a URL.
-    #[must_use]
-    pub fn get(url: impl Into<String>) -> Self {
-        Self::new(Method::GET, url)
-    }
-
-    /// Expects a POST to a URL.
-    #[must_use]
-    pub fn post(url: impl Into<String>) -> Self {
-        Self::new(Method::POST, url)
-    }
-
-    /// Expects a field with a value, among others that it may have.
-    #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Expects a body, byte for byte.
-    #[must_use]
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    /// A line for each part that does not fit.
-    fn misfits(&self, request: &Request<Bytes>) -> Vec<String> {
-        let mut lines = Vec::new();
-        let mut compare = |what: &str, expected: &str, found: &str| {
-            if expected != found {
-                lines.push(format!("{what}: expected `{expected}`, found `{found}`"));
-            }
+    /// # Panics
+    ///
+    /// Panics with a line for each call that came too rarely.
+    #[track_caller]
+    pub fn verify(&self) {
+        let unmet = {
+            let mut expectations = self.inner.lock();
+            expectations.is_settled = true;
+            expectations.unmet()
         };
-        if let Some(method) = &self.method {
-            compare("method", method.as_str(), request.method().as_str());
-        }
-        if let Some(expected) = &self.url
-            && !is_url(expected, request.uri())
-        {
-            compare("URL", expected, &request.uri().to_string());
-        }
-        for (name, value) in &self.headers {
-            let fits = |found: &HeaderValue| found.as_bytes() == value.as_bytes();
-            let found: Vec<_> = match HeaderName::try_from(name) {
-                Ok(name) => request.headers().get_all(name).iter().collect(),
-                Err(_) => Vec::new(),
-            };
-            if !found.iter().any(|found| fits(found)) {
-                let found: Vec<_> = found.iter().map(|found| String::from_utf8_lossy(found.as_bytes())).collect();
-                let found = if found.is_empty() { "nothing".to_owned() } else { found.join("`, `") };
-                compare(&format!("field {name}"), value, &found);
-            }
-        }
-        if let Some(body) = &self.body
-            && body != request.body()
-        {
-            compare("body", &String::from_utf8_lossy(body), &String::from_utf8_lossy(request.body()));
-        }
-        lines
+        fail_if_unmet(&unmet);
     }
 }
 
-/// Whether a call goes to an expected URL, which may be written as it is sent or as the client takes it.
-fn is_url(expected: &str, uri: &Uri) -> bool {
-    equivalence::is_same(expected, uri)
-        || url::parse(&expected.to_owned().into()).is_ok_and(|url| equivalence::is_same(&url.uri.to_string(), uri))
+#[track_caller]
+#[expect(clippy::panic, reason = "this is how a test fails")]
+fn fail_if_unmet(unmet: &str) {
+    if !unmet.is_empty() {
+        panic!("the outbound calls were not as the mock expects:\n{unmet}");
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, Expectations> {
+        self.expectations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let expectations = self.lock();
+        // A test that fails already says why.
+        if expectations.is_settled || std::thread::panicking() {
+            return;
+        }
+        let unmet = expectations.unmet();
+        drop(expectations);
+        fail_if_unmet(&unmet);
+    }
+}
+
+impl Expectations {
+    /// The reply to a request, or the reason why no call fits it.
+    fn choose(&mut self, request: &Request<Bytes>) -> Result<Reply, String> {
+        let chosen = if self.in_order { self.next_in_order(request) } else { self.first_that_fits(request) };
+        let chosen = chosen.and_then(|index| self.list.get_mut(index));
+        match chosen {
+            Some(expectation) => {
+                expectation.count += 1;
+                Ok(expectation.reply.clone())
+            }
+            None => {
+                // The test fails with this, so it need not be told again of what did not come.
+                self.is_settled = true;
+                Err(self.describe_unexpected(request))
+            }
+        }
+    }
+
+    fn first_that_fits(&self, request: &Request<Bytes>) -> Option<usize> {
+        self.list.iter().position(|expectation| expectation.takes(request))
+    }
+
+    fn next_in_order(&mut self, request: &Request<Bytes>) -> Option<usize> {
+        for (index, expectation) in self.list.iter().enumerate().skip(self.position) {
+            if expectation.takes(request) {
+                self.position = index;
+                return Some(index);
+            }
+            if !expectation.call.times.is_reached_by(expectation.count) {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
+        let mut text = format!("no expected call fits {} {}:", request.method(), request.uri());
+        for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
+            // Writing to a `String` never fails.
+            let _ = write!(text, "\n  number {}, {call}:", number + 1);
+            let misfits = call.misfits(request);
+            misfits.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
+            if misfits.is_empty() {
+                let _ = write!(text, "\n    it fits, but it is expected {}, and came {count} times", call.times);
+            }
+        }
+        text
+    }
+
+    fn unmet(&self) -> String {
+        let mut text = String::new();
+        for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
+            if !call.times.is_reached_by(*count) {
+                let came = if *count == 0 { "never came".to_owned() } else { format!("came {count} times") };
+                let _ = writeln!(text, "number {}, {call}: expected {}, {came}", number + 1, call.times);
+            }
+        }
+        text
+    }
+}
+
+impl Expectation {
+    fn takes(&self, request: &Request<Bytes>) -> bool {
+        self.call.times.allows_another_after(self.count) && self.call.misfits(request).is_empty()
+    }
 }
 
 impl Upstream for Mock {
     #[expect(clippy::panic, reason = "this is how a test fails")]
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
-        let replies = self.replies.clone();
+        let mock = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let body = match body.bytes().await {
@@ -177,75 +218,89 @@ impl Upstream for Mock {
                 Err(_) => return StatusCode::BAD_REQUEST.into_response(),
             };
             let request = Request::from_parts(parts, body);
-            let mut unfit = String::new();
-            for (number, (call, reply)) in replies.iter().enumerate() {
-                let misfits = call.misfits(&request);
-                if misfits.is_empty() {
-                    return reply(request);
-                }
-                // Writing to a `String` never fails.
-                let _ = writeln!(unfit, "  call {}:", number + 1);
-                misfits.into_iter().for_each(|line| unfit.push_str(&format!("    {line}\n")));
+            let chosen = mock.inner.lock().choose(&request);
+            match chosen {
+                Ok(reply) => reply.send(request).await,
+                Err(unexpected) => panic!("{unexpected}"),
             }
-            panic!("no expected call fits {} {}:\n{unfit}", request.method(), request.uri());
         })
+    }
+}
+
+impl fmt::Debug for Mock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.inner.lock().list.iter().map(|expectation| &expectation.call)).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
     use crate::{client, test};
 
-    fn request() -> Request<Bytes> {
-        Request::post("http://a.test/x?y=1").header("k", "1").header("k", "2").body(Bytes::from("hi")).unwrap()
+    /// The message of the panic of a function.
+    fn panic_of(fails: impl FnOnce()) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(fails)).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
     }
 
-    #[test]
-    fn what_is_not_set_fits_everything() {
-        assert!(Call::any().misfits(&request()).is_empty());
-        assert!(Call::post("http://a.test/x?y=1").header("k", "2").body("hi").misfits(&request()).is_empty());
+    fn calls(mock: &Mock, urls: &[&str]) {
+        let _upstream = test::outbound(mock.clone());
+        for url in urls {
+            assert!(test::block_on(client::get(*url)).is_ok(), "{url}");
+        }
     }
 
     #[test]
     fn a_url_fits_as_it_was_written_and_as_it_was_sent() {
         for expected in ["http://a.test/caf\u{e9} au lait", "http://a.test/caf%C3%A9%20au%20lait"] {
-            let _upstream = test::outbound(Mock::new().reply(Call::get(expected), |_| "here"));
-            assert!(test::block_on(client::get("http://a.test/caf\u{e9} au lait")).is_ok(), "{expected}");
+            calls(&Mock::new().reply(Call::get(expected), "here"), &["http://a.test/caf\u{e9} au lait"]);
         }
     }
 
     #[test]
-    fn a_slash_at_the_end_of_a_path_is_part_of_it() {
-        let request = |url: &str| Request::get(url).body(Bytes::new()).unwrap();
-        assert!(Call::get("http://a.test").misfits(&request("http://A.test:80/")).is_empty());
-        assert_eq!(
-            Call::get("http://a.test/a").misfits(&request("http://a.test/a/")),
-            ["URL: expected `http://a.test/a`, found `http://a.test/a/`"]
-        );
-    }
-
-    #[test]
-    fn each_part_that_does_not_fit_has_a_line_with_both_sides() {
-        let call = Call::get("http://a.test/").header("k", "3").header("z", "1").body("ho");
-        assert_eq!(
-            call.misfits(&request()),
-            [
-                "method: expected `GET`, found `POST`",
-                "URL: expected `http://a.test/`, found `http://a.test/x?y=1`",
-                "field k: expected `3`, found `1`, `2`",
-                "field z: expected `1`, found `nothing`",
-                "body: expected `ho`, found `hi`",
-            ]
-        );
-    }
-
-    #[test]
     fn an_unexpected_call_panics_with_the_difference() {
-        let _upstream = test::outbound(Mock::new().reply(Call::get("http://a.test/one"), |_| "one"));
-        let panic = std::panic::catch_unwind(|| test::block_on(client::get("http://a.test/two"))).unwrap_err();
-        let text = panic.downcast_ref::<String>().unwrap();
+        let mock = Mock::new().reply(Call::get("http://a.test/one"), "one");
+        let text = panic_of(|| calls(&mock, &["http://a.test/two"]));
         assert!(text.contains("no expected call fits GET http://a.test/two"), "{text}");
         assert!(text.contains("URL: expected `http://a.test/one`, found `http://a.test/two`"), "{text}");
+    }
+
+    #[test]
+    fn a_call_that_never_came_fails_the_test_when_the_mock_is_dropped() {
+        let mock = Mock::new().reply(Call::get("http://a.test/one"), "one").reply(Call::any().times(..), "other");
+        calls(&mock, &["http://a.test/two"]);
+        let text = panic_of(|| drop(mock));
+        assert_eq!(
+            text,
+            "the outbound calls were not as the mock expects:\nnumber 1, GET http://a.test/one: expected once or more, never came\n"
+        );
+    }
+
+    #[test]
+    fn verify_tells_once() {
+        let mock = Mock::new().reply(Call::any().times(2), "one");
+        calls(&mock, &["http://a.test/"]);
+        assert!(panic_of(|| mock.verify()).contains("any call: expected 2 times, came 1 times"));
+        drop(mock);
+    }
+
+    #[test]
+    fn a_call_that_came_often_enough_leaves_the_next_to_later_ones() {
+        let mock = Mock::new().reply(Call::any().times(1), "first").reply(Call::any().times(1), "second");
+        calls(&mock, &["http://a.test/", "http://a.test/"]);
+        mock.verify();
+        let text = panic_of(|| calls(&mock, &["http://a.test/"]));
+        assert!(text.contains("it fits, but it is expected once, and came 1 times"), "{text}");
+    }
+
+    #[test]
+    fn calls_may_be_expected_in_order() {
+        let mock = || Mock::new().reply(Call::get("*/one"), "").reply(Call::get("*/two"), "").in_order();
+        calls(&mock(), &["http://a.test/one", "http://a.test/one", "http://a.test/two"]);
+        let text = panic_of(|| calls(&mock(), &["http://a.test/two"]));
+        assert!(text.contains("no expected call fits GET http://a.test/two"), "{text}");
     }
 }

@@ -159,9 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn a_mock_whose_call_does_not_come_in_the_work_after_it_fails_the_test() {
+        let panic = catch_unwind(|| {
+            test::block_on(async {
+                let _upstream = test::outbound(mock("http://a.test/expected"));
+                wait_until(async {});
+            });
+        });
+        let text = panic.unwrap_err().downcast::<String>().unwrap();
+        assert!(text.contains("GET http://a.test/expected: expected once or more, never came"), "{text}");
+    }
+
+    #[test]
     fn a_guard_of_a_test_that_ends_early_stays_in_place() {
         async fn early(fails: bool) -> Result<Arc<Mutex<String>>, Arc<Mutex<String>>> {
-            let _outer = test::outbound(mock("http://outer.test/"));
+            let _outer = test::outbound(mock("http://outer.test/").unverified());
             let _inner = test::outbound(mock("http://inner.test/"));
             let noted = call_later("http://inner.test/");
             if fails {
@@ -189,7 +201,7 @@ mod tests {
     fn a_guard_that_is_dropped_earlier_is_gone() {
         let noted = test::block_on(async {
             let _outer = test::outbound(mock("http://outer.test/"));
-            drop(test::outbound(mock("http://inner.test/")));
+            drop(test::outbound(mock("http://inner.test/").unverified()));
             let noted = call_later("http://outer.test/");
             time::sleep(Duration::from_millis(1)).await;
             noted

@@ -1,14 +1,40 @@
-//! URLs as a mock compares them: equivalent ones are the same (RFC 9110, section 4.2.3).
+//! Compares URLs: equivalent ones fit (RFC 9110, section 4.2.3).
 
 use http::Uri;
 
-/// Whether a call goes to a URL, or to one that is equivalent.
-pub(super) fn is_same(expected: &str, uri: &Uri) -> bool {
+use crate::url;
+
+/// Whether a call goes to a URL, or to an equivalent one. Each `*` in the expected URL stands for any text. It may be written
+/// as it is sent, or as the client takes it.
+pub(super) fn fits(expected: &str, uri: &Uri, with_query: bool) -> bool {
+    is_same(expected, uri, with_query)
+        || url::parse(&expected.to_owned().into()).is_ok_and(|url| is_same(&url.uri.to_string(), uri, with_query))
+}
+
+fn is_same(expected: &str, uri: &Uri, with_query: bool) -> bool {
+    let mut url = uri.to_string();
+    if !with_query && let Some(query) = url.find('?') {
+        url.truncate(query);
+    }
     match uri.path() {
         // In full, the URL of `OPTIONS *` has no path (RFC 9112, section 3.2.4).
-        "*" => normal(expected, "") == normal(uri.to_string().trim_end_matches('*'), ""),
-        _ => normal(expected, "/") == normal(&uri.to_string(), "/"),
+        "*" => wildcard_fits(&normal(expected, ""), &normal(url.trim_end_matches('*'), "")),
+        _ => wildcard_fits(&normal(expected, "/"), &normal(&url, "/")),
     }
+}
+
+/// Whether a text fits a pattern in which each `*` stands for any text.
+fn wildcard_fits(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    // The part behind the last `*` must end the text; each other part is taken where it comes first.
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some((_, after)) = text.split_once(part) else { return false };
+        text = after;
+    }
+    text.ends_with(last)
 }
 
 /// A URL in normal form, with a path that stands for none.
@@ -28,7 +54,8 @@ fn normal(url: &str, path_if_none: &str) -> String {
         (_, "") | ("http", "80") | ("https", "443") => String::new(),
         (_, port) => format!(":{port}"),
     };
-    let slash = if path.starts_with('/') { "" } else { path_if_none };
+    // A `*` at the end of the authority stands for the path as well.
+    let slash = if path.starts_with('/') || host.ends_with('*') || port.ends_with('*') { "" } else { path_if_none };
     format!("{scheme}://{user}{host}{port}{slash}{}", decoded(path))
 }
 
@@ -57,7 +84,22 @@ mod tests {
     use super::*;
 
     fn fits(expected: &str, url: &str) -> bool {
-        is_same(expected, &url.parse().unwrap())
+        super::fits(expected, &url.parse().unwrap(), true)
+    }
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, url, expected) in [
+            ("http://a.test/*", "http://a.test/", true),
+            ("http://a.test/*/c", "http://a.test/b/c", true),
+            ("http://a.test/*/c", "http://a.test/c", false),
+            ("http://*.test/users/*/name", "http://api.test/users/7/name", true),
+            ("http://*", "http://a.test/b", true),
+            ("*/b", "http://a.test/b", true),
+            ("http://*.test", "http://a.test/b", false),
+        ] {
+            assert_eq!(fits(pattern, url), expected, "{pattern} {url}");
+        }
     }
 
     #[test]
@@ -98,8 +140,8 @@ mod tests {
         let mut parts = Uri::from_static("http://a.test").into_parts();
         parts.path_and_query = Some(PathAndQuery::from_static("*"));
         let uri = Uri::from_parts(parts).unwrap();
-        assert!(is_same("http://A.test:80", &uri));
-        assert!(!is_same("http://a.test/", &uri));
-        assert!(!is_same("http://a.test/*", &uri));
+        for (expected, fits) in [("http://A.test:80", true), ("http://a.test/", false), ("http://a.test/*", false)] {
+            assert_eq!(super::fits(expected, &uri, true), fits, "{expected}");
+        }
     }
 }
