@@ -30,18 +30,18 @@ struct Parts {
 macro_rules! parts {
     ($dir:literal) => {
         Parts {
-            about: include_str!(concat!("../../../../templates/", $dir, "/about.md")),
-            dependencies: include_str!(concat!("../../../../templates/", $dir, "/dependencies.toml")),
-            lib: include_str!(concat!("../../../../templates/", $dir, "/lib.rs")),
-            component: include_str!(concat!("../../../../templates/", $dir, "/component.rs")),
+            about: include_str!(concat!("../../templates/", $dir, "/about.md")),
+            dependencies: include_str!(concat!("../../templates/", $dir, "/dependencies.toml")),
+            lib: include_str!(concat!("../../templates/", $dir, "/lib.rs")),
+            component: include_str!(concat!("../../templates/", $dir, "/component.rs")),
         }
     };
 }
 
-const MANIFEST: &str = include_str!("../../../../templates/shared/manifest.toml");
-const COMPONENT_TESTS: &str = include_str!("../../../../templates/shared/component-tests.toml");
-const README: &str = include_str!("../../../../templates/shared/README.md");
-const GITIGNORE: &str = include_str!("../../../../templates/shared/gitignore");
+const MANIFEST: &str = include_str!("../../templates/shared/manifest.toml");
+const COMPONENT_TESTS: &str = include_str!("../../templates/shared/component-tests.toml");
+const README: &str = include_str!("../../templates/shared/README.md");
+const GITIGNORE: &str = include_str!("../../templates/shared/gitignore");
 
 impl Template {
     fn parts(self) -> Parts {
@@ -58,8 +58,8 @@ impl Template {
     fn app(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Middleware => &[
-                ("app/Cargo.toml", include_str!("../../../../templates/middleware/app.toml")),
-                ("app/src/lib.rs", include_str!("../../../../templates/middleware/app.rs")),
+                ("app/Cargo.toml", include_str!("../../templates/middleware/app.toml")),
+                ("app/src/lib.rs", include_str!("../../templates/middleware/app.rs")),
             ],
             _ => &[],
         }
@@ -68,8 +68,8 @@ impl Template {
     /// How the component is run on other hosts.
     fn elsewhere(self) -> &'static str {
         match self {
-            Self::Middleware => include_str!("../../../../templates/middleware/elsewhere.md"),
-            _ => include_str!("../../../../templates/shared/elsewhere.md"),
+            Self::Middleware => include_str!("../../templates/middleware/elsewhere.md"),
+            _ => include_str!("../../templates/shared/elsewhere.md"),
         }
     }
 

@@ -7,7 +7,7 @@ use super::fixture::root;
 
 #[test]
 fn every_test_that_the_table_of_rules_names_exists() {
-    let dir = root().join("host-harness/tests/behaviour");
+    let dir = root().join("cli/tests/behaviour");
     let table = fs::read_to_string(dir.join("README.md")).unwrap();
     let named: Vec<(&str, &str)> = table.split('`').filter_map(|code| code.rsplit_once("::")).collect();
     assert!(named.len() > 50, "{} tests are named", named.len());

@@ -23,7 +23,7 @@ fn names() -> Vec<String> {
 }
 
 fn file(name: Option<&str>) -> PathBuf {
-    let dir = root().join("host-harness/tests/behaviour/help");
+    let dir = root().join("cli/tests/behaviour/help");
     dir.join(name.unwrap_or("wayside")).with_extension("txt")
 }
 

@@ -134,7 +134,7 @@ fn sources_below(dir: &Path) -> String {
 
 #[test]
 fn every_example_and_every_behaviour_has_a_test() {
-    let tests = sources_below(&root().join("host-harness/tests/behaviour"));
+    let tests = sources_below(&root().join("cli/tests/behaviour"));
     for example in fs::read_dir(root().join("examples")).unwrap() {
         let example = example.unwrap();
         if example.path().is_dir() {
