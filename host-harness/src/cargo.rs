@@ -1,14 +1,18 @@
 //! Builds components with cargo.
 
 mod artifact;
+#[cfg(feature = "live")]
 mod inputs;
 mod interrupt;
+#[cfg(feature = "live")]
+mod live;
 mod package;
 mod place;
 mod toolchain;
+#[cfg(feature = "live")]
 mod tree;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +24,9 @@ use package::Crate;
 use place::sorted;
 
 pub use interrupt::Interrupt;
+#[cfg(feature = "live")]
+pub(crate) use live::{Rebuilt, forget, rebuild};
+#[cfg(feature = "live")]
 pub(crate) use tree::{Tree, canonical, tree};
 
 /// The profile of cargo that a component is built with.
@@ -57,8 +64,12 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     };
     let dir = dir.to_owned();
     let built = cell.get_or_try_init(|| async {
-        match tokio::task::spawn_blocking(move || build_and_keep(&dir, &features, progress, None)).await {
-            Ok(built) => built.map(|built| built.component),
+        let build = move || {
+            let this = Crate::read(&dir)?;
+            this.keep(&this.build(Profile::Release, &features, progress, None)?)
+        };
+        match tokio::task::spawn_blocking(build).await {
+            Ok(copy) => copy,
             Err(panic) => Err(Error::new("the build panicked").with_source(panic)),
         }
     });
@@ -79,37 +90,6 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
 /// Fails if the directory holds no crate, the crate does not compile, or makes no component.
 pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     Crate::read(dir)?.build(profile, features, progress, None)
-}
-
-/// A component that was built.
-#[derive(Clone, Debug)]
-pub(crate) struct Built {
-    /// A copy of it.
-    pub(crate) component: PathBuf,
-    /// The files and directories whose change makes cargo build it anew.
-    pub(crate) inputs: Vec<PathBuf>,
-}
-
-/// Builds as [`build_once`] does, but each time. An interrupt ends it.
-pub(crate) fn build_and_keep(
-    dir: &Path,
-    features: &[String],
-    progress: Progress,
-    interrupt: Option<&Interrupt>,
-) -> Result<Built, Error> {
-    let this = Crate::read(dir)?;
-    let wasm = this.build(Profile::Release, features, progress, interrupt)?;
-    Ok(Built { component: artifact::keep(&wasm, this.name())?, inputs: inputs::of(&wasm) })
-}
-
-/// Takes away what was built of some packages for the crate in a directory, so that they are built again whatever the times
-/// of their files are.
-pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBuf>) -> Result<(), Error> {
-    if packages.is_empty() {
-        return Ok(());
-    }
-    let this = Crate::read(dir)?;
-    packages.iter().try_for_each(|package| this.forget(features, package))
 }
 
 /// Where the component of a target is: a directory is that of a crate, and built with these features; anything else is a

@@ -19,9 +19,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::builds::Builds;
 use crate::guest::problem;
 use crate::inbound::Inbound;
-use crate::reload::Builds;
 use crate::telemetry::{Recorder, Resent};
 use crate::testing::Origin;
 use crate::{Body, Error, Server, ServerBuilder};

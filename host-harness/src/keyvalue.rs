@@ -2,14 +2,15 @@
 
 mod host;
 mod memory;
+#[cfg(feature = "redis")]
 mod redis;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::Error;
 use memory::Memory;
-use redis::Redis;
 
 pub(crate) use host::KeyValueView;
 #[expect(unreachable_pub, reason = "the generated bindings name them, which are public to themselves")]
@@ -31,12 +32,19 @@ pub use host::{Bucket, CallError};
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct KeyValue(Backend);
+pub struct KeyValue(Arc<dyn Backend>);
 
-#[derive(Clone, Debug)]
-enum Backend {
-    Memory(Arc<Memory>),
-    Redis(Arc<Redis>),
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// Keeps the values of a [`KeyValue`] store.
+trait Backend: fmt::Debug + Send + Sync {
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>>;
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()>;
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()>;
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool>;
+    /// A page of keys behind a cursor, which is 0 for the first page.
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page>;
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64>;
 }
 
 /// Why an operation failed, in words for the component.
@@ -56,19 +64,7 @@ impl KeyValue {
     /// Makes an empty store in the memory of this process: 64 MiB of keys and values at most, gone with the last clone.
     #[must_use]
     pub fn memory() -> Self {
-        Self(Backend::Memory(Arc::default()))
-    }
-
-    /// Connects to a Redis server, as `redis://[user:password@]host[:port][/database]`.
-    ///
-    /// A bucket is a hash of Redis with the name `wayside:BUCKET`. Its numbers have 64 bits with a sign, so that
-    /// `increment` fails beyond 2^63 - 1. A connection that breaks is made anew for the operation after it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the URL is not valid, or the server does not answer within 5 seconds.
-    pub async fn redis(url: &str) -> Result<Self, Error> {
-        Ok(Self(Backend::Redis(Arc::new(Redis::connect(url).await?))))
+        Self(Arc::new(Memory::default()))
     }
 
     /// The value of a key, if there is one.
@@ -77,7 +73,7 @@ impl KeyValue {
     ///
     /// Fails if the store cannot be reached.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        let values = self.get_many(bucket, &[key.to_owned()]).await.map_err(|failure| read_failed(key, &failure))?;
+        let values = self.0.get_many(bucket, &[key.to_owned()]).await.map_err(|failure| read_failed(key, &failure))?;
         Ok(values.into_iter().next().flatten())
     }
 
@@ -87,54 +83,10 @@ impl KeyValue {
     ///
     /// Fails if the store is full or cannot be reached.
     pub async fn set(&self, bucket: &str, key: &str, value: impl Into<Vec<u8>>) -> Result<(), Error> {
-        self.set_many(bucket, vec![(key.to_owned(), value.into())])
+        self.0
+            .set_many(bucket, vec![(key.to_owned(), value.into())])
             .await
             .map_err(|failure| Error::new(format!("cannot set `{key}`: {failure}")))
-    }
-
-    async fn get_many(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => Ok(memory.get_many(bucket, keys)),
-            Backend::Redis(redis) => redis.get_many(bucket, keys).await,
-        }
-    }
-
-    async fn set_many(&self, bucket: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => memory.set_many(bucket, pairs),
-            Backend::Redis(redis) => redis.set_many(bucket, &pairs).await,
-        }
-    }
-
-    async fn delete_many(&self, bucket: &str, keys: &[String]) -> Result<(), Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => {
-                memory.delete_many(bucket, keys);
-                Ok(())
-            }
-            Backend::Redis(redis) => redis.delete_many(bucket, keys).await,
-        }
-    }
-
-    async fn exists(&self, bucket: &str, key: &str) -> Result<bool, Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => Ok(memory.exists(bucket, key)),
-            Backend::Redis(redis) => redis.exists(bucket, key).await,
-        }
-    }
-
-    async fn keys(&self, bucket: &str, cursor: u64) -> Result<Page, Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => Ok(memory.keys(bucket, cursor)),
-            Backend::Redis(redis) => redis.keys(bucket, cursor).await,
-        }
-    }
-
-    async fn increment(&self, bucket: &str, key: String, delta: u64) -> Result<u64, Failure> {
-        match &self.0 {
-            Backend::Memory(memory) => memory.increment(bucket, key, delta),
-            Backend::Redis(redis) => redis.increment(bucket, &key, delta).await,
-        }
     }
 }
 

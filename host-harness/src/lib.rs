@@ -22,6 +22,16 @@
 //! | [`Harness::ask`] | a response, with checks that show both sides where they fail |
 //! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage), [`memory`](Harness::memory), [`fuel`](Harness::fuel) | what it wrote, why it ended, whom it called, what it took |
 //!
+//! # Features
+//!
+//! None is on by default, because a test crate builds what they bring.
+//!
+//! | feature | |
+//! |---|---|
+//! | `compose` | `compose`: middleware and an application as one component; brings `wac-graph` |
+//! | `live` | `HarnessBuilder::live`: builds a crate at each change of its sources; brings `notify` and `ignore` |
+//! | `redis` | `KeyValue::redis`: a key-value store on a Redis server; brings `redis` |
+//!
 //! # Examples
 //!
 //! ```no_run
@@ -40,10 +50,12 @@
 mod answer;
 mod bindings;
 mod body;
+mod builds;
 pub mod cargo;
 mod chain;
 mod clock;
 mod component;
+#[cfg(feature = "compose")]
 mod compose;
 mod config;
 mod engine;
@@ -58,6 +70,7 @@ mod inspector;
 mod keyvalue;
 mod limits;
 mod outbound;
+#[cfg(feature = "live")]
 mod reload;
 mod routes;
 mod server;
@@ -70,8 +83,10 @@ pub use {bytes, http, http_body};
 
 pub use answer::Answer;
 pub use body::{Body, BodyError};
+pub use builds::{Build, Builds, Outcome};
 pub use clock::Clock;
 pub use component::{Component, Description, Import, World};
+#[cfg(feature = "compose")]
 pub use compose::compose;
 pub use environment::check_variable;
 pub use error::Error;
@@ -80,7 +95,8 @@ pub use inspector::Inspector;
 pub use keyvalue::KeyValue;
 pub use limits::Limits;
 pub use outbound::{ErrorCode, Fault, Outbound, Redaction, Rule, Timeouts, mock};
-pub use reload::{Build, Builds, Live, Outcome};
+#[cfg(feature = "live")]
+pub use reload::Live;
 pub use routes::Routes;
 pub use server::{Server, ServerBuilder};
 pub use strip::strip;

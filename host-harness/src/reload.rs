@@ -12,22 +12,21 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use http::{Method, Request, Response, StatusCode};
 use tokio::net::ToSocketAddrs;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::cargo::{self, Built, Interrupt, Progress};
+use crate::builds::{Build, Builds, Outcome};
+use crate::cargo::{self, Interrupt, Progress, Rebuilt};
 use crate::engine::Purpose;
 use crate::inbound::Inbound;
 use crate::telemetry::Recorder;
 use crate::testing::Origin;
-use crate::{Body, Component, Description, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
+use crate::{Body, Component, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
 use sources::{Sources, overlooked};
-
-pub(crate) use page::message;
 
 /// A crate that is served while it is worked on.
 ///
@@ -43,52 +42,20 @@ pub(crate) use page::message;
 pub struct Live {
     inbound: Inbound,
     recorder: Recorder,
-    state: watch::Receiver<State>,
+    builds: watch::Receiver<Build>,
     origin: Origin,
     worker: JoinHandle<()>,
     interrupt: Interrupt,
 }
 
-/// How far the newest build has come.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Build {
-    /// The number of the build, counted from 1.
-    pub number: u64,
-    /// The files that changed since the build before; none for the first.
-    pub changed: Vec<PathBuf>,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of a build.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It goes on.
-    Running,
-    /// The new component answers.
-    Swapped {
-        /// What the component is.
-        description: Box<Description>,
-        /// How long cargo took.
-        build: Duration,
-        /// How long the new component took to be compiled for this machine.
-        compile: Duration,
-    },
-    /// It made the component that answers already.
-    Unchanged,
-    /// There is no new component, and the last one that there was goes on.
-    Failed(Arc<Error>),
-}
-
-/// What requests are answered with.
-#[derive(Clone, Debug)]
+/// The answer to requests.
+#[derive(Clone, Debug, Default)]
 struct State {
-    build: Build,
     /// How many builds have ended.
     ended: u64,
-    /// The last component that there was.
+    /// The error of the newest build, unless it succeeded or still runs.
+    failure: Option<Arc<Error>>,
+    /// The last component.
     running: Option<Inbound>,
 }
 
@@ -110,20 +77,21 @@ impl HarnessBuilder {
         }
         let sources = Sources::watch(&crates)?;
         let build = Build { number: 1, changed: Vec::new(), outcome: Outcome::Running };
-        let (states, state) = watch::channel(State { build, ended: 0, running: None });
+        let (builds, build) = watch::channel(build);
+        let (states, state) = watch::channel(State::default());
         let (recorder, origin) = (self.recorder(), self.origin());
-        let waiting = state.clone();
-        let inbound = Inbound::new(move |request| answer(waiting.clone(), request));
+        let inbound = Inbound::new(move |request| answer(state.clone(), request));
         let interrupt = Interrupt::default();
         let worker = Worker {
             parts,
             builder: self,
             recorder: recorder.clone(),
+            builds,
             states,
             running: Vec::new(),
             interrupt: interrupt.clone(),
         };
-        Ok(Live { inbound, recorder, state, origin, worker: tokio::spawn(worker.run(sources)), interrupt })
+        Ok(Live { inbound, recorder, builds: build, origin, worker: tokio::spawn(worker.run(sources)), interrupt })
     }
 }
 
@@ -157,7 +125,7 @@ impl Live {
     /// The newest build, and each step of it and of those that follow.
     #[must_use]
     pub fn builds(&self) -> Builds {
-        Builds(self.state.clone())
+        Builds::new(self.builds.clone())
     }
 
     /// What happens to requests from now on, across builds; see [`Harness::events`](crate::Harness::events).
@@ -176,27 +144,7 @@ impl Drop for Live {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("build", &self.state.borrow().build).finish_non_exhaustive()
-    }
-}
-
-/// Follows the builds of a [`Live`] crate.
-#[derive(Clone, Debug)]
-pub struct Builds(watch::Receiver<State>);
-
-impl Builds {
-    /// How far the newest build has come.
-    #[must_use]
-    pub fn newest(&mut self) -> Build {
-        self.0.borrow_and_update().build.clone()
-    }
-
-    /// Waits until there is something new to tell, and tells it; nothing once the [`Live`] crate is dropped.
-    ///
-    /// Steps that nobody waited for are left out.
-    pub async fn next(&mut self) -> Option<Build> {
-        self.0.changed().await.ok()?;
-        Some(self.newest())
+        f.debug_struct("Live").field("build", &*self.builds.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -204,6 +152,7 @@ struct Worker {
     parts: Vec<Source>,
     builder: HarnessBuilder,
     recorder: Recorder,
+    builds: watch::Sender<Build>,
     states: watch::Sender<State>,
     /// Those that answer, in the same order.
     running: Vec<Part>,
@@ -231,12 +180,12 @@ impl Source {
     }
 
     /// Builds what is a crate.
-    fn build(&self, progress: Progress, interrupt: &Interrupt) -> Result<Built, Error> {
+    fn build(&self, progress: Progress, interrupt: &Interrupt) -> Result<Rebuilt, Error> {
         if self.is_crate {
-            return cargo::build_and_keep(&self.target, &self.features, progress, Some(interrupt));
+            return cargo::rebuild(&self.target, &self.features, progress, interrupt);
         }
         let component = cargo::built_already(self.target.clone(), &self.features)?;
-        Ok(Built { component, inputs: Vec::new() })
+        Ok(Rebuilt { component, inputs: Vec::new() })
     }
 
     /// Has packages built again whose files look older than what was built of them.
@@ -263,14 +212,19 @@ impl Worker {
             let (outcome, swapped, inputs) = self.build(number, older).await;
             sources.built(inputs);
             self.states.send_modify(|state| {
-                state.build.outcome = outcome;
+                state.failure = match &outcome {
+                    Outcome::Failed(error) => Some(Arc::clone(error)),
+                    _ => None,
+                };
                 state.ended = number;
                 state.running = swapped.or(state.running.take());
             });
+            self.builds.send_modify(|build| build.outcome = outcome);
             let changed = sources.changes(before, began).await;
             older = overlooked(&changed, began);
             number += 1;
-            self.states.send_modify(|state| state.build = Build { number, changed, outcome: Outcome::Running });
+            self.states.send_modify(|state| state.failure = None);
+            self.builds.send_replace(Build { number, changed, outcome: Outcome::Running });
         }
     }
 
@@ -301,7 +255,7 @@ impl Worker {
     }
 
     /// Builds what is a crate, and tells where all components are.
-    async fn cargo(&self, number: u64, older: BTreeSet<PathBuf>) -> Result<Vec<Built>, Error> {
+    async fn cargo(&self, number: u64, older: BTreeSet<PathBuf>) -> Result<Vec<Rebuilt>, Error> {
         let shown = number == 1 && self.builder.progress() == Progress::Shown;
         let older = Arc::new(older);
         let mut built = Vec::new();
@@ -372,11 +326,10 @@ async fn answer(mut states: watch::Receiver<State>, request: Request<Body>) -> R
         Ok(state) => state.clone(),
         Err(_) => return crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, None),
     };
-    match (state.running, &state.build.outcome) {
-        (Some(_), Outcome::Failed(error)) if page::is_wanted(&request) => page::of(state.ended, error),
+    match (state.running, &state.failure) {
+        (_, Some(error)) if page::is_wanted(&request) => page::of(state.ended, error),
         (Some(running), _) => running.handle(request).await,
-        (None, Outcome::Failed(error)) if page::is_wanted(&request) => page::of(state.ended, error),
-        (None, Outcome::Failed(error)) => page::problem(error),
+        (None, Some(error)) => page::problem(error),
         // The first build failed, and the next one goes on.
         (None, _) => Box::pin(answer_after(states, state.ended, request)).await,
     }

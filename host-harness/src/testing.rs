@@ -431,6 +431,7 @@ impl HarnessBuilder {
         }
     }
 
+    #[cfg(feature = "live")]
     pub(crate) fn progress(&self) -> Progress {
         self.progress
     }

@@ -30,8 +30,9 @@ impl Crate {
         Ok(Self { dir: dir.to_owned(), metadata, package })
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.package.name
+    /// Copies an artifact to a file that later builds replace as a whole; cargo changes the artifact in place.
+    pub(super) fn keep(&self, artifact: &Path) -> Result<PathBuf, Error> {
+        artifact::keep(artifact, &self.package.name)
     }
 
     /// Builds it, and returns where cargo put the component.
@@ -74,20 +75,8 @@ impl Crate {
         })
     }
 
-    /// Takes away what was built of the package in a directory.
-    pub(super) fn forget(&self, features: &[String], package: &Path) -> Result<(), Error> {
-        // One without a manifest is gone, and cargo notices that.
-        let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
-        let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
-        let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
-        cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
-        // A package that is no part of the crate is an error, and nothing was built of it.
-        cargo.stderr(Stdio::null()).status().map_err(|error| not_runnable("cargo", error))?;
-        Ok(())
-    }
-
     /// A command of cargo on the artifacts of this profile and of sorted features.
-    fn cargo(&self, command: &str, profile: Profile, features: &[String]) -> Command {
+    pub(super) fn cargo(&self, command: &str, profile: Profile, features: &[String]) -> Command {
         let mut cargo = Command::new(cargo());
         // There, so that the configuration and the toolchain are those of the crate.
         cargo.current_dir(&self.dir).args([command, "--target", TARGET]).stdin(Stdio::null());
@@ -130,7 +119,7 @@ fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error>
 }
 
 /// The package in the directory.
-fn find<'a>(metadata: &'a Metadata, dir: &Path) -> Option<&'a Package> {
+pub(super) fn find<'a>(metadata: &'a Metadata, dir: &Path) -> Option<&'a Package> {
     let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
     metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted)
 }

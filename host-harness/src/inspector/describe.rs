@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::history::Entry;
 use super::saved;
-use crate::reload::{Build, Outcome, message};
+use crate::builds::{Build, Outcome, message};
 use crate::telemetry::Capture;
 use crate::testing::Origin;
 use crate::{Call, LogStream, show};

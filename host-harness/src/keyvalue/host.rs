@@ -75,20 +75,20 @@ impl store::Host for KeyValueView<'_> {
 
 impl store::HostBucket for KeyValueView<'_> {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, CallError> {
-        let values = self.store.get_many(self.name(&bucket)?, &[key]).await?;
+        let values = self.store.0.get_many(self.name(&bucket)?, &[key]).await?;
         Ok(values.into_iter().next().flatten())
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), CallError> {
-        Ok(self.store.set_many(self.name(&bucket)?, vec![(key, value)]).await?)
+        Ok(self.store.0.set_many(self.name(&bucket)?, vec![(key, value)]).await?)
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), CallError> {
-        Ok(self.store.delete_many(self.name(&bucket)?, &[key]).await?)
+        Ok(self.store.0.delete_many(self.name(&bucket)?, &[key]).await?)
     }
 
     async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, CallError> {
-        Ok(self.store.exists(self.name(&bucket)?, &key).await?)
+        Ok(self.store.0.exists(self.name(&bucket)?, &key).await?)
     }
 
     async fn list_keys(
@@ -96,7 +96,7 @@ impl store::HostBucket for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         cursor: Option<u64>,
     ) -> Result<store::KeyResponse, CallError> {
-        let (keys, cursor) = self.store.keys(self.name(&bucket)?, cursor.unwrap_or_default()).await?;
+        let (keys, cursor) = self.store.0.keys(self.name(&bucket)?, cursor.unwrap_or_default()).await?;
         Ok(store::KeyResponse { keys, cursor })
     }
 
@@ -108,7 +108,7 @@ impl store::HostBucket for KeyValueView<'_> {
 
 impl atomics::Host for KeyValueView<'_> {
     async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Result<u64, CallError> {
-        Ok(self.store.increment(self.name(&bucket)?, key, delta).await?)
+        Ok(self.store.0.increment(self.name(&bucket)?, &key, delta).await?)
     }
 }
 
@@ -118,15 +118,15 @@ impl batch::Host for KeyValueView<'_> {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, CallError> {
-        let values = self.store.get_many(self.name(&bucket)?, &keys).await?;
+        let values = self.store.0.get_many(self.name(&bucket)?, &keys).await?;
         Ok(keys.into_iter().zip(values).map(|(key, value)| Some((key, value?))).collect())
     }
 
     async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Result<(), CallError> {
-        Ok(self.store.set_many(self.name(&bucket)?, pairs).await?)
+        Ok(self.store.0.set_many(self.name(&bucket)?, pairs).await?)
     }
 
     async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<(), CallError> {
-        Ok(self.store.delete_many(self.name(&bucket)?, &keys).await?)
+        Ok(self.store.0.delete_many(self.name(&bucket)?, &keys).await?)
     }
 }

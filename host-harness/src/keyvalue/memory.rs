@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Failure, Page};
+use super::{Answer, Backend, Failure, Page};
 
 /// How much keys and values may take, with what keeping them takes.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -26,28 +26,28 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get_many(&self, bucket: &str, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+    fn get_many(&self, bucket: &str, keys: &[String]) -> Vec<Option<Vec<u8>>> {
         let buckets = self.lock();
         let bucket = buckets.buckets.get(bucket);
         keys.iter().map(|key| bucket.and_then(|bucket| bucket.get(key)).cloned()).collect()
     }
 
-    pub(super) fn set_many(&self, bucket: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+    fn set_many(&self, bucket: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
         let mut buckets = self.lock();
         pairs.into_iter().try_for_each(|(key, value)| buckets.set(bucket, key, value))
     }
 
-    pub(super) fn delete_many(&self, bucket: &str, keys: &[String]) {
+    fn delete_many(&self, bucket: &str, keys: &[String]) {
         let mut buckets = self.lock();
         keys.iter().for_each(|key| buckets.delete(bucket, key));
     }
 
-    pub(super) fn exists(&self, bucket: &str, key: &str) -> bool {
+    fn exists(&self, bucket: &str, key: &str) -> bool {
         self.lock().buckets.get(bucket).is_some_and(|bucket| bucket.contains_key(key))
     }
 
     /// The cursor counts the keys before the page.
-    pub(super) fn keys(&self, bucket: &str, cursor: u64) -> Page {
+    fn keys(&self, bucket: &str, cursor: u64) -> Page {
         let buckets = self.lock();
         let Some(bucket) = buckets.buckets.get(bucket) else { return Page::default() };
         let start = usize::try_from(cursor).unwrap_or(usize::MAX);
@@ -57,9 +57,9 @@ impl Memory {
         (keys, next)
     }
 
-    pub(super) fn increment(&self, bucket: &str, key: String, delta: u64) -> Result<u64, Failure> {
+    fn increment(&self, bucket: &str, key: &str, delta: u64) -> Result<u64, Failure> {
         let mut buckets = self.lock();
-        let value = buckets.buckets.get(bucket).and_then(|bucket| bucket.get(&key));
+        let value = buckets.buckets.get(bucket).and_then(|bucket| bucket.get(key));
         let number = match value {
             None => 0,
             Some(value) => std::str::from_utf8(value)
@@ -70,8 +70,37 @@ impl Memory {
         let sum = number
             .checked_add(delta)
             .ok_or_else(|| Failure(format!("the sum for `{key}` does not fit into 64 bits")))?;
-        buckets.set(bucket, key, sum.to_string().into_bytes())?;
+        buckets.set(bucket, key.to_owned(), sum.to_string().into_bytes())?;
         Ok(sum)
+    }
+}
+
+impl Backend for Memory {
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>> {
+        Box::pin(async move { Ok(self.get_many(bucket, keys)) })
+    }
+
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()> {
+        Box::pin(async move { self.set_many(bucket, pairs) })
+    }
+
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.delete_many(bucket, keys);
+            Ok(())
+        })
+    }
+
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move { Ok(self.exists(bucket, key)) })
+    }
+
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page> {
+        Box::pin(async move { Ok(self.keys(bucket, cursor)) })
+    }
+
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64> {
+        Box::pin(async move { self.increment(bucket, key, delta) })
     }
 }
 
@@ -147,8 +176,8 @@ mod tests {
     fn what_is_no_number_or_too_large_cannot_be_incremented() {
         let memory = Memory::default();
         memory.set_many("b", vec![("text".into(), b"x".to_vec())]).unwrap();
-        assert!(memory.increment("b", "text".into(), 1).is_err());
-        assert_eq!(memory.increment("b", "n".into(), u64::MAX).unwrap(), u64::MAX);
-        assert!(memory.increment("b", "n".into(), 1).is_err());
+        assert!(memory.increment("b", "text", 1).is_err());
+        assert_eq!(memory.increment("b", "n", u64::MAX).unwrap(), u64::MAX);
+        assert!(memory.increment("b", "n", 1).is_err());
     }
 }

@@ -1,13 +1,14 @@
 //! A store on a Redis server, where a bucket is a hash.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::Mutex;
 
-use super::{Failure, Page};
+use super::{Answer, Backend, Failure, KeyValue, Page};
 use crate::Error;
 
 /// How long connecting, and how long an answer may take.
@@ -15,14 +16,28 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// About how many keys are listed at once.
 const PAGE: usize = 1000;
 
-pub(super) struct Redis {
+impl KeyValue {
+    /// Connects to a Redis server, as `redis://[user:password@]host[:port][/database]`.
+    ///
+    /// A bucket is a hash of Redis with the name `wayside:BUCKET`. Its numbers have 64 bits with a sign, so that
+    /// `increment` fails beyond 2^63 - 1. A connection that breaks is made anew for the operation after it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the URL is not valid, or the server does not answer within 5 seconds.
+    pub async fn redis(url: &str) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Redis::connect(url).await?)))
+    }
+}
+
+struct Redis {
     client: Client,
     /// The connection that all share, until it breaks.
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Redis {
-    pub(super) async fn connect(url: &str) -> Result<Self, Error> {
+    async fn connect(url: &str) -> Result<Self, Error> {
         // The URL may hold a password, so that messages name what stands behind it.
         let shown = url.rsplit_once('@').map_or(url, |(_, server)| server);
         let client = Client::open(url).map_err(|error| {
@@ -62,49 +77,61 @@ impl Redis {
             }
         }
     }
+}
 
-    pub(super) async fn get_many(&self, bucket: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Failure> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.run(redis::cmd("HMGET").arg(hash(bucket)).arg(keys)).await
+impl Backend for Redis {
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>> {
+        Box::pin(async move {
+            if keys.is_empty() {
+                return Ok(Vec::new());
+            }
+            self.run(redis::cmd("HMGET").arg(hash(bucket)).arg(keys)).await
+        })
     }
 
-    pub(super) async fn set_many(&self, bucket: &str, pairs: &[(String, Vec<u8>)]) -> Result<(), Failure> {
-        if pairs.is_empty() {
-            return Ok(());
-        }
-        let mut command = redis::cmd("HSET");
-        command.arg(hash(bucket));
-        for (key, value) in pairs {
-            command.arg(key).arg(value.as_slice());
-        }
-        self.run(&command).await
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if pairs.is_empty() {
+                return Ok(());
+            }
+            let mut command = redis::cmd("HSET");
+            command.arg(hash(bucket));
+            for (key, value) in &pairs {
+                command.arg(key).arg(value.as_slice());
+            }
+            self.run(&command).await
+        })
     }
 
-    pub(super) async fn delete_many(&self, bucket: &str, keys: &[String]) -> Result<(), Failure> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        self.run(redis::cmd("HDEL").arg(hash(bucket)).arg(keys)).await
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if keys.is_empty() {
+                return Ok(());
+            }
+            self.run(redis::cmd("HDEL").arg(hash(bucket)).arg(keys)).await
+        })
     }
 
-    pub(super) async fn exists(&self, bucket: &str, key: &str) -> Result<bool, Failure> {
-        self.run(redis::cmd("HEXISTS").arg(hash(bucket)).arg(key)).await
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move { self.run(redis::cmd("HEXISTS").arg(hash(bucket)).arg(key)).await })
     }
 
-    pub(super) async fn keys(&self, bucket: &str, cursor: u64) -> Result<Page, Failure> {
-        let mut command = redis::cmd("HSCAN");
-        command.arg(hash(bucket)).arg(cursor).arg("COUNT").arg(PAGE);
-        let (next, pairs): (u64, Vec<Vec<u8>>) = self.run(&command).await?;
-        let keys = pairs.into_iter().step_by(2).map(|key| String::from_utf8_lossy(&key).into_owned());
-        Ok((keys.collect(), (next != 0).then_some(next)))
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page> {
+        Box::pin(async move {
+            let mut command = redis::cmd("HSCAN");
+            command.arg(hash(bucket)).arg(cursor).arg("COUNT").arg(PAGE);
+            let (next, pairs): (u64, Vec<Vec<u8>>) = self.run(&command).await?;
+            let keys = pairs.into_iter().step_by(2).map(|key| String::from_utf8_lossy(&key).into_owned());
+            Ok((keys.collect(), (next != 0).then_some(next)))
+        })
     }
 
-    pub(super) async fn increment(&self, bucket: &str, key: &str, delta: u64) -> Result<u64, Failure> {
-        let delta = i64::try_from(delta).map_err(|_| Failure("Redis adds 2^63 - 1 at most".to_owned()))?;
-        let sum: i64 = self.run(redis::cmd("HINCRBY").arg(hash(bucket)).arg(key).arg(delta)).await?;
-        u64::try_from(sum).map_err(|_| Failure(format!("the value of `{key}` is below zero")))
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let delta = i64::try_from(delta).map_err(|_| Failure("Redis adds 2^63 - 1 at most".to_owned()))?;
+            let sum: i64 = self.run(redis::cmd("HINCRBY").arg(hash(bucket)).arg(key).arg(delta)).await?;
+            u64::try_from(sum).map_err(|_| Failure(format!("the value of `{key}` is below zero")))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use super::is_get;
+use crate::builds::message;
 use crate::{Body, Error, show};
 
 const PAGE: &str = include_str!("page.html");
@@ -59,20 +60,6 @@ fn prefers_html(headers: &HeaderMap) -> bool {
         *weighed = weighed.max(weight);
     }
     html > 0.0 && html >= other
-}
-
-/// All that the error says, as it is said on the terminal.
-pub(crate) fn message(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(&format!(":\n{error}"));
-        cause = error.source();
-    }
-    if let Some(help) = error.help() {
-        text.push_str(&format!("\n\nhelp: {help}"));
-    }
-    text
 }
 
 fn escaped(text: &str) -> String {

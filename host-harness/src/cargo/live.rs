@@ -1,0 +1,57 @@
+//! Builds for a crate that is served while it is edited.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use super::interrupt::Interrupt;
+use super::package::{Crate, find, metadata};
+use super::place::sorted;
+use super::toolchain::not_runnable;
+use super::{Profile, Progress, inputs, manifest_in};
+use crate::error::Error;
+
+/// A component after one of many builds.
+#[derive(Clone, Debug)]
+pub(crate) struct Rebuilt {
+    /// A copy of the component, which the next build replaces as a whole.
+    pub(crate) component: PathBuf,
+    /// The files and directories that make cargo build again when they change.
+    pub(crate) inputs: Vec<PathBuf>,
+}
+
+/// Builds the crate in a directory. An interrupt ends the build.
+pub(crate) fn rebuild(
+    dir: &Path,
+    features: &[String],
+    progress: Progress,
+    interrupt: &Interrupt,
+) -> Result<Rebuilt, Error> {
+    let this = Crate::read(dir)?;
+    let artifact = this.build(Profile::Release, features, progress, Some(interrupt))?;
+    Ok(Rebuilt { component: this.keep(&artifact)?, inputs: inputs::of(&artifact) })
+}
+
+/// Removes the artifacts of some packages of the crate in a directory, so that cargo builds them again whatever the
+/// modification times of their files are.
+pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBuf>) -> Result<(), Error> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let this = Crate::read(dir)?;
+    packages.iter().try_for_each(|package| this.forget(features, package))
+}
+
+impl Crate {
+    /// Removes the artifacts of the package in a directory.
+    fn forget(&self, features: &[String], package: &Path) -> Result<(), Error> {
+        // A package without a manifest was deleted, which cargo notices.
+        let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
+        let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
+        let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
+        cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
+        // cargo fails if the package is not part of the crate, and then has no artifacts to remove.
+        cargo.stderr(Stdio::null()).status().map_err(|error| not_runnable("cargo", error))?;
+        Ok(())
+    }
+}
