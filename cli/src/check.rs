@@ -1,8 +1,6 @@
 //! `wayside check`.
 
 mod asked;
-mod host;
-mod interface;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,12 +11,9 @@ use wayside_harness::{Component, Description, Error, World, cargo, show};
 
 use crate::args::{Check, Target};
 use crate::exit_code::ExitCode;
+use crate::hosts::{HANDLER, Host, Interface, Verdict, known};
 use crate::report;
 use asked::Asked;
-use host::Verdict;
-use interface::Interface;
-
-pub(crate) use host::{Host, parse_host, parse_world};
 
 /// What is found out about a component.
 #[derive(Serialize)]
@@ -60,7 +55,7 @@ pub(crate) async fn run(args: Check) -> Result<ExitCode, Error> {
         .map_err(|error| Error::new(format!("cannot read the component `{}`", path.display())).with_source(error))?;
     let mut asked = Asked::read(&bytes, target.is_dir().then_some(target.as_path()))?;
     let named = !args.host.is_empty() || !args.world.is_empty();
-    let hosts = if named { [args.host, args.world].concat() } else { host::known() };
+    let hosts = if named { [args.host, args.world].concat() } else { known() };
     let description = component.description();
     let hosts: Vec<Finding> = hosts.iter().map(|host| find(host, description, &asked)).collect();
     let bindgens = if asked.bindgens.len() > 1 { std::mem::take(&mut asked.bindgens) } else { BTreeMap::new() };
@@ -91,7 +86,7 @@ fn find(host: &Host, description: &Description, asked: &Asked) -> Finding {
         };
         // Only middleware calls it. Types of an interface alone need nothing of a host, but they do not fit into every world.
         let is_middleware = matches!(description.world, World::Middleware { .. });
-        if interface.name == host::HANDLER && !is_middleware && !host.is_world() {
+        if interface.name == HANDLER && !is_middleware && !host.is_world() {
             continue;
         }
         let lack =

@@ -11,6 +11,7 @@ mod dev;
 mod env_file;
 mod exit_code;
 mod guest;
+mod hosts;
 mod inspect;
 mod log;
 mod new;
@@ -20,6 +21,7 @@ mod request;
 mod serve;
 mod settings;
 mod stop;
+mod template;
 mod units;
 
 use std::process::ExitCode;

@@ -1,7 +1,6 @@
 //! `wayside new`.
 
 mod name;
-mod template;
 
 use std::env;
 use std::fs;
@@ -12,8 +11,7 @@ use wayside_harness::{Error, show};
 use crate::args::New;
 use crate::exit_code::ExitCode;
 use crate::report;
-
-pub(crate) use template::Template;
+use crate::template::{self, Template};
 
 pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     if args.list {

@@ -8,10 +8,11 @@ use http_body_util::BodyExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::message::body::Body;
 use crate::outbound::difference::{Difference, values};
 use crate::outbound::json::Json;
 use crate::telemetry::Recorder;
-use crate::{Body, Harness, show};
+use crate::{Harness, show};
 
 /// A response that has been read to its end, with checks that show both sides where they fail.
 ///

@@ -1,4 +1,6 @@
-//! Bindings for what the harness itself offers to components, from the WIT in `wit/host`.
+//! Bindings for the interfaces that the harness itself implements, from the WIT in `wit/host`.
+
+use wasmtime::component::ResourceTableError;
 
 wasmtime::component::bindgen!({
     path: "../wit/host",
@@ -7,6 +9,27 @@ wasmtime::component::bindgen!({
         "wasi:config/store": trappable | tracing,
         default: async | trappable | tracing,
     },
-    with: { "wasi:keyvalue/store.bucket": crate::keyvalue::Bucket },
-    trappable_error_type: { "wasi:keyvalue/store.error" => crate::keyvalue::CallError },
+    with: { "wasi:keyvalue/store.bucket": Bucket },
+    trappable_error_type: { "wasi:keyvalue/store.error" => CallError },
 });
+
+/// A bucket that an instance has opened.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated code in this file has public items that name it")]
+pub struct Bucket(pub(crate) String);
+
+/// The failure of a call of `wasi:keyvalue`.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated code in this file has public items that name it")]
+pub enum CallError {
+    /// The component gets this error.
+    Told(wasi::keyvalue::store::Error),
+    /// The instance ends: it used a bucket that it does not have.
+    Trap(ResourceTableError),
+}
+
+impl From<ResourceTableError> for CallError {
+    fn from(error: ResourceTableError) -> Self {
+        Self::Trap(error)
+    }
+}

@@ -33,13 +33,13 @@ pub struct Clock(Arc<Inner>);
 
 struct Inner {
     start: SystemTime,
-    state: Mutex<State>,
+    state: Mutex<ClockState>,
     /// Told of every change.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct ClockState {
     elapsed: Duration,
     /// What is waited for, and how many wait for it.
     waiting: BTreeMap<Duration, usize>,
@@ -78,7 +78,7 @@ impl Clock {
     pub async fn advance_to_next(&self) -> Duration {
         // Whoever has been reached stays on the list for its turn, and may have more to wait for before the others.
         let next =
-            |state: &State| state.waiting.keys().next()?.checked_sub(state.elapsed).filter(|span| !span.is_zero());
+            |state: &ClockState| state.waiting.keys().next()?.checked_sub(state.elapsed).filter(|span| !span.is_zero());
         let span = self.when(next).await;
         self.advance(span);
         span
@@ -89,12 +89,12 @@ impl Clock {
         self.lock().elapsed
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ClockState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until there is something to tell of the state.
-    async fn when<T>(&self, tell: impl Fn(&State) -> Option<T>) -> T {
+    async fn when<T>(&self, tell: impl Fn(&ClockState) -> Option<T>) -> T {
         let mut changed = std::pin::pin!(self.0.changed.notified());
         loop {
             changed.as_mut().enable();

@@ -4,6 +4,7 @@ mod busy;
 mod clock;
 mod delivery;
 mod io_error;
+mod linker;
 mod state;
 mod trap;
 mod upload;
@@ -13,16 +14,19 @@ mod wasip3;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
 
+use crate::Error;
 use crate::component::{Component, Flat, World};
-use crate::head::{self, Refusal};
+use crate::head::{self, Refusal, refused};
 use crate::inbound::Client;
-use crate::limits::{Busy, Gate, TooLarge, Upload};
-use crate::outbound;
+use crate::limits::{Busy, Gate, LimitedUpload, TooLarge};
+use crate::message::body::Body;
+use crate::message::framing::without_content;
+use crate::message::headers::remove_connection_fields;
+use crate::message::problem::problem;
 use crate::telemetry::{Recorder, Running, Tracked};
-use crate::{Body, Error, framing};
 
 use delivery::Delivery;
 pub(crate) use state::Settings;
@@ -143,7 +147,7 @@ impl Guest {
 
     /// Holds a request to its limits, and gives it to the component.
     async fn admit(&self, request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
-        let (request, upload) = Upload::limit(request, &self.settings.limits)?;
+        let (request, upload) = LimitedUpload::limit(request, &self.settings.limits)?;
         let running = running.with_turn(self.gate.enter().await?);
         let tracked = Arc::clone(&running.tracked);
         let answer = self.call(request, running).await;
@@ -168,7 +172,7 @@ impl Guest {
         };
         match self.call(request, running).await {
             Err(Failure::ErrorCode(code)) => Err(code),
-            answer => Ok(framing::without_content(is_head, answer.unwrap_or_else(Failure::into_response))),
+            answer => Ok(without_content(is_head, answer.unwrap_or_else(Failure::into_response))),
         }
     }
 
@@ -193,18 +197,6 @@ impl From<Busy> for Failure {
     }
 }
 
-/// Removes the fields that a `Connection` field names (RFC 9110, section 7.6.1).
-///
-/// Components never see `Connection` itself, so they could not tell which fields to keep to themselves.
-pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
-    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let names: Vec<String> =
-        options.flat_map(|value| value.split(',')).map(|option| option.trim().to_ascii_lowercase()).collect();
-    for name in names {
-        headers.remove(name.as_str());
-    }
-}
-
 /// Ends a request that took longer than its limit: with 408 where the component waits for the client, else with 504.
 fn overdue(running: &Running, delivery: &Delivery, limit: Duration) {
     if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
@@ -220,7 +212,10 @@ impl Failure {
         match self {
             Self::Trapped => problem(StatusCode::INTERNAL_SERVER_ERROR, None),
             Self::ErrorCode(code) => {
-                tracing::error!("the component answered with an error code: {}", outbound::ErrorCode::from(code));
+                tracing::error!(
+                    "the component answered with an error code: {}",
+                    crate::message::error_code::ErrorCode::from(code)
+                );
                 problem(StatusCode::INTERNAL_SERVER_ERROR, None)
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),
@@ -247,24 +242,4 @@ impl Failure {
             }
         }
     }
-}
-
-/// The response to a request whose head is not accepted.
-pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
-    let mut response = problem(refusal.status, Some(&refusal.reason));
-    if refusal.ends_connection {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// A problem document (RFC 9457) with a status and, where the client may know more, a sentence.
-pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body> {
-    let title = serde_json::Value::from(status.canonical_reason());
-    let detail = detail.map_or(String::new(), |detail| format!(",\"detail\":{}", serde_json::Value::from(detail)));
-    let document = format!("{{\"title\":{title},\"status\":{}{detail}}}", status.as_u16());
-    let mut response = Response::new(Body::from(document));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    response
 }

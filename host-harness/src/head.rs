@@ -10,7 +10,10 @@ mod size;
 mod target;
 mod upgrade;
 
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+
+use crate::message::body::Body;
+use crate::message::problem::problem;
 
 pub(crate) use size::{PARSED_FIELDS, PARSED_LIST_BYTES, TRAILER_BYTES, are_too_large_trailers};
 
@@ -45,6 +48,15 @@ impl Refusal {
     }
 }
 
+/// The response to a request whose head is refused.
+pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
+    let mut response = problem(refusal.status, Some(&refusal.reason));
+    if refusal.ends_connection {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// Brings the head of a request into the form that components are shown, or refuses it.
 ///
 /// A request that was accepted once is accepted again.
@@ -62,19 +74,6 @@ fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(is_token_char)
 }
 
-/// The elements of a list over all lines of a field, without the empty ones (RFC 9110, section 5.6.1).
-pub(crate) fn elements<'a>(values: impl Iterator<Item = &'a http::HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
-    let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
-}
-
-/// Bytes of a client or an upstream for a message: in backticks, escaped, and cut where they are long.
-pub(crate) fn quoted(bytes: &[u8]) -> String {
-    const MOST: usize = 100;
-    let cut = if bytes.len() > MOST { "…" } else { "" };
-    format!("`{}{cut}`", bytes[..bytes.len().min(MOST)].escape_ascii())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,11 +88,5 @@ mod tests {
             accept(&mut request).unwrap();
             assert_eq!(format!("{request:?}"), once);
         }
-    }
-
-    #[test]
-    fn client_bytes_are_cut_and_escaped() {
-        assert_eq!(quoted(b"a\xff"), r"`a\xff`");
-        assert_eq!(quoted(&[b'x'; 200]), format!("`{}…`", "x".repeat(100)));
     }
 }

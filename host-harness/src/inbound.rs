@@ -9,20 +9,19 @@ use std::sync::Arc;
 
 use http::{Method, Request, Response};
 
-use crate::Body;
-use crate::framing::without_content;
+use crate::message::body::Body;
+use crate::message::framing::without_content;
 
 pub(crate) use client::Client;
-pub use client::ClientFault;
 pub(crate) use unfinished::Unfinished;
 
-type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// Answers requests: a component, several behind each other, or whatever stands in front of them.
 ///
 /// There is always a response; failures are responses, too.
 #[derive(Clone)]
-pub(crate) struct Inbound(Arc<dyn Fn(Request<Body>) -> Answer + Send + Sync>);
+pub(crate) struct Inbound(Arc<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>);
 
 impl Inbound {
     pub(crate) fn new<F, A>(answer: F) -> Self

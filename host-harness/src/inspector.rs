@@ -3,6 +3,7 @@
 mod describe;
 mod guard;
 mod history;
+mod plain_text;
 mod saved;
 
 use std::convert::Infallible;
@@ -20,11 +21,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::builds::Builds;
-use crate::guest::problem;
 use crate::inbound::Inbound;
+use crate::message::body::Body;
+use crate::message::problem::problem;
 use crate::telemetry::{Recorder, Resent};
-use crate::testing::Origin;
-use crate::{Body, Error, Server, ServerBuilder};
+use crate::testing::{Harness, Origin};
+use crate::{Error, Server, ServerBuilder};
 use history::{Entry, History};
 
 /// A page that shows requests as they happen: with their timing, fields, bodies, output and traps, and the calls that the
@@ -39,11 +41,23 @@ pub struct Inspector {
 }
 
 /// What all of the page's requests are answered from.
-struct Shared {
+struct PageState {
     history: History,
     inbound: Inbound,
     origin: Origin,
     builds: Option<Builds>,
+}
+
+impl Harness {
+    /// Shows the requests from now on as a page, on a port of this machine of its own. [`HarnessBuilder::capture_bodies`] says
+    /// how much of bodies is shown.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
+    pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
+        Inspector::start(addr, self.inbound(), &self.recorder(), self.origin().clone(), None).await
+    }
 }
 
 impl Inspector {
@@ -55,7 +69,7 @@ impl Inspector {
         builds: Option<Builds>,
     ) -> Result<Self, Error> {
         let addr = loopback(addr).await?;
-        let shared = Arc::new(Shared { history: History::new(), inbound, origin, builds });
+        let shared = Arc::new(PageState { history: History::new(), inbound, origin, builds });
         let mut events = recorder.events();
         let answering = Arc::clone(&shared);
         let page = Inbound::new(move |request| answer(Arc::clone(&answering), request));
@@ -105,7 +119,7 @@ async fn loopback(addr: &str) -> Result<SocketAddr, Error> {
     Ok(addr)
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Response<Body> {
+async fn answer(shared: Arc<PageState>, request: Request<Body>) -> Response<Body> {
     let mut response = match guard::objection(&request) {
         Some(objection) => problem(StatusCode::FORBIDDEN, Some(objection)),
         None => route(&shared, request).await,
@@ -130,7 +144,7 @@ const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
 ];
 
-async fn route(shared: &Arc<Shared>, request: Request<Body>) -> Response<Body> {
+async fn route(shared: &Arc<PageState>, request: Request<Body>) -> Response<Body> {
     let path: Vec<&str> = request.uri().path().trim_start_matches('/').split('/').collect();
     let is_post = request.method() == Method::POST;
     if !is_post && request.method() != Method::GET && request.method() != Method::HEAD {
@@ -162,7 +176,7 @@ fn of_type(media_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     response
 }
 
-fn with_entry(shared: &Shared, number: &str, answer: impl FnOnce(&Entry) -> Response<Body>) -> Response<Body> {
+fn with_entry(shared: &PageState, number: &str, answer: impl FnOnce(&Entry) -> Response<Body>) -> Response<Body> {
     let found = number.parse().ok().and_then(|number| shared.history.get(number));
     match found {
         Some(entry) => answer(&entry),
@@ -171,7 +185,7 @@ fn with_entry(shared: &Shared, number: &str, answer: impl FnOnce(&Entry) -> Resp
 }
 
 /// Sends a request once more, and tells the status of its answer, whose body is read and left.
-async fn resend(shared: &Shared, number: &str) -> Response<Body> {
+async fn resend(shared: &PageState, number: &str) -> Response<Body> {
     let Some(entry) = number.parse().ok().and_then(|number| shared.history.get(number)) else {
         return problem(StatusCode::NOT_FOUND, Some("this request is not kept any more"));
     };
@@ -210,7 +224,7 @@ fn repeated(entry: &Entry) -> Result<Request<Body>, &'static str> {
 const GATHER: Duration = Duration::from_millis(50);
 
 /// A stream of server-sent events: first all that is kept, then what changes, a batch at a time.
-fn updates(shared: Arc<Shared>) -> Response<Body> {
+fn updates(shared: Arc<PageState>) -> Response<Body> {
     let reader = Reader { changes: shared.history.changes(), builds: shared.builds.clone(), seen: None, shared };
     let updates = futures_util::stream::unfold(reader, |mut reader| async {
         let update = reader.next().await?;
@@ -221,7 +235,7 @@ fn updates(shared: Arc<Shared>) -> Response<Body> {
 
 /// How far one reader of the updates has come.
 struct Reader {
-    shared: Arc<Shared>,
+    shared: Arc<PageState>,
     changes: watch::Receiver<()>,
     builds: Option<Builds>,
     /// The revision that was told last.

@@ -13,8 +13,6 @@ use crate::Error;
 use memory::Memory;
 
 pub(crate) use host::KeyValueView;
-#[expect(unreachable_pub, reason = "the generated bindings name them, which are public to themselves")]
-pub use host::{Bucket, CallError};
 
 /// A store for components, as `wasi:keyvalue` has it: buckets by name, and in each of them values by keys.
 ///
@@ -34,17 +32,17 @@ pub use host::{Bucket, CallError};
 #[derive(Clone, Debug)]
 pub struct KeyValue(Arc<dyn Backend>);
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// Keeps the values of a [`KeyValue`] store.
 trait Backend: fmt::Debug + Send + Sync {
-    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>>;
-    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()>;
-    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()>;
-    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool>;
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, Vec<Option<Vec<u8>>>>;
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> BackendFuture<'a, ()>;
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, ()>;
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> BackendFuture<'a, bool>;
     /// A page of keys behind a cursor, which is 0 for the first page.
-    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page>;
-    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64>;
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> BackendFuture<'a, Page>;
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> BackendFuture<'a, u64>;
 }
 
 /// Why an operation failed, in words for the component.

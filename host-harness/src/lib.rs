@@ -49,7 +49,6 @@
 
 mod answer;
 mod bindings;
-mod body;
 mod builds;
 pub mod cargo;
 mod chain;
@@ -62,13 +61,13 @@ mod engine;
 mod environment;
 mod error;
 mod file;
-mod framing;
 mod guest;
 mod head;
 mod inbound;
 mod inspector;
 mod keyvalue;
 mod limits;
+mod message;
 mod outbound;
 #[cfg(feature = "live")]
 mod reload;
@@ -82,7 +81,6 @@ mod testing;
 pub use {bytes, http, http_body};
 
 pub use answer::Answer;
-pub use body::{Body, BodyError};
 pub use builds::{Build, Builds, Outcome};
 pub use clock::Clock;
 pub use component::{Component, Description, Import, World};
@@ -90,11 +88,14 @@ pub use component::{Component, Description, Import, World};
 pub use compose::compose;
 pub use environment::check_variable;
 pub use error::Error;
-pub use inbound::ClientFault;
 pub use inspector::Inspector;
 pub use keyvalue::KeyValue;
 pub use limits::Limits;
-pub use outbound::{ErrorCode, Fault, Outbound, Redaction, Rule, Timeouts, mock};
+pub use message::body::{Body, BodyError};
+pub use message::client_fault::ClientFault;
+pub use message::error_code::ErrorCode;
+pub use message::timeouts::Timeouts;
+pub use outbound::{Fault, Outbound, Redaction, Rule, mock};
 #[cfg(feature = "live")]
 pub use reload::Live;
 pub use routes::Routes;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
 pub(crate) use gate::{Busy, Gate, Turn};
-pub(crate) use upload::{TooLarge, Upload};
+pub(crate) use upload::{LimitedUpload, TooLarge};
 
 /// What one request may take of the host.
 #[derive(Clone, Copy, Debug)]

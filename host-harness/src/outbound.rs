@@ -5,8 +5,8 @@ mod cassette;
 pub(crate) mod difference;
 mod document;
 mod ending;
-pub(crate) mod error_code;
 mod faults;
+pub(crate) mod framed;
 pub(crate) mod json;
 mod learn;
 pub mod mock;
@@ -22,13 +22,14 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body as _;
 use tower_service::Service;
 
-use crate::{Body, Error};
+use crate::Error;
+use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
 use mock::Mock;
 use network::Network;
 use policy::Policy;
@@ -39,22 +40,8 @@ pub use faults::Fault;
 pub use policy::Rule;
 pub(crate) use upload::shown;
 
-/// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
-pub use wasmtime_wasi_http::Error as ErrorCode;
-
-/// The time limits that a component asks for, in the extensions of its outbound requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// How long connecting may take, TLS included.
-    pub connect: Option<Duration>,
-    /// How long the head of the response may take.
-    pub first_byte: Option<Duration>,
-    /// How long the body of the response may pause.
-    pub between_bytes: Option<Duration>,
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>;
-type Handler = dyn Fn(Request<Body>) -> Answer + Send + Sync;
+type OutboundFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>;
+type Handler = dyn Fn(Request<Body>) -> OutboundFuture + Send + Sync;
 
 /// Answers the outbound calls of a component: a [`Service`] over requests with absolute URIs.
 ///
@@ -226,7 +213,7 @@ impl Outbound {
         })
     }
 
-    fn from_handler(handler: impl Fn(Request<Body>) -> Answer + Send + Sync + 'static) -> Self {
+    fn from_handler(handler: impl Fn(Request<Body>) -> OutboundFuture + Send + Sync + 'static) -> Self {
         Self(Arc::new(handler))
     }
 }
@@ -253,13 +240,13 @@ impl fmt::Debug for Outbound {
 impl Service<Request<Body>> for Outbound {
     type Response = Response<Body>;
     type Error = ErrorCode;
-    type Future = Answer;
+    type Future = OutboundFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ErrorCode>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answer {
+    fn call(&mut self, request: Request<Body>) -> OutboundFuture {
         if let Err(code) = upload::check_url(request.uri()) {
             return Box::pin(ready(Err(code)));
         }

@@ -23,9 +23,11 @@ use crate::builds::{Build, Builds, Outcome};
 use crate::cargo::{self, Interrupt, Progress, Rebuilt};
 use crate::engine::Purpose;
 use crate::inbound::Inbound;
+use crate::message::body::Body;
+use crate::message::problem::problem;
 use crate::telemetry::Recorder;
 use crate::testing::Origin;
-use crate::{Body, Component, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
+use crate::{Component, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
 use sources::{Sources, overlooked};
 
 /// A crate that is served while it is worked on.
@@ -50,7 +52,7 @@ pub struct Live {
 
 /// The answer to requests.
 #[derive(Clone, Debug, Default)]
-struct State {
+struct LiveState {
     /// How many builds have ended.
     ended: u64,
     /// The error of the newest build, unless it succeeded or still runs.
@@ -69,7 +71,7 @@ impl HarnessBuilder {
     /// A crate that does not compile is no failure here: [`Live::builds`] tells.
     pub fn live(self) -> Result<Live, Error> {
         self.check()?;
-        let parts: Vec<Source> = self.parts().into_iter().map(Source::new).collect::<Result<_, _>>()?;
+        let parts: Vec<LiveTarget> = self.parts().into_iter().map(LiveTarget::new).collect::<Result<_, _>>()?;
         let crates: Vec<PathBuf> = parts.iter().filter(|part| part.is_crate).map(|part| part.target.clone()).collect();
         if crates.is_empty() {
             return Err(Error::new("a component in a file cannot be built anew")
@@ -78,11 +80,11 @@ impl HarnessBuilder {
         let sources = Sources::watch(&crates)?;
         let build = Build { number: 1, changed: Vec::new(), outcome: Outcome::Running };
         let (builds, build) = watch::channel(build);
-        let (states, state) = watch::channel(State::default());
+        let (states, state) = watch::channel(LiveState::default());
         let (recorder, origin) = (self.recorder(), self.origin());
         let inbound = Inbound::new(move |request| answer(state.clone(), request));
         let interrupt = Interrupt::default();
-        let worker = Worker {
+        let worker = BuildWorker {
             parts,
             builder: self,
             recorder: recorder.clone(),
@@ -148,12 +150,12 @@ impl fmt::Debug for Live {
     }
 }
 
-struct Worker {
-    parts: Vec<Source>,
+struct BuildWorker {
+    parts: Vec<LiveTarget>,
     builder: HarnessBuilder,
     recorder: Recorder,
     builds: watch::Sender<Build>,
-    states: watch::Sender<State>,
+    states: watch::Sender<LiveState>,
     /// Those that answer, in the same order.
     running: Vec<Part>,
     interrupt: Interrupt,
@@ -161,14 +163,14 @@ struct Worker {
 
 /// Where the component or its middleware comes from.
 #[derive(Clone)]
-struct Source {
+struct LiveTarget {
     target: PathBuf,
     features: Vec<String>,
     /// Whether it was a directory at the beginning. One that is replaced is away for a moment.
     is_crate: bool,
 }
 
-impl Source {
+impl LiveTarget {
     fn new((target, features): (PathBuf, Vec<String>)) -> Result<Self, Error> {
         let is_crate = target.is_dir();
         if is_crate {
@@ -203,7 +205,7 @@ impl Source {
 #[derive(Clone)]
 struct Part(u64, Component);
 
-impl Worker {
+impl BuildWorker {
     async fn run(mut self, mut sources: Sources) {
         let (mut number, mut older) = (1, BTreeSet::new());
         loop {
@@ -316,7 +318,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     }
 }
 
-async fn answer(mut states: watch::Receiver<State>, request: Request<Body>) -> Response<Body> {
+async fn answer(mut states: watch::Receiver<LiveState>, request: Request<Body>) -> Response<Body> {
     if let Some(seen) = page::build_seen(&request) {
         // The page of a build that failed asks when to load itself anew. An error means that there will be no other build.
         let _ = states.wait_for(|state| state.ended > seen).await;
@@ -324,7 +326,7 @@ async fn answer(mut states: watch::Receiver<State>, request: Request<Body>) -> R
     }
     let state = match states.wait_for(|state| state.ended > 0).await {
         Ok(state) => state.clone(),
-        Err(_) => return crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, None),
+        Err(_) => return problem(StatusCode::SERVICE_UNAVAILABLE, None),
     };
     match (state.running, &state.failure) {
         (_, Some(error)) if page::is_wanted(&request) => page::of(state.ended, error),
@@ -335,11 +337,11 @@ async fn answer(mut states: watch::Receiver<State>, request: Request<Body>) -> R
     }
 }
 
-async fn answer_after(mut states: watch::Receiver<State>, ended: u64, request: Request<Body>) -> Response<Body> {
+async fn answer_after(mut states: watch::Receiver<LiveState>, ended: u64, request: Request<Body>) -> Response<Body> {
     // An error means that there will be no other build; the answer finds out by itself.
     let _ = states.wait_for(|state| state.ended > ended).await;
     if states.has_changed().is_err() {
-        return crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, None);
+        return problem(StatusCode::SERVICE_UNAVAILABLE, None);
     }
     answer(states, request).await
 }

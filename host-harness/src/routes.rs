@@ -6,11 +6,13 @@ use std::sync::Arc;
 use http::{Request, StatusCode};
 use tokio::net::ToSocketAddrs;
 
-use crate::guest::{problem, refused};
 use crate::head;
+use crate::head::refused;
 use crate::inbound::Inbound;
+use crate::message::body::Body;
+use crate::message::problem::problem;
 use crate::telemetry::{Observer, Recorder};
-use crate::{Body, Error, Event, Harness, ServerBuilder};
+use crate::{Error, Event, Harness, ServerBuilder};
 
 /// Several components behind one server: each request goes to the component with the longest prefix of its path.
 ///

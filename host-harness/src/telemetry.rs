@@ -13,13 +13,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, Request, Response};
 use tokio::sync::{broadcast, watch};
-use tower_service::Service as _;
 
 use crate::inbound::Client;
 use crate::limits::Turn;
-use crate::outbound::error_code::copy;
-use crate::outbound::{ErrorCode, Outbound};
-use crate::{Body, ClientFault};
+use crate::message::body::Body;
+use crate::message::client_fault::ClientFault;
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::copy;
 use exchange::{Counted, Watched};
 use records::Records;
 
@@ -172,7 +172,8 @@ impl Recorder {
             client,
         });
         if let Some(client) = &tracked.client {
-            client.tracked_by(&tracked);
+            let tracked = Arc::downgrade(&tracked);
+            client.named_by(move || Some(tracked.upgrade()?.name()));
         }
         Running::beside(tracked, component)
     }
@@ -376,12 +377,15 @@ impl Tracked {
         })
     }
 
-    /// Watches a call that the component makes, to the end of the body of its answer.
-    pub(crate) fn call(
+    /// Records an outbound call that `send` makes, to the end of the body of its response.
+    pub(crate) fn call<F>(
         self: Arc<Self>,
         request: Request<Body>,
-        outbound: &mut Outbound,
-    ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>> {
+        send: impl FnOnce(Request<Body>) -> F,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>
+    where
+        F: Future<Output = Result<Response<Body>, ErrorCode>> + Send + 'static,
+    {
         self.lock().calls += 1;
         let call = Call {
             request: self.request,
@@ -402,7 +406,7 @@ impl Tracked {
         let capture = call.body.clone();
         let sent = Arc::new(AtomicU64::new(0));
         let mut calling = Calling { call, sent: Arc::clone(&sent), started: Instant::now(), tracked: self };
-        let answer = outbound.call(request.map(|body| Body::new(Counted::new(capture.watch(body), sent))));
+        let answer = send(request.map(|body| Body::new(Counted::new(capture.watch(body), sent))));
         Box::pin(async move {
             let response = answer.await;
             match &response {

@@ -16,13 +16,13 @@ use crate::chain;
 use crate::config::Config;
 use crate::engine::Purpose;
 use crate::environment::check_variable;
-use crate::framing::framed;
 use crate::guest::Settings;
 use crate::inbound::Inbound;
+use crate::message::body::Body;
+use crate::outbound::framed::framed;
 use crate::telemetry::{Observer, Recorder};
 use crate::{
-    Body, Call, Clock, Component, Description, Error, Event, Inspector, KeyValue, Limits, LogEntry, Outbound,
-    ServerBuilder, Trap, Usage,
+    Call, Clock, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, ServerBuilder, Trap, Usage,
 };
 
 /// One component, ready to answer requests: in process, or over a socket.
@@ -146,19 +146,14 @@ impl Harness {
         self.recorder.events()
     }
 
+    /// The component with the settings that it was made with.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// What tells of the component's requests.
     pub(crate) fn recorder(&self) -> Recorder {
         self.recorder.clone()
-    }
-
-    /// Shows the requests from now on as a page, on a port of this machine of its own. [`HarnessBuilder::capture_bodies`] says
-    /// how much of bodies is shown.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
-    pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
-        Inspector::start(addr, self.inbound.clone(), &self.recorder, self.origin.clone(), None).await
     }
 
     /// What each finished request took, memory and fuel among it, the newest 10 000.

@@ -32,10 +32,10 @@ use crate::{IntoResponse, Response, body, client};
 /// ```
 pub struct Error {
     // Boxed, because a handler's `Result` is moved several times and is rarely an error.
-    inner: Box<Inner>,
+    inner: Box<ErrorParts>,
 }
 
-struct Inner {
+struct ErrorParts {
     status: StatusCode,
     detail: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -54,7 +54,7 @@ impl Error {
     /// assert_eq!(response.headers()["content-type"], "application/problem+json");
     /// ```
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { status, detail: Some(detail.into()), source: None }) }
+        Self { inner: Box::new(ErrorParts { status, detail: Some(detail.into()), source: None }) }
     }
 
     /// Makes an error with a status, whose name is all that the client gets.
@@ -69,7 +69,7 @@ impl Error {
     /// ```
     #[must_use]
     pub fn from_status(status: StatusCode) -> Self {
-        Self { inner: Box::new(Inner { status, detail: None, source: None }) }
+        Self { inner: Box::new(ErrorParts { status, detail: None, source: None }) }
     }
 
     /// Sets the source: what the operator should know and the client should not.
@@ -151,7 +151,7 @@ fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(source: E) -> Self {
         let status = status_of(&source);
-        Self { inner: Box::new(Inner { status, detail: None, source: Some(Box::new(source)) }) }
+        Self { inner: Box::new(ErrorParts { status, detail: None, source: Some(Box::new(source)) }) }
     }
 }
 
@@ -180,7 +180,7 @@ impl IntoResponse for Error {
     }
 
     fn into_answer(self) -> Answer {
-        let Inner { status, detail, source } = *self.inner;
+        let ErrorParts { status, detail, source } = *self.inner;
         if let Some(source) = source {
             Here::log(&format!("{status}: {}", Chain(&*source)));
         }

@@ -42,11 +42,11 @@ use crate::sys::{Here, World};
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, error, url};
 
 /// What stands behind middleware: more of it, or the application.
-pub struct Next(Kind);
+pub struct Next(NextHandler);
 
 type Answering = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync;
 
-enum Kind {
+enum NextHandler {
     Host,
     Function(Box<Answering>),
 }
@@ -69,7 +69,7 @@ impl Next {
         F: Fn(Request) -> A + Send + Sync + 'static,
         A: Future<Output: IntoResponse> + Send + 'static,
     {
-        Self(Kind::Function(Box::new(move |request| {
+        Self(NextHandler::Function(Box::new(move |request| {
             let answer = answer(request);
             Box::pin(async move { answer.await.into_response() })
         })))
@@ -88,8 +88,8 @@ impl Next {
         let mut request: Request = request.map(Into::into);
         url::encode(request.uri_mut());
         match &self.0 {
-            Kind::Function(answer) => answer(request).await,
-            Kind::Host => match Here::pass_on(Box::new(request)).await {
+            NextHandler::Function(answer) => answer(request).await,
+            NextHandler::Host => match Here::pass_on(Box::new(request)).await {
                 Ok(response) => *response,
                 Err(error) => {
                     Here::log(&format!("the next handler gave no response: {}", error::Chain(&error)));
@@ -118,7 +118,7 @@ where
     R: IntoResponse,
 {
     match A::from_request(request.with_body_limit(body_limit)).await {
-        Ok(argument) => middleware(argument, Next(Kind::Host)).await.into_answer(),
+        Ok(argument) => middleware(argument, Next(NextHandler::Host)).await.into_answer(),
         Err(rejection) => rejection.into_answer(),
     }
 }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn natively_there_is_no_next_handler_but_a_function() {
-        let answer = block_on(Next(Kind::Host).run(Request::new("")));
+        let answer = block_on(Next(NextHandler::Host).run(Request::new("")));
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -26,6 +26,9 @@ mod wasip3;
 #[cfg(all(target_os = "wasi", any(target_env = "p3", all(target_env = "p2", feature = "wasip3"))))]
 pub(crate) use wasip3::{Wasip3 as Here, export};
 
+#[cfg(target_family = "wasm")]
+mod panic_hook;
+
 #[cfg(not(target_family = "wasm"))]
 mod native;
 #[cfg(not(target_family = "wasm"))]

@@ -1,7 +1,7 @@
 //! `wayside check`: its arguments.
 
 use super::Target;
-use crate::check::{Host, parse_host, parse_world};
+use crate::hosts::{Host, parse_host, parse_world};
 
 /// Tells whether a component would run on another host: which imports that host would not satisfy, and who asks for them.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::new::Template;
+use crate::template::Template;
 
 /// Makes a crate for a component, with tests and a README.
 #[derive(Debug, clap::Args)]

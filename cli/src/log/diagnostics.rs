@@ -38,7 +38,7 @@ fn level(level: Level) -> &'static str {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct DiagnosticLine<'a> {
     time: String,
     kind: &'static str,
     level: &'a str,
@@ -76,7 +76,7 @@ impl Fields {
         let shown = |value: &Value| value.as_str().map_or_else(|| value.clone(), |text| show::urls(text).into());
         let others = self.others.iter().map(|(name, value)| ((*name).to_owned(), shown(value))).collect();
         let request = self.request;
-        serde_json::to_string(&Line {
+        serde_json::to_string(&DiagnosticLine {
             time: now(),
             kind: "log",
             level,

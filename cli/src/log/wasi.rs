@@ -36,7 +36,7 @@ fn interface(module: &str) -> Option<String> {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct WasiLine<'a> {
     time: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,7 +100,7 @@ impl Calls {
         };
         let json = || {
             let arguments = call.arguments.iter();
-            serde_json::to_string(&Line {
+            serde_json::to_string(&WasiLine {
                 time: now(),
                 kind: "wasi",
                 request: call.request,

@@ -13,10 +13,10 @@ static PROCESS: OnceLock<Interrupt> = OnceLock::new();
 ///
 /// On Windows the processes go on; the build fails there when they are done.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<Mutex<State>>);
+pub struct Interrupt(Arc<Mutex<InterruptState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct InterruptState {
     has_ended: bool,
     /// The process groups of the builds that run.
     groups: Vec<u32>,
@@ -57,7 +57,7 @@ impl Interrupt {
         self.lock().groups.retain(|other| *other != group);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InterruptState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 /// Adds up the time in which a future is polled.
 #[derive(Debug, Default)]
-pub(super) struct Busy(Mutex<Times>);
+pub(super) struct Busy(Mutex<BusyTimes>);
 
 #[derive(Debug, Default)]
-struct Times {
+struct BusyTimes {
     past: Duration,
     since: Option<Instant>,
 }
@@ -21,7 +21,7 @@ impl Busy {
             self.lock().since = Some(Instant::now());
             let polled = future.as_mut().poll(cx);
             let past = self.lap();
-            *self.lock() = Times { past, since: None };
+            *self.lock() = BusyTimes { past, since: None };
             polled
         })
         .await
@@ -33,11 +33,11 @@ impl Busy {
         let now = Instant::now();
         let going = times.since.map_or(Duration::ZERO, |since| now - since);
         let lap = times.past + going;
-        *times = Times { past: Duration::ZERO, since: times.since.map(|_| now) };
+        *times = BusyTimes { past: Duration::ZERO, since: times.since.map(|_| now) };
         lap
     }
 
-    fn lock(&self) -> MutexGuard<'_, Times> {
+    fn lock(&self) -> MutexGuard<'_, BusyTimes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

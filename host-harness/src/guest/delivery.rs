@@ -15,15 +15,15 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::Failure;
 use super::state::State;
-use crate::Body;
-use crate::body::{BodyError, asks_host, code_of};
-use crate::outbound::ErrorCode;
+use crate::message::body::Body;
+use crate::message::body::{BodyError, asks_host, code_of};
+use crate::message::error_code::ErrorCode;
 
 /// What the component answered, or why it did not.
-pub(super) type Answer = Result<Response<Body>, Failure>;
+pub(super) type GuestResponse = Result<Response<Body>, Failure>;
 
 /// The store of an instance that has come to its end. Dropped, it would make unfinished bodies end as if they were whole.
-pub(super) type Kept = Arc<Mutex<Store<State>>>;
+pub(super) type KeptStore = Arc<Mutex<Store<State>>>;
 
 /// How far an answer has come, shared by those who wait for it, work on it, and read its body.
 pub(super) struct Delivery {
@@ -33,12 +33,12 @@ pub(super) struct Delivery {
 #[derive(Default)]
 struct Progress {
     /// Where the answer goes; missing once it has gone there.
-    answer: Option<oneshot::Sender<Answer>>,
+    answer: Option<oneshot::Sender<GuestResponse>>,
     head_sent: bool,
     body_gone: bool,
     /// Whether the component does no more for this answer.
     ended: bool,
-    kept: Option<Kept>,
+    kept: Option<KeptStore>,
     /// Who waits for the next part of the body.
     reader: Option<Waker>,
     /// How many parts of the body were read.
@@ -52,7 +52,7 @@ struct Progress {
 }
 
 impl Delivery {
-    pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<Answer>) {
+    pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<GuestResponse>) {
         let (answer, answered) = oneshot::channel();
         let progress = Mutex::new(Progress { answer: Some(answer), ..Progress::default() });
         (Arc::new(Self { progress }), answered)
@@ -90,7 +90,7 @@ impl Delivery {
         self.send(Err(failure))
     }
 
-    fn send(&self, answer: Answer) -> bool {
+    fn send(&self, answer: GuestResponse) -> bool {
         let Some(sender) = self.lock().answer.take() else { return false };
         // The receiver is gone when the client is.
         let _ = sender.send(answer);
@@ -145,7 +145,7 @@ impl Delivery {
     }
 
     /// Says that the component does no more for this answer: what it has not finished never will be.
-    pub(super) fn end(&self, kept: Option<&Kept>) {
+    pub(super) fn end(&self, kept: Option<&KeptStore>) {
         let mut progress = self.lock();
         if progress.body_gone || !progress.head_sent {
             return;

@@ -1,5 +1,6 @@
 //! What an instance carries with it.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,21 +11,21 @@ use http_body_util::BodyExt as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tower_service::Service as _;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime::{AsContext, CallHook, Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
-use super::io_error;
 use super::upload::{Of, Uploads};
-use super::wasip3::flights::{CallsNext, Flights};
 use crate::config::Config;
 use crate::keyvalue::KeyValueView;
 use crate::limits::Meter;
-use crate::outbound::{ErrorCode, Timeouts};
+use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
+use crate::message::timeouts::Timeouts;
 use crate::telemetry::{LogStream, Running, Took, Tracked};
-use crate::{Body, Clock, KeyValue, Limits, Outbound};
+use crate::{Clock, KeyValue, Limits, Outbound};
 
 /// What every instance of a component gets.
 #[derive(Clone, Debug)]
@@ -63,9 +64,9 @@ pub(crate) struct State {
     clock: Option<Clock>,
     pub(crate) meter: Meter,
     counts_fuel: bool,
-    /// What the instance works on, where it is told that.
-    pub(super) flights: Option<Arc<Flights>>,
-    /// Which of these is at hand.
+    /// Called when a request of this instance goes to the next handler, with the number of the request in the instance.
+    pub(super) calls_next: Option<CallsNext>,
+    /// The number of the request that it works on now.
     pub(super) flight: u64,
     /// How many functions of the host the request at hand has called, where that is counted.
     pub(crate) host_calls: u64,
@@ -75,6 +76,12 @@ pub(crate) struct State {
     span: tracing::Span,
 }
 
+/// Notes that a request is with the next handler.
+pub(super) type CallsNext = Box<dyn Fn(u64) -> WithNext + Send + Sync>;
+
+/// Dropped when the next handler has answered.
+pub(super) type WithNext = Box<dyn Any + Send + Sync>;
+
 struct Hooks {
     outbound: Outbound,
     /// The request at hand, which calls are made for.
@@ -83,13 +90,6 @@ struct Hooks {
 }
 
 impl State {
-    /// Lets components of either world call what the harness offers besides WASI itself, and in its place.
-    pub(crate) fn add_to_linker(linker: &mut Linker<Self>) -> wasmtime::Result<()> {
-        io_error::add_to_linker(linker)?;
-        Config::add_to_linker(linker, |state| &mut state.config)?;
-        KeyValueView::add_to_linker(linker, |state| KeyValueView { store: &state.keyvalue, table: &mut state.table })
-    }
-
     /// Makes the store of an instance, which holds it to its limits and keeps count.
     pub(crate) fn store(engine: &Engine, settings: &Settings, running: &Running) -> Store<Self> {
         running.instantiated();
@@ -137,7 +137,7 @@ impl State {
             clock: settings.clock.clone(),
             meter: Meter::new(&settings.limits),
             counts_fuel: settings.fuel,
-            flights: None,
+            calls_next: None,
             flight: 0,
             host_calls: 0,
             request,
@@ -164,6 +164,14 @@ impl State {
         self.hooks.uploads.watch(body, Of { request, server: None })
     }
 
+    pub(super) fn config(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    pub(super) fn keyvalue(&mut self) -> KeyValueView<'_> {
+        KeyValueView { store: &self.keyvalue, table: &mut self.table }
+    }
+
     pub(super) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
@@ -178,8 +186,8 @@ impl State {
     }
 
     /// The request at hand, which others now work on, until what comes with it is dropped.
-    pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<CallsNext>) {
-        (self.hooks.tracked.clone(), self.flights.as_ref().map(|flights| flights.calls_next(self.flight)))
+    pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<WithNext>) {
+        (self.hooks.tracked.clone(), self.calls_next.as_ref().map(|calls_next| calls_next(self.flight)))
     }
 
     /// Whether the engine counts fuel.
@@ -264,7 +272,7 @@ fn restore_asterisk(request: &mut Request<Body>) {
     }
 }
 
-type Sent = Result<(Response<WasiBody>, Transmission), ErrorCode>;
+type SentRequest = Result<(Response<WasiBody>, Transmission), ErrorCode>;
 type Transmission = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
 
 impl WasiHttpHooks for Hooks {
@@ -273,7 +281,7 @@ impl WasiHttpHooks for Hooks {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _: Transmission,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+    ) -> Box<dyn Future<Output = SentRequest> + Send> {
         let of = Of {
             request: self.tracked.as_ref().map(|tracked| tracked.number()),
             server: Some((request.method().clone(), request.uri().clone())),
@@ -289,7 +297,7 @@ impl WasiHttpHooks for Hooks {
             });
         }
         let answer = match &self.tracked {
-            Some(tracked) => Arc::clone(tracked).call(request, &mut self.outbound),
+            Some(tracked) => Arc::clone(tracked).call(request, |request| self.outbound.call(request)),
             None => self.outbound.call(request),
         };
         Box::new(async move {
@@ -317,5 +325,5 @@ impl WasiHttpHooks for Hooks {
 const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<State>();
-    is_send::<Pin<Box<dyn Future<Output = Sent> + Send>>>();
+    is_send::<Pin<Box<dyn Future<Output = SentRequest> + Send>>>();
 };

@@ -3,24 +3,24 @@
 use std::fmt::Write as _;
 
 use rustc_demangle::demangle;
-use wasmtime::{FrameInfo, FrameSymbol, Store, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
-use super::state::State;
 use crate::show;
 
-/// The cause, a hint, and where in the component, the innermost call first.
-pub(crate) fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
+/// The cause, a hint if the instance had asked for more memory than its limit, and the calls in the component, the innermost
+/// first.
+pub(crate) fn reason(error: &wasmtime::Error, exceeded_bytes: Option<usize>) -> String {
     let mut reason = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };
     // Writing to a `String` never fails.
-    if let Some(limit) = store.data().meter.exceeded_bytes() {
+    if let Some(limit) = exceeded_bytes {
         let _ = write!(reason, "; it had asked for more than its {limit} bytes of memory");
     }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        let calls: Vec<Call> = backtrace.frames().iter().flat_map(calls_of).collect();
+        let calls: Vec<TrapFrame> = backtrace.frames().iter().flat_map(calls_of).collect();
         reason.push_str(&backtrace_of(&calls));
     }
     reason
@@ -28,7 +28,7 @@ pub(crate) fn reason(error: &wasmtime::Error, store: &Store<State>) -> String {
 
 /// A function that was being called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Call {
+struct TrapFrame {
     /// Missing where the component was stripped.
     name: Option<String>,
     /// File, line and column, where there is debug information.
@@ -41,18 +41,19 @@ struct Call {
 const SHOWN: usize = 30;
 
 /// The calls of a frame, the innermost first: several, where some were inlined.
-fn calls_of(frame: &FrameInfo) -> Vec<Call> {
+fn calls_of(frame: &FrameInfo) -> Vec<TrapFrame> {
     // A name section may hold anything.
     let plain = |name: &str| show::line(&format!("{:#}", demangle(name))).into_owned();
     let name = frame.func_name().map(plain);
     let offset = frame.module_offset();
     let Some((function, inlined)) = frame.symbols().split_last() else {
-        return vec![Call { name, place: None, offset }];
+        return vec![TrapFrame { name, place: None, offset }];
     };
-    let inlined = inlined.iter().map(|symbol| Call { name: symbol.name().map(plain), place: place_of(symbol), offset });
+    let inlined =
+        inlined.iter().map(|symbol| TrapFrame { name: symbol.name().map(plain), place: place_of(symbol), offset });
     // Debug information may know a function by the end of its name only.
     let name = name.or_else(|| function.name().map(plain));
-    inlined.chain([Call { name, place: place_of(function), offset }]).collect()
+    inlined.chain([TrapFrame { name, place: place_of(function), offset }]).collect()
 }
 
 fn place_of(symbol: &FrameSymbol) -> Option<String> {
@@ -77,7 +78,7 @@ fn short_path(path: &str) -> String {
     }
 }
 
-fn backtrace_of(calls: &[Call]) -> String {
+fn backtrace_of(calls: &[TrapFrame]) -> String {
     let calls = own(calls);
     let mut text = String::new();
     for (number, call) in calls.iter().take(SHOWN).enumerate() {
@@ -108,8 +109,8 @@ fn backtrace_of(calls: &[Call]) -> String {
 }
 
 /// The calls without those that every panic ends in, and without those that every handler is called by.
-fn own(calls: &[Call]) -> &[Call] {
-    let is = |call: &Call, known: &[&str]| {
+fn own(calls: &[TrapFrame]) -> &[TrapFrame] {
+    let is = |call: &TrapFrame, known: &[&str]| {
         call.name
             .as_deref()
             .is_some_and(|name| known.iter().any(|known| name.trim_start_matches('<').starts_with(known)))
@@ -151,8 +152,8 @@ const CALLING: [&str; 8] = [
 mod tests {
     use super::*;
 
-    fn call(name: &str, place: Option<&str>) -> Call {
-        Call { name: Some(name.to_owned()), place: place.map(str::to_owned), offset: Some(16) }
+    fn call(name: &str, place: Option<&str>) -> TrapFrame {
+        TrapFrame { name: Some(name.to_owned()), place: place.map(str::to_owned), offset: Some(16) }
     }
 
     #[test]
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_stripped_component_is_told_how_not_to_be() {
-        let stripped = Call { name: None, place: None, offset: Some(0x5dd8) };
+        let stripped = TrapFrame { name: None, place: None, offset: Some(0x5dd8) };
         let text = backtrace_of(&[stripped]);
         assert!(
             text.starts_with("\n   0: a function without a name, at 0x5dd8\n  help: the component was stripped"),

@@ -11,9 +11,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
-use crate::Body;
-use crate::body::{BodyError, asks_host};
-use crate::outbound::{ErrorCode, shown};
+use crate::message::body::Body;
+use crate::message::body::{BodyError, asks_host};
+use crate::message::error_code::ErrorCode;
+use crate::outbound::shown;
 
 /// Completes when an instance has ended badly, and with an error when it has ended well.
 type Cut = Shared<oneshot::Receiver<()>>;
@@ -30,7 +31,7 @@ impl Uploads {
             let (sender, receiver) = oneshot::channel();
             (sender, receiver.shared())
         });
-        Body::new(Upload { body, cut: cut.clone(), of })
+        Body::new(CutUpload { body, cut: cut.clone(), of })
     }
 
     /// Breaks off all that is not finished.
@@ -70,13 +71,13 @@ impl Of {
     }
 }
 
-struct Upload {
+struct CutUpload {
     body: WasiBody,
     cut: Cut,
     of: Of,
 }
 
-impl HttpBody for Upload {
+impl HttpBody for CutUpload {
     type Data = Bytes;
     type Error = BodyError;
 

@@ -17,10 +17,9 @@ use super::busy::Busy;
 use super::delivery::Delivery;
 use super::state::{Settings, State};
 use super::trap::reason;
-use super::{Failure, clock, delivery, overdue};
-use crate::Body;
+use super::{Failure, clock, delivery, linker, overdue};
 use crate::component::Component;
-use crate::outbound;
+use crate::message::body::Body;
 use crate::telemetry::Running;
 
 pub(super) struct Wasip2 {
@@ -46,7 +45,7 @@ impl Wasip2 {
         // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        State::add_to_linker(&mut linker)?;
+        linker::add_to_linker(&mut linker)?;
         if settings.clock.is_some() {
             clock::add_to_linker(&mut linker)?;
         }
@@ -62,7 +61,7 @@ impl Wasip2 {
     ) -> Result<Response<Body>, Failure> {
         let instance = self.instance(settings, &running);
         let (delivery, answered) = Delivery::new();
-        let worker = Worker {
+        let worker = RequestWorker {
             pre: self.pre.clone(),
             idle: Arc::clone(&self.idle),
             instance,
@@ -91,7 +90,7 @@ impl Wasip2 {
 }
 
 /// Runs one instance to its end, beyond the end of the response if it has more to do.
-struct Worker {
+struct RequestWorker {
     pre: ProxyPre<State>,
     idle: Pool,
     instance: Instance,
@@ -100,7 +99,7 @@ struct Worker {
     delivery: Arc<Delivery>,
 }
 
-impl Worker {
+impl RequestWorker {
     async fn run(mut self, request: Request<Body>) {
         let delivery = &self.delivery;
         let busy = Busy::default();
@@ -121,7 +120,7 @@ impl Worker {
                 true
             }
             Some(Err(error)) => {
-                self.running.trapped(reason(&error, store));
+                self.running.trapped(reason(&error, store.data().meter.exceeded_bytes()));
                 delivery.fail(Failure::Trapped);
                 false
             }
@@ -136,7 +135,7 @@ impl Worker {
         if !ended_well {
             self.instance.store.data_mut().cut_uploads();
             // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
-            let kept: delivery::Kept = Arc::new(Mutex::new(self.instance.store));
+            let kept: delivery::KeptStore = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
         } else if self.instance.left > 0 {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.instance);
@@ -163,7 +162,9 @@ async fn call(
     let request = view.new_incoming_request(scheme, request.map(Body::into_guest))?;
     let out = view.new_response_outparam_from_callback(move |answer| {
         delivery.answer(answer.map_err(|code| {
-            Failure::ErrorCode(ErrorCode::InternalError(Some(outbound::ErrorCode::from(code).to_string())))
+            Failure::ErrorCode(ErrorCode::InternalError(Some(
+                crate::message::error_code::ErrorCode::from(code).to_string(),
+            )))
         }));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await

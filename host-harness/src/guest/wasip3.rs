@@ -1,6 +1,7 @@
 //! Components of WASI 0.3: an instance for each request, or for several, one after the other or at the same time.
 
-pub(super) mod flights;
+mod flights;
+mod job;
 mod next;
 mod worker;
 
@@ -14,14 +15,15 @@ use tracing::Instrument as _;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::delivery::{Answer, Delivery};
+use super::delivery::{Delivery, GuestResponse};
 use super::state::{Settings, State};
-use super::{Failure, Guest, clock};
-use crate::Body;
-use crate::body::Begun;
+use super::{Failure, Guest, clock, linker};
 use crate::component::Component;
+use crate::message::body::Begun;
+use crate::message::body::Body;
 use crate::telemetry::Running;
 use flights::Flights;
+use job::Job;
 use worker::Worker;
 
 pub(super) struct Wasip3(Arc<Instances>);
@@ -41,13 +43,6 @@ struct Live {
     left: u32,
 }
 
-/// A request for an instance.
-struct Job {
-    request: Request<Body>,
-    running: Running,
-    delivery: Arc<Delivery>,
-}
-
 impl Wasip3 {
     /// Links a component, and what it calls if it is middleware.
     pub(super) fn link(component: &Component, next: Option<Guest>, settings: Arc<Settings>) -> wasmtime::Result<Self> {
@@ -57,7 +52,7 @@ impl Wasip3 {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-        State::add_to_linker(&mut linker)?;
+        linker::add_to_linker(&mut linker)?;
         if settings.clock.is_some() {
             clock::add_to_linker(&mut linker)?;
         }
@@ -69,7 +64,7 @@ impl Wasip3 {
     }
 
     /// Runs a request, and answers at the head of the response; the component goes on by itself.
-    pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> Answer {
+    pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> GuestResponse {
         let (delivery, answered) = Delivery::new();
         let waiting = Waiting { delivery: Arc::clone(&delivery), answered };
         self.0.give(Job { request, running, delivery });
@@ -80,11 +75,11 @@ impl Wasip3 {
 /// Somebody who waits for an answer; the worker is told when they go.
 struct Waiting {
     delivery: Arc<Delivery>,
-    answered: tokio::sync::oneshot::Receiver<Answer>,
+    answered: tokio::sync::oneshot::Receiver<GuestResponse>,
 }
 
 impl Waiting {
-    async fn answer(mut self) -> Answer {
+    async fn answer(mut self) -> GuestResponse {
         (&mut self.answered).await.unwrap_or(Err(Failure::Trapped))
     }
 }
@@ -130,7 +125,13 @@ impl Instances {
             live.push(Live { flights: Arc::clone(&flights), jobs, left: self.settings.reuse - 1 });
         }
         drop(live);
-        let worker = Worker::new(self, flights, receiver, &job.running);
+        let instances = Arc::downgrade(self);
+        let others = move |job| {
+            if let Some(instances) = instances.upgrade() {
+                instances.give(job);
+            }
+        };
+        let worker = Worker::new(&self.pre, &self.settings, Box::new(others), flights, receiver, &job.running);
         let span = worker.span();
         tokio::spawn(worker.run(job).instrument(span));
     }

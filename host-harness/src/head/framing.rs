@@ -2,8 +2,9 @@
 
 use http::{HeaderMap, Request, Version, header};
 
-use super::{Refusal, elements, is_token, quoted};
-use crate::framing::number_of;
+use super::{Refusal, is_token};
+use crate::message::framing::number_of;
+use crate::message::headers::{elements, quoted};
 
 /// Refuses a body whose end cannot be told. A connection of HTTP/1.1 ends, because the next request on it cannot be found.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {

@@ -4,7 +4,8 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, Version, header};
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-use super::{FromSocket, Refusal, authority, quoted};
+use super::{FromSocket, Refusal, authority};
+use crate::message::headers::quoted;
 use crate::show::redact_authority;
 
 /// Gives the target a scheme, an authority and a path, from the `Host` field where the target names no host.

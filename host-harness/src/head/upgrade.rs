@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, Method, Request, Version, header};
 
-use super::{Refusal, elements, quoted};
+use super::Refusal;
+use crate::message::headers::{elements, quoted};
 
 /// Refuses what cannot be answered as HTTP. Any other upgrade is an offer that is left alone (RFC 9110, section 7.8).
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {

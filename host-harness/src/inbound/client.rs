@@ -1,60 +1,30 @@
 //! The client of a request, as far as the request depends on it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
-use super::unfinished::Unfinished;
-use crate::telemetry::Tracked;
-
-/// What a client did that ended its request early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ClientFault {
-    /// It sent nothing of the request body for this long, while the component waited for it.
-    PausedUpload(Duration),
-    /// The component still waited for the request body when its [time](crate::Limits::timeout) was over.
-    SlowUpload(Duration),
-    /// It took nothing of the response for this long.
-    StoppedReading(Duration),
-}
-
-impl fmt::Display for ClientFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PausedUpload(limit) => write!(f, "the client sent nothing of its request body for {limit:?}"),
-            Self::SlowUpload(limit) => write!(f, "the client had not sent its request body after {limit:?}"),
-            Self::StoppedReading(limit) => write!(f, "the client took nothing of the response for {limit:?}"),
-        }
-    }
-}
+use super::unfinished::{Ongoing, Unfinished};
+use crate::message::client_fault::ClientFault;
 
 /// The client of one request over a socket. It is dropped when the request is over: answered, read to its end, and with
 /// no more work of the component.
 #[derive(Debug)]
 pub(crate) struct Client {
-    number: u64,
-    requests: Arc<Unfinished>,
+    request: Ongoing,
     is_awaited: AtomicBool,
     fault: OnceLock<ClientFault>,
-    tracked: OnceLock<Weak<Tracked>>,
 }
 
 impl Client {
-    pub(super) fn new(number: u64, requests: Arc<Unfinished>) -> Self {
-        Self { number, requests, is_awaited: AtomicBool::new(false), fault: OnceLock::new(), tracked: OnceLock::new() }
+    /// The client of a request that begins.
+    pub(crate) fn of_new_request(requests: &Arc<Unfinished>) -> Self {
+        Self { request: requests.begin(), is_awaited: AtomicBool::new(false), fault: OnceLock::new() }
     }
 
-    /// Sets what tells of the request.
-    pub(crate) fn tracked_by(&self, tracked: &Arc<Tracked>) {
-        // Middleware and what is behind it share one.
-        let _ = self.tracked.set(Arc::downgrade(tracked));
-    }
-
-    /// Names the request, where something tells of it.
-    pub(super) fn request(&self) -> Option<String> {
-        Some(self.tracked.get()?.upgrade()?.name())
+    /// Sets how the request is named in messages. The first call counts: middleware and the component behind it share one
+    /// request.
+    pub(crate) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.request.named_by(name);
     }
 
     /// Notes whether the component waits for more of the request body.
@@ -73,11 +43,5 @@ impl Client {
 
     pub(crate) fn fault(&self) -> Option<ClientFault> {
         self.fault.get().copied()
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.requests.end(self.number);
     }
 }

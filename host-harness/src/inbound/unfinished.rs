@@ -1,44 +1,72 @@
 //! The requests of a server that are not over.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
-
-use super::client::Client;
 
 /// How many requests are named at most; the others are counted.
 const NAMED: usize = 10;
 
 /// Knows the requests of one server until nothing of them is left, work after the response included.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Unfinished {
     requests: Mutex<Requests>,
     ended: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Requests {
     begun: u64,
-    clients: HashMap<u64, Weak<Client>>,
+    names: HashMap<u64, Arc<OnceLock<Name>>>,
+}
+
+/// Names a request, as `GET /a`, as long as anything knows it.
+type Name = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// A request that is not over. Dropping it ends the request.
+pub(super) struct Ongoing {
+    number: u64,
+    requests: Arc<Unfinished>,
+    name: Arc<OnceLock<Name>>,
+}
+
+impl Ongoing {
+    /// Sets how the request is named. The first call counts.
+    pub(super) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        let _ = self.name.set(Box::new(name));
+    }
+}
+
+impl Drop for Ongoing {
+    fn drop(&mut self) {
+        self.requests.end(self.number);
+    }
+}
+
+impl fmt::Debug for Ongoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ongoing").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Unfinished {
-    /// Notes that a request begins. It is over when the last reference to its client is dropped.
-    pub(crate) fn begin(self: &Arc<Self>) -> Arc<Client> {
+    /// Notes that a request begins.
+    pub(super) fn begin(self: &Arc<Self>) -> Ongoing {
         let mut requests = self.lock();
         requests.begun += 1;
         let number = requests.begun;
-        let client = Arc::new(Client::new(number, Arc::clone(self)));
-        requests.clients.insert(number, Arc::downgrade(&client));
-        client
+        let name = Arc::<OnceLock<Name>>::default();
+        requests.names.insert(number, Arc::clone(&name));
+        Ongoing { number, requests: Arc::clone(self), name }
     }
 
-    pub(super) fn end(&self, number: u64) {
+    fn end(&self, number: u64) {
         let mut requests = self.lock();
-        requests.clients.remove(&number);
-        if requests.clients.is_empty() {
+        requests.names.remove(&number);
+        if requests.names.is_empty() {
             drop(requests);
             self.ended.notify_waiters();
         }
@@ -49,7 +77,7 @@ impl Unfinished {
         let mut ended = pin!(self.ended.notified());
         loop {
             ended.as_mut().enable();
-            if self.lock().clients.is_empty() {
+            if self.lock().names.is_empty() {
                 return;
             }
             ended.as_mut().await;
@@ -59,17 +87,17 @@ impl Unfinished {
 
     /// Tells how many requests are not over, and which: `2 requests: #1 GET /a, #3 POST /b`. Nothing where there are none.
     pub(crate) fn describe(&self) -> Option<String> {
-        let mut clients: Vec<(u64, Weak<Client>)> =
-            self.lock().clients.iter().map(|(number, client)| (*number, Weak::clone(client))).collect();
-        if clients.is_empty() {
+        let mut ongoing: Vec<(u64, Arc<OnceLock<Name>>)> =
+            self.lock().names.iter().map(|(number, name)| (*number, Arc::clone(name))).collect();
+        if ongoing.is_empty() {
             return None;
         }
-        clients.sort_unstable_by_key(|(number, _)| *number);
-        let count = match clients.len() {
+        ongoing.sort_unstable_by_key(|(number, _)| *number);
+        let count = match ongoing.len() {
             1 => "1 request".to_owned(),
             count => format!("{count} requests"),
         };
-        let names: Vec<String> = clients.iter().filter_map(|(_, client)| client.upgrade()?.request()).collect();
+        let names: Vec<String> = ongoing.iter().filter_map(|(_, name)| name.get()?()).collect();
         let more = match names.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -82,6 +110,12 @@ impl Unfinished {
 
     fn lock(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unfinished").field("requests", &self.lock().names.len()).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Value, json};
 
 use super::history::Entry;
+use super::plain_text::text;
 use super::saved;
 use crate::builds::{Build, Outcome, message};
 use crate::telemetry::Capture;
@@ -129,16 +130,6 @@ fn field(name: &HeaderName, value: &HeaderValue) -> String {
         _ => show::redact_userinfo(value.as_bytes()),
     };
     String::from_utf8_lossy(&value).into_owned()
-}
-
-/// The bytes as text, if they are text; a cut may go through the last character.
-pub(super) fn text(bytes: &[u8], cut: bool) -> Option<&str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        Err(error) if cut && error.error_len().is_none() => std::str::from_utf8(&bytes[..error.valid_up_to()]).ok(),
-        Err(_) => None,
-    }
-    .filter(|text| !text.contains('\0'))
 }
 
 fn milliseconds(time: Duration) -> f64 {

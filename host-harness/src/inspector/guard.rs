@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, header};
 
-use crate::Body;
+use crate::message::body::Body;
 
 /// Why a request is refused, if it is.
 pub(super) fn objection(request: &Request<Body>) -> Option<&'static str> {

@@ -222,7 +222,7 @@ mod tests {
     use http::{HeaderValue, Request};
 
     use super::*;
-    use crate::Body;
+    use crate::message::body::Body;
     use crate::telemetry::Recorder;
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! The functions of `wasi:keyvalue`, as components call them.
 
-use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 use super::{Failure, KeyValue};
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
+use crate::bindings::{Bucket, CallError};
 
 /// What the functions work on: the store, and the buckets that an instance has opened.
 pub(crate) struct KeyValueView<'a> {
@@ -11,30 +12,9 @@ pub(crate) struct KeyValueView<'a> {
     pub(crate) table: &'a mut ResourceTable,
 }
 
-/// A bucket that an instance has opened.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings name it, which are public to themselves")]
-pub struct Bucket(String);
-
-/// Why a call fails.
-#[derive(Debug)]
-#[expect(unreachable_pub, reason = "the generated bindings name it, which are public to themselves")]
-pub enum CallError {
-    /// The component is told.
-    Told(store::Error),
-    /// The component is ended: it used a bucket that it does not have.
-    Trap(ResourceTableError),
-}
-
 impl From<Failure> for CallError {
     fn from(Failure(text): Failure) -> Self {
         Self::Told(store::Error::Other(text))
-    }
-}
-
-impl From<ResourceTableError> for CallError {
-    fn from(error: ResourceTableError) -> Self {
-        Self::Trap(error)
     }
 }
 

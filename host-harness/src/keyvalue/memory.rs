@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Answer, Backend, Failure, Page};
+use super::{Backend, BackendFuture, Failure, Page};
 
 /// How much keys and values may take, with what keeping them takes.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -76,30 +76,30 @@ impl Memory {
 }
 
 impl Backend for Memory {
-    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>> {
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, Vec<Option<Vec<u8>>>> {
         Box::pin(async move { Ok(self.get_many(bucket, keys)) })
     }
 
-    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()> {
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> BackendFuture<'a, ()> {
         Box::pin(async move { self.set_many(bucket, pairs) })
     }
 
-    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()> {
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, ()> {
         Box::pin(async move {
             self.delete_many(bucket, keys);
             Ok(())
         })
     }
 
-    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool> {
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> BackendFuture<'a, bool> {
         Box::pin(async move { Ok(self.exists(bucket, key)) })
     }
 
-    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page> {
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> BackendFuture<'a, Page> {
         Box::pin(async move { Ok(self.keys(bucket, cursor)) })
     }
 
-    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64> {
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> BackendFuture<'a, u64> {
         Box::pin(async move { self.increment(bucket, key, delta) })
     }
 }

@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult};
 use tokio::sync::Mutex;
 
-use super::{Answer, Backend, Failure, KeyValue, Page};
+use super::{Backend, BackendFuture, Failure, KeyValue, Page};
 use crate::Error;
 
 /// How long connecting, and how long an answer may take.
@@ -80,7 +80,7 @@ impl Redis {
 }
 
 impl Backend for Redis {
-    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, Vec<Option<Vec<u8>>>> {
+    fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, Vec<Option<Vec<u8>>>> {
         Box::pin(async move {
             if keys.is_empty() {
                 return Ok(Vec::new());
@@ -89,7 +89,7 @@ impl Backend for Redis {
         })
     }
 
-    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> Answer<'a, ()> {
+    fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> BackendFuture<'a, ()> {
         Box::pin(async move {
             if pairs.is_empty() {
                 return Ok(());
@@ -103,7 +103,7 @@ impl Backend for Redis {
         })
     }
 
-    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> Answer<'a, ()> {
+    fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, ()> {
         Box::pin(async move {
             if keys.is_empty() {
                 return Ok(());
@@ -112,11 +112,11 @@ impl Backend for Redis {
         })
     }
 
-    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> Answer<'a, bool> {
+    fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> BackendFuture<'a, bool> {
         Box::pin(async move { self.run(redis::cmd("HEXISTS").arg(hash(bucket)).arg(key)).await })
     }
 
-    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> Answer<'a, Page> {
+    fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> BackendFuture<'a, Page> {
         Box::pin(async move {
             let mut command = redis::cmd("HSCAN");
             command.arg(hash(bucket)).arg(cursor).arg("COUNT").arg(PAGE);
@@ -126,7 +126,7 @@ impl Backend for Redis {
         })
     }
 
-    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> Answer<'a, u64> {
+    fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> BackendFuture<'a, u64> {
         Box::pin(async move {
             let delta = i64::try_from(delta).map_err(|_| Failure("Redis adds 2^63 - 1 at most".to_owned()))?;
             let sum: i64 = self.run(redis::cmd("HINCRBY").arg(hash(bucket)).arg(key).arg(delta)).await?;

@@ -10,14 +10,14 @@ use http::Request;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::Limits;
-use crate::Body;
-use crate::body::BodyError;
 use crate::head;
-use crate::outbound::ErrorCode;
+use crate::message::body::Body;
+use crate::message::body::BodyError;
+use crate::message::error_code::ErrorCode;
 
 /// The body of a request that is held to its limits.
 #[derive(Debug)]
-pub(crate) struct Upload(Option<Arc<OnceLock<TooLarge>>>);
+pub(crate) struct LimitedUpload(Option<Arc<OnceLock<TooLarge>>>);
 
 /// What of a body is larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum TooLarge {
     ChunkExtensions,
 }
 
-impl Upload {
+impl LimitedUpload {
     /// Breaks the body of a request off where it goes beyond a limit, or refuses it where it says that it will.
     pub(crate) fn limit(request: Request<Body>, limits: &Limits) -> Result<(Request<Body>, Self), TooLarge> {
         if limits.body_bytes.is_some_and(|limit_bytes| request.body().size_hint().lower() > limit_bytes) {
@@ -123,8 +123,8 @@ mod tests {
     use super::*;
     use http_body_util::StreamBody;
 
-    fn request(body: impl Into<Body>, limit: u64) -> Result<(Request<Body>, Upload), TooLarge> {
-        Upload::limit(Request::new(body.into()), &Limits::default().body_bytes(limit))
+    fn request(body: impl Into<Body>, limit: u64) -> Result<(Request<Body>, LimitedUpload), TooLarge> {
+        LimitedUpload::limit(Request::new(body.into()), &Limits::default().body_bytes(limit))
     }
 
     #[tokio::test]

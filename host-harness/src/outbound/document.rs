@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ErrorCode;
-use super::error_code::{Named, from_parts, named};
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::{Named, from_parts, named};
 use crate::{Error, file};
 
 /// How large such a file may be.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::{ErrorCode, Timeouts};
-use crate::Body;
-use crate::body::BodyError;
+use crate::message::body::Body;
+use crate::message::body::BodyError;
+use crate::message::error_code::ErrorCode;
+use crate::message::timeouts::Timeouts;
 
 /// What becomes of a body after some of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

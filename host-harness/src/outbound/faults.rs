@@ -9,10 +9,12 @@ use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::sleep;
 use tower_service::Service as _;
 
+use super::Outbound;
 use super::ending::Ending;
-use super::{ErrorCode, Outbound, Timeouts};
-use crate::Body;
-use crate::framing::content_length;
+use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
+use crate::message::framing::content_length;
+use crate::message::timeouts::Timeouts;
 
 /// A way in which an outbound call goes wrong; see [`Outbound::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

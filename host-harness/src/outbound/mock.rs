@@ -17,10 +17,13 @@ pub use call::Call;
 pub use reply::Reply;
 pub use times::Times;
 
+use super::Outbound;
 use super::difference::Difference;
-use super::{ErrorCode, Outbound, Timeouts};
-use crate::body::error_code;
-use crate::{Body, Error, show};
+use crate::message::body::Body;
+use crate::message::body::error_code;
+use crate::message::error_code::ErrorCode;
+use crate::message::timeouts::Timeouts;
+use crate::{Error, show};
 
 /// Answers the calls that it expects, the first that fits; see [`Outbound::mock`].
 ///
@@ -46,13 +49,13 @@ use crate::{Body, Error, show};
 /// ```
 #[must_use = "a mock answers once it is given to `HarnessBuilder::outbound`"]
 pub struct Mock {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<Expectations>>,
     /// Whether dropping it verifies.
     verifies: bool,
 }
 
 #[derive(Default)]
-struct State {
+struct Expectations {
     expectations: Vec<Expectation>,
     in_order: bool,
     /// Where the order has come to.
@@ -116,12 +119,12 @@ impl Mock {
         self
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Expectations> {
         lock(&self.state)
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<Expectations>) -> MutexGuard<'_, Expectations> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -147,7 +150,7 @@ impl fmt::Debug for Mock {
     }
 }
 
-async fn answer(state: Arc<Mutex<State>>, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
+async fn answer(state: Arc<Mutex<Expectations>>, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
     let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
     let (parts, body) = request.into_parts();
     let body = if lock(&state).needs_body() {
@@ -169,7 +172,7 @@ async fn answer(state: Arc<Mutex<State>>, mut request: Request<Body>) -> Result<
     }
 }
 
-impl State {
+impl Expectations {
     fn needs_body(&self) -> bool {
         self.expectations.iter().any(|expectation| expectation.call.needs_body() || expectation.reply.needs_body())
     }

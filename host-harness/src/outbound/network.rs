@@ -25,11 +25,12 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
 
 use super::policy::{Addresses, Policy, denied};
-use super::{ErrorCode, Timeouts};
-use crate::Body;
-use crate::body::BodyError;
-use crate::framing::{announce_chunks, without_content};
-use again::{Again, Answered, Kept};
+use crate::message::body::Body;
+use crate::message::body::BodyError;
+use crate::message::error_code::ErrorCode;
+use crate::message::framing::{announce_chunks, without_content};
+use crate::message::timeouts::Timeouts;
+use again::{Again, Answered, KeptConnection};
 use response::{HEAD_FIELDS, Interim, PARSED_BYTES};
 
 /// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
@@ -208,7 +209,7 @@ fn io_code(error: &io::Error) -> Option<ErrorCode> {
 #[derive(Clone)]
 struct Connector(HttpsConnector<Guarded>);
 
-type Connection = Kept<<HttpsConnector<Guarded> as Service<Uri>>::Response>;
+type Connection = KeptConnection<<HttpsConnector<Guarded> as Service<Uri>>::Response>;
 
 impl Service<Uri> for Connector {
     type Response = Connection;
@@ -223,7 +224,7 @@ impl Service<Uri> for Connector {
         let connecting = self.0.call(uri);
         Box::pin(async move {
             let connected = timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or(Err(Box::new(ConnectTimeout)));
-            connected.map(Kept::new)
+            connected.map(KeptConnection::new)
         })
     }
 }

@@ -9,10 +9,11 @@ use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::ErrorCode;
-use super::error_code::copy;
-use crate::body::{BodyError, code_of};
-use crate::{Body, show};
+use crate::message::body::Body;
+use crate::message::body::{BodyError, code_of};
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::copy;
+use crate::show;
 
 /// Refuses a URL that no HTTP can be sent to, before anything is sent. The log names it.
 pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {

@@ -4,7 +4,9 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
 use super::is_get;
 use crate::builds::message;
-use crate::{Body, Error, show};
+use crate::message::body::Body;
+use crate::message::problem;
+use crate::{Error, show};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -19,7 +21,7 @@ pub(super) fn of(build: u64, error: &Error) -> Response<Body> {
 
 /// The same for programs.
 pub(super) fn problem(error: &Error) -> Response<Body> {
-    crate::guest::problem(StatusCode::SERVICE_UNAVAILABLE, Some(&message(error)))
+    problem::problem(StatusCode::SERVICE_UNAVAILABLE, Some(&message(error)))
 }
 
 /// The answer to the page's question.

@@ -75,11 +75,11 @@ impl Interest {
 pub(super) struct Watch {
     watcher: RecommendedWatcher,
     watched: BTreeMap<PathBuf, Option<Identity>>,
-    shared: Arc<Shared>,
+    shared: Arc<WatchState>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct WatchState {
     interest: Mutex<Interest>,
     /// Something happened that concerns the interest.
     touched: Notify,
@@ -96,7 +96,7 @@ struct Identity {
 
 impl Watch {
     pub(super) fn new() -> Result<Self, Error> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(WatchState::default());
         Ok(Self { watcher: watcher(&shared)?, watched: BTreeMap::new(), shared })
     }
 
@@ -154,12 +154,12 @@ impl Watch {
     }
 }
 
-fn watcher(shared: &Arc<Shared>) -> Result<RecommendedWatcher, Error> {
+fn watcher(shared: &Arc<WatchState>) -> Result<RecommendedWatcher, Error> {
     let shared = Arc::clone(shared);
     notify::recommended_watcher(move |event: notify::Result<Event>| shared.observe(event)).map_err(unwatchable)
 }
 
-impl Shared {
+impl WatchState {
     fn observe(&self, event: notify::Result<Event>) {
         let interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
         let (concerns, is_stale) = match &event {

@@ -8,10 +8,10 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What is known of a connection, shared by its socket and its requests.
 #[derive(Debug)]
-pub(super) struct Activity(Mutex<Times>);
+pub(super) struct Activity(Mutex<ActivityTimes>);
 
 #[derive(Debug)]
-struct Times {
+struct ActivityTimes {
     /// How many requests are being received or answered.
     requests: usize,
     is_http2: bool,
@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 
 impl Activity {
     pub(super) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Times {
+        Self(Mutex::new(ActivityTimes {
             requests: 0,
             is_http2: false,
             idle_since: now,
@@ -62,7 +62,7 @@ impl Activity {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Times> {
+    fn lock(&self) -> MutexGuard<'_, ActivityTimes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

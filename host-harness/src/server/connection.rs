@@ -23,10 +23,10 @@ use super::outgoing::ResponseBody;
 use super::socket::{self, Socket};
 use super::streams::{Stream, Streams};
 use super::transfer::{DISCARD_BYTES, Transfer};
-use crate::Body;
-use crate::framing::keep_length;
 use crate::head::{self, FromSocket};
-use crate::inbound::{Inbound, Unfinished};
+use crate::inbound::{Client, Inbound, Unfinished};
+use crate::message::body::Body;
+use crate::message::framing::keep_length;
 
 /// What the connections of a server share.
 pub(super) struct Connections {
@@ -127,7 +127,7 @@ impl Connections {
     ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + Send + use<> {
         let version = request.version();
         let is_http2 = version == Version::HTTP_2;
-        let client = self.requests.begin();
+        let client = Arc::new(Client::of_new_request(&self.requests));
         let closes = !is_http2 && (version < Version::HTTP_11 || asks_for_end(request.headers()));
         let transfer = Transfer::begin(client, Arc::clone(activity), self.client_timeout, is_http2, closes);
         let is_too_long = !is_http2 && request.body().size_hint().lower() > DISCARD_BYTES;

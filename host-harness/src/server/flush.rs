@@ -17,15 +17,15 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::Body;
-use crate::body::BodyError;
+use crate::message::body::Body;
+use crate::message::body::BodyError;
 
 /// What one connection has written, shared by its socket, its task, and the bodies that it sends.
 #[derive(Clone, Default)]
-pub(super) struct Flush(Arc<Shared>);
+pub(super) struct Flush(Arc<FlushState>);
 
 #[derive(Default)]
-struct Shared {
+struct FlushState {
     /// How often the connection has been polled.
     polls: AtomicU64,
     /// The last of these polls that left nothing unwritten.
@@ -56,7 +56,7 @@ impl Flush {
         let ends_by_closing = version < Version::HTTP_11
             && !response.headers().contains_key(header::CONTENT_LENGTH)
             && response.body().size_hint().exact().is_none();
-        response.map(|body| HeldBody { state: State::Passing(body), flush: self.clone(), ends_by_closing })
+        response.map(|body| HeldBody { state: HeldState::Passing(body), flush: self.clone(), ends_by_closing })
     }
 
     /// Runs the connection whose socket and bodies these are.
@@ -76,7 +76,7 @@ impl Flush {
     }
 }
 
-impl Shared {
+impl FlushState {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,13 +104,13 @@ impl Shared {
 
 /// The body of a response, whose failure hyper learns when all that was written before it is on its way.
 pub(super) struct HeldBody {
-    state: State,
+    state: HeldState,
     flush: Flush,
     /// Whether a client takes the end of the connection for the end of the body.
     ends_by_closing: bool,
 }
 
-enum State {
+enum HeldState {
     Passing(Body),
     /// It has failed, and this poll of the connection writes what came before.
     Failed(BodyError, u64),
@@ -123,36 +123,36 @@ impl HttpBody for HeldBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let State::Passing(body) = &mut this.state {
+        if let HeldState::Passing(body) = &mut this.state {
             match ready!(Pin::new(body).poll_frame(cx)) {
-                Some(Err(error)) => this.state = State::Failed(error, this.flush.0.next_poll()),
+                Some(Err(error)) => this.state = HeldState::Failed(error, this.flush.0.next_poll()),
                 frame => return Poll::Ready(frame),
             }
         }
-        let State::Failed(_, number) = &this.state else { return Poll::Ready(None) };
+        let HeldState::Failed(_, number) = &this.state else { return Poll::Ready(None) };
         ready!(this.flush.0.poll_flushed(*number, cx));
         if this.ends_by_closing {
             this.flush.0.reset.store(true, Ordering::SeqCst);
         }
-        match std::mem::replace(&mut this.state, State::Over) {
-            State::Failed(error, _) => Poll::Ready(Some(Err(error))),
+        match std::mem::replace(&mut this.state, HeldState::Over) {
+            HeldState::Failed(error, _) => Poll::Ready(Some(Err(error))),
             _ => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Passing(body) => body.is_end_stream(),
-            State::Failed(..) => false,
-            State::Over => true,
+            HeldState::Passing(body) => body.is_end_stream(),
+            HeldState::Failed(..) => false,
+            HeldState::Over => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Passing(body) => body.size_hint(),
-            State::Failed(..) => SizeHint::default(),
-            State::Over => SizeHint::with_exact(0),
+            HeldState::Passing(body) => body.size_hint(),
+            HeldState::Failed(..) => SizeHint::default(),
+            HeldState::Over => SizeHint::with_exact(0),
         }
     }
 }
@@ -160,7 +160,7 @@ impl HttpBody for HeldBody {
 /// A socket that notes whether something is unwritten.
 pub(super) struct Socket<S> {
     io: TokioIo<S>,
-    shared: Arc<Shared>,
+    shared: Arc<FlushState>,
 }
 
 impl<S: AsyncRead + Unpin> Read for Socket<S> {

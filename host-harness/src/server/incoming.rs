@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::transfer::{DISCARD_BYTES, Transfer};
-use crate::body::BodyError;
-use crate::inbound::ClientFault;
-use crate::outbound::ErrorCode;
+use crate::message::body::BodyError;
+use crate::message::client_fault::ClientFault;
+use crate::message::error_code::ErrorCode;
 
 /// How long a client may pause in a body that nobody reads.
 const PAUSE: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use super::flush::HeldBody;
 use super::streams::Stream;
 use super::transfer::Transfer;
-use crate::body::BodyError;
-use crate::inbound::ClientFault;
+use crate::message::body::BodyError;
+use crate::message::client_fault::ClientFault;
 
 /// How much of a body is given to HTTP/2 at once. It takes the next part when the client has room for it, so this is what a
 /// client must take to pass for one that reads.

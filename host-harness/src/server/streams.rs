@@ -6,7 +6,8 @@ use std::time::Duration;
 use hyper::rt::Executor;
 use tokio::time::{Instant, sleep_until};
 
-use crate::inbound::{Client, ClientFault};
+use crate::inbound::Client;
+use crate::message::client_fault::ClientFault;
 
 tokio::task_local! {
     static STREAM: Arc<Stream>;

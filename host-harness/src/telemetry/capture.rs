@@ -9,21 +9,21 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::Body;
-use crate::body::BodyError;
-use crate::framing::content_length;
+use crate::message::body::Body;
+use crate::message::body::BodyError;
+use crate::message::framing::content_length;
 
 /// The beginning of a body, as far as it has passed by now; see
 /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies). Copies look at the same body.
 #[derive(Clone, Default)]
 pub struct Capture {
-    kept: Option<Arc<Mutex<Kept>>>,
+    kept: Option<Arc<Mutex<CapturedBytes>>>,
     /// Whether there never was anything to look at.
     is_empty: bool,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct CapturedBytes {
     limit_bytes: usize,
     bytes: Vec<u8>,
     total_bytes: u64,
@@ -36,7 +36,7 @@ struct Kept {
 impl Capture {
     /// Keeps so many bytes of a body; with 0, nothing is looked at.
     pub(super) fn up_to(limit_bytes: usize) -> Self {
-        Self::of(Kept { limit_bytes, ..Kept::default() })
+        Self::of(CapturedBytes { limit_bytes, ..CapturedBytes::default() })
     }
 
     /// Keeps so many bytes of the body of a request.
@@ -49,10 +49,10 @@ impl Capture {
         }
         let has_trailers = request.headers().contains_key(header::TRAILER);
         let declared_bytes = content_length(request.headers()).filter(|_| !has_trailers);
-        Self::of(Kept { limit_bytes, declared_bytes, ..Kept::default() })
+        Self::of(CapturedBytes { limit_bytes, declared_bytes, ..CapturedBytes::default() })
     }
 
-    fn of(kept: Kept) -> Self {
+    fn of(kept: CapturedBytes) -> Self {
         Self { kept: (kept.limit_bytes > 0).then(|| Arc::new(Mutex::new(kept))), is_empty: false }
     }
 
@@ -61,7 +61,7 @@ impl Capture {
         match self.lock() {
             Some(mut kept) => {
                 kept.is_whole = body.is_end_stream();
-                Body::new(Watched { body, capture: self.clone() })
+                Body::new(CapturedBody { body, capture: self.clone() })
             }
             None => body,
         }
@@ -109,12 +109,12 @@ impl Capture {
         self.is_empty || self.lock().is_some_and(|kept| kept.is_whole)
     }
 
-    fn lock(&self) -> Option<MutexGuard<'_, Kept>> {
+    fn lock(&self) -> Option<MutexGuard<'_, CapturedBytes>> {
         Some(self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Kept {
+impl CapturedBytes {
     fn pass(&mut self, frame: &Frame<Bytes>, is_end: bool) {
         if let Some(data) = frame.data_ref() {
             let room = self.limit_bytes.saturating_sub(self.bytes.len()).min(data.len());
@@ -134,12 +134,12 @@ impl fmt::Debug for Capture {
     }
 }
 
-struct Watched {
+struct CapturedBody {
     body: Body,
     capture: Capture,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for CapturedBody {
     type Data = Bytes;
     type Error = BodyError;
 

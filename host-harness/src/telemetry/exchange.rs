@@ -12,10 +12,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Capture, LogEntry, Trap, Usage};
-use crate::body::BodyError;
-use crate::framing::content_length;
-use crate::outbound::ErrorCode;
-use crate::{Body, ClientFault};
+use crate::message::body::Body;
+use crate::message::body::BodyError;
+use crate::message::client_fault::ClientFault;
+use crate::message::error_code::ErrorCode;
+use crate::message::framing::content_length;
 
 /// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
 #[derive(Clone, Debug)]

@@ -34,15 +34,15 @@ use super::Error;
 /// ```
 #[derive(Debug)]
 pub struct Sender {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<ChannelState>>,
 }
 
 pub(super) struct Receiver {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<ChannelState>>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ChannelState {
     chunk: Option<Bytes>,
     end: Option<End>,
     receiver_gone: bool,
@@ -190,7 +190,7 @@ impl Drop for Receiver {
     }
 }
 
-impl Shared {
+impl ChannelState {
     /// How the message ended, told once.
     fn take_end(&mut self) -> Option<Result<Frame<Bytes>, Error>> {
         match self.end.replace(End::Done) {
@@ -201,7 +201,7 @@ impl Shared {
     }
 }
 
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+fn lock(shared: &Mutex<ChannelState>) -> MutexGuard<'_, ChannelState> {
     // No code of others runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. A waker may
     // poll the body at once, or own it. So a poisoned lock still guards a whole state.
     shared.lock().unwrap_or_else(PoisonError::into_inner)

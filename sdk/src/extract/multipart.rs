@@ -50,13 +50,13 @@ use crate::{Body, Error, FromRequest, IncomingRequest};
 /// # fn main() {}
 /// ```
 pub struct Multipart {
-    form: Arc<Mutex<Form>>,
+    form: Arc<Mutex<ReadForm>>,
     part_limit: u64,
 }
 
 /// One part of a [`Multipart`] form: a field or a file.
 pub struct Part {
-    form: Arc<Mutex<Form>>,
+    form: Arc<Mutex<ReadForm>>,
     number: u64,
     headers: HeaderMap,
     names: Disposition,
@@ -65,7 +65,7 @@ pub struct Part {
 }
 
 /// A form that is being read.
-struct Form {
+struct ReadForm {
     body: Body,
     parser: Parser,
     /// The number of the part that is read, from 1.
@@ -80,7 +80,7 @@ impl FromRequest for Multipart {
         let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
         let parser = Parser::new(&boundary::of_form(content_type)?);
         let part_limit = request.body_limit();
-        let form = Form { body: request.into_body(), parser, part: 0 };
+        let form = ReadForm { body: request.into_body(), parser, part: 0 };
         Ok(Self { form: Arc::new(Mutex::new(form)), part_limit })
     }
 }
@@ -188,7 +188,7 @@ impl Part {
     }
 }
 
-impl Form {
+impl ReadForm {
     /// Drops what is left of the current part; answers with the number and the headers of the next one.
     fn poll_next_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(u64, HeaderMap)>, Error>> {
         loop {
@@ -234,7 +234,7 @@ impl Form {
     }
 }
 
-fn lock(form: &Mutex<Form>) -> MutexGuard<'_, Form> {
+fn lock(form: &Mutex<ReadForm>) -> MutexGuard<'_, ReadForm> {
     form.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

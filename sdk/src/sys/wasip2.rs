@@ -12,7 +12,6 @@ mod memory;
 #[path = "wasip2/memory_of_std.rs"]
 mod memory;
 mod outgoing;
-mod panic;
 mod poll;
 mod root;
 mod send;

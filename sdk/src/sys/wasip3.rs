@@ -17,7 +17,6 @@ mod memory;
 #[path = "wasip2/memory_of_std.rs"]
 mod memory;
 mod outgoing;
-mod panic;
 mod send;
 
 #[path = "../bindings/wasip3.rs"]

@@ -18,7 +18,7 @@ const MOST_POLLS: u16 = 10_000;
 
 /// A kind of foreign wakers.
 #[derive(Clone, Copy)]
-struct Kind {
+struct WakerKind {
     /// The address of its functions.
     address: usize,
     /// The round in which it polled.
@@ -27,7 +27,7 @@ struct Kind {
     polls: u16,
 }
 
-const NONE: [Kind; 6] = [Kind { address: 0, round: 0, polls: 0 }; 6];
+const NONE: [WakerKind; 6] = [WakerKind { address: 0, round: 0, polls: 0 }; 6];
 
 thread_local! {
     /// How often a waker of the SDK was woken on this thread.
@@ -38,7 +38,7 @@ thread_local! {
     static ROOT: Cell<usize> = const { Cell::new(0) };
     static SPAWNED: Cell<usize> = const { Cell::new(0) };
     /// The last kinds of foreign wakers.
-    static FOREIGN: Cell<[Kind; 6]> = const { Cell::new(NONE) };
+    static FOREIGN: Cell<[WakerKind; 6]> = const { Cell::new(NONE) };
 }
 
 fn address(waker: &Waker) -> usize {
@@ -82,7 +82,7 @@ pub(crate) fn is_own(waker: &Waker) -> bool {
 pub(crate) fn examine(waker: &Waker) {
     let (address, round) = (address(waker), ROUND.get());
     let known = FOREIGN.get().into_iter().find(|kind| kind.address == address);
-    let mut kind = known.unwrap_or(Kind { address, round, polls: 1 });
+    let mut kind = known.unwrap_or(WakerKind { address, round, polls: 1 });
     if known.is_some() && kind.polls == 0 {
         return;
     }
@@ -104,7 +104,7 @@ pub(crate) fn examine(waker: &Waker) {
     remember(kind);
 }
 
-fn remember(kind: Kind) {
+fn remember(kind: WakerKind) {
     let mut kinds = FOREIGN.get();
     match kinds.iter_mut().find(|known| known.address == kind.address) {
         Some(known) => *known = kind,

@@ -44,11 +44,11 @@ pub use times::Times;
 /// ```
 #[derive(Clone, Default)]
 pub struct Mock {
-    inner: Arc<Inner>,
+    inner: Arc<MockState>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct MockState {
     expectations: Mutex<Expectations>,
 }
 
@@ -120,13 +120,13 @@ fn fail_if_unmet(unmet: &str) {
     }
 }
 
-impl Inner {
+impl MockState {
     fn lock(&self) -> MutexGuard<'_, Expectations> {
         self.expectations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Inner {
+impl Drop for MockState {
     fn drop(&mut self) {
         let expectations = self.lock();
         // A test that fails already says why.

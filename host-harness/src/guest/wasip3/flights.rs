@@ -9,9 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use wasmtime::component::GuestTaskId;
 
-use super::Job;
-use super::worker::Started;
-use crate::guest::delivery::{Delivery, Kept};
+use super::job::{Job, Started};
+use crate::guest::delivery::{Delivery, KeptStore};
 use crate::guest::state::State;
 use crate::guest::{Failure, overdue};
 use crate::telemetry::{Running, Took};
@@ -275,7 +274,7 @@ impl Flights {
     }
 
     /// Ends what is left when the instance does. Its store is kept for those who read its responses.
-    pub(super) fn end(&self, busy: Duration, took: Took, kept: &Kept) {
+    pub(super) fn end(&self, busy: Duration, took: Took, kept: &KeptStore) {
         let mut lists = self.lock();
         let lists = &mut *lists;
         for flight in lists.flying.drain(..) {

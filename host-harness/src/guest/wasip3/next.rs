@@ -9,9 +9,9 @@ use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
 
-use crate::Body;
 use crate::guest::Guest;
 use crate::guest::state::{State, is_for_whole_server};
+use crate::message::body::Body;
 
 /// Lets components import a guest as `wasi:http/handler`.
 pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime::Result<()> {

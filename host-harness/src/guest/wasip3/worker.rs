@@ -1,7 +1,7 @@
 //! Runs one instance: takes requests, calls the component, and tells how it ended.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -13,17 +13,17 @@ use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::{Service, ServicePre};
 
 use super::flights::Flights;
-use super::{Instances, Job};
-use crate::Body;
+use super::job::{Job, Started};
 use crate::guest::Failure;
 use crate::guest::busy::Busy;
-use crate::guest::state::State;
+use crate::guest::state::{Settings, State};
 use crate::guest::trap::reason;
+use crate::message::body::Body;
 use crate::telemetry::Running;
 
 pub(super) struct Worker {
-    /// Where requests go that this instance cannot take any more.
-    others: Weak<Instances>,
+    /// Gives a request that this instance cannot take any more to another one.
+    others: Box<dyn Fn(Job) + Send + Sync>,
     pre: ServicePre<State>,
     store: Store<State>,
     flights: Arc<Flights>,
@@ -32,14 +32,16 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        instances: &Arc<Instances>,
+        pre: &ServicePre<State>,
+        settings: &Settings,
+        others: Box<dyn Fn(Job) + Send + Sync>,
         flights: Arc<Flights>,
         jobs: mpsc::UnboundedReceiver<Job>,
         running: &Running,
     ) -> Self {
-        let settings = &instances.settings;
-        let mut store = State::store(instances.pre.engine(), settings, running);
-        store.data_mut().flights = Some(Arc::clone(&flights));
+        let mut store = State::store(pre.engine(), settings, running);
+        let at_next = Arc::clone(&flights);
+        store.data_mut().calls_next = Some(Box::new(move |number| Box::new(at_next.calls_next(number))));
         if settings.at_once() > 1 {
             let flights = Arc::clone(&flights);
             store.call_hook(move |mut cx, hook| {
@@ -51,7 +53,7 @@ impl Worker {
                 Ok(())
             });
         }
-        Self { others: Arc::downgrade(instances), pre: instances.pre.clone(), store, flights, jobs }
+        Self { others, pre: pre.clone(), store, flights, jobs }
     }
 
     pub(super) fn span(&self) -> tracing::Span {
@@ -68,9 +70,7 @@ impl Worker {
         };
         self.jobs.close();
         while let Ok(job) = self.jobs.try_recv() {
-            if let Some(others) = self.others.upgrade() {
-                others.give(job);
-            }
+            (self.others)(job);
         }
         let took = State::took(&self.store);
         if let Err(error) = &outcome {
@@ -78,7 +78,7 @@ impl Worker {
             self.store.data_mut().cut_uploads();
             if let Some(error) = error {
                 let culprit = root_task(&mut self.store);
-                flights.trapped(culprit, &reason(error, &self.store));
+                flights.trapped(culprit, &reason(error, self.store.data().meter.exceeded_bytes()));
             }
         }
         flights.end(busy.lap(), took, &Arc::new(Mutex::new(self.store)));
@@ -95,9 +95,6 @@ impl Worker {
         self.store.run_concurrent(serve).await?
     }
 }
-
-/// A request that was started, with what the component has not been given yet, and the number of its flight.
-pub(super) type Started = (http::Request<Body>, Arc<crate::guest::delivery::Delivery>, u64);
 
 async fn serve(
     accessor: &Accessor<State>,

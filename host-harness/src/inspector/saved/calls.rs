@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, header};
 
 use super::literal;
 use crate::inspector::history::Entry;
-use crate::outbound::error_code;
+use crate::message::error_code;
 use crate::{BodyEnd, Call, show};
 
 /// Fields that belong to one connection, and the length, which the mock sets itself.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use http::{HeaderMap, HeaderValue};
 
 use super::{LEFT_OUT, literal};
-use crate::inspector::describe::text;
+use crate::inspector::plain_text::text;
 use crate::{BodyEnd, Exchange};
 
 /// The checks of a response.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::inspector::describe::text;
+use crate::inspector::plain_text::text;
 
 /// The value of a field, for what takes text or bytes.
 pub(super) fn value(value: &HeaderValue) -> String {

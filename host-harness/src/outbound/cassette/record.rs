@@ -13,13 +13,15 @@ use tower_service::Service as _;
 use super::file::{Answered, Missing, Recorded, Sent};
 use super::tape::Tape;
 use super::{BODY_LIMIT, Redaction};
-use crate::body::{BodyError, error_code};
-use crate::framing::content_length;
+use crate::Error;
+use crate::message::body::Body;
+use crate::message::body::{BodyError, error_code};
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::copy;
+use crate::message::framing::content_length;
+use crate::outbound::Outbound;
 use crate::outbound::document::{self, Code, Fields};
-use crate::outbound::error_code::copy;
-use crate::outbound::{ErrorCode, Outbound};
 use crate::telemetry::declared_bytes;
-use crate::{Body, Error};
 
 pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
     let tape = Tape::new(path, redaction).map_err(|error| document::unwritable(path, "cassette", error))?;
@@ -71,12 +73,12 @@ struct Exchange {
     /// Taken at the end.
     sent: Option<Sent>,
     upload: Capture,
-    answer: Answer,
+    answer: RecordedResponse,
 }
 
 /// An answer; without a head, the component gave up waiting for it.
 #[derive(Default)]
-struct Answer {
+struct RecordedResponse {
     head: Option<Result<(u16, HeaderMap), ErrorCode>>,
     download: Capture,
 }
@@ -95,7 +97,7 @@ impl Ongoing {
         let fields = Fields(tape.redaction.redact_fields(request.headers()));
         let url = tape.redaction.redact_url(&request.uri().to_string());
         let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
-        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: Answer::default() };
+        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: RecordedResponse::default() };
         Arc::new(Self { number: tape.start(), tape: Arc::clone(tape), exchange: Mutex::new(exchange) })
     }
 
@@ -170,7 +172,7 @@ impl Captured {
     }
 
     fn watch(self, body: Body, expected: Option<u64>) -> Body {
-        Body::new(Watched { body, captured: self, read: 0, expected })
+        Body::new(RecordedBody { body, captured: self, read: 0, expected })
     }
 
     fn with(&self, change: impl FnOnce(&mut Capture)) {
@@ -189,7 +191,7 @@ impl Captured {
 }
 
 /// A body that passes through.
-struct Watched {
+struct RecordedBody {
     body: Body,
     captured: Captured,
     read: u64,
@@ -197,7 +199,7 @@ struct Watched {
     expected: Option<u64>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for RecordedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -235,7 +237,7 @@ impl HttpBody for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for RecordedBody {
     fn drop(&mut self) {
         // Where the end was seen, nothing is captured any more.
         if !self.body.is_end_stream() && self.expected != Some(self.read) {

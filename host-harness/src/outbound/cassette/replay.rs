@@ -12,12 +12,15 @@ use http_body_util::{BodyExt as _, StreamBody};
 use super::file::{self, Answered, Missing, Recorded, Sent};
 use super::redaction::is_form;
 use super::{BODY_LIMIT, Redaction};
-use crate::body::{BodyError, error_code};
+use crate::Error;
+use crate::message::body::Body;
+use crate::message::body::{BodyError, error_code};
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::copy;
+use crate::message::timeouts::Timeouts;
 use crate::outbound::difference::Difference;
 use crate::outbound::document::Code;
-use crate::outbound::error_code::copy;
-use crate::outbound::{ErrorCode, Outbound, Timeouts, url};
-use crate::{Body, Error};
+use crate::outbound::{Outbound, url};
 
 pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;

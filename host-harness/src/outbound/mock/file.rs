@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::{Call, Mock, Reply, Times};
-use crate::framing::is_final;
+use crate::message::framing::is_final;
 use crate::outbound::document::{self, Base64, Code, Fields};
 use crate::outbound::json::Json;
 use crate::{Error, show};

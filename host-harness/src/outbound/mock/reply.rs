@@ -9,12 +9,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-use crate::Body;
-use crate::framing::is_final;
+use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
+use crate::message::error_code::copy;
+use crate::message::framing::is_final;
+use crate::message::timeouts::Timeouts;
 use crate::outbound::ending::Ending;
-use crate::outbound::error_code::copy;
 use crate::outbound::json::Json;
-use crate::outbound::{ErrorCode, Timeouts};
 
 /// What a [`Mock`](super::Mock) answers: a response or an error, at once or late, whole or not.
 ///
@@ -33,7 +34,7 @@ pub struct Reply {
 
 #[derive(Clone)]
 enum Outcome {
-    Answer(Box<Answer>),
+    MockResponse(Box<MockResponse>),
     Error(Arc<ErrorCode>),
     /// No head ever comes.
     Silence,
@@ -41,7 +42,7 @@ enum Outcome {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Answer {
+struct MockResponse {
     status: StatusCode,
     headers: HeaderMap,
     /// The `content-type`, unless the headers have one.
@@ -54,7 +55,7 @@ impl Reply {
     /// Answers with 200 and an empty body.
     #[must_use]
     pub fn ok() -> Self {
-        Self::of(Outcome::Answer(Box::default()))
+        Self::of(Outcome::MockResponse(Box::default()))
     }
 
     /// Answers with 200 and a JSON document. Its `content-type` is `application/json`, unless [`header`](Self::header) sets
@@ -183,9 +184,9 @@ impl Reply {
         self
     }
 
-    fn answer(&mut self) -> &mut Answer {
+    fn answer(&mut self) -> &mut MockResponse {
         match &mut self.outcome {
-            Outcome::Answer(answer) => answer,
+            Outcome::MockResponse(answer) => answer,
             _ => panic!("a reply that is no response has no status, no fields and no body"),
         }
     }
@@ -209,7 +210,7 @@ impl Reply {
             sleep(self.delay).await;
         }
         match self.outcome {
-            Outcome::Answer(answer) => {
+            Outcome::MockResponse(answer) => {
                 let response = answer.into_response(request.method() == Method::HEAD);
                 Ok(match self.ending {
                     Some((bytes, ending)) => response.map(|body| ending.after(bytes, body, timeouts)),
@@ -226,7 +227,7 @@ impl Reply {
     }
 }
 
-impl Answer {
+impl MockResponse {
     fn into_response(mut self, is_head: bool) -> Response<Body> {
         if let Some(media_type) = self.media_type {
             self.headers.entry(header::CONTENT_TYPE).or_insert(media_type);
@@ -283,7 +284,7 @@ impl From<Vec<u8>> for Reply {
 
 impl From<StatusCode> for Reply {
     fn from(status: StatusCode) -> Self {
-        Self::of(Outcome::Answer(Box::new(Answer { status, ..Answer::default() })))
+        Self::of(Outcome::MockResponse(Box::new(MockResponse { status, ..MockResponse::default() })))
     }
 }
 
@@ -297,7 +298,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Reply");
         match &self.outcome {
-            Outcome::Answer(answer) => debug.field("answer", answer),
+            Outcome::MockResponse(answer) => debug.field("answer", answer),
             Outcome::Error(code) => debug.field("error", code),
             Outcome::Silence => debug.field("silence", &true),
             Outcome::Function(_) => debug.field("function", &true),

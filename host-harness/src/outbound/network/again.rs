@@ -17,8 +17,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 
-use crate::Body;
-use crate::body::BodyError;
+use crate::message::body::Body;
+use crate::message::body::BodyError;
 
 /// How often a request is sent again at most: each time, another kept connection was closed.
 const ATTEMPTS: u32 = 3;
@@ -144,30 +144,30 @@ impl Answered {
 }
 
 /// A connection of which it is known whether it has brought a response.
-pub(super) struct Kept<C> {
+pub(super) struct KeptConnection<C> {
     connection: C,
     answered: Answered,
 }
 
-impl<C> Kept<C> {
+impl<C> KeptConnection<C> {
     pub(super) fn new(connection: C) -> Self {
         Self { connection, answered: Answered::default() }
     }
 }
 
-impl<C: Connection> Connection for Kept<C> {
+impl<C: Connection> Connection for KeptConnection<C> {
     fn connected(&self) -> Connected {
         self.connection.connected().extra(self.answered.clone())
     }
 }
 
-impl<C: Read + Unpin> Read for Kept<C> {
+impl<C: Read + Unpin> Read for KeptConnection<C> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.connection).poll_read(cx, buf)
     }
 }
 
-impl<C: Write + Unpin> Write for Kept<C> {
+impl<C: Write + Unpin> Write for KeptConnection<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.connection).poll_write(cx, buf)
     }

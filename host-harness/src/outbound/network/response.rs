@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use http::{HeaderMap, Request, Uri, header, response};
 use tokio::sync::Notify;
 
-use crate::Body;
-use crate::framing::{InvalidLength, check_length, is_final};
-use crate::guest::remove_connection_fields;
-use crate::head::{elements, quoted};
-use crate::outbound::ErrorCode;
+use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
+use crate::message::framing::{InvalidLength, check_length, is_final};
+use crate::message::headers::remove_connection_fields;
+use crate::message::headers::{elements, quoted};
 use crate::outbound::shown;
 
 /// How many fields a response's head may have over HTTP/1.1.

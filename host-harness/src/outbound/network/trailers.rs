@@ -5,8 +5,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::connect::CaptureConnection;
 
-use crate::Body;
-use crate::head::elements;
+use crate::message::body::Body;
+use crate::message::headers::elements;
 use crate::outbound::shown;
 
 /// Logs the trailers of a request that hyper drops: over HTTP/1.1 it sends only those that a `Trailer` field names.

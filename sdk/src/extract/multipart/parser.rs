@@ -48,11 +48,11 @@ pub(super) struct Parser {
     is_complete: bool,
     /// Whether the buffer starts a line whose line break is not in it.
     is_line_start: bool,
-    state: State,
+    state: ParserState,
 }
 
 #[derive(Clone)]
-enum State {
+enum ParserState {
     /// In front of the first delimiter.
     Preamble,
     /// Behind a delimiter. So many bytes have been searched for the end of the headers.
@@ -90,7 +90,7 @@ impl Parser {
             buffer: Bytes::new(),
             is_complete: false,
             is_line_start: true,
-            state: State::Preamble,
+            state: ParserState::Preamble,
         }
     }
 
@@ -114,15 +114,15 @@ impl Parser {
     /// The next event; `None` where more bytes are needed.
     pub(super) fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &self.state {
-            State::Preamble => self.next_in_preamble(),
-            State::Headers { searched } => self.next_in_headers(*searched),
-            State::Content => self.next_in_content(),
-            State::End => Ok(Some(Event::End)),
-            State::Failed(malformed) => Err(malformed.clone()),
+            ParserState::Preamble => self.next_in_preamble(),
+            ParserState::Headers { searched } => self.next_in_headers(*searched),
+            ParserState::Content => self.next_in_content(),
+            ParserState::End => Ok(Some(Event::End)),
+            ParserState::Failed(malformed) => Err(malformed.clone()),
         };
         if let Err(malformed) = &event {
             self.buffer = Bytes::new();
-            self.state = State::Failed(malformed.clone());
+            self.state = ParserState::Failed(malformed.clone());
         }
         event
     }
@@ -157,7 +157,7 @@ impl Parser {
 
     fn pass_delimiter(&mut self, end: usize, is_last: bool) {
         self.take(end);
-        self.state = if is_last { State::End } else { State::Headers { searched: 0 } };
+        self.state = if is_last { ParserState::End } else { ParserState::Headers { searched: 0 } };
     }
 
     fn take(&mut self, length: usize) -> Bytes {
@@ -178,14 +178,14 @@ impl Parser {
             return Err(Malformed::TooManyHeaderBytes);
         }
         let Some(lines) = lines else {
-            self.state = State::Headers { searched: self.buffer.len() };
+            self.state = ParserState::Headers { searched: self.buffer.len() };
             return if self.is_complete { Err(Malformed::NoLastDelimiter) } else { Ok(None) };
         };
         let headers = read_headers(&self.buffer.split_to(lines))?;
         self.take(2);
         // A part without content may end with the line break of the empty line.
         self.is_line_start = true;
-        self.state = State::Content;
+        self.state = ParserState::Content;
         Ok(Some(Event::Part(headers)))
     }
 

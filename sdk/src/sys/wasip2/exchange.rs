@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::mem;
+use std::panic::PanicHookInfo;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -13,9 +14,10 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Slot, Writer};
-use super::{convert, head, lists, panic};
+use super::{convert, head, lists};
 use crate::error::{self, Error};
 use crate::respond::Answer;
+use crate::sys::panic_hook;
 use crate::{Body, Request, Response, body, length, task};
 
 thread_local! {
@@ -43,7 +45,7 @@ pub fn serve<F: Future<Output = Answer>>(
     response_out: wasi::ResponseOutparam,
     handler: impl FnOnce(crate::IncomingRequest) -> F,
 ) {
-    panic::install_hook();
+    panic_hook::install(on_panic);
     let number = EXCHANGE.with_borrow_mut(|exchange| {
         let number = exchange.number.wrapping_add(1);
         *exchange = Exchange { number, request: Some(request), response_out: Some(response_out), writer: None };
@@ -282,7 +284,7 @@ impl Exchange {
 }
 
 /// Answers or breaks off the exchange at hand after a panic, when no other code can run any more.
-pub(super) fn answer_panic() {
+fn answer_panic() {
     let parts = EXCHANGE.try_with(|exchange| {
         let mut exchange = exchange.try_borrow_mut().ok()?;
         Some((exchange.response_out.take(), exchange.writer.take()))
@@ -306,4 +308,10 @@ pub(super) fn answer_panic() {
             let _ = writer.finish_plainly();
         }
     }
+}
+
+/// Answers 500 if the head has not been sent, and else breaks the message off.
+fn on_panic(info: &PanicHookInfo<'_>) {
+    log(&info.to_string());
+    answer_panic();
 }

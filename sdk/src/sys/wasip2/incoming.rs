@@ -17,7 +17,7 @@ const READ_BYTES: u64 = 64 * 1024;
 
 /// A body that is arriving, of a request or of a response.
 pub(crate) struct IncomingBody {
-    state: State,
+    state: BodyState,
     declared: Option<u64>,
     received: u64,
     /// When the whole exchange must be done.
@@ -26,7 +26,7 @@ pub(crate) struct IncomingBody {
     _response: Option<wasi::IncomingResponse>,
 }
 
-enum State {
+enum BodyState {
     Unread(wasi::IncomingBody),
     Data(Data),
     /// All data has been read; the trailers have not been asked for.
@@ -52,7 +52,7 @@ struct Trailers {
 
 impl IncomingBody {
     pub(super) fn new(body: wasi::IncomingBody, declared: Option<u64>) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, deadline: None, _response: None }
+        Self { state: BodyState::Unread(body), declared, received: 0, deadline: None, _response: None }
     }
 
     pub(super) fn of_response(
@@ -61,7 +61,7 @@ impl IncomingBody {
         response: wasi::IncomingResponse,
         deadline: Option<Ready>,
     ) -> Self {
-        Self { state: State::Unread(body), declared, received: 0, deadline, _response: Some(response) }
+        Self { state: BodyState::Unread(body), declared, received: 0, deadline, _response: Some(response) }
     }
 
     /// Runs an operation on the stream until it yields something else than "nothing yet".
@@ -88,7 +88,7 @@ impl IncomingBody {
                             Some(deadline) => ready!(deadline.poll(cx)),
                             None => return Poll::Pending,
                         }
-                        self.state = State::Done;
+                        self.state = BodyState::Done;
                         return Poll::Ready(Some(Err(Error::timed_out(self.received))));
                     }
                 }
@@ -106,9 +106,9 @@ impl IncomingBody {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<wasi::Trailers>, Error>> {
         self.ask_for_trailers();
-        let State::Trailers(trailers) = &mut self.state else {
-            if let State::Ended(_) = self.state
-                && let State::Ended(ended) = std::mem::replace(&mut self.state, State::Done)
+        let BodyState::Trailers(trailers) = &mut self.state else {
+            if let BodyState::Ended(_) = self.state
+                && let BodyState::Ended(ended) = std::mem::replace(&mut self.state, BodyState::Done)
             {
                 return Poll::Ready(ended);
             }
@@ -125,7 +125,7 @@ impl IncomingBody {
             }
         };
         let trailers = self.received_trailers(result);
-        self.state = State::Done;
+        self.state = BodyState::Done;
         Poll::Ready(trailers)
     }
 
@@ -137,27 +137,27 @@ impl IncomingBody {
             // A read of no bytes tells whether the stream is closed, and takes nothing.
             let Err(error) = data.stream.read(0) else { return false };
             if let Some(Err(error)) = self.end::<()>(error) {
-                self.state = State::Ended(Err(error));
+                self.state = BodyState::Ended(Err(error));
             }
         }
         self.ask_for_trailers();
-        let State::Trailers(trailers) = &self.state else { return matches!(self.state, State::Done) };
+        let BodyState::Trailers(trailers) = &self.state else { return matches!(self.state, BodyState::Done) };
         if !trailers.future.subscribe().ready() {
             return false;
         }
         let Some(result) = trailers.future.get() else { return false };
         let trailers = self.received_trailers(result);
         let is_over = matches!(trailers, Ok(None));
-        self.state = if is_over { State::Done } else { State::Ended(trailers) };
+        self.state = if is_over { BodyState::Done } else { BodyState::Ended(trailers) };
         is_over
     }
 
     /// Asks for the trailers, if all data has been read or none is wanted.
     fn ask_for_trailers(&mut self) {
-        if let State::Read(_) | State::Unread(_) = self.state
-            && let State::Read(body) | State::Unread(body) = std::mem::replace(&mut self.state, State::Done)
+        if let BodyState::Read(_) | BodyState::Unread(_) = self.state
+            && let BodyState::Read(body) | BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done)
         {
-            self.state = State::Trailers(Trailers { ready: None, future: wasi::IncomingBody::finish(body) });
+            self.state = BodyState::Trailers(Trailers { ready: None, future: wasi::IncomingBody::finish(body) });
         }
     }
 
@@ -180,8 +180,8 @@ impl IncomingBody {
     /// exchange is borrowed.
     pub(super) fn forget_wakers(&self) {
         let ready = match &self.state {
-            State::Data(data) => data.ready.as_ref(),
-            State::Trailers(trailers) => trailers.ready.as_ref(),
+            BodyState::Data(data) => data.ready.as_ref(),
+            BodyState::Trailers(trailers) => trailers.ready.as_ref(),
             _ => None,
         };
         ready.into_iter().chain(&self.deadline).for_each(Ready::forget_waker);
@@ -197,23 +197,23 @@ impl IncomingBody {
     }
 
     fn open(&mut self) -> Option<&mut Data> {
-        if let State::Unread(_) = self.state {
-            let State::Unread(body) = std::mem::replace(&mut self.state, State::Done) else {
+        if let BodyState::Unread(_) = self.state {
+            let BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done) else {
                 return None;
             };
             // Fails only if somebody took the stream before, and nobody else has this body.
             let stream = body.stream().ok()?;
-            self.state = State::Data(Data { ready: None, stream, body });
+            self.state = BodyState::Data(Data { ready: None, stream, body });
         }
         match &mut self.state {
-            State::Data(data) => Some(data),
+            BodyState::Data(data) => Some(data),
             _ => None,
         }
     }
 
     /// Takes note of the end of the stream; an end too early is an error.
     fn end<T>(&mut self, error: StreamError) -> Option<Result<T, Error>> {
-        let State::Data(Data { ready, stream, body }) = std::mem::replace(&mut self.state, State::Done) else {
+        let BodyState::Data(Data { ready, stream, body }) = std::mem::replace(&mut self.state, BodyState::Done) else {
             return None;
         };
         drop(ready);
@@ -227,7 +227,7 @@ impl IncomingBody {
                 Some(Err(self.broken_off(String::new())))
             }
             (StreamError::Closed, _) => {
-                self.state = State::Read(body);
+                self.state = BodyState::Read(body);
                 None
             }
         }
@@ -250,13 +250,18 @@ impl crate::sys::IncomingBody for IncomingBody {
 
     fn size_hint(&self) -> SizeHint {
         match (&self.state, self.declared) {
-            (State::Unread(_) | State::Data(_), Some(declared)) => {
+            (BodyState::Unread(_) | BodyState::Data(_), Some(declared)) => {
                 SizeHint::with_exact(declared.saturating_sub(self.received))
             }
             // Trailers may come, and their framing has no place for a length.
-            (State::Unread(_) | State::Data(_) | State::Read(_) | State::Trailers(_) | State::Ended(_), None) => {
-                SizeHint::default()
-            }
+            (
+                BodyState::Unread(_)
+                | BodyState::Data(_)
+                | BodyState::Read(_)
+                | BodyState::Trailers(_)
+                | BodyState::Ended(_),
+                None,
+            ) => SizeHint::default(),
             _ => SizeHint::with_exact(0),
         }
     }

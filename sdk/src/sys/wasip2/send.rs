@@ -19,19 +19,19 @@ use crate::length::{self, Framing, Known};
 use crate::{Body, Request, Response, error, task};
 
 /// Sends a request, and waits for its response where the future is polled.
-pub(super) fn send(mut request: Box<Request>, timeouts: &Timeouts) -> Exchange {
+pub(super) fn send(mut request: Box<Request>, timeouts: &Timeouts) -> OutboundExchange {
     let waiting = Waiting::start(&mut request, timeouts).map_err(Some);
-    Exchange { request, waiting }
+    OutboundExchange { request, waiting }
 }
 
 /// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
-pub(super) struct Exchange {
+pub(super) struct OutboundExchange {
     request: Box<Request>,
     /// Or why there is nothing to wait for, until it has been told.
     waiting: Result<Waiting, Option<Error>>,
 }
 
-impl Future for Exchange {
+impl Future for OutboundExchange {
     type Output = Result<Box<Response>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -17,7 +17,7 @@ mod stream;
 mod task;
 mod waitable;
 
-pub(super) use call::{Exchange, Wait};
+pub(super) use call::{OutboundCall, Wait};
 pub(super) use future::{Ending, break_all_off, say_ok};
 pub(super) use stream::{Sink, Source};
 pub(super) use task::{callback, is_cancelled, return_response, start, waker};

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::mem;
+use std::panic::PanicHookInfo;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
@@ -15,9 +16,10 @@ use wit_bindgen::rt::async_support::FutureReader;
 use super::bindings::wasi::http::types as wasi;
 use super::incoming::IncomingBody;
 use super::outgoing::{Message, Rest};
-use super::{abi, convert, head, lists, panic};
+use super::{abi, convert, head, lists};
 use crate::error::{self, Error};
 use crate::respond::Answer;
+use crate::sys::panic_hook;
 use crate::{Body, Request, Response, length, task};
 
 thread_local! {
@@ -67,7 +69,7 @@ pub(super) fn serve<F: Future<Output = Answer>>(
     request: wasi::Request,
     handler: impl FnOnce(crate::IncomingRequest) -> F + 'static,
 ) -> u32 {
-    panic::install_hook();
+    panic_hook::install(on_panic);
     let place = begin(request);
     abi::start(async move {
         let exchange = pin!(task::run(async move {
@@ -324,4 +326,11 @@ fn target() -> Option<String> {
         Some(format!("{} {}", convert::method_name(&method), path.as_deref().unwrap_or("/")))
     });
     line.ok().flatten()
+}
+
+/// Breaks off the bodies of which a part has been sent, by their trailers. A panic before the head is answered by the host,
+/// with 500, because a task that the host drops cannot answer.
+fn on_panic(info: &PanicHookInfo<'_>) {
+    log(&info.to_string());
+    abi::break_all_off();
 }

@@ -23,14 +23,14 @@ pub(super) type Ended = Result<Option<wasi::Trailers>, wasi::ErrorCode>;
 
 /// A body that is arriving, of a request or of a response.
 pub(crate) struct IncomingBody {
-    state: State,
+    state: BodyState,
     declared: Option<u64>,
     received: u64,
     /// When the whole exchange must be done.
     deadline: Option<Sleep>,
 }
 
-enum State {
+enum BodyState {
     Data(Source, FutureReader<Ended>),
     /// All data has been read. A body that declares no length may still turn out to have broken off.
     Ending(Pin<Box<FutureRead<Ended>>>),
@@ -44,7 +44,7 @@ impl IncomingBody {
         declared: Option<u64>,
         deadline: Option<Sleep>,
     ) -> Self {
-        Self { state: State::Data(Source::new(data), ended), declared, received: 0, deadline }
+        Self { state: BodyState::Data(Source::new(data), ended), declared, received: 0, deadline }
     }
 
     /// Gives the stream back as the host has it, so that its bytes need not pass through the component.
@@ -56,10 +56,10 @@ impl IncomingBody {
             return Err(self);
         }
         match self.state {
-            State::Data(source, ended) => match source.into_reader() {
+            BodyState::Data(source, ended) => match source.into_reader() {
                 Ok(data) => Ok((data, ended)),
                 Err(source) => {
-                    self.state = State::Data(source, ended);
+                    self.state = BodyState::Data(source, ended);
                     Err(self)
                 }
             },
@@ -70,7 +70,7 @@ impl IncomingBody {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             match &mut self.state {
-                State::Data(source, _) => {
+                BodyState::Data(source, _) => {
                     let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.received));
                     // A byte more than is expected, to see the end of the stream with the last of them.
                     let most = READ_BYTES.min(usize::try_from(left.saturating_add(1)).unwrap_or(READ_BYTES));
@@ -78,40 +78,40 @@ impl IncomingBody {
                         self.received += bytes.len() as u64;
                         return Poll::Ready(Some(Ok(bytes)));
                     }
-                    let State::Data(_, ended) = std::mem::replace(&mut self.state, State::Done) else {
+                    let BodyState::Data(_, ended) = std::mem::replace(&mut self.state, BodyState::Done) else {
                         return Poll::Ready(None);
                     };
-                    self.state = State::Ending(Box::pin(ended.into_future()));
+                    self.state = BodyState::Ending(Box::pin(ended.into_future()));
                     if self.declared == Some(self.received) {
                         return Poll::Ready(None);
                     }
                 }
                 // What is known to be whole needs no more than that.
-                State::Ending(_) if self.declared == Some(self.received) => return Poll::Ready(None),
-                State::Ending(_) => {
+                BodyState::Ending(_) if self.declared == Some(self.received) => return Poll::Ready(None),
+                BodyState::Ending(_) => {
                     if let Err(error) = ready!(self.poll_end(cx)) {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                State::Ended(_) | State::Done => return Poll::Ready(None),
+                BodyState::Ended(_) | BodyState::Done => return Poll::Ready(None),
             }
         }
     }
 
     /// Learns how the body ended.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let State::Ending(ended) = &mut self.state else {
+        let BodyState::Ending(ended) = &mut self.state else {
             return Poll::Ready(Ok(()));
         };
         let ended = ready!(ended.as_mut().poll(cx));
-        self.state = State::Done;
+        self.state = BodyState::Done;
         Poll::Ready(match ended {
             Err(code) => Err(self.broken_off(convert::error_from_wasi(code).1)),
             Ok(_) if self.declared.is_some_and(|declared| declared != self.received) => {
                 Err(self.broken_off(String::new()))
             }
             Ok(trailers) => {
-                self.state = State::Ended(trailers);
+                self.state = BodyState::Ended(trailers);
                 Ok(())
             }
         })
@@ -120,8 +120,8 @@ impl IncomingBody {
     /// The trailers as the host has them, once all data has been read.
     pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
         ready!(self.poll_end(cx))?;
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Ended(trailers) => Poll::Ready(Ok(trailers)),
+        match std::mem::replace(&mut self.state, BodyState::Done) {
+            BodyState::Ended(trailers) => Poll::Ready(Ok(trailers)),
             _ => Poll::Ready(Ok(None)),
         }
     }
@@ -138,7 +138,7 @@ impl crate::sys::IncomingBody for IncomingBody {
             && let Some(deadline) = &mut self.deadline
             && Pin::new(deadline).poll(cx).is_ready()
         {
-            self.state = State::Done;
+            self.state = BodyState::Done;
             return Poll::Ready(Some(Err(Error::timed_out(self.received))));
         }
         piece
@@ -152,9 +152,9 @@ impl crate::sys::IncomingBody for IncomingBody {
 
     fn size_hint(&self) -> SizeHint {
         match (&self.state, self.declared) {
-            (State::Data(..), Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.received)),
+            (BodyState::Data(..), Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.received)),
             // The framing of trailers has no place for a length.
-            (State::Data(..) | State::Ending(_), None) | (State::Ended(Some(_)), _) => SizeHint::default(),
+            (BodyState::Data(..) | BodyState::Ending(_), None) | (BodyState::Ended(Some(_)), _) => SizeHint::default(),
             _ => SizeHint::with_exact(0),
         }
     }

@@ -21,18 +21,18 @@ use crate::{Body, Request, Response, error, length, task};
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
 /// Sends a request, and waits for its response where the future is polled.
-pub(super) fn send(request: Box<Request>, timeouts: &Timeouts) -> Exchange {
-    Exchange::start(request, |request| {
+pub(super) fn send(request: Box<Request>, timeouts: &Timeouts) -> OutboundExchange {
+    OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, options(timeouts)?)?;
         let upload_error = rest.map(upload_beside);
         let deadline = timeouts.total.map(Sleep::new);
-        Ok(Waiting { response: abi::Exchange::with_server(outgoing), deadline, upload_error })
+        Ok(Waiting { response: abi::OutboundCall::with_server(outgoing), deadline, upload_error })
     })
 }
 
 /// Passes a request on to the handler behind this one.
-pub(super) fn pass_on(request: Box<Request>) -> Exchange {
-    Exchange::start(request, |request| {
+pub(super) fn pass_on(request: Box<Request>) -> OutboundExchange {
+    OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, None)?;
         if request.uri().path_and_query().is_some_and(|path| convert::is_asterisk(request.method(), path)) {
             // The handler behind this one may get the path without the host in between, and hosts show an empty one as `/`.
@@ -40,25 +40,25 @@ pub(super) fn pass_on(request: Box<Request>) -> Exchange {
             let _ = outgoing.set_path_with_query(None);
         }
         let upload_error = rest.map(upload_beside);
-        Ok(Waiting { response: abi::Exchange::with_next(outgoing), deadline: None, upload_error })
+        Ok(Waiting { response: abi::OutboundCall::with_next(outgoing), deadline: None, upload_error })
     })
 }
 
 /// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
-pub(super) struct Exchange {
+pub(super) struct OutboundExchange {
     request: Box<Request>,
     /// Or why there is nothing to wait for, until it has been told.
     waiting: Result<Waiting, Option<Error>>,
 }
 
-impl Exchange {
+impl OutboundExchange {
     fn start(mut request: Box<Request>, start: impl FnOnce(&mut Request) -> Result<Waiting, Error>) -> Self {
         let waiting = start(&mut request).map_err(Some);
         Self { request, waiting }
     }
 }
 
-impl Future for Exchange {
+impl Future for OutboundExchange {
     type Output = Result<Box<Response>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -73,7 +73,7 @@ impl Future for Exchange {
 
 /// What is going on between a request and the head of its response.
 struct Waiting {
-    response: abi::Exchange,
+    response: abi::OutboundCall,
     deadline: Option<Sleep>,
     upload_error: Option<UploadError>,
 }

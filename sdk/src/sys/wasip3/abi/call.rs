@@ -117,7 +117,7 @@ impl Drop for Wait {
 }
 
 /// A request on its way, until its response arrives.
-pub(in crate::sys::wasip3) struct Exchange {
+pub(in crate::sys::wasip3) struct OutboundCall {
     call: Call,
     /// The number of the request, which is the callee's when the call has started.
     request: u32,
@@ -126,9 +126,9 @@ pub(in crate::sys::wasip3) struct Exchange {
 }
 
 // SAFETY: the result is on the heap, and nobody else knows it but the host.
-unsafe impl Send for Exchange {}
+unsafe impl Send for OutboundCall {}
 
-impl Exchange {
+impl OutboundCall {
     /// Sends a request to a server.
     pub(in crate::sys::wasip3) fn with_server(request: Request) -> Self {
         // SAFETY: the function is an import of the shape that is asked for.
@@ -160,7 +160,7 @@ impl Exchange {
     }
 }
 
-impl Future for Exchange {
+impl Future for OutboundCall {
     type Output = Result<Response, ErrorCode>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -169,7 +169,7 @@ impl Future for Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for OutboundCall {
     fn drop(&mut self) {
         if self.result.is_null() {
             return;

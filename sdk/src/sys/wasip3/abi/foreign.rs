@@ -24,7 +24,7 @@ type Unregister = unsafe extern "C" fn(*mut c_void, u32) -> *mut c_void;
 
 /// Version 3 of the structure.
 #[repr(C)]
-struct Task {
+struct ForeignTask {
     version: u32,
     pointer: *mut c_void,
     register: Register,
@@ -43,10 +43,11 @@ struct Functions {
 }
 
 // SAFETY: its pointer is null, and components have one thread.
-unsafe impl Sync for Task {}
+unsafe impl Sync for ForeignTask {}
 
 /// The same for every task: who waits for what is kept by the waitable, and not by the task.
-static TASK: Task = Task { version: 3, pointer: ptr::null_mut(), register, unregister, functions: &FUNCTIONS };
+static TASK: ForeignTask =
+    ForeignTask { version: 3, pointer: ptr::null_mut(), register, unregister, functions: &FUNCTIONS };
 static FUNCTIONS: Functions =
     Functions { register, unregister, clone, drop, spawn: if SPAWNS { Some(spawn) } else { None } };
 

@@ -26,11 +26,11 @@ thread_local! {
 struct Waitable {
     /// The set that the waitable is in; 0 is none.
     set: u32,
-    state: State,
+    state: WaitState,
 }
 
 #[derive(Default)]
-enum State {
+enum WaitState {
     #[default]
     Idle,
     /// A future waits for the event.
@@ -60,13 +60,13 @@ pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
     // of others.
     let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
     let (event, _replaced) = with(waitable, |entry| {
-        if let State::Happened(code) = entry.state {
-            entry.state = State::Idle;
-            return (Poll::Ready(code), State::Idle);
+        if let WaitState::Happened(code) = entry.state {
+            entry.state = WaitState::Idle;
+            return (Poll::Ready(code), WaitState::Idle);
         }
         entry.join(waitable, set);
         let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
-        (Poll::Pending, mem::replace(&mut entry.state, State::Waiting(waker)))
+        (Poll::Pending, mem::replace(&mut entry.state, WaitState::Waiting(waker)))
     });
     if event.is_pending() && !is_own {
         examine(cx.waker());
@@ -77,7 +77,7 @@ pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
 /// Stops waiting; answers with the event if it has come already, and the operation is over.
 pub(super) fn withdraw(waitable: u32) -> Option<u32> {
     match take(waitable, true) {
-        State::Happened(code) => Some(code),
+        WaitState::Happened(code) => Some(code),
         _ => None,
     }
 }
@@ -93,7 +93,7 @@ pub(super) fn attend(waitable: u32, write: Unattended) {
     task::expect_one_more();
     let _old = with(waitable, |entry| {
         entry.join(waitable, set);
-        mem::replace(&mut entry.state, State::Unattended(write))
+        mem::replace(&mut entry.state, WaitState::Unattended(write))
     });
 }
 
@@ -102,7 +102,7 @@ pub(super) fn register(waitable: u32, foreign: Foreign) -> *mut c_void {
     let set = task::set();
     let old = with(waitable, |entry| {
         entry.join(waitable, set);
-        mem::replace(&mut entry.state, State::Foreign(foreign))
+        mem::replace(&mut entry.state, WaitState::Foreign(foreign))
     });
     pointer_of(&old)
 }
@@ -112,9 +112,9 @@ pub(super) fn unregister(waitable: u32) -> *mut c_void {
     pointer_of(&take(waitable, true))
 }
 
-fn pointer_of(state: &State) -> *mut c_void {
+fn pointer_of(state: &WaitState) -> *mut c_void {
     match state {
-        State::Foreign(foreign) => foreign.pointer,
+        WaitState::Foreign(foreign) => foreign.pointer,
         _ => std::ptr::null_mut(),
     }
 }
@@ -123,7 +123,7 @@ fn pointer_of(state: &State) -> *mut c_void {
 pub(super) fn set_alarm(waitable: u32, set: u32) {
     let _old = with(waitable, |entry| {
         entry.join(waitable, set);
-        mem::replace(&mut entry.state, State::Alarm)
+        mem::replace(&mut entry.state, WaitState::Alarm)
     });
 }
 
@@ -131,32 +131,33 @@ pub(super) fn set_alarm(waitable: u32, set: u32) {
 pub(super) fn deliver(waitable: u32, code: u32) {
     // Whoever is told may use the table, so it is not borrowed meanwhile.
     match with(waitable, |entry| mem::take(&mut entry.state)) {
-        State::Waiting(waker) => {
-            with(waitable, |entry| entry.state = State::Happened(code));
+        WaitState::Waiting(waker) => {
+            with(waitable, |entry| entry.state = WaitState::Happened(code));
             waker.wake();
         }
-        State::Foreign(Foreign { callback, pointer }) => {
+        WaitState::Foreign(Foreign { callback, pointer }) => {
             with(waitable, |entry| entry.leave(waitable));
             // SAFETY: whoever registered the function promised that it may be called with this pointer until it is
             // taken out again, which it was not.
             unsafe { callback(pointer, code) }
         }
-        State::Unattended(write) => {
+        WaitState::Unattended(write) => {
             forget(waitable);
             write.end(waitable, code);
             task::expect_one_less();
         }
-        State::Alarm => {
+        WaitState::Alarm => {
             forget(waitable);
             stream::drop_reader(waitable);
         }
-        State::Idle | State::Happened(_) => {}
+        WaitState::Idle | WaitState::Happened(_) => {}
     }
 }
 
 /// Whether anything is waited for that the host could report.
 pub(super) fn any_awaited() -> bool {
-    WAITABLES.with_borrow(|all| all.iter().any(|entry| !matches!(entry.state, State::Idle | State::Happened(_))))
+    WAITABLES
+        .with_borrow(|all| all.iter().any(|entry| !matches!(entry.state, WaitState::Idle | WaitState::Happened(_))))
 }
 
 /// Takes everything out of a set, which then can be used for another task.
@@ -169,14 +170,14 @@ pub(super) fn clear(set: u32) {
     WAITABLES.with_borrow_mut(|all| {
         for (waitable, entry) in all.iter_mut().enumerate().filter(|(_, entry)| entry.set == set) {
             entry.leave(waitable as u32);
-            if matches!(entry.state, State::Waiting(_)) {
+            if matches!(entry.state, WaitState::Waiting(_)) {
                 left.push(mem::take(&mut entry.state));
             }
         }
     });
     // Whoever is told may use the table, so it is not borrowed meanwhile.
     for state in left {
-        if let State::Waiting(waker) = state {
+        if let WaitState::Waiting(waker) = state {
             waker.wake();
         }
     }
@@ -200,10 +201,10 @@ impl Waitable {
     }
 }
 
-fn take(waitable: u32, leave: bool) -> State {
+fn take(waitable: u32, leave: bool) -> WaitState {
     WAITABLES.with_borrow_mut(|all| {
         let Some(entry) = all.get_mut(waitable as usize) else {
-            return State::Idle;
+            return WaitState::Idle;
         };
         if leave {
             entry.leave(waitable);

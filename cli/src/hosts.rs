@@ -4,7 +4,11 @@
 //! flags, is read from its source. jco replaces the packages of WASI 0.2 by name, whatever their version. The worlds are
 //! those of the standard.
 
-use super::interface::{Interface, Line, Version};
+mod interface;
+
+use interface::{Line, Version};
+
+pub(crate) use interface::Interface;
 
 /// A host or a world to check for.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ struct World {
 
 /// What a host makes of an import or an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Offered,
     /// With this flag.
     With(&'static str),
@@ -127,7 +131,7 @@ const COMMAND_03: [&str; 4] =
     ["wasi:filesystem/preopens", "wasi:filesystem/types", "wasi:sockets/ip-name-lookup", "wasi:sockets/types"];
 
 /// What middleware imports to call the next handler.
-pub(super) const HANDLER: &str = "wasi:http/handler";
+pub(crate) const HANDLER: &str = "wasi:http/handler";
 
 const JCO_PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
@@ -140,7 +144,7 @@ const NO_APPLICATION: &str =
 const NO_NEXT: &str = "no host calls on behind a service; `wayside compose` puts an application there";
 
 /// The hosts that are told of where none is named.
-pub(super) fn known() -> Vec<Host> {
+pub(crate) fn known() -> Vec<Host> {
     ["wayside", "wasmtime@48", "wasmtime@36", "jco"].into_iter().filter_map(|name| parse_host(name).ok()).collect()
 }
 
@@ -177,7 +181,7 @@ pub(crate) fn parse_world(text: &str) -> Result<Host, String> {
 
 impl Host {
     /// What this makes of an import; `provided` tells whether this harness has it.
-    pub(super) fn import(&self, import: &Interface, provided: bool) -> Verdict {
+    pub(crate) fn import(&self, import: &Interface, provided: bool) -> Verdict {
         let name = import.name.as_str();
         match &self.kind {
             Kind::Wayside if provided && name == HANDLER => Verdict::Missing(NO_APPLICATION),
@@ -199,7 +203,7 @@ impl Host {
     }
 
     /// Whether this can call what a component exports.
-    pub(super) fn export(&self, exports: &[Interface]) -> Verdict {
+    pub(crate) fn export(&self, exports: &[Interface]) -> Verdict {
         let handler =
             |name: &str, line| exports.iter().find(|export| export.name == name && export.version.line() == line);
         let (v02, v03) = (handler("wasi:http/incoming-handler", Line::V02), handler("wasi:http/handler", Line::V03));
@@ -217,12 +221,12 @@ impl Host {
     }
 
     /// Whether this is a world, which runs nothing.
-    pub(super) fn is_world(&self) -> bool {
+    pub(crate) fn is_world(&self) -> bool {
         matches!(self.kind, Kind::World(_))
     }
 
     /// The command that runs a component there.
-    pub(super) fn command(&self, flags: &[&str], path: &str) -> Option<String> {
+    pub(crate) fn command(&self, flags: &[&str], path: &str) -> Option<String> {
         let program = match self.kind {
             Kind::Wayside => "wayside serve",
             Kind::Wasmtime { .. } => "wasmtime serve",

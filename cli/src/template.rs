@@ -30,18 +30,18 @@ struct Parts {
 macro_rules! parts {
     ($dir:literal) => {
         Parts {
-            about: include_str!(concat!("../../templates/", $dir, "/about.md")),
-            dependencies: include_str!(concat!("../../templates/", $dir, "/dependencies.toml")),
-            lib: include_str!(concat!("../../templates/", $dir, "/lib.rs")),
-            component: include_str!(concat!("../../templates/", $dir, "/component.rs")),
+            about: include_str!(concat!("../templates/", $dir, "/about.md")),
+            dependencies: include_str!(concat!("../templates/", $dir, "/dependencies.toml")),
+            lib: include_str!(concat!("../templates/", $dir, "/lib.rs")),
+            component: include_str!(concat!("../templates/", $dir, "/component.rs")),
         }
     };
 }
 
-const MANIFEST: &str = include_str!("../../templates/shared/manifest.toml");
-const COMPONENT_TESTS: &str = include_str!("../../templates/shared/component-tests.toml");
-const README: &str = include_str!("../../templates/shared/README.md");
-const GITIGNORE: &str = include_str!("../../templates/shared/gitignore");
+const MANIFEST: &str = include_str!("../templates/shared/manifest.toml");
+const COMPONENT_TESTS: &str = include_str!("../templates/shared/component-tests.toml");
+const README: &str = include_str!("../templates/shared/README.md");
+const GITIGNORE: &str = include_str!("../templates/shared/gitignore");
 
 impl Template {
     fn parts(self) -> Parts {
@@ -58,8 +58,8 @@ impl Template {
     fn app(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Middleware => &[
-                ("app/Cargo.toml", include_str!("../../templates/middleware/app.toml")),
-                ("app/src/lib.rs", include_str!("../../templates/middleware/app.rs")),
+                ("app/Cargo.toml", include_str!("../templates/middleware/app.toml")),
+                ("app/src/lib.rs", include_str!("../templates/middleware/app.rs")),
             ],
             _ => &[],
         }
@@ -68,8 +68,8 @@ impl Template {
     /// How the component is run on other hosts.
     fn elsewhere(self) -> &'static str {
         match self {
-            Self::Middleware => include_str!("../../templates/middleware/elsewhere.md"),
-            _ => include_str!("../../templates/shared/elsewhere.md"),
+            Self::Middleware => include_str!("../templates/middleware/elsewhere.md"),
+            _ => include_str!("../templates/shared/elsewhere.md"),
         }
     }
 
@@ -88,7 +88,7 @@ impl Template {
 
     /// The files of a crate with a name, which depends on a checkout. The lock file is that of the checkout, so that the
     /// component tests of all crates have the same versions of everything.
-    pub(super) fn files(self, name: &str, checkout: &Path, lock_file: Option<String>) -> Vec<(&'static str, String)> {
+    pub(crate) fn files(self, name: &str, checkout: &Path, lock_file: Option<String>) -> Vec<(&'static str, String)> {
         let parts = self.parts();
         let fill = |text: &str| {
             text.replace("{{dependencies}}", parts.dependencies)
@@ -119,7 +119,7 @@ fn toml_string(path: &Path) -> String {
 }
 
 /// One line a template: its name, and what it is.
-pub(super) fn list() -> String {
+pub(crate) fn list() -> String {
     let values = Template::value_variants().iter().filter_map(Template::to_possible_value);
     values
         .map(|value| {

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// `wasi:http/types@0.2.6`, in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interface {
+pub(crate) struct Interface {
     /// `wasi:http/types`
-    pub(super) name: String,
+    pub(crate) name: String,
     pub(super) version: Version,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Line {
 
 impl Interface {
     /// Reads a name with a version; anything else is no interface that a host could offer by its name.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, version) = text.split_once('@')?;
         let name = name.contains(':').then(|| name.to_owned())?;
         Some(Self { name, version: Version::parse(version)? })

@@ -1,20 +1,13 @@
-//! Framing: what heads declare of the length of a body, and messages that have no content (RFC 9110, sections 6.4 and 8.6).
+//! The length that a head declares for its body, and messages without content (RFC 9110, sections 6.4 and 8.6).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::timeout;
 
-use crate::Body;
-use crate::body::{Begun, BodyError};
-use crate::outbound::{ErrorCode, Outbound};
-
-/// How long the head of a request waits for its first byte or its end, where the method lets expect no content.
-const FIRST_FRAME: Duration = Duration::from_millis(100);
+use super::body::{Body, BodyError};
 
 /// The `content-length` of a message is not a number, or there are different ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,66 +103,6 @@ impl HttpBody for NotSent {
     }
 }
 
-/// The body of a request without content: its end is known, and it tells no length that HTTP/2 would be sent.
-struct NoContent;
-
-impl HttpBody for NoContent {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(None)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        true
-    }
-}
-
-/// Frames outbound requests, and checks the framing of what answers them.
-pub(crate) fn framed(outbound: Outbound) -> Outbound {
-    Outbound::from_fn(move |request| {
-        let mut outbound = outbound.clone();
-        async move {
-            let is_head = request.method() == Method::HEAD;
-            let request = frame(request).await;
-            let mut response = tower_service::Service::call(&mut outbound, request).await?;
-            if !is_final(response.status()) {
-                return Err(ErrorCode::HttpProtocolError);
-            }
-            match check_length(response.headers_mut()) {
-                Ok(()) => Ok(without_content(is_head, response)),
-                Err(InvalidLength) => Err(ErrorCode::HttpProtocolError),
-            }
-        }
-    })
-}
-
-/// Leaves a request without content without framing, except for the methods that announce content.
-async fn frame(request: Request<Body>) -> Request<Body> {
-    let announces = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
-    let is_declared = request.headers().contains_key(header::CONTENT_LENGTH);
-    let (mut parts, body) = request.into_parts();
-    let body = if announces || is_declared { Begun::new(body) } else { wait_for_content(body).await };
-    if !body.is_end_stream() {
-        return Request::from_parts(parts, Body::new(body));
-    }
-    if announces {
-        parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| 0.into());
-    }
-    Request::from_parts(parts, Body::new(NoContent))
-}
-
-/// Waits until a body begins or ends, for a moment: a component may still be about to end it.
-async fn wait_for_content(body: Body) -> Begun {
-    let mut body = Begun::new(body);
-    if !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // What comes later is chunked.
-        let _ = timeout(FIRST_FRAME, body.begin()).await;
-    }
-    body
-}
-
 /// Tells HTTP/1.1 that a request has content of unknown length, which hyper leaves out for some methods.
 pub(crate) fn announce_chunks(request: &mut Request<Body>) {
     let body = request.body();
@@ -183,7 +116,6 @@ pub(crate) fn announce_chunks(request: &mut Request<Body>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::{Empty, StreamBody};
 
     fn headers(lengths: &[&str]) -> HeaderMap {
         lengths.iter().map(|length| (header::CONTENT_LENGTH, length.parse().unwrap())).collect()
@@ -240,36 +172,5 @@ mod tests {
             let (lengths, text) = answer(is_head, status, given).await;
             assert_eq!((lengths.first().map(String::as_str), text.as_str()), (length, body), "{is_head} {status}");
         }
-    }
-
-    async fn sent(method: &str, body: Body) -> (Option<u64>, bool) {
-        let request = Request::builder().method(method).uri("http://a.test/").body(body).unwrap();
-        let request = frame(request).await;
-        (content_length(request.headers()), request.body().is_end_stream())
-    }
-
-    #[tokio::test]
-    async fn a_request_whose_end_is_near_has_no_content() {
-        let ends = || Body::new(StreamBody::new(futures_util::stream::empty::<Result<Frame<Bytes>, BodyError>>()));
-        assert!(!ends().is_end_stream());
-        assert_eq!(sent("DELETE", ends()).await, (None, true));
-        assert_eq!(sent("GET", Body::new(Empty::new())).await, (None, true));
-        assert_eq!(sent("POST", Body::empty()).await, (Some(0), true));
-        // A server may answer a POST before its content comes, so nobody waits for that.
-        assert_eq!(sent("POST", ends()).await, (None, false));
-    }
-
-    #[tokio::test]
-    async fn a_request_that_never_begins_is_sent_all_the_same() {
-        let never = Body::new(StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BodyError>>()));
-        assert_eq!(sent("GET", never).await, (None, false));
-    }
-
-    #[tokio::test]
-    async fn the_first_frame_of_a_request_is_not_lost() {
-        let frames = ["one ", "two"].map(|text| Ok::<_, BodyError>(Frame::data(Bytes::from(text))));
-        let body = Body::new(StreamBody::new(futures_util::stream::iter(frames)));
-        let request = Request::get("http://a.test/").body(body).unwrap();
-        assert_eq!(frame(request).await.into_body().text().await.unwrap(), "one two");
     }
 }

@@ -14,8 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
 
-use crate::outbound::ErrorCode;
-use crate::outbound::error_code::copy;
+use super::error_code::{ErrorCode, copy};
 
 pub(crate) use begun::Begun;
 

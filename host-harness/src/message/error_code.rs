@@ -1,13 +1,14 @@
 //! Error codes by the names that WIT gives them, for files that people read and write.
 
-use super::ErrorCode;
+/// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
+pub use wasmtime_wasi_http::Error as ErrorCode;
 
 /// An error code in parts: each has a name, and may carry a text and a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) name: &'static str,
-    pub(super) text: Option<String>,
-    pub(super) number: Option<u64>,
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) text: Option<String>,
+    pub(crate) number: Option<u64>,
 }
 
 /// Writes the two directions of one table, so that they cannot differ.
@@ -21,7 +22,7 @@ macro_rules! codes {
         const NAMES: &[&str] = &[$($plain_name,)* $($text_name,)* $($number_name,)* $($both_name,)*];
 
         /// The parts of a code. What WASI has no code for becomes an `internal-error` with the text of the cause.
-        pub(super) fn named(code: &ErrorCode) -> Named {
+        pub(crate) fn named(code: &ErrorCode) -> Named {
             let (name, text, number) = match code {
                 $(ErrorCode::$plain => ($plain_name, None, None),)*
                 $(ErrorCode::$text(text) => ($text_name, text.clone(), None),)*
@@ -52,7 +53,7 @@ macro_rules! codes {
         }
 
         /// The code of a name, in capitals or not, with what it carries.
-        pub(super) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
+        pub(crate) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
             let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
                 return Err(format!("`{name}` is no error code; there are {}", NAMES.join(", ")));
             };

@@ -1,0 +1,163 @@
+//! The rules of ARCHITECTURE.md and CONTRIBUTING.md that the sources themselves can break.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use wayside_checks::{Arrow, Imports, Items, Source, Sources};
+
+const CRATES: [&str; 6] = ["sdk/src", "macros/src", "bindgen/src", "host-harness/src", "cli/src", "checks/src"];
+
+/// The floors of a crate, from top to bottom, and the arrows upwards that are still allowed.
+struct Floors {
+    dir: &'static str,
+    floors: &'static [&'static [&'static str]],
+    exceptions: &'static [(&'static str, &'static str)],
+}
+
+const FLOORS: [Floors; 2] = [
+    Floors {
+        dir: "sdk/src",
+        floors: &[
+            &["test"],
+            &["handler", "middleware", "service", "extract", "sse"],
+            &["client"],
+            &["respond", "error"],
+            &["body", "task", "time"],
+            &["sys"],
+            &["allocator", "field", "length", "url"],
+        ],
+        exceptions: &[
+            // The contract of a world names types of the modules above it.
+            ("sys", "body"),
+            ("sys", "client"),
+            ("sys", "error"),
+            ("sys", "extract"),
+            ("sys", "respond"),
+            ("sys", "task"),
+            ("sys", "test"),
+            ("sys", "time"),
+            ("body", "client"),
+            ("error", "client"),
+            ("error", "respond"),
+            ("sys::wasip2::imports", "sys::wasip2::head"),
+            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::future"),
+            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::stream"),
+            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::task"),
+        ],
+    },
+    Floors {
+        dir: "host-harness/src",
+        floors: &[
+            &["inspector", "reload", "answer", "routes", "testing"],
+            &["server"],
+            &["chain", "compose"],
+            &["guest"],
+            &["outbound"],
+            &["telemetry"],
+            &["builds", "cargo", "clock", "component", "config", "engine", "inbound", "keyvalue", "limits", "strip"],
+            &["bindings", "head"],
+            &["message"],
+            &["environment", "error", "file", "show"],
+        ],
+        exceptions: &[],
+    },
+];
+
+#[test]
+fn no_module_imports_one_on_a_floor_above() {
+    let mut wrong = Vec::new();
+    for Floors { dir, floors, exceptions } in FLOORS {
+        let imports = Imports::of(&Sources::read(dir));
+        let floor = |module: &str| {
+            let found = floors.iter().position(|floor| floor.contains(&module));
+            found.unwrap_or_else(|| panic!("`{module}` of `{dir}` is on no floor; add it to FLOORS"))
+        };
+        let arrows = imports.between_top_modules();
+        let upwards: BTreeSet<(&str, &str)> = arrows
+            .iter()
+            .filter(|Arrow { from, to }| floor(from) > floor(to))
+            .map(|Arrow { from, to }| (from.as_str(), to.as_str()))
+            .collect();
+        let allowed: BTreeSet<(&str, &str)> = exceptions.iter().copied().collect();
+        wrong.extend(upwards.difference(&allowed).map(|arrow| format!("{dir}: {} imports {}", arrow.0, arrow.1)));
+    }
+    assert!(wrong.is_empty(), "imports of a floor above: {wrong:#?}");
+}
+
+#[test]
+fn no_modules_import_each_other_in_a_circle() {
+    let mut wrong = Vec::new();
+    for dir in CRATES {
+        let exceptions = FLOORS.iter().find(|floors| floors.dir == dir).map_or(&[][..], |floors| floors.exceptions);
+        let imports = Imports::of(&Sources::read(dir));
+        wrong.extend(imports.circles(exceptions).iter().map(|circle| format!("{dir}: {}", circle.join(", "))));
+        let arrows = imports.between_siblings();
+        let is_gone = |(from, to): &&(&str, &str)| !arrows.iter().any(|arrow| arrow.from == *from && arrow.to == *to);
+        let gone = exceptions.iter().filter(is_gone);
+        wrong.extend(gone.map(|exception| format!("{dir}: the exception {exception:?} is no longer needed")));
+    }
+    assert!(wrong.is_empty(), "modules that import each other: {wrong:#?}");
+}
+
+/// The names that several types of a crate may have, because they mean the same: one for each world, or each module's error.
+const REPEATED: [(&str, &str); 5] = [
+    ("sdk/src", "Error"),
+    ("sdk/src", "IncomingBody"),
+    ("sdk/src", "IncomingRequest"),
+    ("sdk/src", "Sending"),
+    ("sdk/src", "Sleep"),
+];
+
+#[test]
+fn no_type_name_is_used_more_than_twice_in_a_crate() {
+    let mut repeated = Vec::new();
+    for dir in CRATES {
+        let types = Items::of(&Sources::read(dir)).types;
+        let is_allowed = |name: &String| REPEATED.contains(&(dir, name.as_str()));
+        repeated.extend(types.into_iter().filter(|(name, files)| (files.len() > 2) != is_allowed(name)));
+    }
+    assert!(repeated.is_empty(), "one name, one meaning: {repeated:#?}");
+}
+
+/// The value below which a share of the sorted numbers lies, in percent.
+fn percentile(mut numbers: Vec<usize>, percent: usize) -> usize {
+    numbers.sort_unstable();
+    numbers[(numbers.len() - 1) * percent / 100]
+}
+
+/// The number of lines in front of the unit tests.
+fn lines(source: &Source) -> usize {
+    source.text.lines().count()
+}
+
+#[test]
+fn files_are_short() {
+    let files: Vec<Source> = CRATES.iter().flat_map(|dir| Sources::read(dir).files).collect();
+    let sizes: Vec<usize> = files.iter().map(lines).collect();
+    let (median, most) = (percentile(sizes.clone(), 50), percentile(sizes, 90));
+    let longest: BTreeSet<(usize, &PathBuf)> = files.iter().map(|file| (lines(file), &file.path)).collect();
+    let longest: Vec<_> = longest.iter().rev().take(5).collect();
+    assert!(median <= 150 && most <= 320, "median {median}, 90 % below {most}; the longest are {longest:#?}");
+}
+
+/// Functions that are one table.
+const TABLES: [&str; 1] = ["known"];
+
+#[test]
+fn functions_are_short() {
+    let mut functions: Vec<_> = CRATES.iter().flat_map(|dir| Items::of(&Sources::read(dir)).functions).collect();
+    functions.sort_by_key(|function| function.lines);
+    let most = percentile(functions.iter().map(|function| function.lines).collect(), 90);
+    assert!(most <= 18, "90 % of the functions have at most {most} lines");
+    let long: Vec<_> =
+        functions.iter().filter(|function| function.lines > 60 && !TABLES.contains(&function.name.as_str())).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn nothing_unwraps_outside_of_tests() {
+    for dir in CRATES {
+        let unwraps = Items::of(&Sources::read(dir)).unwraps;
+        assert!(unwraps.is_empty(), "`{dir}`: use `expect` with the reason: {unwraps:?}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Requests for an instance.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use crate::guest::delivery::Delivery;
+use crate::message::body::Body;
+use crate::telemetry::Running;
+
+/// A request for an instance.
+pub(super) struct Job {
+    pub(super) request: Request<Body>,
+    pub(super) running: Running,
+    pub(super) delivery: Arc<Delivery>,
+}
+
+/// The request that the component has not been given yet, its delivery, and its number in the instance.
+pub(super) type Started = (Request<Body>, Arc<Delivery>, u64);

@@ -1,0 +1,26 @@
+//! Faults of clients.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A fault of the client that ended its request early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientFault {
+    /// It sent nothing of the request body for this long, while the component waited for it.
+    PausedUpload(Duration),
+    /// The component still waited for the request body when its [time](crate::Limits::timeout) was over.
+    SlowUpload(Duration),
+    /// It took nothing of the response for this long.
+    StoppedReading(Duration),
+}
+
+impl fmt::Display for ClientFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PausedUpload(limit) => write!(f, "the client sent nothing of its request body for {limit:?}"),
+            Self::SlowUpload(limit) => write!(f, "the client had not sent its request body after {limit:?}"),
+            Self::StoppedReading(limit) => write!(f, "the client took nothing of the response for {limit:?}"),
+        }
+    }
+}

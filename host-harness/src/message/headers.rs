@@ -1,0 +1,39 @@
+//! Header lists, and the headers of one connection.
+
+use http::{HeaderMap, HeaderValue, header};
+
+/// The elements of a list over all lines of a field, without the empty ones (RFC 9110, section 5.6.1).
+pub(crate) fn elements<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
+    let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Bytes of a client or an upstream for a message: in backticks, escaped, and cut where they are long.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    const MOST: usize = 100;
+    let cut = if bytes.len() > MOST { "…" } else { "" };
+    format!("`{}{cut}`", bytes[..bytes.len().min(MOST)].escape_ascii())
+}
+
+/// Removes the headers that a `Connection` header names (RFC 9110, section 7.6.1).
+///
+/// Components never see `Connection` itself, so they could not tell which headers to drop.
+pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
+    let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names: Vec<String> =
+        options.flat_map(|value| value.split(',')).map(|option| option.trim().to_ascii_lowercase()).collect();
+    for name in names {
+        headers.remove(name.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_bytes_are_cut_and_escaped() {
+        assert_eq!(quoted(b"a\xff"), r"`a\xff`");
+        assert_eq!(quoted(&[b'x'; 200]), format!("`{}…`", "x".repeat(100)));
+    }
+}
