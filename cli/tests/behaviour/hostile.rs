@@ -282,7 +282,7 @@ async fn environment_files_that_are_wrong_are_named_with_the_line() {
         (b"\n\nA=\"1\n", "line 3: the quote `\"` is not closed"),
         (b"A='1' 2\n", "line 1: `2` follows the closing quote"),
         (b"A=\"\\x\"\n", "line 1: `\\x` is no escape"),
-        (b"A=\0\n", "line 1: the value of `A` holds a NUL"),
+        (b"A=\0\n", "line 1: the value of the environment variable `A` contains a NUL"),
         (b"A=caf\xe9\n", "cannot read the environment file"),
     ]
     .into_iter()

@@ -15,7 +15,7 @@ use crate::fixture::{get, guests, post, root};
 async fn saved(inspector: &Inspector, number: u64, name: &str) {
     finished(inspector, number).await;
     let text = page(inspector, &format!("/requests/{number}/test.rs")).await.whole_text();
-    let text = text.replace("Harness::build(\".\")", "Harness::build(\"tests/guests\")");
+    let text = text.replace("Harness::build(\".\")", "Harness::build(\"../host-harness/tests/guests\")");
     let file = root().join("cli/tests/behaviour/saved").join(name).with_extension("rs");
     if env::var("SAVED").as_deref() == Ok("write") {
         fs::write(&file, &text).unwrap();

@@ -7,7 +7,7 @@ use wayside_harness::{Error, Harness};
 
 #[tokio::test]
 async fn options_is_answered_with_200() -> Result<(), Error> {
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/path?q=1")
         .await?;
     let request = Request::builder()

@@ -15,7 +15,7 @@ async fn post_call_is_answered_with_200() -> Result<(), Error> {
                 .header("x-up", "1")
                 .body("from upstream"),
         );
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/path?q=1")
         .outbound(&mock)
         .await?;

@@ -13,7 +13,7 @@ async fn post_call_is_answered_with_200() -> Result<(), Error> {
             Call::new(Method::POST, "http://up.test/"),
             Reply::fail(ErrorCode::HttpRequestDenied),
         );
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/")
         .outbound(&mock)
         .await?;

@@ -27,7 +27,7 @@ async fn get_call_each_4_is_answered_with_200() -> Result<(), Error> {
             Call::new(Method::GET, "http://up.test/").times(1),
             Reply::fail(ErrorCode::DnsError { rcode: Some("no \"name\"".to_owned()), info_code: Some(3) }),
         );
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/")
         .outbound(&mock)
         .await?;

@@ -16,7 +16,7 @@ async fn get_call_is_answered_with_200() -> Result<(), Error> {
                 .trailer("x-sum", "7")
                 .trailer("x-sum", "8"),
         );
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/")
         .outbound(&mock)
         .await?;

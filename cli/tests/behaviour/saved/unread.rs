@@ -15,7 +15,7 @@ async fn get_early_end_3_is_answered_with_200() -> Result<(), Error> {
                 .header("content-length", "9")
                 .stall_after(0),
         );
-    let app = Harness::build("tests/guests")
+    let app = Harness::build("../host-harness/tests/guests")
         .env("UPSTREAM", "http://up.test/")
         .outbound(&mock)
         .await?;
