@@ -24,7 +24,7 @@ const FLOORS: [Floors; 2] = [
             &["respond", "error"],
             &["body", "task", "time"],
             &["sys"],
-            &["allocator", "field", "length", "url"],
+            &["allocator", "url"],
         ],
         exceptions: &[
             // The contract of a world names types of the modules above it.
@@ -39,7 +39,6 @@ const FLOORS: [Floors; 2] = [
             ("body", "client"),
             ("error", "client"),
             ("error", "respond"),
-            ("sys::wasip2::imports", "sys::wasip2::head"),
             ("sys::wasip3::abi::waitable", "sys::wasip3::abi::future"),
             ("sys::wasip3::abi::waitable", "sys::wasip3::abi::stream"),
             ("sys::wasip3::abi::waitable", "sys::wasip3::abi::task"),

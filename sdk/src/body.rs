@@ -21,7 +21,7 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::client::FinalUrl;
-use crate::length::Known;
+use crate::sys::http::framing::Known;
 use crate::sys::{Here, IncomingBody as _, Sending, World};
 
 use limited::Limited;

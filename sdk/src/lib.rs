@@ -12,11 +12,7 @@ pub mod body;
 pub mod client;
 pub mod error;
 pub mod extract;
-#[allow(dead_code, reason = "used by the worlds that have a host")]
-mod field;
 mod handler;
-#[allow(dead_code, reason = "natively only requests are framed")]
-mod length;
 pub mod middleware;
 pub mod respond;
 #[cfg(feature = "tower")]

@@ -4,12 +4,15 @@
 //! target at hand. No other file of the crate asks for the target, but for one line in `lib.rs` that leaves the native test
 //! support out of components.
 
+#[allow(dead_code, reason = "natively only tests use most of it")]
+pub(crate) mod http;
+
 use std::future::Future;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
 use http_body::SizeHint;
 
 use crate::client::Timeouts;
@@ -26,6 +29,8 @@ mod wasip3;
 #[cfg(all(target_os = "wasi", any(target_env = "p3", all(target_env = "p2", feature = "wasip3"))))]
 pub(crate) use wasip3::{Wasip3 as Here, export};
 
+#[cfg(target_family = "wasm")]
+mod abi;
 #[cfg(target_family = "wasm")]
 mod panic_hook;
 

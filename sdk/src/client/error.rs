@@ -5,6 +5,7 @@ use std::fmt;
 
 use http::{Method, StatusCode, Uri};
 
+pub(crate) use crate::sys::http::error_code::Kind;
 use crate::url;
 
 /// A failure of an outbound call.
@@ -40,25 +41,6 @@ struct Inner {
     message: String,
     status: Option<StatusCode>,
     source: Option<Box<dyn StdError + Send + Sync>>,
-}
-
-/// The causes that a caller can tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(dead_code, reason = "made by the worlds that have a host")]
-pub(crate) enum Kind {
-    Timeout,
-    Dns,
-    Connect,
-    Tls,
-    Denied,
-    Incomplete,
-    Request,
-    Body,
-    Redirect,
-    Unsupported,
-    Protocol,
-    Status,
-    Host,
 }
 
 impl Error {

@@ -15,11 +15,12 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body::SizeHint;
 
 use super::World;
+use super::http::framing;
 use crate::client::{Kind, Timeouts};
 use crate::task::{Job, Root};
 use crate::test::Upstream;
 use crate::time::timeout;
-use crate::{Body, Request, Response, body, client, error, length};
+use crate::{Body, Request, Response, body, client, error};
 
 pub(crate) struct Native;
 
@@ -94,9 +95,9 @@ impl World for Native {
 /// Gives a request the `content-length` that it would have on the wire.
 fn frame(request: &mut Request) -> Result<(), client::Error> {
     let invalid = |reason: String| client::Error::new(Kind::Request, reason);
-    let set = length::of_headers(request.headers_mut()).map_err(invalid)?;
-    let framing = length::of_request(request.method(), set, request.body().known()).map_err(invalid)?;
-    if let length::Header::Add(length) = framing.header {
+    let set = framing::of_headers(request.headers_mut()).map_err(invalid)?;
+    let framing = framing::of_request(request.method(), set, request.body().known()).map_err(invalid)?;
+    if let framing::Header::Add(length) = framing.header {
         request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     Ok(())
@@ -104,9 +105,9 @@ fn frame(request: &mut Request) -> Result<(), client::Error> {
 
 /// Takes from a response what would not arrive from the wire.
 fn received(method: &Method, mut response: Response) -> Result<Response, client::Error> {
-    length::of_headers(response.headers_mut())
+    framing::of_headers(response.headers_mut())
         .map_err(|reason| client::Error::new(Kind::Protocol, format!("the response is not valid: {reason}")))?;
-    if *method == Method::HEAD || length::is_bodiless(response.status()) {
+    if *method == Method::HEAD || framing::is_bodiless(response.status()) {
         *response.body_mut() = Body::empty();
     }
     if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT].contains(&response.status()) {

@@ -3,14 +3,8 @@
 mod convert;
 mod exchange;
 pub(crate) mod export;
-mod head;
 mod imports;
 mod incoming;
-#[cfg(feature = "allocator")]
-mod memory;
-#[cfg(not(feature = "allocator"))]
-#[path = "wasip2/memory_of_std.rs"]
-mod memory;
 mod outgoing;
 mod poll;
 mod root;
@@ -26,9 +20,8 @@ pub mod bindings;
 use std::future::Future;
 use std::time::Duration;
 
-use memory::lists;
-
 use crate::client::Timeouts;
+use crate::sys::abi::lists;
 use crate::task::Root;
 use crate::{Request, Response, client};
 

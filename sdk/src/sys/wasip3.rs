@@ -2,20 +2,11 @@
 
 mod abi;
 mod clock;
-#[path = "wasip2/convert.rs"]
 mod convert;
 mod exchange;
 pub(crate) mod export;
-#[path = "wasip2/head.rs"]
-mod head;
 mod imports;
 mod incoming;
-#[cfg(feature = "allocator")]
-#[path = "wasip2/memory.rs"]
-mod memory;
-#[cfg(not(feature = "allocator"))]
-#[path = "wasip2/memory_of_std.rs"]
-mod memory;
 mod outgoing;
 mod send;
 
@@ -29,9 +20,8 @@ pub mod bindings;
 use std::future::Future;
 use std::time::Duration;
 
-use memory::lists;
-
 use crate::client::Timeouts;
+use crate::sys::abi::lists;
 use crate::task::{Job, Root};
 use crate::{Request, Response, client};
 

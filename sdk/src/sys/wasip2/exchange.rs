@@ -12,13 +12,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
+use super::imports::HeadsOfWorld;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Slot, Writer};
-use super::{convert, head, lists};
+use super::{convert, lists};
 use crate::error::{self, Error};
 use crate::respond::Answer;
+use crate::sys::abi::head;
+use crate::sys::http::{framing, headers};
 use crate::sys::panic_hook;
-use crate::{Body, Request, Response, body, length, task};
+use crate::{Body, Request, Response, body, task};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -78,21 +81,21 @@ impl IncomingRequest {
 
 impl crate::sys::IncomingRequest for IncomingRequest {
     fn method(&self) -> Result<Method, Error> {
-        convert::method_from_wasi(self.with(|request| lists(|| request.method()))?)
+        convert::method_from_wasi(self.with(|request| lists(|| request.method()))?).map_err(head::bad_request)
     }
 
     fn uri(&self) -> Result<Uri, Error> {
-        self.with(head::uri_of_request)?
+        self.with(head::uri_of_request::<HeadsOfWorld>)?
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let (headers, told) = self.with(head::headers_of_request)??;
+        let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
-        let told = self.with(|incoming| head::read(incoming, request))??;
+        let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }
@@ -110,7 +113,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
     let values = lists(|| request.headers().get(header::CONTENT_LENGTH.as_str()));
-    length::declared(values.first()?)
+    framing::declared(values.first()?)
 }
 
 /// The writer of the response, kept in the exchange.
@@ -169,7 +172,7 @@ fn respond_whole(mut response: Box<Response>) {
 
 fn with_content_type(content_type: &str) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
-    convert::append(&fields, "content-type", content_type.as_bytes())?;
+    headers::append(&fields, "content-type", content_type.as_bytes())?;
     Ok(fields)
 }
 
@@ -194,8 +197,8 @@ fn fail(reason: &str) {
 
 /// Sends a response, or tells why none was begun.
 fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Body) -> Result<(), String> {
-    let framing = length::of_response(status, is_head(), set_length, body.known())?;
-    convert::set_length(&fields, framing.header)?;
+    let framing = framing::of_response(status, is_head(), set_length, body.known())?;
+    headers::set_length(&fields, framing.header)?;
     let response = wasi::OutgoingResponse::new(fields);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
@@ -297,7 +300,7 @@ fn answer_panic() {
     if let Some(out) = response_out {
         let fields = wasi::Fields::new();
         // A client makes do without the media type.
-        let _ = convert::append(&fields, header::CONTENT_TYPE.as_str(), error::PROBLEM_JSON.as_bytes());
+        let _ = headers::append(&fields, header::CONTENT_TYPE.as_str(), error::PROBLEM_JSON.as_bytes());
         let response = wasi::OutgoingResponse::new(fields);
         let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {
             return;

@@ -1,46 +1,61 @@
-//! What WASI 0.2 calls otherwise than 0.3, for the files that both share.
+//! The functions of this world that read the heads of messages.
 
 #![allow(unsafe_code, reason = "the answers of the host are addresses in memory that was made for them")]
 
-use super::bindings::wasi::http::types as wasi;
-use super::head::{List, OptionalText};
+use http::Method;
+use http::uri::Scheme;
 
-pub(super) use wasi::IncomingRequest;
+use super::bindings::wasi::http::types as wasi;
+use super::convert::{method_from_wasi, scheme_from_wasi};
+use crate::sys::abi::head::{Heads, List, OptionalText};
+use crate::sys::http::target::Invalid;
 
 #[link(wasm_import_module = "wasi:http/types@0.2.6")]
 unsafe extern "C" {
     #[link_name = "[method]fields.entries"]
-    pub(super) fn get_entries(fields: u32, answer: *mut List);
+    fn get_entries(fields: u32, answer: *mut List);
     #[link_name = "[method]incoming-request.authority"]
-    pub(super) fn get_authority(request: u32, answer: *mut OptionalText);
+    fn get_authority(request: u32, answer: *mut OptionalText);
     #[link_name = "[method]incoming-request.path-with-query"]
-    pub(super) fn get_path_with_query(request: u32, answer: *mut OptionalText);
+    fn get_path_with_query(request: u32, answer: *mut OptionalText);
 }
 
-pub(super) fn method(request: &IncomingRequest) -> wasi::Method {
-    request.method()
-}
+/// The heads of messages in this world.
+pub(super) enum HeadsOfWorld {}
 
-pub(super) fn scheme(request: &IncomingRequest) -> Option<wasi::Scheme> {
-    request.scheme()
-}
+impl Heads for HeadsOfWorld {
+    type Fields = wasi::Fields;
+    type IncomingRequest = wasi::IncomingRequest;
 
-pub(super) fn authority(request: &IncomingRequest) -> Option<String> {
-    request.authority()
-}
+    const ENTRIES: unsafe extern "C" fn(u32, *mut List) = get_entries;
+    const AUTHORITY: unsafe extern "C" fn(u32, *mut OptionalText) = get_authority;
+    const PATH_WITH_QUERY: unsafe extern "C" fn(u32, *mut OptionalText) = get_path_with_query;
 
-pub(super) fn path_with_query(request: &IncomingRequest) -> Option<String> {
-    request.path_with_query()
-}
+    fn handle_of_fields(fields: &wasi::Fields) -> u32 {
+        fields.handle()
+    }
 
-pub(super) fn headers(request: &IncomingRequest) -> wasi::Headers {
-    request.headers()
-}
+    fn handle_of_request(request: &wasi::IncomingRequest) -> u32 {
+        request.handle()
+    }
 
-pub(super) fn header_error(error: wasi::HeaderError) -> &'static str {
-    match error {
-        wasi::HeaderError::InvalidSyntax => "its name or value is not valid",
-        wasi::HeaderError::Forbidden => "it may not be set",
-        wasi::HeaderError::Immutable => "the fields cannot be changed",
+    fn method(request: &wasi::IncomingRequest) -> Result<Method, Invalid> {
+        method_from_wasi(request.method())
+    }
+
+    fn scheme(request: &wasi::IncomingRequest) -> Option<Result<Scheme, Invalid>> {
+        request.scheme().map(scheme_from_wasi)
+    }
+
+    fn authority(request: &wasi::IncomingRequest) -> Option<String> {
+        request.authority()
+    }
+
+    fn path_with_query(request: &wasi::IncomingRequest) -> Option<String> {
+        request.path_with_query()
+    }
+
+    fn headers(request: &wasi::IncomingRequest) -> wasi::Fields {
+        request.headers()
     }
 }

@@ -8,9 +8,11 @@ use http_body::SizeHint;
 
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{InputStream, StreamError};
+use super::imports::HeadsOfWorld;
 use super::poll::Ready;
-use super::{convert, head, lists};
+use super::{convert, lists};
 use crate::body::Error;
+use crate::sys::abi::head;
 
 /// How much is asked of the host at once.
 const READ_BYTES: u64 = 64 * 1024;
@@ -244,7 +246,7 @@ impl crate::sys::IncomingBody for IncomingBody {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(false, cx))?;
-        let trailers = fields.map(|fields| head::headers(&fields)).transpose();
+        let trailers = fields.map(|fields| head::headers::<HeadsOfWorld>(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 

@@ -13,6 +13,7 @@ use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::convert;
 use super::incoming::IncomingBody;
 use super::poll::Ready;
+
 use crate::body::{Error, Outgoing};
 
 /// How much one splice may move.

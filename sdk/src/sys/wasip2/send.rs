@@ -9,13 +9,16 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::bindings::wasi::http::outgoing_handler;
 use super::bindings::wasi::http::types as wasi;
+use super::imports::HeadsOfWorld;
 use super::incoming::IncomingBody;
 use super::outgoing::{self, Writer};
 use super::poll::{self, Ready};
-use super::{convert, exchange, head};
+use super::{convert, exchange};
 use crate::body::{self, Outgoing};
 use crate::client::{Error, Kind, Timeouts};
-use crate::length::{self, Framing, Known};
+use crate::sys::abi::head;
+use crate::sys::http::framing::{self, Framing, Known};
+use crate::sys::http::{headers, target};
 use crate::{Body, Request, Response, error, task};
 
 /// Sends a request, and waits for its response where the future is polled.
@@ -119,8 +122,8 @@ struct Head {
 fn head(request: &Request, body: Known) -> Result<Head, Error> {
     let invalid = |reason: String| Error::new(Kind::Request, reason);
     let (fields, set_length) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
-    let framing = length::of_request(request.method(), set_length, body).map_err(invalid)?;
-    convert::set_length(&fields, framing.header).map_err(invalid)?;
+    let framing = framing::of_request(request.method(), set_length, body).map_err(invalid)?;
+    headers::set_length(&fields, framing.header).map_err(invalid)?;
     let outgoing = wasi::OutgoingRequest::new(fields);
     let method = request.method();
     if *method != Method::GET && outgoing.set_method(&convert::method_into_wasi(method)).is_err() {
@@ -139,7 +142,7 @@ fn head(request: &Request, body: Known) -> Result<Head, Error> {
     }
     if let Some(path) = uri.path_and_query()
         && outgoing.set_path_with_query(Some(path.as_str())).is_err()
-        && !(convert::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
+        && !(target::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
     {
         return Err(invalid(format!("the host refused the path `{path}`")));
     }
@@ -259,7 +262,7 @@ fn receive(incoming: wasi::IncomingResponse, is_head: bool, deadline: Option<Rea
     let status = StatusCode::from_u16(incoming.status()).map_err(|error| invalid(error.to_string()))?;
     let mut response = Box::new(Response::new(Body::empty()));
     *response.status_mut() = status;
-    let told = head::append_to(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
+    let told = head::append_to::<HeadsOfWorld>(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
     // What these declare is the length of another response (RFC 9110, section 8.6).
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { told.length };

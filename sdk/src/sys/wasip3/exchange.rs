@@ -14,13 +14,16 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use wit_bindgen::rt::async_support::FutureReader;
 
 use super::bindings::wasi::http::types as wasi;
+use super::imports::HeadsOfWorld;
 use super::incoming::IncomingBody;
 use super::outgoing::{Message, Rest};
-use super::{abi, convert, head, lists};
+use super::{abi, convert, lists};
 use crate::error::{self, Error};
 use crate::respond::Answer;
+use crate::sys::abi::head;
+use crate::sys::http::{framing, headers};
 use crate::sys::panic_hook;
-use crate::{Body, Request, Response, length, task};
+use crate::{Body, Request, Response, task};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -158,21 +161,21 @@ fn gone() -> Error {
 
 impl crate::sys::IncomingRequest for IncomingRequest {
     fn method(&self) -> Result<Method, Error> {
-        convert::method_from_wasi(self.with(|request| lists(|| request.get_method()))?)
+        convert::method_from_wasi(self.with(|request| lists(|| request.get_method()))?).map_err(head::bad_request)
     }
 
     fn uri(&self) -> Result<Uri, Error> {
-        self.with(head::uri_of_request)?
+        self.with(head::uri_of_request::<HeadsOfWorld>)?
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let (headers, told) = self.with(head::headers_of_request)??;
+        let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
-        let told = self.with(|incoming| head::read(incoming, request))??;
+        let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }
@@ -193,7 +196,7 @@ impl crate::sys::IncomingRequest for IncomingRequest {
 /// The length that the fields of a request declare, without reading the others.
 fn declared_length(request: &wasi::Request) -> Option<u64> {
     let values = lists(|| request.get_headers().get(header::CONTENT_LENGTH.as_str()));
-    length::declared(values.first()?)
+    framing::declared(values.first()?)
 }
 
 /// How the host came to the end of a response.
@@ -260,7 +263,7 @@ fn begin_answer(answer: Answer, is_head: bool) -> Result<Begun, String> {
 fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
     if let Some(content_type) = content_type {
-        convert::append(&fields, "content-type", content_type.as_bytes())?;
+        headers::append(&fields, "content-type", content_type.as_bytes())?;
     }
     Ok(fields)
 }
@@ -280,8 +283,8 @@ fn start(
     body: Body,
     is_head: bool,
 ) -> Result<Begun, String> {
-    let framing = length::of_response(status, is_head, set_length, body.known())?;
-    convert::set_length(&fields, framing.header)?;
+    let framing = framing::of_response(status, is_head, set_length, body.known())?;
+    headers::set_length(&fields, framing.header)?;
     let message = if framing.has_body {
         match body.into_bytes_or() {
             Ok(bytes) => Message::of_bytes(bytes, framing.declared),

@@ -12,8 +12,10 @@ use wit_bindgen::rt::async_support::{FutureRead, FutureReader, StreamReader};
 use super::abi::Source;
 use super::bindings::wasi::http::types as wasi;
 use super::clock::Sleep;
-use super::{convert, head};
+use super::convert;
+use super::imports::HeadsOfWorld;
 use crate::body::Error;
+use crate::sys::abi::head;
 
 /// How much is asked of the host at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -146,7 +148,7 @@ impl crate::sys::IncomingBody for IncomingBody {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(cx))?;
-        let trailers = fields.map(|fields| head::headers(&fields)).transpose();
+        let trailers = fields.map(|fields| head::headers::<HeadsOfWorld>(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 

@@ -11,6 +11,7 @@ use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 use super::abi::{Ending, Sink};
 use super::convert;
 use super::incoming::{Ended, IncomingBody};
+
 use crate::Body;
 use crate::body::{Error, Outgoing};
 

@@ -10,12 +10,15 @@ use http::{Method, StatusCode};
 
 use super::bindings::wasi::http::types as wasi;
 use super::clock::{self, Sleep};
+use super::imports::HeadsOfWorld;
 use super::incoming::IncomingBody;
 use super::outgoing::{Message, Rest};
-use super::{abi, convert, exchange, head};
+use super::{abi, convert, exchange};
 use crate::body;
 use crate::client::{Error, Kind, Timeouts};
-use crate::{Body, Request, Response, error, length, task};
+use crate::sys::abi::head;
+use crate::sys::http::{framing, headers, target};
+use crate::{Body, Request, Response, error, task};
 
 /// Why the upload failed, told to whoever waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
@@ -34,7 +37,7 @@ pub(super) fn send(request: Box<Request>, timeouts: &Timeouts) -> OutboundExchan
 pub(super) fn pass_on(request: Box<Request>) -> OutboundExchange {
     OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, None)?;
-        if request.uri().path_and_query().is_some_and(|path| convert::is_asterisk(request.method(), path)) {
+        if request.uri().path_and_query().is_some_and(|path| target::is_asterisk(request.method(), path)) {
             // The handler behind this one may get the path without the host in between, and hosts show an empty one as `/`.
             // A host takes none in any case.
             let _ = outgoing.set_path_with_query(None);
@@ -123,8 +126,8 @@ fn outgoing(
     let (body, trailers) = body.into_outgoing();
     let invalid = |reason: String| Error::new(Kind::Request, reason);
     let (fields, set_length) = convert::headers_into_wasi(request.headers()).map_err(invalid)?;
-    let framing = length::of_request(request.method(), set_length, known).map_err(invalid)?;
-    convert::set_length(&fields, framing.header).map_err(invalid)?;
+    let framing = framing::of_request(request.method(), set_length, known).map_err(invalid)?;
+    headers::set_length(&fields, framing.header).map_err(invalid)?;
     let Message { data, ended, rest } =
         if framing.has_body { Message::new(body, trailers, framing.declared) } else { Message::empty() };
     // How the sending went, the response tells, and writers learn from their stream.
@@ -153,7 +156,7 @@ fn set_target(outgoing: &wasi::Request, request: &Request) -> Result<(), Error> 
     }
     if let Some(path) = uri.path_and_query()
         && outgoing.set_path_with_query(Some(path.as_str())).is_err()
-        && !(convert::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
+        && !(target::is_asterisk(method, path) && outgoing.set_path_with_query(Some("")).is_ok())
     {
         return Err(refused("path", path));
     }
@@ -200,7 +203,7 @@ fn receive(incoming: wasi::Response, is_head: bool, deadline: Option<Sleep>) -> 
     let status = StatusCode::from_u16(incoming.get_status_code()).map_err(|error| invalid(error.to_string()))?;
     let mut response = Box::new(Response::new(Body::empty()));
     *response.status_mut() = status;
-    let told = head::append_to(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
+    let told = head::append_to::<HeadsOfWorld>(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
     // What these declare is the length of another response (RFC 9110, section 8.6).
     let bodiless = is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let declared = if bodiless { Some(0) } else { told.length };

@@ -77,7 +77,7 @@ thread_local! {
 }
 
 /// Calls a function of the host that answers with lists or texts, whose memory then comes from the size classes.
-pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
+pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     let before = OURS.replace(true);
     let answer = call();
     OURS.set(before);
@@ -93,7 +93,7 @@ const GATHERED_BYTES: usize = 1024;
 /// # Safety
 ///
 /// Nothing in `call` gives an answer up, as generated bindings do with lists: the piece alone owns what lies in it.
-pub(super) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
+pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     // SAFETY: the layout has a size, and an alignment that is a power of two.
     let start = unsafe { ALLOCATOR.alloc(Layout::from_size_align_unchecked(GATHERED_BYTES, 1)) };
     if start.is_null() {

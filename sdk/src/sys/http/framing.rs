@@ -28,20 +28,20 @@ fn of_list(value: &[u8]) -> Option<u64> {
 
 /// Takes note of a `content-length`, and tells whether it is the first of its message. Fails if it is not a number of bytes, or
 /// contradicts the one before.
-pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, Invalid> {
-    let declared = declared(value).ok_or(Invalid)?;
+pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, InvalidLength> {
+    let declared = declared(value).ok_or(InvalidLength)?;
     match length.replace(declared) {
         None => Ok(true),
         Some(before) if before == declared => Ok(false),
-        Some(_) => Err(Invalid),
+        Some(_) => Err(InvalidLength),
     }
 }
 
 /// A `content-length` is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Invalid;
+pub(crate) struct InvalidLength;
 
-impl Invalid {
+impl InvalidLength {
     /// The reason in a message that shows the value.
     #[cold]
     pub(crate) fn reason(self, value: &[u8]) -> String {

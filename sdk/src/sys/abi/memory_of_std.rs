@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 /// Calls a function of the host that answers with lists or texts.
-pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
+pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
@@ -14,6 +14,6 @@ pub(super) fn lists<R>(call: impl FnOnce() -> R) -> R {
 /// # Safety
 ///
 /// None here; see the memory of the feature `allocator`.
-pub(super) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
+pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     (call(), Bytes::new())
 }

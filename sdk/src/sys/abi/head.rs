@@ -11,19 +11,41 @@ use std::{mem, slice};
 
 use bytes::Bytes;
 use http::header::MaxSizeReached;
-use http::uri::{self, Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, Uri, header};
+use http::uri::Scheme;
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 
-use super::bindings::wasi::http::types as wasi;
-use super::convert::{self, bad_request};
-use super::imports::{self, IncomingRequest, get_authority, get_entries, get_path_with_query};
-use super::memory::{gather, lists};
+use super::{gather, lists};
+use crate::Request;
 use crate::error::Error;
-use crate::{Request, field, length};
+use crate::sys::http::target::{self, Invalid};
+use crate::sys::http::{field, framing};
+
+/// The functions of a world that read the heads of messages.
+pub(in crate::sys) trait Heads {
+    /// The headers of a message in the host.
+    type Fields;
+    /// A request that arrived.
+    type IncomingRequest;
+
+    /// Writes all headers through the address.
+    const ENTRIES: unsafe extern "C" fn(fields: u32, answer: *mut List);
+    /// Writes the authority through the address.
+    const AUTHORITY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
+    /// Writes path and query through the address.
+    const PATH_WITH_QUERY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
+
+    fn handle_of_fields(fields: &Self::Fields) -> u32;
+    fn handle_of_request(request: &Self::IncomingRequest) -> u32;
+    fn method(request: &Self::IncomingRequest) -> Result<Method, Invalid>;
+    fn scheme(request: &Self::IncomingRequest) -> Option<Result<Scheme, Invalid>>;
+    fn authority(request: &Self::IncomingRequest) -> Option<String>;
+    fn path_with_query(request: &Self::IncomingRequest) -> Option<String>;
+    fn headers(request: &Self::IncomingRequest) -> Self::Fields;
+}
 
 /// How the canonical ABI lays out `list<tuple<string, list<u8>>>`.
 #[repr(C)]
-pub(super) struct List {
+pub(in crate::sys) struct List {
     start: *mut Entry,
     count: usize,
 }
@@ -44,7 +66,7 @@ struct Text {
 
 /// How it lays out `option<string>`.
 #[repr(C)]
-pub(super) struct OptionalText {
+pub(in crate::sys) struct OptionalText {
     is_some: u8,
     text: MaybeUninit<Text>,
 }
@@ -222,9 +244,9 @@ impl<'a> Entries<'a> {
 
 /// What fields tell while they are read.
 #[derive(Default)]
-pub(super) struct Told {
+pub(in crate::sys) struct Told {
     /// The declared length of the body.
-    pub(super) length: Option<u64>,
+    pub(in crate::sys) length: Option<u64>,
     /// Whether there is a `host`.
     host: bool,
 }
@@ -233,8 +255,8 @@ impl Told {
     /// Appends a `content-length`, as one number, and once.
     #[inline(never)]
     fn append_length(&mut self, headers: &mut HeaderMap, value: Given<'_>) -> Result<(), String> {
-        match length::note(&mut self.length, &value) {
-            Err(length::Invalid) => Err("content-length is not one number of bytes".to_owned()),
+        match framing::note(&mut self.length, &value) {
+            Err(framing::InvalidLength) => Err("content-length is not one number of bytes".to_owned()),
             Ok(false) => Ok(()),
             Ok(true) => {
                 let mut number = value.into_bytes();
@@ -253,109 +275,83 @@ fn too_many(error: MaxSizeReached) -> String {
     error.to_string()
 }
 
-/// The fields of any message.
-pub(super) fn headers(fields: &wasi::Fields) -> Result<HeaderMap, String> {
+/// The headers of any message.
+pub(in crate::sys) fn headers<W: Heads>(fields: &W::Fields) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    append_to(&mut headers, fields)?;
+    append_to::<W>(&mut headers, fields)?;
     Ok(headers)
 }
 
-/// Adds the fields of any message to others.
-pub(super) fn append_to(headers: &mut HeaderMap, fields: &wasi::Fields) -> Result<Told, String> {
-    // SAFETY: what is called writes its answer, and gives nothing up.
-    let (list, piece) = unsafe { gather(|| answer(get_entries, fields.handle())) };
+/// Adds the headers of any message to others.
+pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::Fields) -> Result<Told, String> {
+    // SAFETY: the called function writes its answer, and releases nothing.
+    let (list, piece) = unsafe { gather(|| answer(W::ENTRIES, W::handle_of_fields(fields))) };
     let entries = Entries::new(list, &piece);
     entries.reserve(headers)?;
     entries.append_to(headers)
 }
 
-/// The fields of a request, with `host`, and the length that they declare.
-pub(super) fn headers_of_request(request: &IncomingRequest) -> Result<(HeaderMap, Told), Error> {
+/// The headers of a request, with `host`, and the length that they declare.
+pub(in crate::sys) fn headers_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<(HeaderMap, Told), Error> {
     let mut headers = HeaderMap::new();
-    add_host(&mut headers, lists(|| imports::authority(request)).map(Bytes::from))?;
-    let told = append_to(&mut headers, &imports::headers(request)).map_err(invalid)?;
+    add_host(&mut headers, lists(|| W::authority(request)).map(Bytes::from))?;
+    let told = append_to::<W>(&mut headers, &W::headers(request)).map_err(invalid)?;
     Ok((headers, told))
 }
 
 /// Fills in all of a request but its body.
-pub(super) fn read<B>(incoming: &IncomingRequest, request: &mut Request<B>) -> Result<Told, Error> {
-    let (method, scheme) = lists(|| (imports::method(incoming), imports::scheme(incoming)));
-    let empty_path = empty_path(&method);
-    *request.method_mut() = convert::method_from_wasi(method)?;
-    let fields = imports::headers(incoming);
-    // SAFETY: what is called writes its answers, and gives nothing up.
+pub(in crate::sys) fn read<W: Heads, B>(
+    incoming: &W::IncomingRequest,
+    request: &mut Request<B>,
+) -> Result<Told, Error> {
+    let (method, scheme) = lists(|| (W::method(incoming), W::scheme(incoming)));
+    *request.method_mut() = method.map_err(bad_request)?;
+    let empty_path = target::empty_path(*request.method() == Method::OPTIONS);
+    let fields = W::headers(incoming);
+    // SAFETY: the called functions write their answers, and release nothing.
     let ((list, authority, path), piece) = unsafe {
         gather(|| {
-            let list = answer(get_entries, fields.handle());
-            let authority = answer(get_authority, incoming.handle());
-            (list, authority, answer(get_path_with_query, incoming.handle()))
+            let list = answer(W::ENTRIES, W::handle_of_fields(&fields));
+            let authority = answer(W::AUTHORITY, W::handle_of_request(incoming));
+            (list, authority, answer(W::PATH_WITH_QUERY, W::handle_of_request(incoming)))
         })
     };
     let entries = Entries::new(list, &piece);
     // SAFETY: each is an answer that the piece was gathered for, and is taken once.
     let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
     let authority = authority.map(Given::into_bytes);
-    *request.uri_mut() = uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path)?;
+    let uri = target::uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path);
+    *request.uri_mut() = uri.map_err(bad_request)?;
     entries.reserve(request.headers_mut()).map_err(invalid)?;
     add_host(request.headers_mut(), authority)?;
     entries.append_to(request.headers_mut()).map_err(invalid)
 }
 
 /// The target of a request.
-pub(super) fn uri_of_request(request: &IncomingRequest) -> Result<Uri, Error> {
-    let (scheme, authority, path) =
-        lists(|| (imports::scheme(request), imports::authority(request), imports::path_with_query(request)));
+pub(in crate::sys) fn uri_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<Uri, Error> {
+    let (scheme, authority, path) = lists(|| (W::scheme(request), W::authority(request), W::path_with_query(request)));
     let empty_path = match &path {
         Some(path) if !path.is_empty() => "/",
-        _ => empty_path(&lists(|| imports::method(request))),
+        _ => target::empty_path(lists(|| W::method(request)).is_ok_and(|method| method == Method::OPTIONS)),
     };
-    uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), empty_path)
+    target::uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), empty_path).map_err(bad_request)
 }
 
-/// What an empty path means: `*` in an OPTIONS request (RFC 9112, section 3.2.4), and `/` in any other.
-fn empty_path(method: &wasi::Method) -> &'static str {
-    if matches!(method, wasi::Method::Options) { "*" } else { "/" }
+/// The error for a request with an invalid part.
+pub(in crate::sys) fn bad_request(Invalid { part, reason }: Invalid) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, format!("the {part} of the request is not valid: {reason}"))
 }
 
 fn invalid(reason: String) -> Error {
-    bad_request("head", reason)
+    bad_request(Invalid { part: "head", reason })
 }
 
-/// Hosts take `host` out of the fields and put it into the authority.
+/// Hosts take `host` out of the headers and put it into the authority.
 fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Error> {
     if let Some(authority) = authority {
-        let host = field::value(&header::HOST, authority).map_err(|error| bad_request("authority", error))?;
+        let host =
+            field::value(&header::HOST, authority).map_err(|error| bad_request(Invalid::new("authority", error)))?;
         headers.try_append(header::HOST, host).map_err(|error| invalid(too_many(error)))?;
     }
     Ok(())
-}
-
-/// Scheme and authority are taken together or not at all, as a URI has them.
-fn uri(
-    scheme: Option<wasi::Scheme>,
-    authority: Option<Bytes>,
-    path: Option<Bytes>,
-    empty_path: &'static str,
-) -> Result<Uri, Error> {
-    let mut parts = uri::Parts::default();
-    parts.path_and_query = Some(match path.filter(|path| !path.is_empty()) {
-        Some(path) => PathAndQuery::from_maybe_shared(path).map_err(|error| bad_request("path", error))?,
-        None => PathAndQuery::from_static(empty_path),
-    });
-    if let Some(authority) = authority.filter(|authority| !authority.is_empty()) {
-        let authority = Authority::from_maybe_shared(authority);
-        parts.authority = Some(authority.map_err(|error| bad_request("authority", error))?);
-        parts.scheme = Some(scheme_from_wasi(scheme)?);
-    }
-    Uri::from_parts(parts).map_err(|error| bad_request("target", error))
-}
-
-fn scheme_from_wasi(scheme: Option<wasi::Scheme>) -> Result<Scheme, Error> {
-    match scheme {
-        Some(wasi::Scheme::Http) | None => Ok(Scheme::HTTP),
-        Some(wasi::Scheme::Https) => Ok(Scheme::HTTPS),
-        Some(wasi::Scheme::Other(name)) => {
-            Scheme::try_from(name.as_str()).map_err(|error| bad_request("scheme", error))
-        }
-    }
 }

@@ -1,0 +1,109 @@
+//! Conversions between the types of the `http` crate and those of a world's bindings, whose names are the same in all worlds.
+
+/// Defines the conversions for the types of a module `wasi`, and its headers for [`crate::sys::http::headers`]. The bindings
+/// have header errors of their own.
+macro_rules! conversions {
+    (header_error { $($pattern:pat => $reason:expr,)* }) => {
+        use http::{HeaderMap, Method};
+        use http::uri::Scheme;
+
+        use $crate::sys::http::error_code::{self, Kind};
+        use $crate::sys::http::headers::{self, HostHeaders, Refused};
+        use $crate::sys::http::target::{self, Invalid};
+
+        pub(super) fn method_from_wasi(method: wasi::Method) -> Result<Method, Invalid> {
+            Ok(match method {
+                wasi::Method::Get => Method::GET,
+                wasi::Method::Head => Method::HEAD,
+                wasi::Method::Post => Method::POST,
+                wasi::Method::Put => Method::PUT,
+                wasi::Method::Delete => Method::DELETE,
+                wasi::Method::Connect => Method::CONNECT,
+                wasi::Method::Options => Method::OPTIONS,
+                wasi::Method::Trace => Method::TRACE,
+                wasi::Method::Patch => Method::PATCH,
+                wasi::Method::Other(name) => {
+                    target::other_method(&name)?
+                }
+            })
+        }
+
+        pub(super) fn method_into_wasi(method: &Method) -> wasi::Method {
+            match *method {
+                Method::GET => wasi::Method::Get,
+                Method::HEAD => wasi::Method::Head,
+                Method::POST => wasi::Method::Post,
+                Method::PUT => wasi::Method::Put,
+                Method::DELETE => wasi::Method::Delete,
+                Method::CONNECT => wasi::Method::Connect,
+                Method::OPTIONS => wasi::Method::Options,
+                Method::TRACE => wasi::Method::Trace,
+                Method::PATCH => wasi::Method::Patch,
+                ref other => wasi::Method::Other(other.as_str().to_owned()),
+            }
+        }
+
+        pub(super) fn method_name(method: &wasi::Method) -> &str {
+            match method {
+                wasi::Method::Get => "GET",
+                wasi::Method::Head => "HEAD",
+                wasi::Method::Post => "POST",
+                wasi::Method::Put => "PUT",
+                wasi::Method::Delete => "DELETE",
+                wasi::Method::Connect => "CONNECT",
+                wasi::Method::Options => "OPTIONS",
+                wasi::Method::Trace => "TRACE",
+                wasi::Method::Patch => "PATCH",
+                wasi::Method::Other(name) => name,
+            }
+        }
+
+        pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
+            if *scheme == Scheme::HTTP {
+                wasi::Scheme::Http
+            } else if *scheme == Scheme::HTTPS {
+                wasi::Scheme::Https
+            } else {
+                wasi::Scheme::Other(scheme.as_str().to_owned())
+            }
+        }
+
+        pub(super) fn scheme_from_wasi(scheme: wasi::Scheme) -> Result<Scheme, Invalid> {
+            match scheme {
+                wasi::Scheme::Http => Ok(Scheme::HTTP),
+                wasi::Scheme::Https => Ok(Scheme::HTTPS),
+                wasi::Scheme::Other(name) => target::other_scheme(&name),
+            }
+        }
+
+        /// The cause as a caller can tell it apart, and a sentence.
+        pub(super) fn error_from_wasi(code: wasi::ErrorCode) -> (Kind, String) {
+            error_code::explained(error_code::explain!(code, wasi::ErrorCode))
+        }
+
+        /// The headers of a message in the host, and the length that they declare.
+        pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Option<u64>), String> {
+            let fields = wasi::Fields::new();
+            let declared = headers::append_all(&fields, headers)?;
+            Ok((fields, declared))
+        }
+
+        impl HostHeaders for wasi::Fields {
+            fn append(&self, name: &str, value: &[u8]) -> Result<(), Refused> {
+                self.append(name, value).map_err(refused)
+            }
+
+            fn delete(&self, name: &str) -> Result<(), Refused> {
+                self.delete(name).map(drop).map_err(refused)
+            }
+        }
+
+        fn refused(error: wasi::HeaderError) -> Refused {
+            match error {
+                wasi::HeaderError::Forbidden => Refused::Forbidden,
+                $($pattern => Refused::Because($reason),)*
+            }
+        }
+    };
+}
+pub(in crate::sys) use conversions;
