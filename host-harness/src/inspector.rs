@@ -49,12 +49,12 @@ struct PageState {
 }
 
 impl Harness {
-    /// Shows the requests from now on as a page, on a port of this machine of its own. [`HarnessBuilder::capture_bodies`] says
-    /// how much of bodies is shown.
+    /// Shows the requests from now on as a page, on a free port of this machine if the port is 0.
+    /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies) sets how much of the bodies it shows.
     ///
     /// # Errors
     ///
-    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
+    /// Fails if the address is not a loopback address, or if the system cannot listen on it.
     pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
         Inspector::start(addr, self.inbound(), &self.recorder(), self.origin().clone(), None).await
     }
