@@ -7,11 +7,10 @@ use wayside_checks::{Arrow, Imports, Items, Source, Sources};
 
 const CRATES: [&str; 6] = ["sdk/src", "macros/src", "bindgen/src", "host-harness/src", "cli/src", "checks/src"];
 
-/// The floors of a crate, from top to bottom, and the arrows upwards that are still allowed.
+/// The floors of a crate, from top to bottom.
 struct Floors {
     dir: &'static str,
     floors: &'static [&'static [&'static str]],
-    exceptions: &'static [(&'static str, &'static str)],
 }
 
 const FLOORS: [Floors; 2] = [
@@ -25,23 +24,6 @@ const FLOORS: [Floors; 2] = [
             &["body", "task", "time"],
             &["sys"],
             &["allocator", "url"],
-        ],
-        exceptions: &[
-            // The contract of a world names types of the modules above it.
-            ("sys", "body"),
-            ("sys", "client"),
-            ("sys", "error"),
-            ("sys", "extract"),
-            ("sys", "respond"),
-            ("sys", "task"),
-            ("sys", "test"),
-            ("sys", "time"),
-            ("body", "client"),
-            ("error", "client"),
-            ("error", "respond"),
-            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::future"),
-            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::stream"),
-            ("sys::wasip3::abi::waitable", "sys::wasip3::abi::task"),
         ],
     },
     Floors {
@@ -58,14 +40,13 @@ const FLOORS: [Floors; 2] = [
             &["message"],
             &["environment", "error", "file", "show"],
         ],
-        exceptions: &[],
     },
 ];
 
 #[test]
 fn no_module_imports_one_on_a_floor_above() {
     let mut wrong = Vec::new();
-    for Floors { dir, floors, exceptions } in FLOORS {
+    for Floors { dir, floors } in FLOORS {
         let imports = Imports::of(&Sources::read(dir));
         let floor = |module: &str| {
             let found = floors.iter().position(|floor| floor.contains(&module));
@@ -77,8 +58,7 @@ fn no_module_imports_one_on_a_floor_above() {
             .filter(|Arrow { from, to }| floor(from) > floor(to))
             .map(|Arrow { from, to }| (from.as_str(), to.as_str()))
             .collect();
-        let allowed: BTreeSet<(&str, &str)> = exceptions.iter().copied().collect();
-        wrong.extend(upwards.difference(&allowed).map(|arrow| format!("{dir}: {} imports {}", arrow.0, arrow.1)));
+        wrong.extend(upwards.iter().map(|arrow| format!("{dir}: {} imports {}", arrow.0, arrow.1)));
     }
     assert!(wrong.is_empty(), "imports of a floor above: {wrong:#?}");
 }
@@ -87,13 +67,8 @@ fn no_module_imports_one_on_a_floor_above() {
 fn no_modules_import_each_other_in_a_circle() {
     let mut wrong = Vec::new();
     for dir in CRATES {
-        let exceptions = FLOORS.iter().find(|floors| floors.dir == dir).map_or(&[][..], |floors| floors.exceptions);
         let imports = Imports::of(&Sources::read(dir));
-        wrong.extend(imports.circles(exceptions).iter().map(|circle| format!("{dir}: {}", circle.join(", "))));
-        let arrows = imports.between_siblings();
-        let is_gone = |(from, to): &&(&str, &str)| !arrows.iter().any(|arrow| arrow.from == *from && arrow.to == *to);
-        let gone = exceptions.iter().filter(is_gone);
-        wrong.extend(gone.map(|exception| format!("{dir}: the exception {exception:?} is no longer needed")));
+        wrong.extend(imports.circles().iter().map(|circle| format!("{dir}: {}", circle.join(", "))));
     }
     assert!(wrong.is_empty(), "modules that import each other: {wrong:#?}");
 }
@@ -101,8 +76,8 @@ fn no_modules_import_each_other_in_a_circle() {
 /// The names that several types of a crate may have, because they mean the same: one for each world, or each module's error.
 const REPEATED: [(&str, &str); 5] = [
     ("sdk/src", "Error"),
-    ("sdk/src", "IncomingBody"),
-    ("sdk/src", "IncomingRequest"),
+    ("sdk/src", "ArrivingBody"),
+    ("sdk/src", "ArrivingRequest"),
     ("sdk/src", "Sending"),
     ("sdk/src", "Sleep"),
 ];

@@ -1,11 +1,9 @@
 //! Bodies of requests and responses.
 
 mod channel;
-mod error;
 #[cfg(feature = "json")]
 mod json;
 mod limited;
-mod reason;
 mod source;
 mod trailers;
 
@@ -20,20 +18,16 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::client::FinalUrl;
+use crate::sys::body::{Incoming, IncomingBody as _, MessageBody, Origin, Outgoing, OutgoingData, Stream};
 use crate::sys::http::framing::Known;
-use crate::sys::{Here, IncomingBody as _, Sending, World};
+use crate::url::FinalUrl;
 
 use limited::Limited;
 use source::{FromHttpBody, FromStream};
 use trailers::WithTrailers;
 
+pub use crate::sys::body::Error;
 pub use channel::Sender;
-pub use error::Error;
-#[allow(unused_imports, reason = "natively there is no host")]
-pub(crate) use reason::sentence;
-
-type Incoming = <Here as World>::IncomingBody;
 
 /// The body of a request or a response, incoming or outgoing.
 ///
@@ -55,9 +49,11 @@ type Incoming = <Here as World>::IncomingBody;
 /// }
 /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
 /// ```
-#[derive(Default)]
 pub struct Body {
     data: Data,
+    /// Whether `data` is `Empty` or `Bytes`. The compiler can follow this flag, unlike the tag of `data`, and leaves the code for
+    /// streams out of components whose bodies are all made of bytes.
+    is_bytes: bool,
     /// Trailers that follow the data: added to bytes, or read from another body after its data.
     trailers: Option<Box<HeaderMap>>,
     /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
@@ -65,8 +61,6 @@ pub struct Body {
     /// The URL that the response came from, if a client received it. An extension of the response would be an entry of a hash
     /// map, which costs several times as much.
     url: Option<Box<FinalUrl>>,
-    /// How it is sent, where it is more than bytes.
-    sending: Option<&'static Sending>,
 }
 
 /// How much memory is asked for ahead of the bytes that it is for.
@@ -78,18 +72,6 @@ enum Data {
     Empty,
     Bytes(Bytes),
     /// Boxed, because a body is moved more often than one comes in.
-    #[allow(dead_code, reason = "natively there is no host that a body could come from")]
-    Incoming(Box<Incoming>),
-    Stream(Stream),
-}
-
-/// Any other body.
-type Stream = Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>;
-
-/// What a world sends: bytes at hand, its own incoming body, or anything else piece by piece.
-#[allow(dead_code, reason = "natively there is no host to send anything to")]
-pub(crate) enum Outgoing {
-    Bytes(Bytes),
     Incoming(Box<Incoming>),
     Stream(Stream),
 }
@@ -106,7 +88,7 @@ impl Body {
     /// ```
     #[must_use]
     pub const fn empty() -> Self {
-        Self { data: Data::Empty, trailers: None, of_response: false, url: None, sending: None }
+        Self { data: Data::Empty, is_bytes: true, trailers: None, of_response: false, url: None }
     }
 
     /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
@@ -215,7 +197,6 @@ impl Body {
             Some(earlier) => earlier.extend(trailers),
             none => *none = Some(Box::new(trailers)),
         }
-        self.sending = Here::SENDING;
         self
     }
 
@@ -357,21 +338,10 @@ impl Body {
             Data::Incoming(body) if body.size_hint().exact() == Some(0) => Data::Empty,
             Data::Incoming(_) | Data::Stream(_) => return None,
         };
-        Some(Self {
-            data,
-            trailers: self.trailers.clone(),
-            of_response: self.of_response,
-            url: None,
-            sending: self.sending,
-        })
+        Some(Self { data, is_bytes: true, trailers: self.trailers.clone(), of_response: self.of_response, url: None })
     }
 
-    /// Takes note that the body came with a response from another server.
-    pub(crate) fn of_a_response(self) -> Self {
-        Self { of_response: true, ..self }
-    }
-
-    /// Takes note of the URL that the body came from.
+    /// Stores the URL that the body came from.
     pub(crate) fn set_url(&mut self, url: FinalUrl) {
         self.url = Some(Box::new(url));
     }
@@ -381,13 +351,7 @@ impl Body {
     }
 
     fn boxed(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> Self {
-        Self {
-            data: Data::Stream(Box::pin(body)),
-            trailers: None,
-            of_response: false,
-            url: None,
-            sending: Here::SENDING,
-        }
+        Self { data: Data::Stream(Box::pin(body)), is_bytes: false, ..Self::empty() }
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -432,31 +396,24 @@ impl Body {
     }
 }
 
-/// What the worlds that have a host make of bodies.
-#[allow(dead_code, reason = "natively there is no host")]
-impl Body {
-    pub(crate) fn incoming(incoming: Incoming) -> Self {
-        Self {
-            data: Data::Incoming(Box::new(incoming)),
-            trailers: None,
-            of_response: false,
-            url: None,
-            sending: Here::SENDING,
-        }
+impl MessageBody for Body {
+    fn incoming(incoming: Incoming, origin: Origin) -> Self {
+        let of_response = origin == Origin::Response;
+        Self { data: Data::Incoming(Box::new(incoming)), is_bytes: false, of_response, ..Self::empty() }
     }
 
-    /// The bytes of a body that is nothing else, or how else it is sent.
-    pub(crate) fn into_bytes_or(self) -> Result<Bytes, (&'static Sending, Self)> {
-        match (self.data, self.trailers, self.sending) {
-            (Data::Bytes(bytes), None, _) => Ok(bytes),
-            (data, trailers, Some(sending)) => Err((sending, Self { data, trailers, ..self })),
-            // Whatever else a body holds came with how it is sent.
-            (_, _, None) => Ok(Bytes::new()),
-        }
+    fn from_outgoing(outgoing: Outgoing, origin: Origin) -> Self {
+        let Outgoing { data, trailers } = outgoing;
+        let data = match data {
+            OutgoingData::Bytes(bytes) => Data::Bytes(bytes),
+            OutgoingData::Incoming(incoming) => Data::Incoming(incoming),
+            OutgoingData::Stream(stream) => Data::Stream(stream),
+        };
+        let is_bytes = matches!(data, Data::Bytes(_));
+        Self { data, is_bytes, trailers, of_response: origin == Origin::Response, url: None }
     }
 
-    /// The bytes and the trailers that are known to be in this body, for its framing.
-    pub(crate) fn known(&self) -> Known {
+    fn known(&self) -> Known {
         let length = match &self.data {
             Data::Stream(body) => match body.size_hint().exact() {
                 // Without data it may still have trailers.
@@ -469,23 +426,26 @@ impl Body {
         Known { length, has_trailers: self.trailers.is_some() }
     }
 
-    /// Takes note that the body goes with fields of a map.
-    pub(crate) fn of_a_whole_response(&mut self) {
-        self.sending = Here::SENDING;
-    }
-
-    pub(crate) fn sending(&self) -> Option<&'static Sending> {
-        self.sending
-    }
-
-    /// Splits into what is cheapest to send, and the trailers that the user set.
-    pub(crate) fn into_outgoing(self) -> (Outgoing, Option<Box<HeaderMap>>) {
-        match self.data {
-            Data::Empty => (Outgoing::Bytes(Bytes::new()), self.trailers),
-            Data::Bytes(bytes) => (Outgoing::Bytes(bytes), self.trailers),
-            Data::Incoming(incoming) => (Outgoing::Incoming(incoming), self.trailers),
-            Data::Stream(stream) => (Outgoing::Stream(stream), self.trailers),
+    #[inline(always)]
+    fn into_bytes(self) -> Result<Bytes, Self> {
+        if !self.is_bytes || self.trailers.is_some() {
+            return Err(self);
         }
+        match self.data {
+            Data::Bytes(bytes) => Ok(bytes),
+            _ => Ok(Bytes::new()),
+        }
+    }
+
+    #[inline]
+    fn into_outgoing(self) -> Outgoing {
+        let data = match self.data {
+            Data::Empty => OutgoingData::Bytes(Bytes::new()),
+            Data::Bytes(bytes) => OutgoingData::Bytes(bytes),
+            Data::Incoming(incoming) => OutgoingData::Incoming(incoming),
+            Data::Stream(stream) => OutgoingData::Stream(stream),
+        };
+        Outgoing { data, trailers: self.trailers }
     }
 }
 
@@ -536,43 +496,56 @@ impl fmt::Debug for Body {
     }
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl From<()> for Body {
+    #[inline]
     fn from((): ()) -> Self {
         Self::empty()
     }
 }
 
 impl From<Bytes> for Body {
+    #[inline]
     fn from(bytes: Bytes) -> Self {
-        Self { data: Data::Bytes(bytes), trailers: None, of_response: false, url: None, sending: None }
+        Self { data: Data::Bytes(bytes), ..Self::empty() }
     }
 }
 
 impl From<&'static str> for Body {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Bytes::from_static(text.as_bytes()).into()
     }
 }
 
 impl From<&'static [u8]> for Body {
+    #[inline]
     fn from(bytes: &'static [u8]) -> Self {
         Bytes::from_static(bytes).into()
     }
 }
 
 impl From<String> for Body {
+    #[inline]
     fn from(text: String) -> Self {
         Bytes::from(text).into()
     }
 }
 
 impl From<Vec<u8>> for Body {
+    #[inline]
     fn from(bytes: Vec<u8>) -> Self {
         Bytes::from(bytes).into()
     }
 }
 
 impl From<Cow<'static, str>> for Body {
+    #[inline]
     fn from(text: Cow<'static, str>) -> Self {
         match text {
             Cow::Borrowed(text) => text.into(),

@@ -4,7 +4,6 @@
 //! a proxy needs.
 
 mod builder;
-mod error;
 #[cfg(feature = "multipart")]
 mod form;
 mod into_url;
@@ -16,30 +15,19 @@ mod response;
 mod service;
 
 use std::future::Future;
-use std::time::Duration;
 
+pub use crate::sys::outbound::Error;
+use crate::sys::outbound::{Kind, Timeouts};
 use crate::sys::{Here, World};
 use crate::{Body, Request, Response, url};
 
 pub use builder::{Client, ClientBuilder};
-pub use error::Error;
-pub(crate) use error::Kind;
 #[cfg(feature = "multipart")]
 pub use form::Form;
 pub use into_url::IntoUrl;
 pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
 pub use response::{FinalUrl, ResponseExt};
-
-/// The time limits of one exchange; none where there is none.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Timeouts {
-    /// Kept by the component's own clock, to the end of the response's body.
-    pub(crate) total: Option<Duration>,
-    pub(crate) connect: Option<Duration>,
-    pub(crate) first_byte: Option<Duration>,
-    pub(crate) between_bytes: Option<Duration>,
-}
 
 /// Sends a request and answers when the head of the response has arrived: one exchange, without redirects, and without a
 /// time limit but the host's.

@@ -5,9 +5,9 @@ use std::fmt;
 
 use http::StatusCode;
 
-use crate::respond::Answer;
-use crate::sys::{Here, World};
-use crate::{IntoResponse, Response, body, client};
+use crate::sys::http::target::Invalid;
+use crate::sys::request::RequestError;
+use crate::sys::{body, outbound};
 
 /// An error that a handler answers with: a status, a sentence for the client, and a source for the operator.
 ///
@@ -142,7 +142,7 @@ fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
             _ => StatusCode::BAD_REQUEST,
         };
     }
-    if let Some(error) = error.downcast_ref::<client::Error>() {
+    if let Some(error) = error.downcast_ref::<outbound::Error>() {
         return if error.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY };
     }
     StatusCode::INTERNAL_SERVER_ERROR
@@ -174,113 +174,30 @@ impl fmt::Debug for Error {
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        self.into_answer().into_response()
-    }
-
-    fn into_answer(self) -> Answer {
-        let ErrorParts { status, detail, source } = *self.inner;
-        if let Some(source) = source {
-            Here::log(&format!("{status}: {}", Chain(&*source)));
-        }
-        Answer::typed(PROBLEM_JSON, problem(status, detail.as_deref())).with_status(status)
-    }
-}
-
-/// Shows an error with its causes in one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// The media type of a problem document (RFC 9457, section 6.1).
-pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// The problem document of a status 500 of which nothing is told.
-#[allow(dead_code, reason = "for the worlds that have a host")]
-pub(crate) const INTERNAL: &str = r#"{"title":"Internal Server Error","status":500}"#;
-
-/// A problem document (RFC 9457) of the type `about:blank`, whose title is that of the status.
-pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> String {
-    let mut json = String::with_capacity(64 + detail.map_or(0, str::len));
-    json.push_str("{\"title\":\"");
-    json.push_str(status.canonical_reason().unwrap_or("Unknown"));
-    json.push_str("\",\"status\":");
-    json.push_str(status.as_str());
-    if let Some(detail) = detail {
-        json.push_str(",\"detail\":\"");
-        detail.chars().for_each(|c| push_escaped(&mut json, c));
-        json.push('"');
-    }
-    json.push('}');
-    json
-}
-
-/// Escapes as RFC 8259, section 7, asks; `serde_json` is not there without the feature `json`.
-fn push_escaped(json: &mut String, c: char) {
-    match c {
-        '"' => json.push_str("\\\""),
-        '\\' => json.push_str("\\\\"),
-        c if c.is_control() => {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                json.push_str("\\u");
-                for shift in [12, 8, 4, 0] {
-                    let digit = u32::from(*unit >> shift & 0xf);
-                    json.extend(char::from_digit(digit, 16));
-                }
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Gone => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was read after the end of its exchange")
+            }
+            RequestError::Invalid(Invalid { part, reason }) => {
+                Self::new(StatusCode::BAD_REQUEST, format!("the {part} of the request is not valid: {reason}"))
             }
         }
-        c => json.push(c),
+    }
+}
+
+impl Error {
+    /// Takes the parts of the response: the status, the detail, and the source for the log.
+    pub(crate) fn into_parts(self) -> (StatusCode, Option<String>, Option<Box<dyn StdError + Send + Sync>>) {
+        let ErrorParts { status, detail, source } = *self.inner;
+        (status, detail, source)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_problem_document_escapes_what_json_cannot_hold() {
-        let detail = "a \"quoted\" \\ line\nand \u{7f}";
-        let document = problem(StatusCode::BAD_REQUEST, Some(detail));
-        assert_eq!(document, r#"{"title":"Bad Request","status":400,"detail":"a \"quoted\" \\ line\u000aand \u007f"}"#);
-    }
-
-    #[test]
-    fn the_source_stays_out_of_the_response() {
-        let error = Error::from(std::io::Error::other("password is hunter2"));
-        let response = error.into_response();
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let body = crate::test::block_on(response.into_body().text()).unwrap();
-        assert_eq!(body, INTERNAL);
-    }
-
-    #[test]
-    fn the_log_shows_the_source_with_its_causes() {
-        #[derive(Debug)]
-        struct Outer(std::fmt::Error);
-        impl fmt::Display for Outer {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("cannot write the report")
-            }
-        }
-        impl StdError for Outer {
-            fn source(&self) -> Option<&(dyn StdError + 'static)> {
-                Some(&self.0)
-            }
-        }
-        let logged = Chain(&Outer(fmt::Error)).to_string();
-        assert_eq!(logged, format!("cannot write the report: {}", fmt::Error));
-    }
 
     #[test]
     fn a_body_over_its_limit_becomes_413() {

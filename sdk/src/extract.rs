@@ -15,7 +15,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
-use crate::sys::{Here, IncomingRequest as _, World};
+use crate::sys::request::IncomingRequest as _;
+use crate::sys::{Here, World};
 use crate::{Body, Error, IntoResponse, Request};
 
 #[cfg(feature = "form")]
@@ -178,7 +179,7 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no method (RFC 9110, section 9.1).
     pub fn method(&self) -> Result<Method, Error> {
-        self.request.method()
+        Ok(self.request.method()?)
     }
 
     /// The target, with scheme and authority where the host tells them.
@@ -187,7 +188,7 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no URI.
     pub fn uri(&self) -> Result<Uri, Error> {
-        self.request.uri()
+        Ok(self.request.uri()?)
     }
 
     /// The fields, with `host` restored.
@@ -196,7 +197,7 @@ impl IncomingRequest {
     ///
     /// Fails with 400 if the host passed on what is no field, or more than 24 576 of them.
     pub fn headers(&self) -> Result<HeaderMap, Error> {
-        self.request.headers()
+        Ok(self.request.headers()?)
     }
 
     /// The body.
@@ -216,7 +217,7 @@ impl IncomingRequest {
         if let Ok(request) = &mut made {
             match self.request.head(request) {
                 Ok(()) => *request.body_mut() = self.into_body(),
-                Err(error) => made = Err(error),
+                Err(error) => made = Err(error.into()),
             }
         }
         made

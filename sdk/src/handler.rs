@@ -1,39 +1,42 @@
-//! From a user's function to an answer.
+//! From a handler function to its response.
 
 use std::future::Future;
 
-use crate::respond::Answer;
+pub use crate::sys::ArrivingRequest;
 use crate::{FromRequest, IncomingRequest, IntoResponse};
 
-/// Extracts the argument of a handler, calls it, and turns what it returns into an answer.
+/// Extracts the argument of a handler and calls it.
 ///
-/// The macro brings every shape of handler into this one: a function of one argument (`()` where the user's has none)
-/// that returns a future.
-pub async fn answer<A, M, F, R>(handler: impl FnOnce(A) -> F, request: IncomingRequest, body_limit: u64) -> Answer
+/// The macro turns every handler into a function of one argument (`()` if the user's has none) that returns a future.
+///
+/// # Errors
+///
+/// Fails with the response to a request that lacks what the argument needs.
+pub async fn answer<A, M, F, R>(
+    handler: impl FnOnce(A) -> F,
+    request: ArrivingRequest,
+    body_limit: u64,
+) -> Result<R, A::Rejection>
 where
     A: FromRequest<M>,
     F: Future<Output = R>,
     R: IntoResponse,
 {
-    match A::from_request(request.with_body_limit(body_limit)).await {
-        Ok(argument) => handler(argument).await.into_answer(),
-        Err(rejection) => rejection.into_answer(),
-    }
+    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
+    Ok(handler(argument).await)
 }
 
-/// Makes the compiler point at the argument's type when it cannot be extracted from a request.
+/// Makes the compiler point at the argument's type if it cannot be extracted from a request.
 pub fn check_argument<A: FromRequest<M>, M>() {}
 
-/// Makes the compiler point at the return type when it is no answer.
+/// Makes the compiler point at the return type if it is not a response.
 pub fn check_response<R: IntoResponse>() {}
 
-/// Stands where the feature is missing, so that the compiler's complaint names it.
+/// Appears in the compiler's error if the feature is missing.
 #[cfg(not(feature = "tower"))]
 #[derive(Debug)]
 pub struct TheFeatureTowerOfTheCrateWayside;
 
-/// Complains that a service cannot be a handler.
+/// Makes the compiler reject a service, because the feature for it is missing.
 #[cfg(not(feature = "tower"))]
-pub async fn answer_service(_: TheFeatureTowerOfTheCrateWayside, _: IncomingRequest) -> Answer {
-    Answer::untyped(crate::Body::empty())
-}
+pub async fn answer_service(_: TheFeatureTowerOfTheCrateWayside, _: ArrivingRequest) {}

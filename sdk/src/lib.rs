@@ -51,9 +51,10 @@ pub type Response<B = Body> = http::Response<B>;
 pub mod __private {
     #[cfg(not(feature = "tower"))]
     pub use crate::handler::answer_service;
-    pub use crate::handler::{answer, check_argument, check_response};
+    pub use crate::handler::{ArrivingRequest, answer, check_argument, check_response};
     pub use crate::middleware::{answer_middleware, check_next};
     #[cfg(feature = "tower")]
     pub use crate::service::answer_service;
+    pub use crate::sys::Answer;
     pub use crate::sys::export::*;
 }

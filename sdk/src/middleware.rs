@@ -37,9 +37,10 @@ use std::pin::Pin;
 
 use http::StatusCode;
 
-use crate::respond::Answer;
+use crate::handler::ArrivingRequest;
+use crate::sys::log::Chain;
 use crate::sys::{Here, World};
-use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, error, url};
+use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, url};
 
 /// What stands behind middleware: more of it, or the application.
 pub struct Next(NextHandler);
@@ -92,7 +93,7 @@ impl Next {
             NextHandler::Host => match Here::pass_on(Box::new(request)).await {
                 Ok(response) => *response,
                 Err(error) => {
-                    Here::log(&format!("the next handler gave no response: {}", error::Chain(&error)));
+                    Here::log(&format!("the next handler gave no response: {}", Chain(&error)));
                     Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
                 }
             },
@@ -106,21 +107,23 @@ impl fmt::Debug for Next {
     }
 }
 
-/// Extracts the argument of middleware, calls it, and turns what it returns into an answer.
+/// Extracts the argument of middleware and calls it.
+///
+/// # Errors
+///
+/// Fails with the response to a request that lacks what the argument needs.
 pub async fn answer_middleware<A, M, F, R>(
     middleware: impl FnOnce(A, Next) -> F,
-    request: IncomingRequest,
+    request: ArrivingRequest,
     body_limit: u64,
-) -> Answer
+) -> Result<R, A::Rejection>
 where
     A: FromRequest<M>,
     F: Future<Output = R>,
     R: IntoResponse,
 {
-    match A::from_request(request.with_body_limit(body_limit)).await {
-        Ok(argument) => middleware(argument, Next(NextHandler::Host)).await.into_answer(),
-        Err(rejection) => rejection.into_answer(),
-    }
+    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
+    Ok(middleware(argument, Next(NextHandler::Host)).await)
 }
 
 /// Makes the compiler point at the second argument's type when it is not that of middleware.

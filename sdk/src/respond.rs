@@ -1,5 +1,6 @@
 //! What a handler can answer with.
 
+mod error;
 mod parts;
 
 use std::borrow::Cow;
@@ -10,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::sys::{Answer, Responder};
 use crate::{Body, Response};
 
 pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
@@ -47,95 +49,115 @@ pub trait IntoResponse {
     /// Turns this into a response.
     fn into_response(self) -> Response;
 
-    /// Turns this into what a world sends. Not API: the default is right for every implementation outside this crate.
+    /// Sends this as the response. Not API: the default is right for every implementation outside this crate.
     #[doc(hidden)]
-    fn into_answer(self) -> Answer
+    fn respond<R: Responder<Body>>(self, responder: R) -> R::Sent
     where
         Self: Sized,
     {
-        let mut response = Box::new(self.into_response());
-        response.body_mut().of_a_whole_response();
-        Answer::Response(response)
+        responder.response(Box::new(self.into_response()))
     }
 }
 
-/// What a world sends: most answers are a body with a media type, and building a map of fields for that one would cost
-/// more than all the rest of the answer.
-#[doc(hidden)]
-#[derive(Debug)]
-pub enum Answer {
-    /// A body with its media type, which has none if it is empty.
-    Body { status: StatusCode, content_type: Option<&'static str>, body: Body },
-    /// Anything else. Boxed, because it is moved more often than it is made.
-    Response(Box<Response>),
+impl<T: IntoResponse> Answer for T {
+    type Body = Body;
+
+    fn send<R: Responder<Body>>(self, responder: R) -> R::Sent {
+        self.respond(responder)
+    }
 }
 
-impl Answer {
-    pub(crate) fn typed(content_type: &'static str, body: impl Into<Body>) -> Self {
-        Self::Body { status: StatusCode::OK, content_type: Some(content_type), body: body.into() }
+/// Makes a response of a type that implements [`IntoResponse::respond`].
+pub(crate) fn collect(response: impl IntoResponse) -> Response {
+    response.respond(Collect)
+}
+
+/// Makes a [`Response`].
+struct Collect;
+
+impl Responder<Body> for Collect {
+    type Sent = Response;
+
+    fn bytes(self, status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> Response {
+        self.body(status, content_type, body.into())
     }
 
-    pub(crate) fn untyped(body: Body) -> Self {
-        Self::Body { status: StatusCode::OK, content_type: None, body }
-    }
-
-    pub(crate) fn with_status(mut self, new: StatusCode) -> Self {
-        match &mut self {
-            Self::Body { status, .. } => *status = new,
-            Self::Response(response) => *response.status_mut() = new,
+    fn body(self, status: StatusCode, content_type: Option<&'static str>, body: Body) -> Response {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        if let Some(content_type) = content_type {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        self
+        response
     }
 
-    pub(crate) fn into_response(self) -> Response {
-        match self {
-            Self::Body { status, content_type, body } => {
-                let mut response = Response::new(body);
-                *response.status_mut() = status;
-                if let Some(content_type) = content_type {
-                    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-                }
-                response
-            }
-            Self::Response(response) => *response,
-        }
+    fn response(self, response: Box<Response>) -> Response {
+        *response
     }
 }
 
-/// Implements [`IntoResponse`] by what is sent.
-macro_rules! into_answer {
-    ($([$($generics:tt)*] $type:ty, $self:ident => $answer:expr;)*) => {$(
+/// Replaces the status of a response.
+struct WithStatus<R> {
+    status: StatusCode,
+    responder: R,
+}
+
+impl<R: Responder<Body>> Responder<Body> for WithStatus<R> {
+    type Sent = R::Sent;
+
+    fn bytes(self, _: StatusCode, content_type: Option<&'static str>, body: Bytes) -> R::Sent {
+        self.responder.bytes(self.status, content_type, body)
+    }
+
+    fn body(self, _: StatusCode, content_type: Option<&'static str>, body: Body) -> R::Sent {
+        self.responder.body(self.status, content_type, body)
+    }
+
+    fn response(self, mut response: Box<Response>) -> R::Sent {
+        *response.status_mut() = self.status;
+        self.responder.response(response)
+    }
+}
+
+/// Implements [`IntoResponse`] by the call of a [`Responder`].
+macro_rules! respond {
+    ($([$($generics:tt)*] $type:ty, $self:ident, $responder:ident => $sent:expr;)*) => {$(
         impl<$($generics)*> IntoResponse for $type {
             fn into_response(self) -> Response {
-                self.into_answer().into_response()
+                collect(self)
             }
 
-            fn into_answer($self) -> Answer {
-                $answer
+            fn respond<R: Responder<Body>>($self, $responder: R) -> R::Sent {
+                $sent
             }
         }
     )*};
 }
 
+const OK: StatusCode = StatusCode::OK;
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
+const HTML: &str = "text/html; charset=utf-8";
 
-into_answer! {
-    [] &'static str, self => Answer::typed(TEXT, self);
-    [] String, self => Answer::typed(TEXT, self);
-    [] Cow<'static, str>, self => Answer::typed(TEXT, self);
-    [] &'static [u8], self => Answer::typed(BYTES, self);
-    [] Vec<u8>, self => Answer::typed(BYTES, self);
-    [] Bytes, self => Answer::typed(BYTES, self);
-    [T: Into<Body>] Text<T>, self => Answer::typed(TEXT, self.0);
-    [T: Into<Body>] Html<T>, self => Answer::typed("text/html; charset=utf-8", self.0);
-    [] (), self => Answer::untyped(Body::empty());
-    [] Body, self => Answer::untyped(self);
-    [] StatusCode, self => Answer::untyped(Body::empty()).with_status(self);
-    [T: IntoResponse] (StatusCode, T), self => self.1.into_answer().with_status(self.0);
-    [T: IntoResponse, E: IntoResponse] Result<T, E>, self => match self {
-        Ok(answer) => answer.into_answer(),
-        Err(error) => error.into_answer(),
+respond! {
+    [] &'static str, self, to => to.bytes(OK, Some(TEXT), self.into());
+    [] String, self, to => to.bytes(OK, Some(TEXT), self.into());
+    [] Cow<'static, str>, self, to => match self {
+        Cow::Borrowed(text) => text.respond(to),
+        Cow::Owned(text) => text.respond(to),
+    };
+    [] &'static [u8], self, to => to.bytes(OK, Some(BYTES), self.into());
+    [] Vec<u8>, self, to => to.bytes(OK, Some(BYTES), self.into());
+    [] Bytes, self, to => to.bytes(OK, Some(BYTES), self);
+    [T: Into<Body>] Text<T>, self, to => to.body(OK, Some(TEXT), self.0.into());
+    [T: Into<Body>] Html<T>, self, to => to.body(OK, Some(HTML), self.0.into());
+    [] (), self, to => to.bytes(OK, None, Bytes::new());
+    [] Body, self, to => to.body(OK, None, self);
+    [] StatusCode, self, to => to.bytes(self, None, Bytes::new());
+    [T: IntoResponse] (StatusCode, T), self, to => self.1.respond(WithStatus { status: self.0, responder: to });
+    [T: IntoResponse, E: IntoResponse] Result<T, E>, self, to => match self {
+        Ok(response) => response.respond(to),
+        Err(error) => error.respond(to),
     };
 }
 

@@ -16,8 +16,8 @@ use http::StatusCode;
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use crate::respond::Answer;
-use crate::{Body, Error, IncomingRequest, IntoResponse, Request, Response};
+use crate::handler::ArrivingRequest;
+use crate::{Body, Error, IncomingRequest, Request, Response};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answering = Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
@@ -65,25 +65,23 @@ thread_local! {
 }
 
 /// Runs a request through the service that a function makes, once an instance. A call of gRPC is held to its deadline.
-pub async fn answer_service<S, B>(make: fn() -> S, request: IncomingRequest) -> Answer
+///
+/// # Errors
+///
+/// Fails if the request cannot be read, or if the service fails.
+pub async fn answer_service<S, B>(make: fn() -> S, request: ArrivingRequest) -> Result<Response, Error>
 where
     S: Service<Request, Response = http::Response<B>, Error: Into<BoxError>, Future: 'static> + 'static,
     B: HttpBody<Data: Into<Bytes>, Error: Into<BoxError>> + Send + 'static,
 {
-    let request = match request.into_request() {
-        Ok(request) => request,
-        Err(error) => return error.into_answer(),
-    };
+    let request = IncomingRequest::new(request).into_request()?;
     let limited = grpc::Limited::of(request.headers());
     let call = call(|| Box::new(make()), request);
     let answer = match limited {
         Some(limited) => limited.answer(call).await,
         None => call.await,
     };
-    match answer {
-        Ok(response) => response.into_answer(),
-        Err(error) => Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error).into_answer(),
-    }
+    answer.map_err(|error| Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error))
 }
 
 /// Calls the service when it is ready and the requests before this one have called it.

@@ -1,10 +1,4 @@
 //! Futures that run beside the handler.
-//!
-//! One executor serves every world: it polls what has been woken, and parks in its world when nothing has. Wakers may
-//! come from anywhere, so channels and locks of other crates work.
-
-mod executor;
-mod nested;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -12,14 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake as _, Waker};
 
-#[allow(unused_imports, reason = "each world uses what it needs of it")]
-pub(crate) use executor::{
-    Job, Root, block_on, drop_spawned, end, is_alone, run, run_beside, run_foreign, run_on, sending,
-};
-use executor::{Until, start};
-#[allow(unused_imports, reason = "each world uses what it needs of it")]
-pub(crate) use nested::{begin_root, count_wake, examine, is_own};
-
+use crate::sys::executor::nested::{examine, is_own};
+use crate::sys::executor::{self, Job, Until};
 use crate::sys::{Here, World as _};
 
 /// Runs a future beside the current one, on the same thread.
@@ -60,7 +48,7 @@ where
         }
         Poll::Ready(())
     });
-    let job = start(Box::pin(run), Until::ResponseEnds);
+    let job = executor::spawn(Box::pin(run), Until::ResponseEnds);
     Task { state, job, detached: false }
 }
 
@@ -86,7 +74,7 @@ where
 /// # fn main() {}
 /// ```
 pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
-    start(Box::pin(future), Until::ItEnds);
+    executor::spawn(Box::pin(future), Until::ItEnds);
 }
 
 /// A spawned future; awaiting it yields what the future yields.
@@ -190,6 +178,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::sys::executor::blocking::block_on;
     use crate::time::sleep;
 
     /// Fails where something does not come to its end.

@@ -30,11 +30,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::sys::body::{MessageBody, Origin, Outgoing};
 use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock, Reply, Times};
-pub(crate) use scope::changed;
 
 /// Runs a future to its end on this thread, with everything that it spawned; what it leaves to
 /// [`wait_until`](crate::wait_until) as well.
@@ -75,7 +75,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 pub fn incoming<B: Into<Body>>(request: Request<B>) -> IncomingRequest {
     let mut request: Request = request.map(Into::into);
     url::encode(request.uri_mut());
-    IncomingRequest::new(sys::Arrived(request))
+    IncomingRequest::new(sys::ArrivingRequest(request.map(MessageBody::into_outgoing)))
 }
 
 /// What can answer outbound calls: a function of the request, or a [`Mock`].
@@ -111,13 +111,23 @@ where
 /// ```
 pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
     scope::changed();
-    Outbound { previous: sys::set_outbound(Some(Rc::new(upstream))) }
+    Outbound { previous: sys::set_outbound(Some(Rc::new(Native(upstream)))) }
+}
+
+/// Converts between the bodies of users and of worlds.
+struct Native<U>(U);
+
+impl<U: Upstream> sys::Upstream for Native<U> {
+    fn call(&self, request: http::Request<Outgoing>) -> Pin<Box<dyn Future<Output = http::Response<Outgoing>> + Send>> {
+        let response = self.0.answer(request.map(|body| Body::from_outgoing(body, Origin::Request)));
+        Box::pin(async move { response.await.map(MessageBody::into_outgoing) })
+    }
 }
 
 /// Keeps what was given to [`outbound`] in place.
 #[must_use = "outbound calls are answered only as long as this lives"]
 pub struct Outbound {
-    previous: Option<Rc<dyn Upstream>>,
+    previous: Option<Rc<dyn sys::Upstream>>,
 }
 
 impl Drop for Outbound {

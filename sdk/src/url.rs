@@ -4,6 +4,7 @@
 //! international names would be larger than most components.
 
 mod authority;
+mod final_url;
 
 use std::ptr;
 
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use http::Uri;
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
+
+pub use final_url::FinalUrl;
 
 /// The special-query percent-encode set.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');

@@ -1,12 +1,8 @@
 //! What a response is asked.
 
-use std::fmt;
-
-use http::Uri;
-
 use super::{Error, Kind};
 use crate::Response;
-use crate::url::Url;
+pub use crate::url::FinalUrl;
 
 /// What a response tells beside its head and its body.
 ///
@@ -61,36 +57,5 @@ impl ResponseExt for Response {
 
     fn final_url(&self) -> Option<&FinalUrl> {
         self.body().url()
-    }
-}
-
-/// The URL that a response came from; see [`ResponseExt::final_url`].
-///
-/// Its text has the fragment: that of the last `location` with one, or that of the URL which was asked for first (RFC 9110,
-/// section 10.2.2). User and password are not part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FinalUrl(pub(super) Url);
-
-impl FinalUrl {
-    /// Returns the URL without its fragment.
-    #[must_use]
-    pub fn uri(&self) -> &Uri {
-        &self.0.uri
-    }
-
-    /// Returns the fragment, percent-encoded and without its `#`.
-    #[must_use]
-    pub fn fragment(&self) -> Option<&str> {
-        self.0.fragment.as_deref()
-    }
-}
-
-impl fmt::Display for FinalUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0.uri, f)?;
-        match &self.0.fragment {
-            Some(fragment) => write!(f, "#{fragment}"),
-            None => Ok(()),
-        }
     }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{media_type, whole};
-use crate::respond::Answer;
-use crate::{Error, FromRequest, IncomingRequest, IntoResponse, Response};
+use crate::respond::collect;
+use crate::sys::Responder;
+use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Response};
 
 /// A JSON document: as an argument, the request's body; as an answer, the response's. Needs the feature `json`.
 ///
@@ -51,13 +52,13 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        self.into_answer().into_response()
+        collect(self)
     }
 
-    fn into_answer(self) -> Answer {
+    fn respond<R: Responder<Body>>(self, responder: R) -> R::Sent {
         match serde_json::to_vec(&self.0) {
-            Ok(json) => Answer::typed("application/json", json),
-            Err(error) => Error::from(error).into_answer(),
+            Ok(json) => responder.bytes(StatusCode::OK, Some("application/json"), json.into()),
+            Err(error) => Error::from(error).respond(responder),
         }
     }
 }

@@ -1,7 +1,13 @@
-//! The rules of HTTP that all worlds share, in plain Rust: they call no host, so they are tested natively.
+//! The rules of HTTP that all worlds share, in plain Rust. They call no host, so they are tested natively.
 
 pub(crate) mod error_code;
 pub(crate) mod field;
 pub(crate) mod framing;
 pub(crate) mod headers;
+pub(crate) mod length;
+pub(crate) mod options;
+pub(crate) mod problem;
+pub(crate) mod reason;
+pub(crate) mod request;
+pub(crate) mod response;
 pub(crate) mod target;

@@ -3,67 +3,90 @@
 pub(crate) mod export;
 pub(crate) mod timer;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::SizeHint;
 
 use super::World;
+use super::body::{self, MessageBody, Origin, Outgoing};
+use super::executor::Job;
+use super::executor::blocking::{Blocking, Root};
 use super::http::framing;
-use crate::client::{Kind, Timeouts};
-use crate::task::{Job, Root};
-use crate::test::Upstream;
-use crate::time::timeout;
-use crate::{Body, Request, Response, body, client, error};
+use super::outbound::{self, Kind, Timeouts};
+use super::request::{IncomingRequest, RequestError};
 
+/// The native world.
 pub(crate) struct Native;
 
+/// Natively no body comes from a host.
+pub(crate) type ArrivingBody = Infallible;
+
 impl World for Native {
-    type IncomingRequest = Arrived;
-    type IncomingBody = Infallible;
+    type IncomingRequest = ArrivingRequest;
+    type IncomingBody = ArrivingBody;
     type Sleep = timer::Sleep;
+
+    const HAS_THREADS: bool = true;
 
     fn now() -> Duration {
         timer::elapsed()
     }
 
-    async fn send(mut request: Box<Request>, timeouts: Timeouts) -> Result<Box<Response>, client::Error> {
-        crate::test::changed();
+    async fn send<B: MessageBody>(
+        mut request: Box<Request<B>>,
+        timeouts: Timeouts,
+    ) -> Result<Box<Response<B>>, outbound::Error> {
+        CALLS.set(CALLS.get() + 1);
         let upstream = outbound();
         let (method, uri) = (request.method().clone(), request.uri().clone());
         frame(&mut request).map_err(|error| error.with_target(&method, &uri))?;
-        let answer = upstream.map(|upstream| upstream.answer(*request));
-        let response = match answer {
-            Some(answer) => match timeouts.total {
-                // The finer limits are about connections, and there is none.
-                Some(limit) => timeout(limit, answer).await.map_err(client::Error::timed_out),
-                None => Ok(answer.await),
-            },
-            None => Err(client::Error::new(
+        let response = upstream.map(|upstream| upstream.call(request.map(MessageBody::into_outgoing)));
+        let response = match response {
+            Some(response) => within(timeouts.total, response).await,
+            None => Err(outbound::Error::new(
                 Kind::Denied,
                 "a native test has no network; answer the call with `wayside::test::outbound`",
             )),
         };
         response
-            .and_then(|response| received(&method, response))
-            .map(|response| Box::new(response.map(Body::of_a_response)))
+            .and_then(|response| {
+                received(&method, response.map(|body| MessageBody::from_outgoing(body, Origin::Response)))
+            })
+            .map(Box::new)
             .map_err(|error| error.with_target(&method, &uri))
     }
 
-    async fn pass_on(_: Box<Request>) -> Result<Box<Response>, client::Error> {
+    async fn pass_on<B: MessageBody>(_: Box<Request<B>>) -> Result<Box<Response<B>>, outbound::Error> {
         let reason = "a native test has no next handler; make one with `wayside::middleware::Next::from_fn`";
-        Err(client::Error::new(Kind::Unsupported, reason))
+        Err(outbound::Error::new(Kind::Unsupported, reason))
     }
 
-    fn sleep(span: Duration) -> timer::Sleep {
-        timer::Sleep::new(span)
+    fn sleep(duration: Duration) -> timer::Sleep {
+        timer::Sleep::new(duration)
     }
+
+    fn log(message: &str) {
+        eprintln!("{message}");
+    }
+
+    fn unparker() -> impl Fn() + Send + Sync + 'static {
+        let thread = thread::current();
+        move || thread.unpark()
+    }
+}
+
+impl Blocking for Native {
+    type Beside = ();
+    const BESIDE: () = ();
 
     fn park() {
         timer::park();
@@ -76,25 +99,29 @@ impl World for Native {
     fn root() -> impl Root {
         Job::new()
     }
+}
 
-    fn log(message: &str) {
-        eprintln!("{message}");
-    }
-
-    const HAS_THREADS: bool = true;
-
-    fn unparker() -> impl Fn() + Send + Sync + 'static {
-        let thread = thread::current();
-        move || thread.unpark()
-    }
-
-    type Sending = Infallible;
-    const SENDING: Option<&'static Infallible> = None;
+/// Waits for a response until its time limit. The finer limits are about connections, which a native test does not have.
+async fn within<T>(limit: Option<Duration>, response: impl Future<Output = T>) -> Result<T, outbound::Error> {
+    let mut response = std::pin::pin!(response);
+    let mut sleep = limit.map(timer::Sleep::new);
+    poll_fn(|cx| {
+        if let Poll::Ready(response) = response.as_mut().poll(cx) {
+            return Poll::Ready(Ok(response));
+        }
+        match &mut sleep {
+            Some(sleep) => {
+                Pin::new(sleep).poll(cx).map(|()| Err(outbound::Error::new(Kind::Timeout, "no response in time")))
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Gives a request the `content-length` that it would have on the wire.
-fn frame(request: &mut Request) -> Result<(), client::Error> {
-    let invalid = |reason: String| client::Error::new(Kind::Request, reason);
+fn frame<B: MessageBody>(request: &mut Request<B>) -> Result<(), outbound::Error> {
+    let invalid = |reason: String| outbound::Error::new(Kind::Request, reason);
     let set = framing::of_headers(request.headers_mut()).map_err(invalid)?;
     let framing = framing::of_request(request.method(), set, request.body().known()).map_err(invalid)?;
     if let framing::Header::Add(length) = framing.header {
@@ -103,12 +130,12 @@ fn frame(request: &mut Request) -> Result<(), client::Error> {
     Ok(())
 }
 
-/// Takes from a response what would not arrive from the wire.
-fn received(method: &Method, mut response: Response) -> Result<Response, client::Error> {
+/// Removes from a response what would not arrive over the wire.
+fn received<B: MessageBody>(method: &Method, mut response: Response<B>) -> Result<Response<B>, outbound::Error> {
     framing::of_headers(response.headers_mut())
-        .map_err(|reason| client::Error::new(Kind::Protocol, format!("the response is not valid: {reason}")))?;
+        .map_err(|reason| outbound::Error::new(Kind::Protocol, format!("the response is not valid: {reason}")))?;
     if *method == Method::HEAD || framing::is_bodiless(response.status()) {
-        *response.body_mut() = Body::empty();
+        *response.body_mut() = B::default();
     }
     if [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT].contains(&response.status()) {
         response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -116,43 +143,54 @@ fn received(method: &Method, mut response: Response) -> Result<Response, client:
     Ok(response)
 }
 
+/// Responds to the outbound calls of a thread.
+pub(crate) trait Upstream {
+    fn call(&self, request: Request<Outgoing>) -> Pin<Box<dyn Future<Output = Response<Outgoing>> + Send>>;
+}
+
 thread_local! {
+    /// The number of outbound calls that this thread has made.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
     static OUTBOUND: RefCell<Option<Rc<dyn Upstream>>> = const { RefCell::new(None) };
 }
 
-/// Sets who answers the outbound calls of this thread, and hands back who did before.
+/// Returns the number of outbound calls that this thread has made.
+pub(crate) fn calls() -> u64 {
+    CALLS.get()
+}
+
+/// Sets the upstream of this thread's outbound calls, and returns the previous one.
 pub(crate) fn set_outbound(upstream: Option<Rc<dyn Upstream>>) -> Option<Rc<dyn Upstream>> {
     OUTBOUND.replace(upstream)
 }
 
-/// Who answers the outbound calls of this thread.
+/// Returns the upstream of this thread's outbound calls.
 pub(crate) fn outbound() -> Option<Rc<dyn Upstream>> {
     OUTBOUND.with_borrow(Option::clone)
 }
 
 /// A request that a test made.
-pub(crate) struct Arrived(pub(crate) Request);
+pub struct ArrivingRequest(pub(crate) Request<Outgoing>);
 
-impl super::IncomingRequest for Arrived {
-    fn method(&self) -> Result<Method, error::Error> {
+impl IncomingRequest for ArrivingRequest {
+    fn method(&self) -> Result<Method, RequestError> {
         Ok(self.0.method().clone())
     }
 
-    fn uri(&self) -> Result<Uri, error::Error> {
+    fn uri(&self) -> Result<Uri, RequestError> {
         Ok(self.0.uri().clone())
     }
 
-    fn headers(&self) -> Result<HeaderMap, error::Error> {
+    fn headers(&self) -> Result<HeaderMap, RequestError> {
         Ok(self.0.headers().clone())
     }
 
-    fn into_body(self) -> Body {
-        self.0.into_body()
+    fn into_body<B: MessageBody>(self) -> B {
+        B::from_outgoing(self.0.into_body(), Origin::Request)
     }
 }
 
-/// Natively no body comes from a host.
-impl super::IncomingBody for Infallible {
+impl body::IncomingBody for Infallible {
     fn poll_data(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, body::Error>>> {
         match *self {}
     }

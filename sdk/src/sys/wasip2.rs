@@ -20,37 +20,59 @@ pub mod bindings;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::client::Timeouts;
-use crate::sys::abi::lists;
-use crate::task::Root;
-use crate::{Request, Response, client};
+use http::{Request, Response};
 
+use super::abi::lists;
+use super::body::MessageBody;
+use super::executor::blocking::{Blocking, Root};
+use super::outbound::{self, Kind, Timeouts};
+
+pub use exchange::ArrivingRequest;
+pub(crate) use incoming::ArrivingBody;
+
+/// The world of WASI 0.2.
 pub(crate) struct Wasip2;
 
 impl super::World for Wasip2 {
-    type IncomingRequest = exchange::IncomingRequest;
-    type IncomingBody = incoming::IncomingBody;
+    type IncomingRequest = ArrivingRequest;
+    type IncomingBody = ArrivingBody;
     type Sleep = poll::Sleep;
+
+    const HAS_THREADS: bool = false;
 
     fn now() -> Duration {
         poll::now()
     }
 
-    fn send(
-        request: Box<Request>,
+    fn send<B: MessageBody>(
+        request: Box<Request<B>>,
         timeouts: Timeouts,
-    ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+    ) -> impl Future<Output = Result<Box<Response<B>>, outbound::Error>> + Send {
         send::send(request, &timeouts)
     }
 
-    async fn pass_on(_: Box<Request>) -> Result<Box<Response>, client::Error> {
-        // The macro lets no middleware be built for this world.
-        Err(client::Error::new(client::Kind::Unsupported, "there is no middleware in WASI 0.2"))
+    async fn pass_on<B: MessageBody>(_: Box<Request<B>>) -> Result<Box<Response<B>>, outbound::Error> {
+        // The macro rejects middleware for this world.
+        Err(outbound::Error::new(Kind::Unsupported, "there is no middleware in WASI 0.2"))
     }
 
-    fn sleep(span: Duration) -> poll::Sleep {
-        poll::Sleep::new(span)
+    fn sleep(duration: Duration) -> poll::Sleep {
+        poll::Sleep::new(duration)
     }
+
+    fn log(message: &str) {
+        exchange::log(message);
+    }
+
+    fn unparker() -> impl Fn() + Send + Sync + 'static {
+        // There is one thread, and it is awake whenever it wakes a future.
+        || ()
+    }
+}
+
+impl Blocking for Wasip2 {
+    type Beside = exchange::SendBeside;
+    const BESIDE: exchange::SendBeside = exchange::SendBeside(exchange::send_body);
 
     fn park() {
         poll::park();
@@ -63,18 +85,4 @@ impl super::World for Wasip2 {
     fn root() -> impl Root {
         root::TheOnly::new()
     }
-
-    fn log(message: &str) {
-        exchange::log(message);
-    }
-
-    const HAS_THREADS: bool = false;
-
-    fn unparker() -> impl Fn() + Send + Sync + 'static {
-        // The only thread is awake whenever it can be woken.
-        || ()
-    }
-
-    type Sending = exchange::Sending;
-    const SENDING: Option<&'static exchange::Sending> = Some(&exchange::SENDING);
 }

@@ -20,60 +20,52 @@ pub mod bindings;
 use std::future::Future;
 use std::time::Duration;
 
-use crate::client::Timeouts;
-use crate::sys::abi::lists;
-use crate::task::{Job, Root};
-use crate::{Request, Response, client};
+use http::{Request, Response};
 
+use super::abi::lists;
+use super::body::MessageBody;
+use super::outbound::{self, Timeouts};
+
+pub use exchange::ArrivingRequest;
+pub(crate) use incoming::ArrivingBody;
+
+/// The world of WASI 0.3.
 pub(crate) struct Wasip3;
 
 impl super::World for Wasip3 {
-    type IncomingRequest = exchange::IncomingRequest;
-    type IncomingBody = incoming::IncomingBody;
+    type IncomingRequest = ArrivingRequest;
+    type IncomingBody = ArrivingBody;
     type Sleep = clock::Sleep;
+
+    const HAS_THREADS: bool = false;
 
     fn now() -> Duration {
         clock::now()
     }
 
-    fn send(
-        request: Box<Request>,
+    fn send<B: MessageBody>(
+        request: Box<Request<B>>,
         timeouts: Timeouts,
-    ) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+    ) -> impl Future<Output = Result<Box<Response<B>>, outbound::Error>> + Send {
         send::send(request, &timeouts)
     }
 
-    fn pass_on(request: Box<Request>) -> impl Future<Output = Result<Box<Response>, client::Error>> + Send {
+    fn pass_on<B: MessageBody>(
+        request: Box<Request<B>>,
+    ) -> impl Future<Output = Result<Box<Response<B>>, outbound::Error>> + Send {
         send::pass_on(request)
     }
 
-    fn sleep(span: Duration) -> clock::Sleep {
-        clock::Sleep::new(span)
-    }
-
-    fn park() {
-        // Nothing blocks in this world: the tasks of the component model wait in the host.
-    }
-
-    fn look() {
-        // A task gives way to the host after each round (see `abi`).
-    }
-
-    fn root() -> impl Root {
-        Job::new()
+    fn sleep(duration: Duration) -> clock::Sleep {
+        clock::Sleep::new(duration)
     }
 
     fn log(message: &str) {
         exchange::log(message);
     }
 
-    const HAS_THREADS: bool = false;
-
     fn unparker() -> impl Fn() + Send + Sync + 'static {
         let waker = abi::waker();
         move || waker.wake_by_ref()
     }
-
-    type Sending = exchange::Sending;
-    const SENDING: Option<&'static exchange::Sending> = Some(&exchange::SENDING);
 }

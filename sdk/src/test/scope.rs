@@ -10,12 +10,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::thread;
 
-use super::Upstream;
+use crate::sys::executor::{blocking, take_spawned};
 use crate::sys::timer::{self, Paused};
-use crate::{sys, task};
+use crate::sys::{self, Upstream};
 
 /// What guards put in place.
 struct InPlace {
+    /// The number of outbound calls before: another one makes this out of date.
+    calls: u64,
     outbound: Option<Rc<dyn Upstream>>,
     paused: Option<Paused>,
 }
@@ -23,7 +25,13 @@ struct InPlace {
 impl InPlace {
     /// Puts it in place, and answers with what was there before.
     fn swap(self) -> Self {
-        Self { outbound: sys::set_outbound(self.outbound), paused: timer::set_clock(self.paused) }
+        Self { calls: self.calls, outbound: sys::set_outbound(self.outbound), paused: timer::set_clock(self.paused) }
+    }
+}
+
+impl InPlace {
+    fn is_current(&self) -> bool {
+        self.calls == sys::calls()
     }
 }
 
@@ -38,19 +46,20 @@ thread_local! {
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let _running = Running::new();
     let mut future = pin!(future);
-    let output = task::block_on(poll_fn(|cx| {
+    let output = blocking::block_on(poll_fn(|cx| {
         changed();
         future.as_mut().poll(cx)
     }));
-    let _kept = DROPPED.take().map(Kept::new);
-    task::end();
+    let _kept = DROPPED.take().filter(InPlace::is_current).map(Kept::new);
+    blocking::end();
     output
 }
 
 /// Notes that a guard is about to be dropped.
 pub(super) fn guard_dropped() {
-    if DEPTH.get() > 0 && DROPPED.with_borrow(Option::is_none) {
-        DROPPED.set(Some(InPlace { outbound: sys::outbound(), paused: timer::clock() }));
+    if DEPTH.get() > 0 && !DROPPED.with_borrow(|dropped| dropped.as_ref().is_some_and(InPlace::is_current)) {
+        let in_place = InPlace { calls: sys::calls(), outbound: sys::outbound(), paused: timer::clock() };
+        let _outdated = DROPPED.replace(Some(in_place));
     }
 }
 
@@ -74,7 +83,8 @@ impl Drop for Running {
         DEPTH.set(DEPTH.get() - 1);
         if thread::panicking() && DEPTH.get() == 0 {
             changed();
-            task::drop_spawned();
+            // Dropping a future may spawn another one.
+            while !take_spawned().is_empty() {}
         }
     }
 }

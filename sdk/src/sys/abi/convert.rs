@@ -1,15 +1,18 @@
 //! Conversions between the types of the `http` crate and those of a world's bindings, whose names are the same in all worlds.
 
-/// Defines the conversions for the types of a module `wasi`, and its headers for [`crate::sys::http::headers`]. The bindings
-/// have header errors of their own.
+/// Defines the conversions for the types of a module `wasi`, and implements the traits of [`crate::sys::http`] for them. The
+/// worlds have different types for outgoing requests and for header errors.
 macro_rules! conversions {
-    (header_error { $($pattern:pat => $reason:expr,)* }) => {
+    (outgoing_request: $request:ty, header_error { $($pattern:pat => $reason:expr,)* }) => {
         use http::{HeaderMap, Method};
         use http::uri::Scheme;
 
         use $crate::sys::http::error_code::{self, Kind};
         use $crate::sys::http::headers::{self, HostHeaders, Refused};
+        use $crate::sys::http::options::{self, HostOptions, Timeouts, Unsupported};
+        use $crate::sys::http::request::HostRequest;
         use $crate::sys::http::target::{self, Invalid};
+        use $crate::sys::outbound;
 
         pub(super) fn method_from_wasi(method: wasi::Method) -> Result<Method, Invalid> {
             Ok(match method {
@@ -28,7 +31,7 @@ macro_rules! conversions {
             })
         }
 
-        pub(super) fn method_into_wasi(method: &Method) -> wasi::Method {
+        fn method_into_wasi(method: &Method) -> wasi::Method {
             match *method {
                 Method::GET => wasi::Method::Get,
                 Method::HEAD => wasi::Method::Head,
@@ -58,7 +61,7 @@ macro_rules! conversions {
             }
         }
 
-        pub(super) fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
+        fn scheme_into_wasi(scheme: &Scheme) -> wasi::Scheme {
             if *scheme == Scheme::HTTP {
                 wasi::Scheme::Http
             } else if *scheme == Scheme::HTTPS {
@@ -86,6 +89,44 @@ macro_rules! conversions {
             let fields = wasi::Fields::new();
             let declared = headers::append_all(&fields, headers)?;
             Ok((fields, declared))
+        }
+
+        impl HostOptions for wasi::RequestOptions {
+            fn set_connect_timeout(&self, nanos: Option<u64>) -> Result<(), Unsupported> {
+                self.set_connect_timeout(nanos).map_err(|_| Unsupported)
+            }
+
+            fn set_first_byte_timeout(&self, nanos: Option<u64>) -> Result<(), Unsupported> {
+                self.set_first_byte_timeout(nanos).map_err(|_| Unsupported)
+            }
+
+            fn set_between_bytes_timeout(&self, nanos: Option<u64>) -> Result<(), Unsupported> {
+                self.set_between_bytes_timeout(nanos).map_err(|_| Unsupported)
+            }
+        }
+
+        impl HostRequest for $request {
+            fn set_method(&self, method: &Method) -> bool {
+                self.set_method(&method_into_wasi(method)).is_ok()
+            }
+
+            fn set_scheme(&self, scheme: &Scheme) -> bool {
+                self.set_scheme(Some(&scheme_into_wasi(scheme))).is_ok()
+            }
+
+            fn set_authority(&self, authority: &str) -> bool {
+                self.set_authority(Some(authority)).is_ok()
+            }
+
+            fn set_path_with_query(&self, path: &str) -> bool {
+                self.set_path_with_query(Some(path)).is_ok()
+            }
+        }
+
+        /// Makes the options for the limits that the host keeps.
+        pub(super) fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, outbound::Error> {
+            options::options(timeouts, wasi::RequestOptions::new)
+                .map_err(|_| outbound::Error::new(Kind::Unsupported, Unsupported::REASON))
         }
 
         impl HostHeaders for wasi::Fields {

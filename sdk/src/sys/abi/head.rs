@@ -12,13 +12,12 @@ use std::{mem, slice};
 use bytes::Bytes;
 use http::header::MaxSizeReached;
 use http::uri::Scheme;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Uri, header};
 
 use super::{gather, lists};
-use crate::Request;
-use crate::error::Error;
 use crate::sys::http::target::{self, Invalid};
 use crate::sys::http::{field, framing};
+use crate::sys::request::RequestError;
 
 /// The functions of a world that read the heads of messages.
 pub(in crate::sys) trait Heads {
@@ -292,7 +291,9 @@ pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::F
 }
 
 /// The headers of a request, with `host`, and the length that they declare.
-pub(in crate::sys) fn headers_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<(HeaderMap, Told), Error> {
+pub(in crate::sys) fn headers_of_request<W: Heads>(
+    request: &W::IncomingRequest,
+) -> Result<(HeaderMap, Told), RequestError> {
     let mut headers = HeaderMap::new();
     add_host(&mut headers, lists(|| W::authority(request)).map(Bytes::from))?;
     let told = append_to::<W>(&mut headers, &W::headers(request)).map_err(invalid)?;
@@ -303,9 +304,9 @@ pub(in crate::sys) fn headers_of_request<W: Heads>(request: &W::IncomingRequest)
 pub(in crate::sys) fn read<W: Heads, B>(
     incoming: &W::IncomingRequest,
     request: &mut Request<B>,
-) -> Result<Told, Error> {
+) -> Result<Told, RequestError> {
     let (method, scheme) = lists(|| (W::method(incoming), W::scheme(incoming)));
-    *request.method_mut() = method.map_err(bad_request)?;
+    *request.method_mut() = method.map_err(RequestError::Invalid)?;
     let empty_path = target::empty_path(*request.method() == Method::OPTIONS);
     let fields = W::headers(incoming);
     // SAFETY: the called functions write their answers, and release nothing.
@@ -321,36 +322,31 @@ pub(in crate::sys) fn read<W: Heads, B>(
     let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
     let authority = authority.map(Given::into_bytes);
     let uri = target::uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path);
-    *request.uri_mut() = uri.map_err(bad_request)?;
+    *request.uri_mut() = uri.map_err(RequestError::Invalid)?;
     entries.reserve(request.headers_mut()).map_err(invalid)?;
     add_host(request.headers_mut(), authority)?;
     entries.append_to(request.headers_mut()).map_err(invalid)
 }
 
 /// The target of a request.
-pub(in crate::sys) fn uri_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<Uri, Error> {
+pub(in crate::sys) fn uri_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<Uri, RequestError> {
     let (scheme, authority, path) = lists(|| (W::scheme(request), W::authority(request), W::path_with_query(request)));
     let empty_path = match &path {
         Some(path) if !path.is_empty() => "/",
         _ => target::empty_path(lists(|| W::method(request)).is_ok_and(|method| method == Method::OPTIONS)),
     };
-    target::uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), empty_path).map_err(bad_request)
+    target::uri(scheme, authority.map(Bytes::from), path.map(Bytes::from), empty_path).map_err(RequestError::Invalid)
 }
 
-/// The error for a request with an invalid part.
-pub(in crate::sys) fn bad_request(Invalid { part, reason }: Invalid) -> Error {
-    Error::new(StatusCode::BAD_REQUEST, format!("the {part} of the request is not valid: {reason}"))
-}
-
-fn invalid(reason: String) -> Error {
-    bad_request(Invalid { part: "head", reason })
+fn invalid(reason: String) -> RequestError {
+    RequestError::Invalid(Invalid { part: "head", reason })
 }
 
 /// Hosts take `host` out of the headers and put it into the authority.
-fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Error> {
+fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), RequestError> {
     if let Some(authority) = authority {
-        let host =
-            field::value(&header::HOST, authority).map_err(|error| bad_request(Invalid::new("authority", error)))?;
+        let host = field::value(&header::HOST, authority)
+            .map_err(|error| RequestError::Invalid(Invalid::new("authority", error)))?;
         headers.try_append(header::HOST, host).map_err(|error| invalid(too_many(error)))?;
     }
     Ok(())

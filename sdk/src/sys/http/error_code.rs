@@ -149,7 +149,7 @@ pub(crate) use explain;
 /// The cause and the sentence of an explained code.
 pub(crate) fn explained((kind, text, detail): (Kind, &'static str, Option<String>)) -> (Kind, String) {
     let message = match detail {
-        Some(detail) => format!("{text}: {}", crate::body::sentence(&detail)),
+        Some(detail) => format!("{text}: {}", super::reason::sentence(&detail)),
         None => text.to_owned(),
     };
     (kind, message)

@@ -105,7 +105,7 @@ pub(crate) enum Header {
 
 /// What is known of a body: its length, and whether trailers follow.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub struct Known {
     pub(crate) length: Option<u64>,
     pub(crate) has_trailers: bool,
 }

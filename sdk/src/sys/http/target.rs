@@ -8,7 +8,7 @@ use http::{Method, Uri};
 
 /// A part of a request that is not valid.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Invalid {
+pub struct Invalid {
     /// The part, such as `path`.
     pub(crate) part: &'static str,
     pub(crate) reason: String,

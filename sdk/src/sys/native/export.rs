@@ -5,7 +5,7 @@
 #[macro_export]
 macro_rules! __export_native {
     ($request:ident => $answer:expr) => {
-        const _: fn($crate::IncomingRequest) = |$request| {
+        const _: fn($crate::__private::ArrivingRequest) = |$request| {
             // Never called: it makes the compiler check the handler, and count it as used.
             let _ = $answer;
         };

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::task;
+use crate::sys::executor::nested;
 
 thread_local! {
     static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
@@ -100,8 +100,8 @@ impl Future for Sleep {
             });
             timers.wakers.insert((self.deadline, number), waker)
         });
-        if !task::is_own(cx.waker()) {
-            task::examine(cx.waker());
+        if !nested::is_own(cx.waker()) {
+            nested::examine(cx.waker());
         }
         Poll::Pending
     }

@@ -3,6 +3,7 @@
 use super::bindings::wasi::http::types as wasi;
 
 crate::sys::abi::convert::conversions! {
+    outgoing_request: wasi::OutgoingRequest,
     header_error {
         wasi::HeaderError::InvalidSyntax => "its name or value is not valid",
         wasi::HeaderError::Immutable => "the fields cannot be changed",

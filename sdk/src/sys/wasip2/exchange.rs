@@ -9,19 +9,22 @@ use std::mem;
 use std::panic::PanicHookInfo;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
 use super::imports::HeadsOfWorld;
-use super::incoming::IncomingBody;
+use super::incoming::ArrivingBody;
 use super::outgoing::{self, Slot, Writer};
 use super::{convert, lists};
-use crate::error::{self, Error};
-use crate::respond::Answer;
 use crate::sys::abi::head;
-use crate::sys::http::{framing, headers};
-use crate::sys::panic_hook;
-use crate::{Body, Request, Response, body, task};
+use crate::sys::body::{self, MessageBody, Origin};
+use crate::sys::executor::{self, blocking};
+use crate::sys::http::framing::{self, Known};
+use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
+use crate::sys::http::{headers, response};
+use crate::sys::log::Chain;
+use crate::sys::request::{IncomingRequest, RequestError};
+use crate::sys::{Answer, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -43,10 +46,10 @@ impl Exchange {
 }
 
 /// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
-pub fn serve<F: Future<Output = Answer>>(
+pub fn serve<F: Future<Output: Answer>>(
     request: wasi::IncomingRequest,
     response_out: wasi::ResponseOutparam,
-    handler: impl FnOnce(crate::IncomingRequest) -> F,
+    handler: impl FnOnce(ArrivingRequest) -> F,
 ) {
     panic_hook::install(on_panic);
     let number = EXCHANGE.with_borrow_mut(|exchange| {
@@ -54,58 +57,57 @@ pub fn serve<F: Future<Output = Answer>>(
         *exchange = Exchange { number, request: Some(request), response_out: Some(response_out), writer: None };
         number
     });
-    let request = IncomingRequest { number, declared: Cell::new(None) };
-    let answer = task::block_on(handler(crate::IncomingRequest::new(request)));
-    respond(answer);
-    task::end();
+    let request = ArrivingRequest { number, declared: Cell::new(None) };
+    blocking::block_on(handler(request)).send(ToHost);
+    blocking::end();
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
 }
 
 /// The request of an exchange: a token for what the exchange holds.
-pub(crate) struct IncomingRequest {
+pub struct ArrivingRequest {
     number: u32,
     /// The length of the body, once the fields have been read, where they tell it.
     declared: Cell<Option<Option<u64>>>,
 }
 
-impl IncomingRequest {
-    fn with<R>(&self, read: impl FnOnce(&wasi::IncomingRequest) -> R) -> Result<R, Error> {
+impl ArrivingRequest {
+    fn with<R>(&self, read: impl FnOnce(&wasi::IncomingRequest) -> R) -> Result<R, RequestError> {
         EXCHANGE
             .with_borrow(|exchange| {
                 let request = exchange.request.as_ref().filter(|_| exchange.number == self.number);
                 request.map(read)
             })
-            .ok_or_else(|| Error::new(StatusCode::INTERNAL_SERVER_ERROR, "a request was kept beyond its exchange"))
+            .ok_or(RequestError::Gone)
     }
 }
 
-impl crate::sys::IncomingRequest for IncomingRequest {
-    fn method(&self) -> Result<Method, Error> {
-        convert::method_from_wasi(self.with(|request| lists(|| request.method()))?).map_err(head::bad_request)
+impl IncomingRequest for ArrivingRequest {
+    fn method(&self) -> Result<Method, RequestError> {
+        convert::method_from_wasi(self.with(|request| lists(|| request.method()))?).map_err(RequestError::Invalid)
     }
 
-    fn uri(&self) -> Result<Uri, Error> {
+    fn uri(&self) -> Result<Uri, RequestError> {
         self.with(head::uri_of_request::<HeadsOfWorld>)?
     }
 
-    fn headers(&self) -> Result<HeaderMap, Error> {
+    fn headers(&self) -> Result<HeaderMap, RequestError> {
         let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
-    fn head<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
+    fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
         let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }
 
-    fn into_body(self) -> Body {
+    fn into_body<B: MessageBody>(self) -> B {
         let declared = self.declared.get().unwrap_or_else(|| self.with(declared_length).ok().flatten());
         match self.with(wasi::IncomingRequest::consume) {
-            Ok(Ok(body)) => Body::incoming(IncomingBody::new(body, declared)),
+            Ok(Ok(body)) => B::incoming(ArrivingBody::new(body, declared), Origin::Request),
             // A body that was taken before has nothing left.
-            Ok(Err(())) | Err(_) => Body::empty(),
+            Ok(Err(())) | Err(_) => B::default(),
         }
     }
 }
@@ -130,7 +132,7 @@ impl Slot for ResponseWriter {
 
     fn may_block(&self) -> bool {
         // The handler has returned, so what remains are the futures that it spawned.
-        task::is_alone()
+        executor::is_alone()
     }
 }
 
@@ -138,110 +140,129 @@ fn take_writer() -> Option<Writer> {
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
 }
 
-/// How what is more than bytes with a media type is sent.
-pub(crate) struct Sending {
-    /// Sends a response whose fields are those of a map.
-    response: fn(Box<Response>),
-    /// Sends a body after its head, which declares the given length.
-    body: fn(Body, Option<u64>),
-}
+/// Sends the response to the host. A response that cannot be sent becomes a 500 and a log line.
+struct ToHost;
 
-pub(super) const SENDING: Sending = Sending { response: respond_whole, body: send_body };
+impl<B: MessageBody> Responder<B> for ToHost {
+    type Sent = ();
 
-/// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
-fn respond(answer: Answer) {
-    match answer {
-        Answer::Body { status, content_type, body } => {
-            let fields = content_type.map_or_else(|| Ok(wasi::Fields::new()), with_content_type);
-            start_or_fail(fields.and_then(|fields| start(status, fields, None, body)));
+    fn bytes(self, status: StatusCode, content_type: Option<&'static str>, body: Bytes) {
+        or_fail(with_content_type(content_type).and_then(|fields| start_bytes(status, fields, None, body)));
+    }
+
+    #[inline(always)]
+    fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) {
+        match body.into_bytes() {
+            Ok(bytes) => Responder::<B>::bytes(self, status, content_type, bytes),
+            Err(body) => {
+                or_fail(with_content_type(content_type).and_then(|fields| start_body(status, fields, None, body)));
+            }
         }
-        Answer::Response(response) => match response.body().sending() {
-            Some(sending) => (sending.response)(response),
-            None => fail("the response was made for another world"),
-        },
+    }
+
+    fn response(self, mut response: Box<Response<B>>) {
+        let body = mem::take(response.body_mut());
+        let fields = convert::headers_into_wasi(response.headers());
+        or_fail(fields.and_then(|(fields, set_length)| match body.into_bytes() {
+            Ok(bytes) => start_bytes(response.status(), fields, set_length, bytes),
+            Err(body) => start_body(response.status(), fields, set_length, body),
+        }));
     }
 }
 
-/// Sends a response whose fields are those of a map.
-#[expect(clippy::boxed_local, reason = "it comes in a box, and would be moved out of it first")]
-fn respond_whole(mut response: Box<Response>) {
-    let body = mem::take(response.body_mut());
-    let fields = convert::headers_into_wasi(response.headers());
-    start_or_fail(fields.and_then(|(fields, set_length)| start(response.status(), fields, set_length, body)));
-}
-
-fn with_content_type(content_type: &str) -> Result<wasi::Fields, String> {
+fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
-    headers::append(&fields, "content-type", content_type.as_bytes())?;
+    if let Some(content_type) = content_type {
+        headers::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
+    }
     Ok(fields)
 }
 
-fn start_or_fail(started: Result<(), String>) {
+fn or_fail(started: Result<(), String>) {
     if let Err(reason) = started {
         fail(&reason);
     }
 }
 
-/// Logs why an answer could not be sent, and sends a 500 in its place.
+/// Logs why a response could not be sent, and sends a 500 in its place.
 #[cold]
 fn fail(reason: &str) {
     log(reason);
-    let fields = with_content_type(error::PROBLEM_JSON);
-    let started =
-        fields.and_then(|fields| start(StatusCode::INTERNAL_SERVER_ERROR, fields, None, Body::from(error::INTERNAL)));
+    let body = Bytes::from_static(INTERNAL.as_bytes());
+    let fields = with_content_type(Some(PROBLEM_JSON));
+    let started = fields.and_then(|fields| start_bytes(StatusCode::INTERNAL_SERVER_ERROR, fields, None, body));
     if let Err(reason) = started {
         // The host refuses even a plain response: it is gone.
         log(&reason);
     }
 }
 
-/// Sends a response, or tells why none was begun.
-fn start(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Body) -> Result<(), String> {
-    let framing = framing::of_response(status, is_head(), set_length, body.known())?;
-    headers::set_length(&fields, framing.header)?;
+fn start_bytes(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Bytes) -> Result<(), String> {
+    let known = Known { length: Some(body.len() as u64), has_trailers: false };
+    if let Some((writer, declared)) = start(status, fields, set_length, known)? {
+        send_bytes(writer, body, declared);
+    }
+    Ok(())
+}
+
+fn start_body<B: MessageBody>(
+    status: StatusCode,
+    fields: wasi::Fields,
+    set_length: Option<u64>,
+    body: B,
+) -> Result<(), String> {
+    if let Some((writer, declared)) = start(status, fields, set_length, body.known())? {
+        send_body(writer, body.into_outgoing(), declared);
+    }
+    Ok(())
+}
+
+/// Sends the head of a response. Returns the writer of its body and the declared length, if it has a body.
+#[inline(never)]
+fn start(
+    status: StatusCode,
+    fields: wasi::Fields,
+    set_length: Option<u64>,
+    body: Known,
+) -> Result<Option<(Writer, Option<u64>)>, String> {
+    let framing = response::write_length(&fields, status, is_head(), set_length, body)?;
     let response = wasi::OutgoingResponse::new(fields);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
     }
     if !framing.has_body {
         set(response);
-        return Ok(());
+        return Ok(None);
     }
     let writer = response.body().ok().and_then(Writer::new);
     let writer = writer.ok_or("the host refused a body for the response")?;
     set(response);
-    match body.into_bytes_or() {
-        Ok(bytes) => send_bytes(writer, bytes, framing.declared),
-        Err((sending, body)) => {
-            EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
-            (sending.body)(body, framing.declared);
-        }
-    }
-    Ok(())
+    Ok(Some((writer, framing.declared)))
 }
 
-/// Sends a body of bytes, most often all at once.
+/// Sends a body of bytes, usually in one write.
 fn send_bytes(writer: Writer, mut bytes: Bytes, declared: Option<u64>) {
     let length = bytes.len();
     let mut sent = writer.write_now(&mut bytes);
     if sent.is_ok() && !bytes.is_empty() {
-        if let Some(sending) = task::sending() {
-            // Something else could go on meanwhile.
+        if let Some(hooks) = executor::hooks() {
             let declared = declared.map(|declared| declared.saturating_sub((length - bytes.len()) as u64));
-            EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
-            return (sending.body)(Body::from(bytes), declared);
+            return (hooks.world.0)(writer, body::Outgoing::bytes(bytes), declared);
         }
         sent = writer.write_all(&mut bytes);
     }
     cut_on_error(sent.and_then(|()| writer.finish_plainly()));
 }
 
-/// Sends a body after its head.
-fn send_body(body: Body, declared: Option<u64>) {
-    let (body, trailers) = body.into_outgoing();
-    let sent = task::block_on(outgoing::write(ResponseWriter, body, trailers, declared));
+/// [`send_body`], for the hooks of the executor.
+pub(crate) struct SendBeside(pub(super) fn(Writer, body::Outgoing, Option<u64>));
+
+/// Sends a body while the spawned futures run.
+pub(super) fn send_body(writer: Writer, body: body::Outgoing, declared: Option<u64>) {
+    EXCHANGE.with_borrow_mut(|exchange| exchange.writer = Some(writer));
+    let sent = blocking::block_on(outgoing::write(ResponseWriter, body, declared));
     if sent.is_err() {
-        // The message is broken off, so that the client does not take a part for the whole.
+        // Dropping the writer cuts the message, so that the client notices that it is incomplete.
         drop(take_writer());
     }
     cut_on_error(sent);
@@ -251,7 +272,7 @@ fn cut_on_error(sent: Result<(), body::Error>) {
     if let Err(error) = sent
         && !error.is_closed()
     {
-        log(&format!("the response was cut: {}", error::Chain(&error)));
+        log(&format!("the response was cut: {}", Chain(&error)));
     }
 }
 
@@ -300,13 +321,13 @@ fn answer_panic() {
     if let Some(out) = response_out {
         let fields = wasi::Fields::new();
         // A client makes do without the media type.
-        let _ = headers::append(&fields, header::CONTENT_TYPE.as_str(), error::PROBLEM_JSON.as_bytes());
+        let _ = headers::append(&fields, header::CONTENT_TYPE.as_str(), PROBLEM_JSON.as_bytes());
         let response = wasi::OutgoingResponse::new(fields);
         let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {
             return;
         };
         wasi::ResponseOutparam::set(out, Ok(response));
-        if writer.write_blocking(error::INTERNAL.as_bytes()).is_ok() {
+        if writer.write_blocking(INTERNAL.as_bytes()).is_ok() {
             // Nobody is left who could act on a failure.
             let _ = writer.finish_plainly();
         }

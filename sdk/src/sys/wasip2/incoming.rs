@@ -11,17 +11,17 @@ use super::bindings::wasi::io::streams::{InputStream, StreamError};
 use super::imports::HeadsOfWorld;
 use super::poll::Ready;
 use super::{convert, lists};
-use crate::body::Error;
 use crate::sys::abi::head;
+use crate::sys::body::{Error, IncomingBody};
+use crate::sys::http::length::{Received, Stage};
 
 /// How much is asked of the host at once.
 const READ_BYTES: u64 = 64 * 1024;
 
 /// A body that is arriving, of a request or of a response.
-pub(crate) struct IncomingBody {
+pub struct ArrivingBody {
     state: BodyState,
-    declared: Option<u64>,
-    received: u64,
+    received: Received,
     /// When the whole exchange must be done.
     deadline: Option<Ready>,
     /// Hosts have taken the drop of a response for the end of the exchange, so it stays as long as its body.
@@ -52,9 +52,9 @@ struct Trailers {
     future: wasi::FutureTrailers,
 }
 
-impl IncomingBody {
+impl ArrivingBody {
     pub(super) fn new(body: wasi::IncomingBody, declared: Option<u64>) -> Self {
-        Self { state: BodyState::Unread(body), declared, received: 0, deadline: None, _response: None }
+        Self { state: BodyState::Unread(body), received: Received::new(declared), deadline: None, _response: None }
     }
 
     pub(super) fn of_response(
@@ -63,7 +63,7 @@ impl IncomingBody {
         response: wasi::IncomingResponse,
         deadline: Option<Ready>,
     ) -> Self {
-        Self { state: BodyState::Unread(body), declared, received: 0, deadline, _response: Some(response) }
+        Self { state: BodyState::Unread(body), received: Received::new(declared), deadline, _response: Some(response) }
     }
 
     /// Runs an operation on the stream until it yields something else than "nothing yet".
@@ -80,7 +80,7 @@ impl IncomingBody {
         loop {
             match operation(&data.stream) {
                 Ok(Some((count, value))) => {
-                    self.received += count;
+                    self.received.count(count);
                     return Poll::Ready(Some(Ok(value)));
                 }
                 Ok(None) => {
@@ -91,7 +91,7 @@ impl IncomingBody {
                             None => return Poll::Pending,
                         }
                         self.state = BodyState::Done;
-                        return Poll::Ready(Some(Err(Error::timed_out(self.received))));
+                        return Poll::Ready(Some(Err(Error::timed_out(self.received.bytes))));
                     }
                 }
                 Err(error) => return Poll::Ready(self.end(error)),
@@ -195,7 +195,7 @@ impl IncomingBody {
     }
 
     fn broken_off(&self, reason: String) -> Error {
-        Error::broken_off(self.received, self.declared, reason)
+        Error::broken_off(self.received.bytes, self.received.declared, reason)
     }
 
     fn open(&mut self) -> Option<&mut Data> {
@@ -220,15 +220,13 @@ impl IncomingBody {
         };
         drop(ready);
         drop(stream);
-        match (error, self.declared) {
-            (StreamError::LastOperationFailed(error), _) => {
+        match error {
+            StreamError::LastOperationFailed(error) => {
                 // The host would now claim that there are no trailers, as if all had gone well.
                 Some(Err(self.broken_off(error.to_debug_string())))
             }
-            (StreamError::Closed, Some(declared)) if declared != self.received => {
-                Some(Err(self.broken_off(String::new())))
-            }
-            (StreamError::Closed, _) => {
+            StreamError::Closed if !self.received.may_end() => Some(Err(self.broken_off(String::new()))),
+            StreamError::Closed => {
                 self.state = BodyState::Read(body);
                 None
             }
@@ -236,7 +234,7 @@ impl IncomingBody {
     }
 }
 
-impl crate::sys::IncomingBody for IncomingBody {
+impl IncomingBody for ArrivingBody {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         self.poll_with(cx, |stream| {
             let bytes = lists(|| stream.read(READ_BYTES))?;
@@ -251,20 +249,10 @@ impl crate::sys::IncomingBody for IncomingBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.state, self.declared) {
-            (BodyState::Unread(_) | BodyState::Data(_), Some(declared)) => {
-                SizeHint::with_exact(declared.saturating_sub(self.received))
-            }
-            // Trailers may come, and their framing has no place for a length.
-            (
-                BodyState::Unread(_)
-                | BodyState::Data(_)
-                | BodyState::Read(_)
-                | BodyState::Trailers(_)
-                | BodyState::Ended(_),
-                None,
-            ) => SizeHint::default(),
-            _ => SizeHint::with_exact(0),
-        }
+        self.received.size_hint(match &self.state {
+            BodyState::Unread(_) | BodyState::Data(_) => Stage::Data,
+            BodyState::Read(_) | BodyState::Trailers(_) | BodyState::Ended(_) => Stage::Ending,
+            BodyState::Done => Stage::Done,
+        })
     }
 }

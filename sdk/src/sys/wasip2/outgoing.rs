@@ -11,10 +11,10 @@ use http_body::Body;
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::convert;
-use super::incoming::IncomingBody;
+use super::incoming::ArrivingBody;
 use super::poll::Ready;
-
-use crate::body::{Error, Outgoing};
+use crate::sys::body::{Error, Outgoing, OutgoingData};
+use crate::sys::http::length::Remaining;
 
 /// How much one splice may move.
 const SPLICE_BYTES: u64 = 1024 * 1024;
@@ -102,8 +102,8 @@ impl Writer {
     /// Moves an incoming body inside the host, to its end.
     fn poll_splice(
         &mut self,
-        incoming: &mut IncomingBody,
-        left: &mut Left,
+        incoming: &mut ArrivingBody,
+        left: &mut Remaining,
         may_block: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
@@ -183,27 +183,23 @@ impl Writer {
 /// Writes a whole body into the writer and ends the message.
 ///
 /// On an error the writer is dropped, and with it the message is broken off.
-pub(super) async fn write(
-    slot: impl Slot,
-    body: Outgoing,
-    trailers: Option<Box<HeaderMap>>,
-    declared: Option<u64>,
-) -> Result<(), Error> {
-    let mut output = Output { slot, left: Left(declared), last: Bytes::new() };
-    let trailers = match body {
-        Outgoing::Bytes(bytes) => {
+pub(super) async fn write(slot: impl Slot, body: Outgoing, declared: Option<u64>) -> Result<(), Error> {
+    let Outgoing { data, trailers } = body;
+    let mut output = Output { slot, left: Remaining::new(declared), last: Bytes::new() };
+    let trailers = match data {
+        OutgoingData::Bytes(bytes) => {
             output.left.count(bytes.len() as u64)?;
             output.last = bytes;
             trailers
         }
-        Outgoing::Incoming(mut incoming) => {
+        OutgoingData::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
             // Its trailers pass through as the host has them; with others it would be a stream.
             let may_block = output.may_block_for(&incoming);
             let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
             return output.finish_with(received);
         }
-        Outgoing::Stream(mut body) => {
+        OutgoingData::Stream(mut body) => {
             let received = output.stream(body.as_mut()).await?;
             received.or(trailers)
         }
@@ -213,41 +209,18 @@ pub(super) async fn write(
 
 struct Output<S> {
     slot: S,
-    left: Left,
+    left: Remaining,
     /// The next piece to write. The one that completes the declared length is written when the body has ended well: peers
     /// take its last byte for the end of the message.
     last: Bytes,
 }
 
-/// What is left of the declared length, where there is one.
-///
-/// Hosts let a body pass that is longer than declared, cut to the declared length.
-struct Left(Option<u64>);
-
-impl Left {
-    fn count(&mut self, bytes: u64) -> Result<(), Error> {
-        if let Some(left) = &mut self.0 {
-            *left = left.checked_sub(bytes).ok_or_else(Error::longer_than_declared)?;
-        }
-        Ok(())
-    }
-
-    fn is_complete(&self) -> bool {
-        self.0 == Some(0)
-    }
-
-    /// How much to take at most: one byte over the declared length is enough to tell that there is more.
-    fn limit(&self, most: u64) -> u64 {
-        self.0.map_or(most, |left| most.min(left.saturating_add(1)))
-    }
-}
-
 impl<S: Slot> Output<S> {
-    fn may_block_for(&self, incoming: &IncomingBody) -> bool {
+    fn may_block_for(&self, incoming: &ArrivingBody) -> bool {
         self.slot.may_block() && !incoming.has_deadline()
     }
 
-    async fn splice(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
+    async fn splice(&mut self, incoming: &mut ArrivingBody) -> Result<(), Error> {
         let may_block = self.may_block_for(incoming);
         let Self { slot, left, .. } = self;
         incoming.forget_wakers();
@@ -305,9 +278,7 @@ impl<S: Slot> Output<S> {
     }
 
     fn finish_with(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {
-        if let Some(left @ 1..) = self.left.0 {
-            return Err(Error::shorter_than_declared(left));
-        }
+        self.left.finish()?;
         self.slot.take().ok_or_else(Error::closed)?.finish(trailers)
     }
 }

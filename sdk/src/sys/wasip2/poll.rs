@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::bindings::wasi::clocks::monotonic_clock;
 use super::bindings::wasi::io::poll::{Pollable, poll};
 use super::lists;
-use crate::task;
+use crate::sys::executor::nested;
+use crate::sys::http::options::nanos;
 
 thread_local! {
     /// Every registered pollable, at the index that its [`Ready`] holds.
@@ -70,7 +71,7 @@ impl Ready {
 
     /// Ready once after each time that the host said so; pending and waiting otherwise.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_own = task::is_own(cx.waker());
+        let is_own = nested::is_own(cx.waker());
         // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run
         // code of others, and a waker may own what waits, which leaves the list with it.
         let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
@@ -79,7 +80,7 @@ impl Ready {
             None => (Poll::Ready(()), State::Idle),
         });
         if ready.is_pending() && !is_own {
-            task::examine(cx.waker());
+            nested::examine(cx.waker());
         }
         ready
     }
@@ -225,11 +226,6 @@ pub(super) fn now() -> Duration {
 /// A pollable that is ready after a span of the monotonic clock.
 pub(super) fn after(span: Duration) -> Ready {
     Ready::new(monotonic_clock::subscribe_duration(nanos(span)))
-}
-
-/// A span as WASI counts it; one beyond what can be counted is as good as for ever.
-pub(super) fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Completes after a span of the monotonic clock.

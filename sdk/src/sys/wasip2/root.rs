@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use crate::task::{self, Root};
+use crate::sys::executor::blocking::Root;
+use crate::sys::executor::nested;
 
 /// Whether the future was woken. An instance runs one at a time, so that there is one such note.
 static WOKEN: AtomicBool = AtomicBool::new(false);
@@ -14,7 +15,7 @@ const RAW: RawWaker = RawWaker::new(std::ptr::null(), &RawWakerVTable::new(|_| R
 
 fn wake() {
     WOKEN.store(true, Ordering::Relaxed);
-    task::count_wake();
+    nested::count_wake();
 }
 
 /// The only future that runs, but for those that were spawned.

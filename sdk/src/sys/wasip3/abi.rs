@@ -10,17 +10,21 @@
 
 #![allow(unsafe_code, reason = "the canonical ABI passes pointers, and the host uses them until an operation is over")]
 
+mod alarm;
 mod call;
+mod current;
 mod foreign;
 mod future;
 mod stream;
 mod task;
+mod value;
 mod waitable;
 
 pub(super) use call::{OutboundCall, Wait};
+pub(super) use current::waker;
 pub(super) use future::{Ending, break_all_off, say_ok};
 pub(super) use stream::{Sink, Source};
-pub(super) use task::{callback, is_cancelled, return_response, start, waker};
+pub(super) use task::{callback, is_cancelled, return_response, start};
 
 /// What the host answers where an operation goes on: an event will tell its end.
 const BLOCKED: u32 = u32::MAX;

@@ -1,4 +1,4 @@
-//! Time, as the host measures it.
+//! The monotonic clock of the host.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,23 +7,19 @@ use std::time::Duration;
 
 use super::abi::Wait;
 use super::bindings::wasi::clocks::monotonic_clock;
+use crate::sys::http::options::nanos;
 
 /// The time of the monotonic clock.
 pub(super) fn now() -> Duration {
     Duration::from_nanos(monotonic_clock::now())
 }
 
-/// A span as WASI counts it; one beyond what can be counted is as good as for ever.
-pub(super) fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Completes after a span of the monotonic clock, counted from its making.
+/// Completes after a duration, which starts when this is made.
 pub(crate) struct Sleep(Wait);
 
 impl Sleep {
-    pub(super) fn new(span: Duration) -> Self {
-        Self(Wait::new(monotonic_clock::now().saturating_add(nanos(span))))
+    pub(super) fn new(duration: Duration) -> Self {
+        Self(Wait::new(monotonic_clock::now().saturating_add(nanos(duration))))
     }
 }
 

@@ -10,20 +10,24 @@ use std::panic::PanicHookInfo;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use wit_bindgen::rt::async_support::FutureReader;
 
 use super::bindings::wasi::http::types as wasi;
 use super::imports::HeadsOfWorld;
-use super::incoming::IncomingBody;
+use super::incoming::ArrivingBody;
 use super::outgoing::{Message, Rest};
 use super::{abi, convert, lists};
-use crate::error::{self, Error};
-use crate::respond::Answer;
 use crate::sys::abi::head;
-use crate::sys::http::{framing, headers};
-use crate::sys::panic_hook;
-use crate::{Body, Request, Response, task};
+use crate::sys::body::{MessageBody, Origin};
+use crate::sys::executor::{is_alone, polled};
+use crate::sys::http::framing::{self, Known};
+use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
+use crate::sys::http::{headers, response};
+use crate::sys::log::Chain;
+use crate::sys::request::{IncomingRequest, RequestError};
+use crate::sys::{Answer, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -37,6 +41,16 @@ struct Place {
     index: usize,
     /// Tells an exchange from another that had the place before.
     number: u32,
+}
+
+impl Place {
+    /// Whether the request is a HEAD request, whose response has no body.
+    fn is_head(self) -> bool {
+        EXCHANGES.with_borrow(|exchanges| {
+            let method = exchanges.get(self.index).and_then(|exchange| exchange.request.method());
+            matches!(method, Some(wasi::Method::Head))
+        })
+    }
 }
 
 /// An exchange in flight, or the place that one left.
@@ -68,17 +82,16 @@ impl Head {
 }
 
 /// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
-pub(super) fn serve<F: Future<Output = Answer>>(
+pub(super) fn serve<F: Future<Output: Answer>>(
     request: wasi::Request,
-    handler: impl FnOnce(crate::IncomingRequest) -> F + 'static,
+    handler: impl FnOnce(ArrivingRequest) -> F + 'static,
 ) -> u32 {
     panic_hook::install(on_panic);
     let place = begin(request);
     abi::start(async move {
-        let exchange = pin!(task::run(async move {
-            let request = IncomingRequest { place, declared: Cell::new(None) };
-            let mut answer = pin!(handler(crate::IncomingRequest::new(request)));
-            let answer = poll_fn(|cx| match answer.as_mut().poll(cx) {
+        let exchange = pin!(polled::run(async move {
+            let mut handler = pin!(handler(ArrivingRequest { place, declared: Cell::new(None) }));
+            let answer = poll_fn(|cx| match handler.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
                 Poll::Pending if abi::is_cancelled() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
@@ -122,14 +135,14 @@ fn end(place: Place) {
 }
 
 /// The request of an exchange: a token for what the exchange holds.
-pub(crate) struct IncomingRequest {
+pub struct ArrivingRequest {
     place: Place,
     /// The length of the body, once the fields have been read, where they tell it.
     declared: Cell<Option<Option<u64>>>,
 }
 
-impl IncomingRequest {
-    fn with<R>(&self, read: impl FnOnce(&wasi::Request) -> R) -> Result<R, Error> {
+impl ArrivingRequest {
+    fn with<R>(&self, read: impl FnOnce(&wasi::Request) -> R) -> Result<R, RequestError> {
         let read = EXCHANGES.with_borrow(|exchanges| {
             let exchange = exchanges.get(self.place.index).filter(|exchange| exchange.number == self.place.number);
             match exchange.map(|exchange| &exchange.request) {
@@ -137,7 +150,7 @@ impl IncomingRequest {
                 _ => None,
             }
         });
-        read.ok_or_else(gone)
+        read.ok_or(RequestError::Gone)
     }
 
     /// Takes the request out of the exchange, and leaves there what log lines need.
@@ -155,40 +168,36 @@ impl IncomingRequest {
     }
 }
 
-fn gone() -> Error {
-    Error::new(StatusCode::INTERNAL_SERVER_ERROR, "a request was kept beyond its exchange")
-}
-
-impl crate::sys::IncomingRequest for IncomingRequest {
-    fn method(&self) -> Result<Method, Error> {
-        convert::method_from_wasi(self.with(|request| lists(|| request.get_method()))?).map_err(head::bad_request)
+impl IncomingRequest for ArrivingRequest {
+    fn method(&self) -> Result<Method, RequestError> {
+        convert::method_from_wasi(self.with(|request| lists(|| request.get_method()))?).map_err(RequestError::Invalid)
     }
 
-    fn uri(&self) -> Result<Uri, Error> {
+    fn uri(&self) -> Result<Uri, RequestError> {
         self.with(head::uri_of_request::<HeadsOfWorld>)?
     }
 
-    fn headers(&self) -> Result<HeaderMap, Error> {
+    fn headers(&self) -> Result<HeaderMap, RequestError> {
         let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
-    fn head<B>(&self, request: &mut Request<B>) -> Result<(), Error> {
+    fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
         let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }
 
-    fn into_body(self) -> Body {
+    fn into_body<B: MessageBody>(self) -> B {
         let declared = self.declared.get().unwrap_or_else(|| self.with(declared_length).ok().flatten());
         match self.take() {
             Some(request) => {
                 let body = wasi::Request::consume_body(request, abi::say_ok());
-                Body::incoming(IncomingBody::new(body, declared, None))
+                B::incoming(ArrivingBody::new(body, declared, None), Origin::Request)
             }
             // A body that was taken before has nothing left.
-            None => Body::empty(),
+            None => B::default(),
         }
     }
 }
@@ -199,48 +208,22 @@ fn declared_length(request: &wasi::Request) -> Option<u64> {
     framing::declared(values.first()?)
 }
 
-/// How the host came to the end of a response.
-type Sent = FutureReader<Result<(), wasi::ErrorCode>>;
-
-/// A response that was begun, and what remains to be written of it.
-type Begun = Option<(Rest, Sent)>;
-
-/// How what is more than bytes with a media type is sent.
-pub(crate) struct Sending {
-    /// Begins a response whose fields are those of a map; its body is left out if it answers HEAD.
-    response: fn(Box<Response>, bool) -> Result<Begun, String>,
-    /// Makes the message of a body that may go back to where it came from, and is to declare a length.
-    body: fn(Body, Option<u64>) -> Message,
-    /// Waits until the host has sent a response.
-    until_sent: fn(Sent) -> Pin<Box<dyn Future<Output = ()>>>,
-}
-
-pub(super) const SENDING: Sending =
-    Sending { response: start_whole, body: Message::returning, until_sent: |sent| Box::pin(until_sent(sent)) };
-
-/// Sends an answer. What cannot be sent as it is becomes a 500 and a log line.
-async fn respond(answer: Answer, place: Place) {
-    let is_head = EXCHANGES.with_borrow(|exchanges| {
-        let method = exchanges.get(place.index).and_then(|exchange| exchange.request.method());
-        matches!(method, Some(wasi::Method::Head))
-    });
-    let begun = begin_answer(answer, is_head).or_else(|reason| {
-        log(&reason);
-        let fields = with_content_type(Some(error::PROBLEM_JSON))?;
-        start(StatusCode::INTERNAL_SERVER_ERROR, fields, None, Body::from(error::INTERNAL), is_head)
-    });
-    match begun {
+/// Sends a response, or a 500 and a log line in place of one that cannot be sent.
+async fn respond<A: Answer>(answer: A, place: Place) {
+    let is_head = place.is_head();
+    match answer.send(ToHost { is_head }).or_else(|reason| fail(&reason, is_head)) {
         Ok(None) => {}
-        Ok(Some((rest, sent))) => {
-            let is_handed_on = rest.is_handed_on();
+        Ok(Some(Begun { rest, sent, until_sent })) => {
             if let Err(error) = rest.write().await
                 && !error.is_closed()
             {
-                log(&format!("the response was cut: {}", error::Chain(&error)));
+                log(&format!("the response was cut: {}", Chain(&error)));
             }
-            // The host takes a body of its own back at once, and sends it when it likes. What runs beside goes on meanwhile.
-            if is_handed_on && let Some(sending) = task::sending() {
-                (sending.until_sent)(sent).await;
+            // The host takes a body of its own back at once and sends it later. Spawned futures run meanwhile.
+            if let Some(until_sent) = until_sent
+                && !is_alone()
+            {
+                until_sent(sent).await;
             }
         }
         // The host refuses even a plain response: it is gone.
@@ -248,63 +231,112 @@ async fn respond(answer: Answer, place: Place) {
     }
 }
 
-fn begin_answer(answer: Answer, is_head: bool) -> Result<Begun, String> {
-    match answer {
-        Answer::Body { status, content_type, body } => {
-            start(status, with_content_type(content_type)?, None, body, is_head)
+#[cold]
+fn fail(reason: &str, is_head: bool) -> Sent {
+    log(reason);
+    let fields = with_content_type(Some(PROBLEM_JSON))?;
+    let body = Bytes::from_static(INTERNAL.as_bytes());
+    start_bytes(StatusCode::INTERNAL_SERVER_ERROR, fields, None, body, is_head)
+}
+
+/// The head of a response that was sent, with the rest if there is more, or the reason why it could not be sent.
+type Sent = Result<Option<Begun>, String>;
+
+/// A response whose head has been sent.
+struct Begun {
+    rest: Rest,
+    sent: UntilSent,
+    /// Waits until the host has sent the response. Present if the host has the body.
+    until_sent: Option<WaitUntilSent>,
+}
+
+/// Sends the head of a response to the host.
+struct ToHost {
+    /// Whether the request is a HEAD request, whose response has no body.
+    is_head: bool,
+}
+
+impl<B: MessageBody> Responder<B> for ToHost {
+    type Sent = Sent;
+
+    fn bytes(self, status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> Sent {
+        start_bytes(status, with_content_type(content_type)?, None, body, self.is_head)
+    }
+
+    #[inline(always)]
+    fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) -> Sent {
+        match body.into_bytes() {
+            Ok(bytes) => Responder::<B>::bytes(self, status, content_type, bytes),
+            Err(body) => start_body(status, with_content_type(content_type)?, None, body, self.is_head),
         }
-        Answer::Response(response) => match response.body().sending() {
-            Some(sending) => (sending.response)(response, is_head),
-            None => Err("the response was made for another world".to_owned()),
-        },
+    }
+
+    fn response(self, mut response: Box<Response<B>>) -> Sent {
+        let body = mem::take(response.body_mut());
+        let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
+        match body.into_bytes() {
+            Ok(bytes) => start_bytes(response.status(), fields, set_length, bytes, self.is_head),
+            Err(body) => start_body(response.status(), fields, set_length, body, self.is_head),
+        }
     }
 }
 
 fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
     if let Some(content_type) = content_type {
-        headers::append(&fields, "content-type", content_type.as_bytes())?;
+        headers::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
     }
     Ok(fields)
 }
 
-#[expect(clippy::boxed_local, reason = "it comes in a box, and would be moved out of it first")]
-fn start_whole(mut response: Box<Response>, is_head: bool) -> Result<Begun, String> {
-    let body = mem::take(response.body_mut());
-    let (fields, set_length) = convert::headers_into_wasi(response.headers())?;
-    start(response.status(), fields, set_length, body, is_head)
+fn start_bytes(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>, body: Bytes, is_head: bool) -> Sent {
+    let known = Known { length: Some(body.len() as u64), has_trailers: false };
+    let framing = response::write_length(&fields, status, is_head, set_length, known)?;
+    let message = if framing.has_body { Message::of_bytes(body, framing.declared) } else { Message::empty() };
+    let (rest, sent) = start(status, fields, message)?;
+    Ok(rest.map(|rest| Begun { rest, sent, until_sent: None }))
 }
 
-/// Sends the head, and the body where that is in the hands of the host.
-fn start(
+fn start_body<B: MessageBody>(
     status: StatusCode,
     fields: wasi::Fields,
     set_length: Option<u64>,
-    body: Body,
+    body: B,
     is_head: bool,
-) -> Result<Begun, String> {
-    let framing = framing::of_response(status, is_head, set_length, body.known())?;
-    headers::set_length(&fields, framing.header)?;
+) -> Sent {
+    let framing = response::write_length(&fields, status, is_head, set_length, body.known())?;
     let message = if framing.has_body {
-        match body.into_bytes_or() {
-            Ok(bytes) => Message::of_bytes(bytes, framing.declared),
-            Err((sending, body)) => (sending.body)(body, framing.declared),
-        }
+        Message::returning(body.into_outgoing(), framing.declared)
     } else {
         drop(body);
         Message::empty()
     };
+    let (rest, sent) = start(status, fields, message)?;
+    Ok(rest.map(|rest| {
+        let is_handed_on = rest.is_handed_on();
+        Begun { rest, sent, until_sent: is_handed_on.then_some(|sent| Box::pin(until_sent(sent))) }
+    }))
+}
+
+type WaitUntilSent = fn(UntilSent) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// Reports how the host came to the end of a response.
+type UntilSent = FutureReader<Result<(), wasi::ErrorCode>>;
+
+/// Sends the head, and the body if the host has it. Returns what remains to be written.
+#[inline(never)]
+fn start(status: StatusCode, fields: wasi::Fields, message: Message) -> Result<(Option<Rest>, UntilSent), String> {
     let Message { data, ended, rest } = message;
     let (response, sent) = wasi::Response::new(fields, data, ended);
     if status != StatusCode::OK && response.set_status_code(status.as_u16()).is_err() {
         return Err(format!("the host refused the status {}", status.as_str()));
     }
     abi::return_response(response);
-    Ok(rest.map(|rest| (rest, sent)))
+    Ok((rest, sent))
 }
 
-/// Waits for the host's word on a response; whatever it says, nobody here can do anything about it.
-async fn until_sent(sent: Sent) {
+/// Waits until the host has sent a response. If it fails, it has logged the failure.
+async fn until_sent(sent: UntilSent) {
     let _ = sent.await;
 }
 

@@ -3,13 +3,13 @@
 use std::future::Future;
 
 pub use super::bindings;
-use crate::IncomingRequest;
-use crate::respond::Answer;
+use super::exchange::ArrivingRequest;
+use crate::sys::Answer;
 
 /// A handler, as the export calls it.
 #[doc(hidden)]
 pub trait Handler: 'static {
-    fn answer(request: IncomingRequest) -> impl Future<Output = Answer>;
+    fn answer(request: ArrivingRequest) -> impl Future<Output: Answer>;
 }
 
 /// Has the shape of the generated module of which the exports are made, so that they call what is here: a generated
@@ -51,8 +51,8 @@ macro_rules! __export_handler {
 
         impl $crate::__private::Handler for __WaysideComponent {
             fn answer(
-                $request: $crate::IncomingRequest,
-            ) -> impl ::core::future::Future<Output = $crate::respond::Answer> {
+                $request: $crate::__private::ArrivingRequest,
+            ) -> impl ::core::future::Future<Output: $crate::__private::Answer> {
                 $answer
             }
         }

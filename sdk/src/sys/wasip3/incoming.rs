@@ -14,8 +14,9 @@ use super::bindings::wasi::http::types as wasi;
 use super::clock::Sleep;
 use super::convert;
 use super::imports::HeadsOfWorld;
-use crate::body::Error;
 use crate::sys::abi::head;
+use crate::sys::body::{Error, IncomingBody};
+use crate::sys::http::length::{Received, Stage};
 
 /// How much is asked of the host at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -24,10 +25,9 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) type Ended = Result<Option<wasi::Trailers>, wasi::ErrorCode>;
 
 /// A body that is arriving, of a request or of a response.
-pub(crate) struct IncomingBody {
+pub struct ArrivingBody {
     state: BodyState,
-    declared: Option<u64>,
-    received: u64,
+    received: Received,
     /// When the whole exchange must be done.
     deadline: Option<Sleep>,
 }
@@ -40,13 +40,13 @@ enum BodyState {
     Done,
 }
 
-impl IncomingBody {
+impl ArrivingBody {
     pub(super) fn new(
         (data, ended): (StreamReader<u8>, FutureReader<Ended>),
         declared: Option<u64>,
         deadline: Option<Sleep>,
     ) -> Self {
-        Self { state: BodyState::Data(Source::new(data), ended), declared, received: 0, deadline }
+        Self { state: BodyState::Data(Source::new(data), ended), received: Received::new(declared), deadline }
     }
 
     /// Gives the stream back as the host has it, so that its bytes need not pass through the component.
@@ -54,7 +54,7 @@ impl IncomingBody {
     /// Fails where the component has a part of the body already, or must watch the clock while it is read.
     pub(super) fn into_parts(mut self) -> Result<(StreamReader<u8>, FutureReader<Ended>), Self> {
         // The host keeps what it has of a piece for whoever read the beginning, and would lose it.
-        if self.deadline.is_some() || self.received > 0 {
+        if self.deadline.is_some() || self.received.bytes > 0 {
             return Err(self);
         }
         match self.state {
@@ -73,23 +73,20 @@ impl IncomingBody {
         loop {
             match &mut self.state {
                 BodyState::Data(source, _) => {
-                    let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.received));
-                    // A byte more than is expected, to see the end of the stream with the last of them.
-                    let most = READ_BYTES.min(usize::try_from(left.saturating_add(1)).unwrap_or(READ_BYTES));
-                    if let Some(bytes) = ready!(source.poll_read(most, cx)) {
-                        self.received += bytes.len() as u64;
+                    if let Some(bytes) = ready!(source.poll_read(self.received.limit(READ_BYTES), cx)) {
+                        self.received.count(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                     let BodyState::Data(_, ended) = std::mem::replace(&mut self.state, BodyState::Done) else {
                         return Poll::Ready(None);
                     };
                     self.state = BodyState::Ending(Box::pin(ended.into_future()));
-                    if self.declared == Some(self.received) {
+                    if self.received.is_complete() {
                         return Poll::Ready(None);
                     }
                 }
                 // What is known to be whole needs no more than that.
-                BodyState::Ending(_) if self.declared == Some(self.received) => return Poll::Ready(None),
+                BodyState::Ending(_) if self.received.is_complete() => return Poll::Ready(None),
                 BodyState::Ending(_) => {
                     if let Err(error) = ready!(self.poll_end(cx)) {
                         return Poll::Ready(Some(Err(error)));
@@ -109,9 +106,7 @@ impl IncomingBody {
         self.state = BodyState::Done;
         Poll::Ready(match ended {
             Err(code) => Err(self.broken_off(convert::error_from_wasi(code).1)),
-            Ok(_) if self.declared.is_some_and(|declared| declared != self.received) => {
-                Err(self.broken_off(String::new()))
-            }
+            Ok(_) if !self.received.may_end() => Err(self.broken_off(String::new())),
             Ok(trailers) => {
                 self.state = BodyState::Ended(trailers);
                 Ok(())
@@ -129,11 +124,11 @@ impl IncomingBody {
     }
 
     fn broken_off(&self, reason: String) -> Error {
-        Error::broken_off(self.received, self.declared, reason)
+        Error::broken_off(self.received.bytes, self.received.declared, reason)
     }
 }
 
-impl crate::sys::IncomingBody for IncomingBody {
+impl IncomingBody for ArrivingBody {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let piece = self.poll_piece(cx);
         if piece.is_pending()
@@ -141,7 +136,7 @@ impl crate::sys::IncomingBody for IncomingBody {
             && Pin::new(deadline).poll(cx).is_ready()
         {
             self.state = BodyState::Done;
-            return Poll::Ready(Some(Err(Error::timed_out(self.received))));
+            return Poll::Ready(Some(Err(Error::timed_out(self.received.bytes))));
         }
         piece
     }
@@ -153,11 +148,11 @@ impl crate::sys::IncomingBody for IncomingBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.state, self.declared) {
-            (BodyState::Data(..), Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.received)),
-            // The framing of trailers has no place for a length.
-            (BodyState::Data(..) | BodyState::Ending(_), None) | (BodyState::Ended(Some(_)), _) => SizeHint::default(),
-            _ => SizeHint::with_exact(0),
-        }
+        self.received.size_hint(match &self.state {
+            BodyState::Data(..) => Stage::Data,
+            BodyState::Ending(_) => Stage::Ending,
+            BodyState::Ended(Some(_)) => Stage::Trailers,
+            BodyState::Ended(None) | BodyState::Done => Stage::Done,
+        })
     }
 }

@@ -10,10 +10,9 @@ use wit_bindgen::rt::async_support::{FutureReader, StreamReader};
 
 use super::abi::{Ending, Sink};
 use super::convert;
-use super::incoming::{Ended, IncomingBody};
-
-use crate::Body;
-use crate::body::{Error, Outgoing};
+use super::incoming::{ArrivingBody, Ended};
+use crate::sys::body::{Error, IncomingBody as _, Outgoing, OutgoingData};
+use crate::sys::http::length::Remaining;
 
 /// The two ends of a message in the making: what the host gets, and what remains to be written.
 pub(super) struct Message {
@@ -59,18 +58,19 @@ impl Message {
     }
 
     /// Makes a message of a body that is not known to be empty. A body that came in as it is goes out as it is.
-    pub(super) fn new(body: Outgoing, trailers: Option<Box<HeaderMap>>, declared: Option<u64>) -> Self {
-        let body = match (body, &trailers) {
-            (Outgoing::Bytes(bytes), None) => return Self::of_bytes(bytes, declared),
-            (Outgoing::Incoming(incoming), None) => match incoming.into_parts() {
+    pub(super) fn new(body: Outgoing, declared: Option<u64>) -> Self {
+        let Outgoing { data, trailers } = body;
+        let data = match (data, &trailers) {
+            (OutgoingData::Bytes(bytes), None) => return Self::of_bytes(bytes, declared),
+            (OutgoingData::Incoming(incoming), None) => match incoming.into_parts() {
                 Ok((data, ended)) => return Self { data: Some(data), ended, rest: None },
-                Err(incoming) => Outgoing::Incoming(Box::new(incoming)),
+                Err(incoming) => OutgoingData::Incoming(Box::new(incoming)),
             },
-            (body, _) => body,
+            (data, _) => data,
         };
-        let origin = if matches!(body, Outgoing::Bytes(_)) { Origin::AtHand } else { Origin::Stream };
+        let origin = if matches!(data, OutgoingData::Bytes(_)) { Origin::AtHand } else { Origin::Stream };
         let (output, ending, message) = Self::begin(declared);
-        Self { rest: Some(Rest::new(origin, write(ending, output, body, trailers))), ..message }
+        Self { rest: Some(Rest::new(origin, write(ending, output, data, trailers))), ..message }
     }
 
     /// Makes a message that may go back to where its body came from.
@@ -78,9 +78,8 @@ impl Message {
     /// A component must not read a future that it wrote itself (the component model takes that for a mistake and traps).
     /// Middleware that writes the body of a request and gets it back as that of the response would, so how the body ends is
     /// told by a future of this component's own.
-    pub(super) fn returning(body: Body, declared: Option<u64>) -> Self {
-        let (body, trailers) = body.into_outgoing();
-        let message = Self::new(body, trailers, declared);
+    pub(super) fn returning(body: Outgoing, declared: Option<u64>) -> Self {
+        let message = Self::new(body, declared);
         if message.rest.is_some() {
             return message;
         }
@@ -91,7 +90,11 @@ impl Message {
     fn begin(declared: Option<u64>) -> (Output, Ending, Self) {
         let (sink, data) = Sink::new();
         let (ending, ended) = Ending::new();
-        (Output { sink, left: declared, last: Bytes::new() }, ending, Self { data: Some(data), ended, rest: None })
+        (
+            Output { sink, left: Remaining::new(declared), last: Bytes::new() },
+            ending,
+            Self { data: Some(data), ended, rest: None },
+        )
     }
 }
 
@@ -140,15 +143,15 @@ async fn write_bytes(ending: Ending, mut output: Output, bytes: Bytes) -> Result
 async fn write(
     ending: Ending,
     mut output: Output,
-    body: Outgoing,
+    data: OutgoingData,
     trailers: Option<Box<HeaderMap>>,
 ) -> Result<(), Error> {
-    let trailers = match body {
-        Outgoing::Bytes(bytes) => {
+    let trailers = match data {
+        OutgoingData::Bytes(bytes) => {
             output.write(bytes).await?;
             trailers
         }
-        Outgoing::Incoming(mut incoming) => {
+        OutgoingData::Incoming(mut incoming) => {
             output.write_incoming(&mut incoming).await?;
             // Its trailers pass through as the host has them; with others it would be a stream.
             let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
@@ -156,7 +159,7 @@ async fn write(
             ending.finish(received);
             return Ok(());
         }
-        Outgoing::Stream(mut body) => {
+        OutgoingData::Stream(mut body) => {
             let mut trailers = trailers;
             while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
                 match frame?.into_data() {
@@ -177,7 +180,7 @@ async fn write(
 /// The data of a message, with what is left of the declared length, where there is one.
 pub(super) struct Output {
     sink: Sink,
-    left: Option<u64>,
+    left: Remaining,
     /// The piece that completes the declared length. It is written when the body has ended well: peers take its last byte
     /// for the end of the message.
     last: Bytes,
@@ -185,14 +188,12 @@ pub(super) struct Output {
 
 impl Output {
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(bytes.len() as u64).ok_or_else(Error::longer_than_declared)?;
-            if *left == 0 {
-                if !bytes.is_empty() {
-                    self.last = bytes;
-                }
-                return Ok(());
+        self.left.count(bytes.len() as u64)?;
+        if self.left.is_complete() {
+            if !bytes.is_empty() {
+                self.last = bytes;
             }
+            return Ok(());
         }
         self.put(bytes).await
     }
@@ -202,8 +203,8 @@ impl Output {
         poll_fn(|cx| self.sink.poll_flush(cx)).await.map_err(|_| Error::closed())
     }
 
-    async fn write_incoming(&mut self, incoming: &mut IncomingBody) -> Result<(), Error> {
-        while let Some(bytes) = poll_fn(|cx| crate::sys::IncomingBody::poll_data(incoming, cx)).await {
+    async fn write_incoming(&mut self, incoming: &mut ArrivingBody) -> Result<(), Error> {
+        while let Some(bytes) = poll_fn(|cx| incoming.poll_data(cx)).await {
             self.write(bytes?).await?;
         }
         Ok(())
@@ -211,9 +212,7 @@ impl Output {
 
     /// Ends the data.
     async fn finish(mut self) -> Result<(), Error> {
-        if let Some(left @ 1..) = self.left {
-            return Err(Error::shorter_than_declared(left));
-        }
+        self.left.finish()?;
         if !self.last.is_empty() {
             let last = mem::take(&mut self.last);
             self.put(last).await?;

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll, ready};
 
-use super::{future, waitable};
+use super::{value, waitable};
 use crate::sys::wasip3::bindings::wasi::http::types::{ErrorCode, Request, Response};
 
 #[link(wasm_import_module = "$root")]
@@ -146,7 +146,7 @@ impl OutboundCall {
     /// The function is an import that takes a request and writes its result, a response or an error code.
     unsafe fn start(request: Request, import: unsafe extern "C" fn(u32, *mut u8) -> u32) -> Self {
         let request = request.take_handle();
-        let result = future::allocate();
+        let result = value::allocate();
         // SAFETY: the result has room for what is written there, and stays until the call is over (see `drop`).
         let packed = unsafe { import(request, result) };
         Self { call: Call::new(packed), request, result }
@@ -156,7 +156,7 @@ impl OutboundCall {
     fn take(&mut self) -> Result<Response, ErrorCode> {
         let result = mem::replace(&mut self.result, ptr::null_mut());
         // SAFETY: the host has written the result there, and this is the only time that it is read.
-        unsafe { future::lift_response(result) }
+        unsafe { value::lift_response(result) }
     }
 }
 
@@ -184,6 +184,6 @@ impl Drop for OutboundCall {
             drop(unsafe { Request::from_handle(self.request) });
         }
         // SAFETY: the call is over, and the host has written nothing.
-        unsafe { future::free(self.result) };
+        unsafe { value::free(self.result) };
     }
 }

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::ptr;
 
 use super::waitable::{self, Foreign};
-use crate::task;
+use crate::sys::executor::{self, Until};
 
 unsafe extern "C" {
     /// Sets what generated code finds as the task that it runs in.
@@ -91,5 +91,5 @@ unsafe extern "C" fn drop(_: *mut c_void) {}
 
 /// Runs a future beside the handler, and on after the response until it ends, as `wit-bindgen` does.
 unsafe fn spawn(_: *mut c_void, future: Spawned) {
-    task::run_foreign(Pin::from(future));
+    executor::spawn(Pin::from(future), Until::ItEnds);
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use wit_bindgen::rt::async_support::{StreamReader, StreamVtable, StreamWriter};
 
+use super::alarm::drop_reader;
 use super::{BLOCKED, Status, outcome, waitable};
 use crate::sys::wasip3::bindings::wit_stream::{self, StreamPayload};
 
@@ -159,28 +160,4 @@ impl Drop for Sink {
         }
         waitable::forget(self.writer.handle());
     }
-}
-
-/// Makes a stream: the numbers of its reading and of its writing end.
-pub(super) fn new() -> (u32, u32) {
-    // SAFETY: the call has no conditions.
-    let ends = unsafe { (VTABLE.new)() };
-    (ends as u32, (ends >> 32) as u32)
-}
-
-/// Starts a read that ends when the stream does, which nobody writes to.
-pub(super) fn start_alarm(reader: u32) {
-    static mut NEVER_WRITTEN: [u8; 1] = [0];
-    // SAFETY: the room is there for ever, and nobody reads it.
-    unsafe { (VTABLE.start_read)(reader, (&raw mut NEVER_WRITTEN).cast(), 1) };
-}
-
-pub(super) fn drop_reader(reader: u32) {
-    // SAFETY: the end is given up by whoever made the stream, and no operation is under way on it.
-    unsafe { (VTABLE.drop_readable)(reader) }
-}
-
-pub(super) fn drop_writer(writer: u32) {
-    // SAFETY: as for the reader.
-    unsafe { (VTABLE.drop_writable)(writer) }
 }

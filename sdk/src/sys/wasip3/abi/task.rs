@@ -3,20 +3,20 @@
 //! A task runs until it waits for something, and then says so by what it returns; the host calls it again with the event.
 //! Several tasks of an instance can be in flight at a time, one of them running.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::future::Future;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Wake, Waker};
 
-use super::waitable;
-use super::{foreign, stream};
+use super::current::{CURRENT, SETS, Shared, set, with_current};
+use super::{alarm, foreign, waitable};
+use crate::sys::executor::nested;
 use crate::sys::wasip3::bindings::wasi::http::types::Response;
-use crate::task;
 
 #[link(wasm_import_module = "$root")]
 unsafe extern "C" {
@@ -24,8 +24,6 @@ unsafe extern "C" {
     fn context_get() -> *mut c_void;
     #[link_name = "[context-set-0]"]
     fn context_set(value: *mut c_void);
-    #[link_name = "[waitable-set-new]"]
-    fn waitable_set_new() -> u32;
     #[link_name = "[waitable-set-poll]"]
     fn waitable_set_poll(set: u32, payload: *mut [u32; 2]) -> u32;
 }
@@ -59,28 +57,9 @@ struct Task {
     shared: Arc<Shared>,
 }
 
-/// What wakers know of a task.
-#[derive(Default)]
-struct Shared {
-    woken: AtomicBool,
-    /// Whether the host will call only when an event comes.
-    asleep: AtomicBool,
-    /// Whether an event was made to wake it, which may not have come yet.
-    alarmed: AtomicBool,
-    cancelled: AtomicBool,
-    /// The waitables that the task waits for; 0 before the first.
-    set: AtomicU32,
-    /// How many values are being written that nobody waits for.
-    unattended: AtomicU32,
-}
-
 thread_local! {
-    /// The task that runs.
-    static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
     /// How many tasks there are.
     static TASKS: Cell<u32> = const { Cell::new(0) };
-    /// Sets that ended tasks left behind.
-    static SETS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs a future as the task that the host has just begun; what it returns is for the host.
@@ -126,7 +105,7 @@ fn run(task: *mut Task) -> u32 {
     let waker = Waker::from(Arc::clone(shared));
     while let Some(running) = future {
         shared.woken.store(false, Ordering::Relaxed);
-        task::begin_root(&waker);
+        nested::begin_root(&waker);
         if running.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             *future = None;
         } else if !shared.woken.load(Ordering::Relaxed) {
@@ -206,42 +185,6 @@ pub(in crate::sys::wasip3) fn is_cancelled() -> bool {
     cancelled
 }
 
-/// What wakes the current task from others.
-pub(in crate::sys::wasip3) fn waker() -> Waker {
-    CURRENT.with_borrow(|current| match current {
-        Some(shared) => Waker::from(Arc::clone(shared)),
-        None => Waker::noop().clone(),
-    })
-}
-
-/// The waitables of the current task.
-pub(super) fn set() -> u32 {
-    with_current(|shared| match shared.set.load(Ordering::Relaxed) {
-        0 => {
-            // SAFETY: the call has no conditions.
-            let set = SETS.with_borrow_mut(Vec::pop).unwrap_or_else(|| unsafe { waitable_set_new() });
-            shared.set.store(set, Ordering::Relaxed);
-            set
-        }
-        set => set,
-    })
-}
-
-/// Keeps the current task from ending before an unattended value has been written.
-pub(super) fn expect_one_more() {
-    with_current(|shared| shared.unattended.fetch_add(1, Ordering::Relaxed));
-}
-
-/// Takes note that an unattended value of the current task has been written.
-pub(super) fn expect_one_less() {
-    with_current(|shared| shared.unattended.fetch_sub(1, Ordering::Relaxed));
-}
-
-#[expect(clippy::expect_used, reason = "code of a component runs in a task, from `start` or `callback` on")]
-fn with_current<R>(operation: impl FnOnce(&Shared) -> R) -> R {
-    CURRENT.with_borrow(|current| operation(current.as_deref().expect("a task runs")))
-}
-
 impl Wake for Shared {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -249,14 +192,14 @@ impl Wake for Shared {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Relaxed);
-        task::count_wake();
+        nested::count_wake();
         // A task that sleeps is woken by an event and by nothing else, so one is made: the end of a stream of its own.
         if self.asleep.swap(false, Ordering::Relaxed) {
             self.alarmed.store(true, Ordering::Relaxed);
-            let (reader, writer) = stream::new();
-            stream::start_alarm(reader);
+            let (reader, writer) = alarm::new();
+            alarm::start(reader);
             waitable::set_alarm(reader, self.set.load(Ordering::Relaxed));
-            stream::drop_writer(writer);
+            alarm::drop_writer(writer);
         }
     }
 }

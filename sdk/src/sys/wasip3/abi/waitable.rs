@@ -7,9 +7,9 @@ use std::ffi::c_void;
 use std::mem;
 use std::task::{Context, Poll, Waker};
 
-use super::future::Unattended;
-use super::{stream, task};
-use crate::task::{examine, is_own};
+use super::value::Unattended;
+use super::{alarm, current};
+use crate::sys::executor::nested::{examine, is_own};
 
 #[link(wasm_import_module = "$root")]
 unsafe extern "C" {
@@ -54,7 +54,7 @@ pub(super) struct Foreign {
 
 /// The event of a waitable on which an operation goes on; waits for it where it has not come yet.
 pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
-    let set = task::set();
+    let set = current::set();
     let is_own = is_own(cx.waker());
     // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run code
     // of others.
@@ -89,8 +89,8 @@ pub(super) fn forget(waitable: u32) {
 
 /// Makes the current task wait for a value that is being written.
 pub(super) fn attend(waitable: u32, write: Unattended) {
-    let set = task::set();
-    task::expect_one_more();
+    let set = current::set();
+    current::expect_one_more();
     let _old = with(waitable, |entry| {
         entry.join(waitable, set);
         mem::replace(&mut entry.state, WaitState::Unattended(write))
@@ -99,7 +99,7 @@ pub(super) fn attend(waitable: u32, write: Unattended) {
 
 /// Lets generated code wait; answers with the pointer of whoever waited before.
 pub(super) fn register(waitable: u32, foreign: Foreign) -> *mut c_void {
-    let set = task::set();
+    let set = current::set();
     let old = with(waitable, |entry| {
         entry.join(waitable, set);
         mem::replace(&mut entry.state, WaitState::Foreign(foreign))
@@ -144,11 +144,11 @@ pub(super) fn deliver(waitable: u32, code: u32) {
         WaitState::Unattended(write) => {
             forget(waitable);
             write.end(waitable, code);
-            task::expect_one_less();
+            current::expect_one_less();
         }
         WaitState::Alarm => {
             forget(waitable);
-            stream::drop_reader(waitable);
+            alarm::drop_reader(waitable);
         }
         WaitState::Idle | WaitState::Happened(_) => {}
     }

@@ -1,11 +1,12 @@
-//! Why an outbound call failed.
+//! Outbound calls, as the worlds see them.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use http::{Method, StatusCode, Uri};
 
-pub(crate) use crate::sys::http::error_code::Kind;
+pub(crate) use super::http::error_code::Kind;
+pub(crate) use super::http::options::Timeouts;
 use crate::url;
 
 /// A failure of an outbound call.
@@ -28,17 +29,15 @@ use crate::url;
 ///     }
 /// }
 /// ```
-#[derive(Debug)]
-pub struct Error {
-    // Boxed to keep `Result<Response, Error>` no larger than a response.
-    inner: Box<Inner>,
-}
+// Boxed to keep `Result<Response, _>` no larger than a response.
+pub struct Error(Box<Failure>);
 
-#[derive(Debug)]
-struct Inner {
+struct Failure {
     kind: Kind,
+    /// The method and the URL, without credentials.
     target: Option<String>,
     message: String,
+    /// The status of the response, if the status is the failure.
     status: Option<StatusCode>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -47,118 +46,124 @@ impl Error {
     /// Whether a time limit ran out.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.inner.kind == Kind::Timeout
+        self.0.kind == Kind::Timeout
     }
 
     /// Whether the name of the server could not be resolved.
     #[must_use]
     pub fn is_dns(&self) -> bool {
-        self.inner.kind == Kind::Dns
+        self.0.kind == Kind::Dns
     }
 
     /// Whether no connection to the server came about: it refused, or cannot be reached.
     #[must_use]
     pub fn is_connect(&self) -> bool {
-        self.inner.kind == Kind::Connect
+        self.0.kind == Kind::Connect
     }
 
     /// Whether TLS failed: the handshake, or the server's certificate.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.inner.kind == Kind::Tls
+        self.0.kind == Kind::Tls
     }
 
     /// Whether the host does not allow this call.
     #[must_use]
     pub fn is_denied(&self) -> bool {
-        self.inner.kind == Kind::Denied
+        self.0.kind == Kind::Denied
     }
 
     /// Whether the response broke off before its end.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        self.inner.kind == Kind::Incomplete
+        self.0.kind == Kind::Incomplete
     }
 
     /// Whether the request itself is at fault: its URL, its method, its fields.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        self.inner.kind == Kind::Request
+        self.0.kind == Kind::Request
     }
 
     /// Whether the body of the request failed while it was sent.
     #[must_use]
     pub fn is_body(&self) -> bool {
-        self.inner.kind == Kind::Body
+        self.0.kind == Kind::Body
     }
 
     /// Whether redirects went on for too long, or led nowhere.
     #[must_use]
     pub fn is_redirect(&self) -> bool {
-        self.inner.kind == Kind::Redirect
+        self.0.kind == Kind::Redirect
     }
 
     /// Whether the host cannot do what the client asks of it, as to keep a time limit.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
-        self.inner.kind == Kind::Unsupported
+        self.0.kind == Kind::Unsupported
     }
 
-    /// Whether the response had an error status; see [`error_for_status`](super::ResponseExt::error_for_status).
+    /// Whether the response had an error status; see [`error_for_status`](crate::client::ResponseExt::error_for_status).
     #[must_use]
     pub fn is_status(&self) -> bool {
-        self.inner.kind == Kind::Status
+        self.0.kind == Kind::Status
     }
 
     /// The status of the response, if [`is_status`](Self::is_status).
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
-        self.inner.status
+        self.0.status
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Failure { kind, target: None, message: message.into(), status: None, source: None }))
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.inner.status = Some(status);
+        self.0.status = Some(status);
         self
-    }
-
-    #[allow(dead_code, reason = "used where no host keeps the time")]
-    pub(crate) fn timed_out(elapsed: crate::time::Elapsed) -> Self {
-        Self::new(Kind::Timeout, "no response in time").with_source(elapsed)
-    }
-
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, target: None, message: message.into(), status: None, source: None }) }
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.inner.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn with_target(mut self, method: &Method, uri: &Uri) -> Self {
-        self.inner.target = Some(format!("{method} {}", url::shown_uri(uri)));
+        self.0.target = Some(format!("{method} {}", url::shown_uri(uri)));
         self
     }
 
-    /// Names the method and a URL that may not be valid.
+    /// Names the method and a URL that may be invalid.
     pub(crate) fn with_url(mut self, method: &Method, url: &[u8]) -> Self {
-        self.inner.target = Some(format!("{method} {}", url::shown(url)));
+        self.0.target = Some(format!("{method} {}", url::shown(url)));
         self
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(target) = &self.inner.target {
+        if let Some(target) = &self.0.target {
             write!(f, "{target}: ")?;
         }
-        f.write_str(&self.inner.message)
+        f.write_str(&self.0.message)
+    }
+}
+
+/// The same as `Display`, because a derived one is large.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.inner.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -1,10 +1,11 @@
-//! Why a body could not be read or written.
+//! Failures to read or write a body.
 
 use std::error::Error as StdError;
 use std::string::FromUtf8Error;
 use std::{fmt, str};
 
-use super::reason::sentence;
+use crate::sys::http::length::LengthError;
+use crate::sys::http::reason::sentence;
 
 /// A failure to read or write a body.
 ///
@@ -43,11 +44,8 @@ enum Kind {
     TimedOut {
         received: u64,
     },
-    /// The body that is being sent is not as long as its head declares.
-    Longer,
-    Shorter {
-        missing: u64,
-    },
+    /// The body that is being sent has another length than its head declares.
+    Length(LengthError),
     /// The host does not take what is being sent.
     Rejected(String),
     Aborted,
@@ -110,7 +108,7 @@ impl Error {
         }
     }
 
-    pub(super) fn aborted() -> Self {
+    pub(crate) fn aborted() -> Self {
         Self::new(Kind::Aborted, None)
     }
 
@@ -118,21 +116,21 @@ impl Error {
         Self::new(Kind::Closed, None)
     }
 
-    pub(super) fn too_large(limit: u64) -> Self {
+    pub(crate) fn too_large(limit: u64) -> Self {
         Self::new(Kind::TooLarge(limit), None)
     }
 
-    pub(super) fn utf8(source: FromUtf8Error) -> Self {
+    pub(crate) fn utf8(source: FromUtf8Error) -> Self {
         let source: str::Utf8Error = source.utf8_error();
         Self::new(Kind::Utf8, Some(source.into()))
     }
 
     #[cfg(feature = "json")]
-    pub(super) fn json(source: serde_json::Error) -> Self {
+    pub(crate) fn json(source: serde_json::Error) -> Self {
         Self::new(Kind::Json, Some(source.into()))
     }
 
-    pub(super) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub(crate) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
         // A body inside another adapter keeps its own error.
         match source.downcast::<Self>() {
@@ -142,8 +140,6 @@ impl Error {
     }
 }
 
-/// What the worlds that have a host report.
-#[allow(dead_code, reason = "natively there is no host")]
 impl Error {
     pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
         Self::new(Kind::BrokenOff { received, declared, reason: sentence(&reason) }, None)
@@ -151,14 +147,6 @@ impl Error {
 
     pub(crate) fn timed_out(received: u64) -> Self {
         Self::new(Kind::TimedOut { received }, None)
-    }
-
-    pub(crate) fn longer_than_declared() -> Self {
-        Self::new(Kind::Longer, None)
-    }
-
-    pub(crate) fn shorter_than_declared(missing: u64) -> Self {
-        Self::new(Kind::Shorter { missing }, None)
     }
 
     pub(crate) fn rejected(reason: String) -> Self {
@@ -182,8 +170,7 @@ impl fmt::Display for Error {
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
             Kind::TimedOut { received } => write!(f, "the exchange took too long; {received} bytes had arrived"),
-            Kind::Longer => f.write_str("the body is longer than its content-length"),
-            Kind::Shorter { missing } => write!(f, "the body is {missing} bytes shorter than its content-length"),
+            Kind::Length(error) => error.fmt(f),
             Kind::Rejected(reason) => write!(f, "the host did not take the body: {reason}"),
             Kind::Aborted => f.write_str("the sender of the body was dropped without `finish`"),
             Kind::Closed => f.write_str("nobody reads the body any more"),
@@ -193,6 +180,12 @@ impl fmt::Display for Error {
             Kind::Json => f.write_str("the body is not the expected JSON"),
             Kind::Source => f.write_str("the source of the body failed"),
         }
+    }
+}
+
+impl From<LengthError> for Error {
+    fn from(error: LengthError) -> Self {
+        Self::new(Kind::Length(error), None)
     }
 }
 

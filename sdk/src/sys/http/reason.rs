@@ -1,7 +1,5 @@
 //! What a host says of a failure, in one sentence.
 
-#![allow(dead_code, reason = "natively there is no host")]
-
 /// The most that is kept of a sentence, in bytes.
 const MOST_BYTES: usize = 500;
 

@@ -1,0 +1,63 @@
+//! The executor of a world that polls: each exchange is a future that returns to the host whenever it waits.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::{SPAWNED, Spawned, Until, any_until, hooks, run_spawned, take_spawned};
+
+/// Runs an exchange: its future with the spawned futures, and those of `wait_until` to their end.
+pub(crate) fn run<F: Future<Output = ()>>(future: F) -> impl Future<Output = ()> {
+    Exchange { future: Some(future), spawned: VecDeque::new() }
+}
+
+pin_project! {
+    /// An exchange. Several may be in flight on a thread; each has its own spawned futures.
+    struct Exchange<F> {
+        #[pin]
+        future: Option<F>,
+        // Those of the thread, while the exchange is being polled.
+        spawned: VecDeque<Spawned>,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Exchange<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        SPAWNED.with_borrow_mut(|spawned| mem::swap(spawned, this.spawned));
+        if let Some(future) = this.future.as_mut().as_pin_mut()
+            && future.poll(cx).is_ready()
+        {
+            this.future.set(None);
+        }
+        let ended = this.future.is_none();
+        let over = hooks().map_or(ended, |hooks| (hooks.poll)(ended));
+        SPAWNED.with_borrow_mut(|spawned| mem::swap(spawned, this.spawned));
+        if over { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// The code for spawned futures in this model.
+pub(crate) struct Hooks {
+    poll: fn(bool) -> bool,
+}
+
+pub(super) static HOOKS: Hooks = Hooks { poll: poll_spawned };
+
+/// Polls the spawned futures of an exchange. Returns whether the exchange is over, if its own future has `ended`.
+fn poll_spawned(ended: bool) -> bool {
+    // What they wake, wakes the exchange as well.
+    run_spawned();
+    let over = ended && !any_until(Until::ItEnds);
+    if over {
+        // Dropping a future may spawn another one.
+        while !take_spawned().is_empty() {}
+    }
+    over
+}

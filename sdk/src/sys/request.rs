@@ -1,0 +1,41 @@
+//! Incoming requests, as the worlds see them.
+
+use http::{HeaderMap, Method, Request, Uri};
+
+use super::body::MessageBody;
+use super::http::target::Invalid;
+
+/// An incoming request, whose parts are fetched from the host on demand.
+pub(crate) trait IncomingRequest: Send {
+    fn method(&self) -> Result<Method, RequestError>;
+    /// With scheme and authority if the host has them.
+    fn uri(&self) -> Result<Uri, RequestError>;
+    /// With the `host` header that hosts remove.
+    fn headers(&self) -> Result<HeaderMap, RequestError>;
+    /// Returns an empty body if the body was taken before.
+    fn into_body<B: MessageBody>(self) -> B;
+
+    /// Fills in everything but the body. A world overrides this if it can fetch all parts at once for less.
+    ///
+    /// Works in place, because a request is expensive to move.
+    fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
+        *request.method_mut() = self.method()?;
+        *request.uri_mut() = self.uri()?;
+        *request.headers_mut() = self.headers()?;
+        Ok(())
+    }
+}
+
+/// A part of an incoming request that could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The exchange of the request has ended.
+    Gone,
+    Invalid(Invalid),
+}
+
+impl From<Invalid> for RequestError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}

@@ -1,0 +1,38 @@
+//! The URL of a response.
+
+use std::fmt;
+
+use http::Uri;
+
+use super::Url;
+
+/// The URL that a response came from; see [`ResponseExt::final_url`](crate::client::ResponseExt::final_url).
+///
+/// Its text has the fragment: that of the last `location` with one, or that of the URL which was asked for first (RFC 9110,
+/// section 10.2.2). User and password are not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinalUrl(pub(crate) Url);
+
+impl FinalUrl {
+    /// Returns the URL without its fragment.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
+    /// Returns the fragment, percent-encoded and without its `#`.
+    #[must_use]
+    pub fn fragment(&self) -> Option<&str> {
+        self.0.fragment.as_deref()
+    }
+}
+
+impl fmt::Display for FinalUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.uri, f)?;
+        match &self.0.fragment {
+            Some(fragment) => write!(f, "#{fragment}"),
+            None => Ok(()),
+        }
+    }
+}
