@@ -14,10 +14,10 @@ use crate::outbound::json::Json;
 use crate::telemetry::Recorder;
 use crate::{Harness, show};
 
-/// A response that has been read to its end, with checks that show both sides where they fail.
+/// A response that has been read to its end, with checks for tests.
 ///
-/// [`Harness::ask`] gives one; [`Answer::of`] makes one of any response. Where a check fails, the test panics with what was
-/// expected and what was found, the whole response, and what the component wrote and how it ended meanwhile.
+/// [`Harness::ask`] returns one; [`Answer::of`] makes one of any response. A failed check panics with the expected and
+/// the actual value, the whole response, and the component's output and traps since the request.
 ///
 /// # Examples
 ///
@@ -40,14 +40,14 @@ pub struct Answer {
     headers: HeaderMap,
     body: Bytes,
     trailers: HeaderMap,
-    /// Why the body broke off, where it did.
+    /// The reason why the body broke off, if it did.
     broken: Option<String>,
-    /// What tells of the component, and how many requests there had been before.
+    /// The component's telemetry, and the number of requests before this one.
     component: Option<(Recorder, u64)>,
 }
 
 impl Harness {
-    /// Sends one request to the component like [`request`](Self::request), and reads the whole response, for checks.
+    /// Sends one request to the component like [`request`](Self::request), and reads the whole response.
     pub async fn ask<B: Into<Body>>(&self, request: Request<B>) -> Answer {
         let before = self.requests();
         let answer = Answer::of(self.request(request).await).await;
@@ -56,7 +56,7 @@ impl Harness {
 }
 
 impl Answer {
-    /// Reads a response to its end, or to where it breaks off.
+    /// Reads a response to its end, or to the point where it breaks off.
     pub async fn of(response: Response<Body>) -> Self {
         let (parts, mut body) = response.into_parts();
         let (mut bytes, mut trailers, mut broken) = (Vec::new(), HeaderMap::new(), None);
@@ -74,31 +74,31 @@ impl Answer {
         Self { status, headers, body: bytes.into(), trailers, broken, component: None }
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The fields.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body, as far as it came.
+    /// Returns the body, up to the point where it broke off.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// The trailers, empty where there were none.
+    /// Returns the trailers, which are empty if there were none.
     #[must_use]
     pub fn trailers(&self) -> &HeaderMap {
         &self.trailers
     }
 
-    /// The whole body as text.
+    /// Returns the whole body as text.
     ///
     /// # Panics
     ///
@@ -113,11 +113,11 @@ impl Answer {
         }
     }
 
-    /// The whole body, read from JSON.
+    /// Returns the whole body, parsed from JSON.
     ///
     /// # Panics
     ///
-    /// Panics if the body broke off or is not JSON that the type can be read from.
+    /// Panics if the body broke off or is not JSON of the requested type.
     #[must_use]
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> T {
@@ -132,7 +132,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// Panics if it is another.
+    /// Panics if the status is another one.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
         if self.status.as_u16() != status {
@@ -141,31 +141,31 @@ impl Answer {
         self
     }
 
-    /// Checks that a field has a value, among others that it may have.
+    /// Checks that a header has a value. A repeated header may have other values as well.
     ///
     /// # Panics
     ///
-    /// Panics if it has not.
+    /// Panics if it does not.
     #[track_caller]
     pub fn assert_header(&self, name: &str, value: &str) -> &Self {
         self.assert_field("field", &self.headers, name, value)
     }
 
-    /// Checks that a trailer has a value, among others that it may have.
+    /// Checks that a trailer has a value. A repeated trailer may have other values as well.
     ///
     /// # Panics
     ///
-    /// Panics if it has not.
+    /// Panics if it does not.
     #[track_caller]
     pub fn assert_trailer(&self, name: &str, value: &str) -> &Self {
         self.assert_field("trailer", &self.trailers, name, value)
     }
 
-    /// Checks that the body is whole and just this.
+    /// Checks that the body is complete and equal to this text.
     ///
     /// # Panics
     ///
-    /// Panics if it broke off or is another.
+    /// Panics if it broke off or differs.
     #[track_caller]
     pub fn assert_body(&self, body: impl AsRef<[u8]>) -> &Self {
         let mut difference = Difference::default();
@@ -173,12 +173,12 @@ impl Answer {
         self.assert_whole().assert_same(&difference)
     }
 
-    /// Checks that the body is whole and this JSON document, whatever its spaces and the order of its keys. Numbers are equal
-    /// by value, so `1` is `1.0`, and compared to the last digit.
+    /// Checks that the body is complete and equal to this JSON document. White space and the order of keys do not
+    /// matter. Numbers are compared by value and to the last digit, so `1` equals `1.0`.
     ///
     /// # Panics
     ///
-    /// Panics if it broke off or is another, or if the value cannot be written as JSON.
+    /// Panics if it broke off or differs, or if the value cannot be serialized.
     #[track_caller]
     pub fn assert_json(&self, body: impl Serialize) -> &Self {
         let mut difference = Difference::default();
@@ -189,7 +189,7 @@ impl Answer {
         self.assert_whole().assert_same(&difference)
     }
 
-    /// Checks that the body came to its end.
+    /// Checks that the body is complete.
     ///
     /// # Panics
     ///
@@ -202,11 +202,11 @@ impl Answer {
         self
     }
 
-    /// Checks that the body broke off, as it must where the component cannot finish it.
+    /// Checks that the body broke off.
     ///
     /// # Panics
     ///
-    /// Panics if it is whole.
+    /// Panics if it is complete.
     #[track_caller]
     pub fn assert_broken(&self) -> &Self {
         if self.broken.is_none() {
@@ -240,11 +240,11 @@ impl Answer {
     }
 }
 
-/// How much of a body and of what the component wrote is shown, in bytes.
+/// How many bytes of the body and of the component's output a message shows.
 const SHOWN: usize = 4 * 1024;
 
 impl fmt::Display for Answer {
-    /// Writes the response as it came, and what the component had to say.
+    /// Formats the response and the component's output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "the response:\n  {}", self.status)?;
         write_fields(f, &self.headers)?;

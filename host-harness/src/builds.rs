@@ -1,4 +1,4 @@
-//! The builds of a crate that is served while it is edited: how far the newest one is.
+//! The progress of builds under live reload.
 
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub enum Outcome {
     Failed(Arc<Error>),
 }
 
-/// Follows the builds of a crate that is served while it is edited.
+/// Follows the builds of a crate under live reload.
 #[derive(Clone, Debug)]
 pub struct Builds(watch::Receiver<Build>);
 
@@ -59,15 +59,15 @@ impl Builds {
         self.0.borrow_and_update().clone()
     }
 
-    /// Waits for the next step of a build and returns it. Steps in between are left out. Returns `None` when no more builds
-    /// follow, because the crate is no longer served.
+    /// Waits for the next step of a build and returns it. Skips steps that have passed meanwhile. Returns `None` after
+    /// the last build, when the crate is no longer served.
     pub async fn next(&mut self) -> Option<Build> {
         self.0.changed().await.ok()?;
         Some(self.newest())
     }
 }
 
-/// The text of an error with its causes and its help, as a terminal shows it.
+/// Formats an error with its causes and its help, as a terminal shows it.
 pub(crate) fn message(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

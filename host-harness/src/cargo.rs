@@ -29,12 +29,12 @@ pub(crate) use live::{Rebuilt, forget, rebuild};
 #[cfg(feature = "live")]
 pub(crate) use tree::{Tree, canonical, tree};
 
-/// The profile of cargo that a component is built with.
+/// The cargo profile that a component is built with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// The profile `release`: as it is deployed.
+    /// `release`, as for deployment.
     Release,
-    /// The profile `dev`: quicker to build, slower to run, with debug information.
+    /// `dev`: builds faster, runs slower, with debug information.
     Debug,
 }
 
@@ -47,8 +47,8 @@ pub enum Progress {
     Hidden,
 }
 
-/// Builds the crate in a directory with these features once a process, whoever asks and however often, and returns the path
-/// of a copy of the component that later builds replace as a whole. A build that fails is tried again by the next who asks.
+/// Builds a crate once per process and set of features. Returns the path of a copy of the component, which later builds
+/// replace atomically. A failed build is repeated by the next call.
 ///
 /// # Errors
 ///
@@ -76,28 +76,28 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
     built.await.cloned()
 }
 
-/// Builds the crate in a directory for the target `wasm32-wasip2`, which is installed if it is missing, and returns the path
-/// of the component, as cargo wrote it.
+/// Builds a crate for the target `wasm32-wasip2`, and installs the target if it is missing. Returns the path of the
+/// component, as cargo wrote it.
 ///
-/// The features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and come on top of the default ones. Each set of
-/// them is built in a directory of its own below that of the workspace's artifacts, so that the component of one does not
-/// take the place of the component of another. So is a workspace whose target directory is configured, because other
-/// workspaces may share it, and a package whose library has the name of another in its workspace: cargo mixes them up. Both
-/// are below the folder `wayside` of the target directory.
+/// Features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and are added to the default ones. Each set of
+/// features is built in its own directory below the workspace's target directory, so that one component does not
+/// replace another. Two kinds of crates have their own directory as well: those whose target directory is configured,
+/// because several workspaces may share it, and packages whose library has the same name as another library of the
+/// workspace, because cargo confuses them. All these directories are in the folder `wayside` of the target directory.
 ///
 /// # Errors
 ///
-/// Fails if the directory holds no crate, the crate does not compile, or makes no component.
+/// Fails if the directory contains no crate, or if the crate does not compile or makes no component.
 pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     Crate::read(dir)?.build(profile, features, progress, None)
 }
 
-/// Where the component of a target is: a directory is that of a crate, and built with these features; anything else is a
-/// file that is built already.
+/// Finds the component of a target. A directory is a crate, which is built with these features; any other path is a
+/// component file.
 ///
 /// # Errors
 ///
-/// Fails like [`build`], and where features are asked for of what is built already.
+/// Fails like [`build`], and if features are requested for a component file.
 pub async fn find_or_build(target: PathBuf, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     if target.is_dir() { build_once(&target, features, progress).await } else { built_already(target, features) }
 }
@@ -110,7 +110,7 @@ pub(crate) fn built_already(file: PathBuf, features: &[String]) -> Result<PathBu
         .with_help("name the directory of the crate, or leave the features out"))
 }
 
-/// The manifest of the crate in a directory.
+/// Returns the path of the manifest of the crate in a directory.
 pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
     let manifest = dir.join("Cargo.toml");
     if manifest.is_file() {
@@ -120,7 +120,7 @@ pub(crate) fn manifest_in(dir: &Path) -> Result<PathBuf, Error> {
         .with_help("name the directory of a crate, or a `.wasm` file"))
 }
 
-/// What a program said on stderr.
+/// The output of a program on stderr.
 #[derive(Debug)]
 struct Said(String);
 

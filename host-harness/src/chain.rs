@@ -7,7 +7,7 @@ use crate::component::{Component, World};
 use crate::guest::{Guest, Settings};
 use crate::telemetry::Recorder;
 
-/// Links an application and what stands in front of it, the outermost first, to one guest.
+/// Links an application and its middleware, outermost first, to one guest.
 pub(crate) fn link(
     app: &Component,
     middleware: &[Component],
@@ -23,7 +23,7 @@ pub(crate) fn link(
     Ok(guest)
 }
 
-/// Refuses what calls nobody, and says why.
+/// Rejects middleware that cannot call a next handler, with the reason.
 pub(crate) fn check(component: &Component) -> Result<(), Error> {
     let path = component.description().path.display();
     let error = match &component.description().world {

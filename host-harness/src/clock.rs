@@ -8,11 +8,11 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 
-/// The time that components see, which stands still until the test moves it; see
+/// The time that components see. It stands still until the test moves it; see
 /// [`HarnessBuilder::clock`](crate::HarnessBuilder::clock).
 ///
-/// It is one clock, however often it is cloned: both the time of day and the monotonic clock of every component that has
-/// it, and whatever waits for them, such as a sleep.
+/// All clones are one clock: the time of day and the monotonic clock of every component that has it, and the timers
+/// that wait for them.
 ///
 /// # Examples
 ///
@@ -34,38 +34,38 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     start: SystemTime,
     state: Mutex<ClockState>,
-    /// Told of every change.
+    /// Notified of every change.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct ClockState {
     elapsed: Duration,
-    /// What is waited for, and how many wait for it.
+    /// The moments that timers wait for, each with the number of its timers.
     waiting: BTreeMap<Duration, usize>,
 }
 
-/// What the monotonic clock shows at first. Programs subtract from it, and not all are ready for less than nothing.
+/// The start of the monotonic clock. Programs subtract from it, and not all of them handle negative values.
 const MONOTONIC_START: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Clock {
-    /// Makes a clock that shows a time.
+    /// Makes a clock that shows the given time.
     #[must_use]
     pub fn stopped_at(time: SystemTime) -> Self {
         Self(Arc::new(Inner { start: time, state: Mutex::default(), changed: Notify::new() }))
     }
 
-    /// The time that it shows.
+    /// Returns the time that it shows.
     ///
     /// # Panics
     ///
-    /// Panics if it was moved beyond what the system can express.
+    /// Panics if it was moved beyond the range of `SystemTime`.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.0.start + self.elapsed()
     }
 
-    /// Moves it on, and wakes those who waited until then.
+    /// Moves the clock forward, and wakes the timers that have expired.
     pub fn advance(&self, span: Duration) {
         let mut state = self.lock();
         state.elapsed = state.elapsed.saturating_add(span);
@@ -73,10 +73,10 @@ impl Clock {
         self.0.changed.notify_waiters();
     }
 
-    /// Waits until a component waits for this clock, moves it to the first moment that one waits for, and tells by how
-    /// much.
+    /// Waits until a component waits for this clock, moves it to the first moment that a timer waits for, and returns
+    /// the difference.
     pub async fn advance_to_next(&self) -> Duration {
-        // Whoever has been reached stays on the list for its turn, and may have more to wait for before the others.
+        // Expired timers stay registered until they are polled, and may start new ones that expire before others.
         let next =
             |state: &ClockState| state.waiting.keys().next()?.checked_sub(state.elapsed).filter(|span| !span.is_zero());
         let span = self.when(next).await;
@@ -84,7 +84,7 @@ impl Clock {
         span
     }
 
-    /// How far it has been moved.
+    /// The distance that it has been moved.
     fn elapsed(&self) -> Duration {
         self.lock().elapsed
     }
@@ -93,7 +93,7 @@ impl Clock {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to tell of the state.
+    /// Waits until `read` finds something in the state.
     async fn when<T>(&self, tell: impl Fn(&ClockState) -> Option<T>) -> T {
         let mut changed = std::pin::pin!(self.0.changed.notified());
         loop {
@@ -106,7 +106,7 @@ impl Clock {
         }
     }
 
-    /// What the monotonic clock shows.
+    /// Returns the time of the monotonic clock.
     pub(crate) fn monotonic(&self) -> Duration {
         MONOTONIC_START + self.elapsed()
     }
@@ -114,7 +114,7 @@ impl Clock {
     /// Waits until the monotonic clock shows a time.
     pub(crate) async fn reached(&self, monotonic: Duration) {
         let Some(wanted) = monotonic.checked_sub(MONOTONIC_START).filter(|wanted| *wanted > self.elapsed()) else {
-            // What polls in a loop must not keep others from their turn.
+            // A component that polls in a loop must let other tasks run.
             return tokio::task::yield_now().await;
         };
         let _waiting = Waiting::new(self, wanted);
@@ -122,7 +122,7 @@ impl Clock {
     }
 }
 
-/// Keeps a moment on the list of what is waited for.
+/// Keeps a moment registered.
 struct Waiting<'a> {
     clock: &'a Clock,
     until: Duration,
@@ -162,7 +162,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The finest step of both clocks.
+/// The resolution of both clocks.
 const RESOLUTION: Duration = Duration::from_nanos(1);
 
 impl HostWallClock for Clock {
@@ -171,7 +171,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        // WASI has no time before the epoch.
+        // WASI has no time before the Unix epoch.
         self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }

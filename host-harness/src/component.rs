@@ -1,4 +1,4 @@
-//! Loading a component: what it is, and what it lacks.
+//! Loads components: their kind, and what they need of a host.
 
 pub(crate) mod bounds;
 
@@ -13,25 +13,25 @@ use wasmtime::component::types::{ComponentExtern, ComponentItem};
 use crate::engine::{Purpose, engine};
 use crate::{Error, file};
 
-/// A compiled component, with a description of what it is.
+/// A compiled component and its description.
 #[derive(Clone)]
 pub struct Component {
     pub(crate) compiled: Compiled,
     description: Description,
 }
 
-/// What a component is.
+/// The description of a component.
 #[derive(Clone, Debug, Serialize)]
 pub struct Description {
-    /// The file that it was loaded from.
+    /// The file of the component.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size_bytes: u64,
     /// The kind of HTTP handler that it exports.
     pub world: World,
-    /// What it needs of a host.
+    /// The interfaces that it imports.
     pub imports: Vec<Import>,
-    /// What it offers.
+    /// The interfaces that it exports.
     pub exports: Vec<String>,
 }
 
@@ -50,23 +50,24 @@ pub enum World {
         /// The version of the interface, as in `0.3.0`.
         version: String,
     },
-    /// Middleware of WASI 0.3: it exports `wasi:http/handler`, and imports the function `handle` of it to call the next one.
+    /// Middleware of WASI 0.3: it exports `wasi:http/handler`, and imports the function `handle` of that interface to
+    /// call the next handler.
     ///
     /// A component that imports only types of that interface is a [`Handler`](Self::Handler).
     Middleware {
         /// The version of the interface that it exports, as in `0.3.0`.
         version: String,
     },
-    /// No handler.
+    /// Not an HTTP handler.
     Other,
 }
 
-/// Something that a component needs of a host.
+/// An interface that a component imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Import {
     /// The name of the interface, as in `wasi:http/types@0.2.6`.
     pub name: String,
-    /// Whether this harness has it.
+    /// Whether this harness implements it.
     pub provided: bool,
 }
 
@@ -97,7 +98,7 @@ impl Component {
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or holds no component; the error's help says what to do.
+    /// Fails if the file cannot be read or is not a component. The error's help says what to do.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::load_for(path.as_ref(), Purpose::Serve)
     }
@@ -106,7 +107,7 @@ impl Component {
         Self::compile(path, &read(path)?, purpose)
     }
 
-    /// Compiles the bytes that were read from a file.
+    /// Compiles a component from the bytes of a file.
     pub(crate) fn compile(path: &Path, bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         check_kind(path, bytes)?;
         if let Some(excess) = bounds::excess(bytes) {
@@ -123,7 +124,7 @@ impl Component {
         Ok(Self { compiled, description })
     }
 
-    /// What this component is.
+    /// Returns the description of this component.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
@@ -136,7 +137,7 @@ impl fmt::Debug for Component {
     }
 }
 
-/// How large the file of a component may be.
+/// The largest size of a component file, in bytes.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -150,7 +151,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Tells a component from what people take for one.
+/// Recognizes other kinds of files that are often mistaken for components.
 fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if wasmparser::Parser::is_component(bytes) {
         return Ok(());
@@ -175,7 +176,7 @@ fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         .with_help("name a `.wasm` file that `cargo build --target wasm32-wasip2` made, or the directory of a crate"))
 }
 
-/// What all WebAssembly begins with.
+/// The first bytes of every WebAssembly file.
 const MAGIC: &[u8] = b"\0asm";
 
 fn is_text(bytes: &[u8]) -> bool {
@@ -194,7 +195,7 @@ fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
     Description { path: path.to_owned(), size_bytes, world, imports, exports }
 }
 
-/// Whether an import is the handler that middleware calls, and not just types that its interface names.
+/// Whether an import is the function that middleware calls, and not only the types of its interface.
 fn is_next(name: &str, item: &ComponentItem, engine: &Engine) -> bool {
     let ComponentItem::ComponentInstance(interface) = item else { return false };
     let is_handle =
@@ -210,13 +211,13 @@ fn world_of(export: &str, calls_next: bool) -> Option<World> {
     Some(if calls_next { World::Middleware { version } } else { World::Handler { version } })
 }
 
-/// What services of WASI 0.3 export, and middleware imports as well.
+/// The export of services of WASI 0.3, which middleware imports as well.
 pub(crate) const HANDLER: &str = "wasi:http/handler@";
 
-/// The packages of WASI that the harness links, whole: `io` is part of others since 0.3.
+/// The packages of WASI that the harness implements completely. In 0.3, `io` is part of other packages.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
-/// What it links of packages that are drafts, which match by their exact names.
+/// The interfaces of draft packages that it implements. These are matched by exact name.
 const PROVIDED_DRAFTS: [&str; 4] = [
     "wasi:config/store@0.2.0-rc.1",
     "wasi:keyvalue/atomics@0.2.0-draft",
@@ -229,21 +230,21 @@ fn provides(import: &str, item: &ComponentItem) -> bool {
         return true;
     }
     let Some((package, version)) = import.strip_prefix("wasi:").and_then(|rest| rest.split_once('@')) else {
-        // Types that a component imports by name alone carry nothing to link.
+        // Types that a component imports by name need no implementation.
         return matches!(item, ComponentItem::Type(_));
     };
     let package = package.split('/').next().unwrap_or_default();
     PROVIDED.contains(&package) && (is_of(version, "0.2.") || is_of(version, "0.3."))
 }
 
-/// Whether a version is one of a line of the standard.
+/// Whether a version belongs to a released line of the standard.
 ///
-/// Drafts went by names such as `0.3.0-rc-2025-09-16`; hosts of the standard do not know them.
+/// Drafts had names such as `0.3.0-rc-2025-09-16`, which hosts of the release do not know.
 fn is_of(version: &str, line: &str) -> bool {
     version.starts_with(line) && !version.contains('-')
 }
 
-/// An error of wasmtime as text: its causes carry no types that anybody asks for.
+/// A wasmtime error as text: no caller needs the types of its causes.
 #[derive(Debug)]
 pub(crate) struct Flat(String);
 

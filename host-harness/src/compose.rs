@@ -11,18 +11,17 @@ use crate::Error;
 use crate::chain;
 use crate::component::{Component, Description, HANDLER, World};
 
-/// Composes an application and the middleware in front of it, the outermost first, to one component, which runs on any
-/// host of WASI 0.3.
+/// Composes an application and its middleware, outermost first, to one component, which runs on any host of WASI 0.3.
 ///
-/// A component that hands the very trailers of a request on as those of its response, as generated bindings alone allow,
-/// traps behind middleware that writes the bodies of requests: the component model lets no component read a future that
-/// it wrote itself. In a chain, the host stands between the two.
+/// Limit: a component that returns the trailers future of a request as that of its response, which plain generated
+/// bindings allow, traps behind middleware that writes request bodies. The component model does not let a component
+/// read a future that it wrote itself. In a chain, the host stands between the two.
 ///
 /// # Errors
 ///
-/// Fails if a file cannot be read or holds no component, if something named as middleware calls no handler, or if the
-/// application is not of WASI 0.3: middleware passes on requests of 0.3, which components of 0.2 do not understand.
-/// [`HarnessBuilder::middleware`](crate::HarnessBuilder::middleware) takes both.
+/// Fails if a file cannot be read or is not a component, if a middleware component imports no handler, or if the
+/// application is a component of WASI 0.2: middleware passes on requests of 0.3.
+/// [`HarnessBuilder::middleware`](crate::HarnessBuilder::middleware) accepts both.
 pub fn compose(app: &Path, middleware: &[PathBuf]) -> Result<Vec<u8>, Error> {
     let app = Component::load(app)?;
     check_application(app.description(), middleware)?;
@@ -58,12 +57,12 @@ fn check_application(description: &Description, middleware: &[PathBuf]) -> Resul
 #[derive(Default)]
 struct Composition {
     graph: CompositionGraph,
-    /// A component that stands in the chain more than once is in the file only once.
+    /// The file contains a component only once, even if the chain uses it several times.
     packages: HashMap<PathBuf, PackageId>,
 }
 
 impl Composition {
-    /// Adds an instance of a component, which calls a handler, and tells which it exports itself.
+    /// Adds an instance of a component that calls the given handler. Returns the handler that it exports.
     fn add(&mut self, component: &Description, calls: Option<NodeId>) -> Result<NodeId, Error> {
         let path = &component.path;
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
@@ -99,7 +98,7 @@ impl Composition {
         Ok(package)
     }
 
-    /// Exports a handler under the name that the application has for it, and writes it all.
+    /// Exports a handler under the name that the application has for it, and encodes the component.
     fn finish(mut self, handler: NodeId, app: &Description) -> Result<Vec<u8>, Error> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::new("the components do not fit together")
@@ -111,7 +110,7 @@ impl Composition {
     }
 }
 
-/// The full name of the handler among the names of imports or exports.
+/// Finds the full name of the handler in the names of imports or exports.
 fn handler_among<'a>(names: impl IntoIterator<Item = &'a String>) -> &'a str {
     names.into_iter().find(|name| name.starts_with(HANDLER)).map_or(HANDLER, String::as_str)
 }

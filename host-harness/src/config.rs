@@ -1,4 +1,4 @@
-//! `wasi:config`: settings that a component is given, and cannot change.
+//! `wasi:config`: settings that a component can read and not change.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ impl Config {
         Self(Arc::new(settings))
     }
 
-    /// Lets components ask for their settings.
+    /// Implements `wasi:config` for components.
     pub(crate) fn add_to_linker<T: Send + 'static>(
         linker: &mut Linker<T>,
         config: fn(&mut T) -> &mut Self,

@@ -11,14 +11,14 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationCon
 use crate::Error;
 use swap::Swap;
 
-/// How often guests give way to other work; the shortest time in which a deadline can be noticed in a busy guest.
+/// The interval after which guests yield. A busy guest notices a deadline no earlier.
 const EPOCH: Duration = Duration::from_millis(10);
 
-/// How much of an instance's memory and tables stays mapped for the next one; more is given back to the system.
+/// How much of an instance's memory and tables stays mapped for the next instance. The rest is returned to the system.
 const KEEP_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 const KEEP_TABLE_BYTES: usize = 1024 * 1024;
 
-/// What an engine is for: the two cannot share compiled code.
+/// The purpose of an engine. Engines of different purposes cannot share compiled code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Serve,
@@ -26,7 +26,7 @@ pub(crate) enum Purpose {
     CountFuel,
 }
 
-/// The engine for a purpose, made at its first use; one for each purpose serves the whole process.
+/// Returns the engine for a purpose. Each is created at its first use and serves the whole process.
 pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
     static SERVE: OnceLock<Engine> = OnceLock::new();
     static COUNT_FUEL: OnceLock<Engine> = OnceLock::new();
@@ -40,7 +40,7 @@ pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
     let swap = Swap::now();
     let made = Engine::new(&config(purpose, swap))
         .map_err(|error| Error::new("cannot start the WebAssembly engine").with_source(error))?;
-    // Two threads may have made one; the first stays.
+    // Two threads may have created one; the first is kept.
     Ok(slot.get_or_init(|| {
         start_epochs(&made, swap);
         made
@@ -52,10 +52,10 @@ fn config(purpose: Purpose, swap: Swap) -> Config {
     config.epoch_interruption(true);
     config.consume_fuel(purpose == Purpose::CountFuel);
     config.wasm_component_model_async(true);
-    // Where a component has debug information, a trap names files and lines.
+    // With debug information in the component, a trap names files and lines.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config.allocation_strategy(pooling(swap));
-    // Without a place for the cache, everything is compiled anew each time.
+    // Without a directory for the cache, every component is compiled anew.
     config.cache(Cache::new(CacheConfig::new()).ok());
     config
 }
@@ -64,9 +64,8 @@ fn pooling(swap: Swap) -> PoolingAllocationConfig {
     let mut pooling = PoolingAllocationConfig::new();
     pooling.linear_memory_keep_resident(KEEP_MEMORY_BYTES);
     pooling.table_keep_resident(KEEP_TABLE_BYTES);
-    // The scan resets only the pages that were written; without it, and where the kernel is too old for it, all that is kept is
-    // reset. wasmtime 48 scans for pages that are in memory: one that was swapped out would reach the next instance as it was
-    // (wasmtime issue 14357).
+    // The scan resets only pages that were written; without it, all mapped memory is reset. wasmtime 48 scans for pages
+    // that are present: a page that was swapped out would reach the next instance unchanged (wasmtime issue 14357).
     pooling.pagemap_scan(match swap {
         Swap::Off => Enabled::Auto,
         Swap::Possible => Enabled::No,
@@ -74,7 +73,7 @@ fn pooling(swap: Swap) -> PoolingAllocationConfig {
     pooling
 }
 
-/// Counts epochs for as long as the process lives; the engines live as long.
+/// Increments the epoch for as long as the process lives. The engines live as long.
 fn start_epochs(engine: &Engine, swap: Swap) {
     let engine = engine.weak();
     let mut watch = swap::Watch::new(swap);

@@ -1,15 +1,15 @@
-//! The names and values that environment variables of a component can have.
+//! Validation of environment variables for components.
 
 use crate::{Error, show};
 
 /// Checks the name and the value of an environment variable.
 ///
-/// A name is not empty and has no `=`, white space, control character or quote. Shells allow less, but other programs set
-/// such variables as well. A value has no NUL, because C libraries end it there.
+/// A name must not be empty and must not contain `=`, white space, control characters or quotes. Shells are stricter,
+/// but other programs set such variables as well. A value must not contain NUL, which ends it in C.
 ///
 /// # Errors
 ///
-/// Fails if the name or the value breaks these rules. The error shows the name and not the value, which may be secret.
+/// Fails if the name or the value breaks these rules. The error shows the name but not the value, which may be secret.
 ///
 /// # Examples
 ///

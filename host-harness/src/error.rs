@@ -1,12 +1,12 @@
-//! Why the harness could not do what it was asked.
+//! The error of the harness.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 /// A failure to build, load or serve a component.
 ///
-/// Its text says what happened and to what; [`help`](Error::help) says what to do next, and
-/// [`source`](StdError::source) what lies below.
+/// Its text says what failed, with the value; [`help`](Error::help) says what to do next; [`source`](StdError::source)
+/// returns the cause.
 #[derive(Debug)]
 pub struct Error {
     what: String,
@@ -20,21 +20,21 @@ impl Error {
         Self { what: what.into(), help: None, source: None }
     }
 
-    /// Adds what to do next.
+    /// Adds the next step for the user.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds what lies below.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// What to do next, where there is something to say.
+    /// Returns the next step for the user, if there is one.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()

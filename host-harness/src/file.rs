@@ -1,4 +1,4 @@
-//! Files that people name: read up to a size, and replaced whole or not at all.
+//! Reads user-supplied files up to a size limit, and replaces files atomically.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Reads a file of at most so many bytes: those that never end, as of devices, are not read for ever.
+/// Reads a file of at most so many bytes. An endless file, such as a device, is an error.
 pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
@@ -20,11 +20,11 @@ pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file whole or not at all: beside it first, then in its place.
+/// Writes a file atomically: to a temporary file first, which then replaces it.
 ///
-/// The file keeps its permissions, and its owner and group where the system lets this process set them. A new file can be read
-/// and written by its owner alone, because it may hold secrets. A symbolic link stays, and the file that it leads to is
-/// replaced, or made. What is not a regular file, such as a device, is left alone.
+/// The file keeps its permissions, and its owner and group if the system allows it. A new file is readable and writable
+/// by its owner alone, because it may contain secrets. A symbolic link is kept, and its target is replaced or created.
+/// Anything but a regular file, such as a device, is left alone.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = behind_links(path)?;
     let replaced = match fs::metadata(&path) {
@@ -45,7 +45,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     written.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
-/// Follows symbolic links to the file that they lead to, which need not exist.
+/// Follows symbolic links to their target, which need not exist.
 fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let missing = match fs::canonicalize(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => error,
@@ -60,14 +60,14 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(missing)
 }
 
-/// Makes an empty file in the directory of another, with a new name.
+/// Creates an empty file with a new name in the directory of another file.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let mut options = File::options();
     options.write(true).create_new(true);
     access::owner_only(&mut options);
     loop {
-        // Several may write at the same time, and a process of the same number may have left a file behind.
+        // Several threads may write at the same time, and an earlier process with the same ID may have left a file.
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let beside = path.with_file_name(format!(".wayside-{}-{number}.new", std::process::id()));
         match options.open(&beside) {
@@ -77,7 +77,7 @@ fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
-/// Who may read and write a file.
+/// The owner, the group and the permissions of a file.
 #[cfg(unix)]
 mod access {
     use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -88,7 +88,7 @@ mod access {
         options.mode(0o600);
     }
 
-    /// Gives a file the owner, the group and the permissions of another.
+    /// Copies owner, group and permissions from another file.
     pub(super) fn copy(from: &Metadata, to: &File) -> io::Result<()> {
         let made = to.metadata()?;
         let has_owner = made.uid() == from.uid() || fchown(to, Some(from.uid()), None).is_ok();
@@ -96,8 +96,8 @@ mod access {
         to.set_permissions(Permissions::from_mode(mode(from.mode() & 0o7777, has_owner, has_group)))
     }
 
-    /// The permissions of a file that could not be given its owner or its group: another one gets no rights of theirs, only
-    /// those that everybody has.
+    /// Reduces the permissions if owner or group could not be set: another owner or group gets only the permissions of
+    /// everybody.
     pub(super) fn mode(mode: u32, has_owner: bool, has_group: bool) -> u32 {
         let mode = if has_group { mode } else { (mode & !0o2070) | (mode & (mode << 3) & 0o070) };
         if has_owner { mode } else { mode & !0o4000 }
@@ -193,7 +193,7 @@ mod tests {
         let dir = dir("owner");
         let file = dir.join("file");
         replace(&file, "old").unwrap();
-        // Only root may give a file away; others see that their own stays theirs.
+        // Only root may give a file away; other users keep their own files.
         let given = chown(&file, Some(1234), Some(4321)).is_ok();
         let owner = || fs::metadata(&file).map(|found| (found.uid(), found.gid())).unwrap();
         let before = owner();

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
 
 use crate::Error;
 use crate::component::{Component, Flat, World};
@@ -23,6 +23,7 @@ use crate::head::{self, Refusal, refused};
 use crate::inbound::Client;
 use crate::limits::{Busy, Gate, LimitedUpload, TooLarge};
 use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
 use crate::message::framing::without_content;
 use crate::message::headers::remove_connection_fields;
 use crate::message::problem::problem;
@@ -34,7 +35,7 @@ pub(crate) use state::Settings;
 /// A component, linked and ready to be instantiated for each request.
 pub(crate) struct Guest {
     world: Linked,
-    /// What its failures are reported under.
+    /// The name of the component in reports.
     name: Arc<str>,
     settings: Arc<Settings>,
     gate: Gate,
@@ -46,22 +47,22 @@ enum Linked {
     Wasip3(wasip3::Wasip3),
 }
 
-/// Why a component gave no response.
+/// The reason why a component gave no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It trapped, or returned without an answer.
+    /// It trapped, or returned without a response.
     Trapped,
     /// It took longer than its limit.
     TimedOut,
-    /// It answered with an error code, here that of WASI 0.3, which those in front of it understand.
-    ErrorCode(ErrorCode),
-    /// The head of the request is not one that components are shown.
+    /// It returned an error code, here in the type of WASI 0.3, which middleware in front of it understands.
+    ErrorCode(WasiErrorCode),
+    /// The head of the request is invalid or too large.
     Refused(Refusal),
-    /// The body of the request is larger than it may be, or its trailers are.
+    /// The body or the trailers of the request are too large.
     TooLarge(TooLarge),
-    /// The client did not send the body of its request in time.
+    /// The client did not send the request body in time.
     ClientTooSlow,
-    /// Too many requests are being worked on, or wait to be.
+    /// Too many requests are running or queued.
     Busy,
 }
 
@@ -91,7 +92,7 @@ impl Guest {
         Self::of(component, linked, settings, recorder)
     }
 
-    /// Links middleware with what it calls.
+    /// Links middleware with its next handler.
     pub(crate) fn before(
         component: &Component,
         next: Self,
@@ -130,12 +131,12 @@ impl Guest {
         Ok(Self { world, name, settings, gate, recorder })
     }
 
-    /// Answers a request. Whatever the component does, there is a response: failures become 4xx and 5xx.
+    /// Responds to a request. Failures of the component become 4xx and 5xx responses.
     pub(crate) async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let accepted = head::accept(&mut request);
         let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
-        // A request that the component keeps would keep its client, too, and the server would wait for both.
+        // A request that the component keeps would keep its client as well, and the server would wait for both.
         request.extensions_mut().remove::<Arc<Client>>();
         let request = tracked.asked(request);
         let answer = match accepted {
@@ -145,13 +146,13 @@ impl Guest {
         tracked.answered(answer.unwrap_or_else(Failure::into_response))
     }
 
-    /// Holds a request to its limits, and gives it to the component.
+    /// Applies the limits to a request, and sends it to the component.
     async fn admit(&self, request: Request<Body>, running: Running) -> Result<Response<Body>, Failure> {
         let (request, upload) = LimitedUpload::limit(request, &self.settings.limits)?;
         let running = running.with_turn(self.gate.enter().await?);
         let tracked = Arc::clone(&running.tracked);
         let answer = self.call(request, running).await;
-        // Whatever the component made of a body that broke off, this is what was wrong.
+        // Whatever the component made of the broken body, this is the cause.
         match upload.excess() {
             Some(excess) => Err(Failure::TooLarge(excess)),
             None if tracked.client_fault().is_some() => Err(Failure::ClientTooSlow),
@@ -159,12 +160,12 @@ impl Guest {
         }
     }
 
-    /// Answers a request for the component in front of this one, as part of the request that that one works on.
+    /// Responds to a request from the middleware in front of this component, as part of the same client request.
     pub(crate) async fn handle_for(
         &self,
         request: Request<Body>,
         tracked: Option<Arc<Tracked>>,
-    ) -> Result<Response<Body>, ErrorCode> {
+    ) -> Result<Response<Body>, WasiErrorCode> {
         let is_head = request.method() == Method::HEAD;
         let running = match tracked {
             Some(tracked) => Running::beside(tracked, &self.name),
@@ -197,7 +198,7 @@ impl From<Busy> for Failure {
     }
 }
 
-/// Ends a request that took longer than its limit: with 408 where the component waits for the client, else with 504.
+/// Ends a request that exceeds its limit: with 408 if the component waits for the client, otherwise with 504.
 fn overdue(running: &Running, delivery: &Delivery, limit: Duration) {
     if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
         delivery.fail(Failure::ClientTooSlow);
@@ -212,10 +213,7 @@ impl Failure {
         match self {
             Self::Trapped => problem(StatusCode::INTERNAL_SERVER_ERROR, None),
             Self::ErrorCode(code) => {
-                tracing::error!(
-                    "the component answered with an error code: {}",
-                    crate::message::error_code::ErrorCode::from(code)
-                );
+                tracing::error!("the component answered with an error code: {}", ErrorCode::from_host(code.into()));
                 problem(StatusCode::INTERNAL_SERVER_ERROR, None)
             }
             Self::TimedOut => problem(StatusCode::GATEWAY_TIMEOUT, None),

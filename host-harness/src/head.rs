@@ -1,7 +1,7 @@
-//! The head of an incoming request: what is refused before the component, and what the component is shown.
+//! The head of an incoming request: which heads are rejected, and how the others are completed.
 //!
-//! The same rules hold over HTTP/1.1, over HTTP/2 and in process. hyper enforces some of them first, and answers with a bare
-//! 400, 414 or 431; HTTP/2 resets streams that are malformed.
+//! The same rules hold for HTTP/1.1, for HTTP/2 and in process. hyper enforces some of them first, with a bare 400, 414
+//! or 431, and resets malformed streams of HTTP/2.
 
 mod authority;
 mod cookies;
@@ -17,16 +17,16 @@ use crate::message::problem::problem;
 
 pub(crate) use size::{PARSED_FIELDS, PARSED_LIST_BYTES, TRAILER_BYTES, are_too_large_trailers};
 
-/// In the extensions of a request: it came over a socket, so that its head had to be complete.
+/// A request extension: the request came over a socket, so its head had to be complete.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FromSocket;
 
-/// Why a request does not reach the component.
+/// The reason why a request does not reach the component.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) reason: String,
-    /// Whether the connection has to end, because nobody can tell where the next request on it begins.
+    /// Whether the connection has to close, because the start of the next request on it is unknown.
     pub(crate) ends_connection: bool,
 }
 
@@ -57,9 +57,9 @@ pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
     response
 }
 
-/// Brings the head of a request into the form that components are shown, or refuses it.
+/// Completes the head of a request for the component, or rejects it.
 ///
-/// A request that was accepted once is accepted again.
+/// The result is valid input again.
 pub(crate) fn accept<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     cookies::join(request);
     size::check(request)?;

@@ -1,4 +1,4 @@
-//! Incoming requests: who answers what clients send.
+//! Incoming requests and the services that respond to them.
 
 mod client;
 mod unfinished;
@@ -17,9 +17,9 @@ pub(crate) use unfinished::Unfinished;
 
 type ResponseFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// Answers requests: a component, several behind each other, or whatever stands in front of them.
+/// Responds to requests: a component, a chain of components, or routes in front of them.
 ///
-/// There is always a response; failures are responses, too.
+/// There is always a response; failures become responses too.
 #[derive(Clone)]
 pub(crate) struct Inbound(Arc<dyn Fn(Request<Body>) -> ResponseFuture + Send + Sync>);
 
@@ -32,7 +32,7 @@ impl Inbound {
         Self(Arc::new(move |request| Box::pin(answer(request))))
     }
 
-    /// Answers a request; what may have no content has none.
+    /// Responds to a request. Removes the body from responses that must not have one.
     pub(crate) async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let is_head = request.method() == Method::HEAD;
         without_content(is_head, (self.0)(request).await)

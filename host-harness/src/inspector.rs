@@ -1,4 +1,4 @@
-//! The request inspector: a page on a port of its own that shows requests as they happen.
+//! The request inspector: a page on its own port that shows requests as they happen.
 
 mod describe;
 mod guard;
@@ -29,18 +29,18 @@ use crate::testing::{Harness, Origin};
 use crate::{Error, Server, ServerBuilder};
 use history::{Entry, History};
 
-/// A page that shows requests as they happen: with their timing, fields, bodies, output and traps, and the calls that the
-/// component made for them. It sends a request again, and writes one down as a test.
+/// A page that shows requests as they happen, with timing, headers, bodies, output, traps and outbound calls. It can
+/// send a request again, and save one as a test.
 ///
-/// It is served to this machine alone, and to pages of its own alone: what requests carry is nobody else's. It keeps the
-/// newest 500 requests, and 32 MiB of what they carried at most. It ends when this is dropped.
+/// It accepts connections from this machine only, and requests from its own pages only, because requests may contain
+/// secrets. It keeps the newest 500 requests, with at most 32 MiB of their data. Dropping this value ends it.
 #[derive(Debug)]
 pub struct Inspector {
     server: Server,
     collector: JoinHandle<()>,
 }
 
-/// What all of the page's requests are answered from.
+/// The shared state of the page's requests.
 struct PageState {
     history: History,
     inbound: Inbound,
@@ -49,7 +49,7 @@ struct PageState {
 }
 
 impl Harness {
-    /// Shows the requests from now on as a page, on a free port of this machine if the port is 0.
+    /// Serves the page for requests from now on. Port 0 selects a free port.
     /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies) sets how much of the bodies it shows.
     ///
     /// # Errors
@@ -86,13 +86,13 @@ impl Inspector {
         Ok(Self { server, collector })
     }
 
-    /// The address that it really listens on.
+    /// Returns the address that it listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
     }
 
-    /// Where the page is.
+    /// Returns the URL of the page.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url("/")
@@ -105,7 +105,7 @@ impl Drop for Inspector {
     }
 }
 
-/// The address, if nobody but this machine can reach it.
+/// Returns the address if it is a loopback address.
 async fn loopback(addr: &str) -> Result<SocketAddr, Error> {
     let refused = |why: &str| Error::new(format!("the inspector cannot listen on `{addr}`: {why}"));
     let help = "write an address of this machine, as `127.0.0.1:3001`; port 0 takes a free one";
@@ -131,7 +131,7 @@ async fn answer(shared: Arc<PageState>, request: Request<Body>) -> Response<Body
     response
 }
 
-/// Nothing of the page comes from elsewhere, and nobody else may show it or read from it.
+/// The page loads nothing from other origins, and no other page may embed or read it.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -184,7 +184,7 @@ fn with_entry(shared: &PageState, number: &str, answer: impl FnOnce(&Entry) -> R
     }
 }
 
-/// Sends a request once more, and tells the status of its answer, whose body is read and left.
+/// Sends a request again, and returns the status of the response. Discards the body.
 async fn resend(shared: &PageState, number: &str) -> Response<Body> {
     let Some(entry) = number.parse().ok().and_then(|number| shared.history.get(number)) else {
         return problem(StatusCode::NOT_FOUND, Some("this request is not kept any more"));
@@ -196,13 +196,13 @@ async fn resend(shared: &PageState, number: &str) -> Response<Body> {
     let (head, body) = shared.inbound.handle(request).await.into_parts();
     tokio::spawn(async move {
         let mut body = body;
-        // The history has what is to be known of it, also where it breaks off.
+        // The history records the response, even if it breaks off.
         while let Some(Ok(_)) = http_body_util::BodyExt::frame(&mut body).await {}
     });
     of_type("application/json", format!("{{\"status\":{}}}", head.status.as_u16()))
 }
 
-/// The request as it came, where all of it was kept.
+/// Returns the original request, if all of it was kept.
 fn repeated(entry: &Entry) -> Result<Request<Body>, &'static str> {
     if let Some(reason) = entry.unrepeatable() {
         return Err(reason);
@@ -220,10 +220,10 @@ fn repeated(entry: &Entry) -> Result<Request<Body>, &'static str> {
     Ok(request)
 }
 
-/// How long changes are gathered before the page is told.
+/// How long changes are collected before they are sent to the page.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// A stream of server-sent events: first all that is kept, then what changes, a batch at a time.
+/// A stream of server-sent events: first the whole history, then batches of changes.
 fn updates(shared: Arc<PageState>) -> Response<Body> {
     let reader = Reader { changes: shared.history.changes(), builds: shared.builds.clone(), seen: None, shared };
     let updates = futures_util::stream::unfold(reader, |mut reader| async {
@@ -233,12 +233,12 @@ fn updates(shared: Arc<PageState>) -> Response<Body> {
     of_type("text/event-stream", Body::new(StreamBody::new(updates)))
 }
 
-/// How far one reader of the updates has come.
+/// The position of one reader of the updates.
 struct Reader {
     shared: Arc<PageState>,
     changes: watch::Receiver<()>,
     builds: Option<Builds>,
-    /// The revision that was told last.
+    /// The revision that was sent last.
     seen: Option<u64>,
 }
 
@@ -257,7 +257,7 @@ impl Reader {
         Some(update)
     }
 
-    /// Waits for something new.
+    /// Waits for a change.
     async fn change(&mut self) -> Option<()> {
         let Some(builds) = &mut self.builds else { return self.changes.changed().await.ok() };
         tokio::select! {

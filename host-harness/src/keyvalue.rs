@@ -1,4 +1,4 @@
-//! `wasi:keyvalue`: values by keys, shared by all instances of a component and by all that are given the same store.
+//! `wasi:keyvalue`: a store that all instances of a component share, and other components with the same store.
 
 mod host;
 mod memory;
@@ -14,9 +14,9 @@ use memory::Memory;
 
 pub(crate) use host::KeyValueView;
 
-/// A store for components, as `wasi:keyvalue` has it: buckets by name, and in each of them values by keys.
+/// A key-value store for components, as `wasi:keyvalue` defines it: buckets by name, with values by key.
 ///
-/// Every name opens a bucket; one that holds nothing takes no room. Clones are the same store.
+/// Every name opens a bucket. An empty bucket uses no memory. Clones are the same store.
 ///
 /// # Examples
 ///
@@ -34,18 +34,18 @@ pub struct KeyValue(Arc<dyn Backend>);
 
 type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
-/// Keeps the values of a [`KeyValue`] store.
+/// The storage of a [`KeyValue`].
 trait Backend: fmt::Debug + Send + Sync {
     fn get_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, Vec<Option<Vec<u8>>>>;
     fn set_many<'a>(&'a self, bucket: &'a str, pairs: Vec<(String, Vec<u8>)>) -> BackendFuture<'a, ()>;
     fn delete_many<'a>(&'a self, bucket: &'a str, keys: &'a [String]) -> BackendFuture<'a, ()>;
     fn exists<'a>(&'a self, bucket: &'a str, key: &'a str) -> BackendFuture<'a, bool>;
-    /// A page of keys behind a cursor, which is 0 for the first page.
+    /// Returns the page of keys at a cursor, which is 0 for the first page.
     fn keys<'a>(&'a self, bucket: &'a str, cursor: u64) -> BackendFuture<'a, Page>;
     fn increment<'a>(&'a self, bucket: &'a str, key: &'a str, delta: u64) -> BackendFuture<'a, u64>;
 }
 
-/// Why an operation failed, in words for the component.
+/// The error of an operation, as text for the component.
 #[derive(Debug)]
 struct Failure(String);
 
@@ -55,17 +55,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A page of keys, and where the next one begins.
+/// A page of keys, and the cursor of the next one.
 type Page = (Vec<String>, Option<u64>);
 
 impl KeyValue {
-    /// Makes an empty store in the memory of this process: 64 MiB of keys and values at most, gone with the last clone.
+    /// Makes an empty store in the memory of this process, for at most 64 MiB of keys and values. It ends with its last
+    /// clone.
     #[must_use]
     pub fn memory() -> Self {
         Self(Arc::new(Memory::default()))
     }
 
-    /// The value of a key, if there is one.
+    /// Returns the value of a key, if it exists.
     ///
     /// # Errors
     ///

@@ -1,15 +1,15 @@
 //! Runs WASI HTTP components natively: for tests, and for the `wayside` command.
 //!
-//! A [`Harness`] holds one component, built from a crate or loaded from a file, and answers requests with it: in
-//! process with [`Harness::request`], or over a socket with [`Harness::serve`]. It works with any component that exports
-//! `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, whoever wrote it and with whatever.
+//! A [`Harness`] holds one component, built from a crate or loaded from a file, and sends requests to it: in process
+//! with [`Harness::request`], or over a socket with [`Harness::serve`]. It works with any component that exports
+//! `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, in any language and with any SDK.
 //!
-//! A request flows one way: server, guest, outbound. Outbound calls are a [`tower_service::Service`], so a test answers
-//! them with a function and production with the network, and nothing between them knows.
+//! A request flows one way: server, guest, outbound. Outbound calls are a [`tower_service::Service`]: a test answers
+//! them with a function, production with the network, and the code between them does not change.
 //!
 //! # Tests
 //!
-//! What a test says of the world around a component, and what it learns of the component:
+//! How a test controls the surroundings of a component, and what it observes:
 //!
 //! | | |
 //! |---|---|
@@ -24,7 +24,7 @@
 //!
 //! # Features
 //!
-//! None is on by default, because a test crate builds what they bring.
+//! No feature is on by default, so that a test crate builds only the dependencies that it uses.
 //!
 //! | feature | |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! How much a component may take.
+//! Resource limits of components.
 
 mod gate;
 mod upload;
@@ -10,28 +10,28 @@ use wasmtime::ResourceLimiter;
 pub(crate) use gate::{Busy, Gate, Turn};
 pub(crate) use upload::{LimitedUpload, TooLarge};
 
-/// What one request may take of the host.
+/// The resource limits of a request and its instance.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long the component may take until the head of its response, and again after the end of its body.
+    /// The time until the head of the response, and again after the end of its body. 30 seconds by default.
     ///
-    /// A component that takes longer is ended; before the head, the client gets 504, or 408 where the component waits for the
-    /// body of the request. By default 30 seconds.
+    /// A component that takes longer is ended. Before the head, the client gets 504, or 408 if the component waits for
+    /// the request body.
     pub timeout: Duration,
-    /// How many bytes of memory an instance may have, all its memories together; 256 MiB by default.
+    /// The memory of an instance in bytes, all its memories together. 256 MiB by default.
     ///
-    /// Growing beyond fails inside the component, most of which then trap, and the client gets 500.
+    /// Growing beyond fails inside the component. Most components then trap, and the client gets 500.
     pub memory_bytes: usize,
-    /// How many bytes the body of a request may have; as many as it likes by default, because bodies stream.
+    /// The size of a request body in bytes. No limit by default, because bodies stream.
     ///
-    /// The client gets 413: at once where the length is declared, and otherwise when the component has read that far and
-    /// the head of its response is not out. After the head the body breaks off inside the component.
+    /// The client gets 413: at once if the declared length exceeds the limit, otherwise when the component reads that
+    /// far before it sends the head of its response. After the head, the body breaks off inside the component.
     pub body_bytes: Option<u64>,
-    /// How many requests may be worked on at once; no limit by default.
+    /// The number of concurrent requests. No limit by default.
     ///
-    /// Up to 1024 more wait for their turn, as long as [`timeout`](Self::timeout) says. Others get 503, and so do those that
-    /// waited for so long.
+    /// Up to 1024 more requests wait, for at most [`timeout`](Self::timeout). Others get 503, and so do those that
+    /// waited for that long.
     pub concurrency: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Limits {
         self
     }
 
-    /// Sets [`concurrency`](Self::concurrency), which is 1 at least.
+    /// Sets [`concurrency`](Self::concurrency). The minimum is 1.
     #[must_use]
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = Some(requests.max(1));
@@ -71,23 +71,23 @@ impl Limits {
     }
 }
 
-/// How many elements the tables of an instance may have together; function pointers take one each.
+/// The most elements in the tables of an instance together. A function pointer is one element.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// Holds an instance to its limits and keeps count.
+/// Enforces the limits of an instance, and records its usage.
 ///
-/// A component that was composed of others has the memories and the tables of them all, so sums are what counts.
+/// A composed component has the memories and tables of all its parts, so the sums count.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit_bytes: usize,
     memory: Memory,
-    /// What there was before a memory grew, in case it cannot.
+    /// The size before a memory grew, in case growing fails.
     before: Option<Memory>,
     table_elements: usize,
     exceeded: bool,
 }
 
-/// The memories of an instance together.
+/// The size of the instance's memories together.
 #[derive(Clone, Copy, Debug, Default)]
 struct Memory {
     bytes: usize,
@@ -105,12 +105,12 @@ impl Meter {
         }
     }
 
-    /// The most memory that the instance had at once.
+    /// Returns the largest memory of the instance so far.
     pub(crate) fn peak_bytes(&self) -> usize {
         self.memory.peak_bytes
     }
 
-    /// The limit, if the instance asked for more.
+    /// Returns the limit, if the instance asked for more.
     pub(crate) fn exceeded_bytes(&self) -> Option<usize> {
         self.exceeded.then_some(self.limit_bytes)
     }
@@ -138,7 +138,7 @@ impl ResourceLimiter for Meter {
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let elements = self.table_elements.saturating_sub(current).saturating_add(desired);
-        // A table that cannot become so large does not grow, and must not be counted as if it had.
+        // A table that is denied does not grow, and must not be counted.
         if elements > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

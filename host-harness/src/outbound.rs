@@ -1,4 +1,4 @@
-//! Outbound calls: who answers what a component sends.
+//! Outbound calls of components, and the services that respond to them.
 
 mod address;
 mod cassette;
@@ -43,7 +43,7 @@ pub(crate) use upload::shown;
 type OutboundFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>;
 type Handler = dyn Fn(Request<Body>) -> OutboundFuture + Send + Sync;
 
-/// Answers the outbound calls of a component: a [`Service`] over requests with absolute URIs.
+/// Responds to the outbound calls of a component: a [`Service`] over requests with absolute URIs.
 ///
 /// By default every call is denied.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Outbound {
 
     /// Sends the calls that a rule allows over the network, and denies the others.
     ///
-    /// A denied call fails inside the component; the host's log says which rule would have allowed it.
+    /// A denied call fails inside the component. The host's log names the rule that would have allowed it.
     #[must_use]
     pub fn allow(rules: impl IntoIterator<Item = Rule>) -> Self {
         let policy = Policy::new(rules);
@@ -72,21 +72,20 @@ impl Outbound {
         })
     }
 
-    /// Sends every call over the network, to whatever address.
+    /// Sends every call over the network, to any address.
     ///
-    /// A component can then reach all that this machine can, its own services included: for components that are trusted,
-    /// and for [`learn`](Self::learn).
+    /// A component can then reach everything that this machine can, including its local services. Use it for trusted
+    /// components, and for [`learn`](Self::learn).
     #[must_use]
     pub fn allow_all() -> Self {
         let network = Network::new(None);
         Self::from_handler(move |request| Box::pin(network.clone().send(request)))
     }
 
-    /// Passes calls on to another service, and writes down the rules that would have allowed them, one a line, each for one
-    /// server, sorted.
+    /// Passes calls to another service, and writes the rules that would have allowed them to a file: one rule per line
+    /// and server, sorted.
     ///
-    /// The file is begun anew, and replaced as a whole with every rule that comes in addition. What [`Rule`] reads is what
-    /// stands there.
+    /// The file is created anew, and replaced atomically with each new rule. [`Rule`] parses each line.
     ///
     /// # Errors
     ///
@@ -95,14 +94,14 @@ impl Outbound {
         learn::learn(path.as_ref(), inner.into())
     }
 
-    /// Makes a mock that expects nothing yet: [`Mock::reply`] adds what it expects and answers.
+    /// Makes a mock without expected calls; [`Mock::reply`] adds them.
     pub fn mock() -> Mock {
         Mock::new()
     }
 
-    /// Answers calls as a TOML file says, and fails those that it does not expect; see [`Mock`].
+    /// Responds to calls as a TOML file says, and fails unexpected calls; see [`Mock`].
     ///
-    /// Nobody checks that each expected call comes; [`Mock::from_file`] makes a mock of the same file that does.
+    /// Does not check that each expected call comes; [`Mock::from_file`] does, with the same file.
     ///
     /// ```toml
     /// [[call]]
@@ -126,23 +125,23 @@ impl Outbound {
     /// reply = { error = "connection-refused" }
     /// ```
     ///
-    /// URLs are compared as [`Call::new`](mock::Call::new) does, JSON as [`Call::json`](mock::Call::json) does. In a table for
-    /// JSON, a date is a string; the numbers `nan` and `inf` are errors.
+    /// URLs are compared like [`Call::new`](mock::Call::new), JSON like [`Call::json`](mock::Call::json). In a table
+    /// for JSON, a date is a string; the numbers `nan` and `inf` are errors.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or does not say what it should; the error names line and column.
+    /// Fails if the file cannot be read or is invalid; the error names line and column.
     pub fn mock_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Ok(Self::from(&Mock::from_file(path)?.unverified()))
     }
 
-    /// Passes calls on to another service, and records them in a cassette: a TOML file that a person can read and change.
+    /// Passes calls to another service, and records them in a cassette: a TOML file that you can read and edit.
     ///
-    /// A call stands in the file as soon as it has ended, or within a second once the file is over 1 MiB, in the order in
-    /// which the calls began. The file is begun anew, and replaced as a whole each time, so that it is never seen
-    /// half-written. Bodies stream through; what is over 16 MiB is not recorded. [`Redaction::default`] says what is kept
-    /// out; [`record_with`](Self::record_with) changes it. For several harnesses, clone the service: two that write into the
-    /// same file replace what the other has written.
+    /// A call is written when it has ended, or within a second once the file exceeds 1 MiB. Calls are in the order of
+    /// their start. The file is created anew, and replaced atomically each time. Bodies stream through; a body over 16
+    /// MiB is not recorded. [`Redaction::default`] lists what is left out as secret; [`record_with`](Self::record_with)
+    /// changes it. For several harnesses, clone the service: two recorders of the same file overwrite each other's
+    /// calls.
     ///
     /// # Errors
     ///
@@ -151,7 +150,7 @@ impl Outbound {
         Self::record_with(path, inner, Redaction::default())
     }
 
-    /// Records like [`record`](Self::record), and keeps out what the rule says.
+    /// Records like [`record`](Self::record), with another redaction.
     ///
     /// # Errors
     ///
@@ -160,25 +159,25 @@ impl Outbound {
         cassette::record(path.as_ref(), inner.into(), redaction)
     }
 
-    /// Answers calls from a cassette that [`record`](Self::record) made, without a network.
+    /// Responds to calls from a cassette of [`record`](Self::record), without a network.
     ///
-    /// A call must be the same as one in the cassette: method, URL, fields, body and trailers, byte for byte, except for
-    /// what was kept out as secret. Equal calls are answered in the order of the cassette, each once; the order among
-    /// others does not count. Any other call fails inside the component with an `internal-error`, and the host's log
-    /// says which recorded call is nearest and what differs.
+    /// A call must equal one in the cassette: method, URL, headers, body and trailers, byte for byte, except for
+    /// redacted values. Equal calls get their responses in the order of the cassette, each once; the order of different
+    /// calls does not matter. Any other call fails inside the component with an `internal-error`, and the host's log
+    /// shows the most similar recorded call and the differences.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or is no cassette; the error names line and column.
+    /// Fails if the file cannot be read or is not a cassette; the error names line and column.
     pub fn replay(path: impl AsRef<Path>) -> Result<Self, Error> {
         cassette::replay(path.as_ref())
     }
 
-    /// Passes calls on to another service, and lets some of them go wrong: a share of `rate`, from 0 for none to 1 for all,
-    /// each in one of the `kinds`, for example [`Fault::ALL`].
+    /// Passes calls to another service, and makes a share of them fail: `rate` is from 0 for none to 1 for all. Each
+    /// failure is one of the `kinds`, for example [`Fault::ALL`].
     ///
-    /// Which call fails in which way, and where in a body, is decided by the seed and the number of the call: the same seed
-    /// gives the same faults. Another version of this crate may choose others.
+    /// The seed and the number of a call decide whether it fails, how, and where in its body: the same seed gives the
+    /// same faults. Another version of this crate may give others.
     ///
     /// # Panics
     ///
@@ -189,7 +188,7 @@ impl Outbound {
         faults::faults(inner.into(), rate, seed, kinds.into_iter().collect())
     }
 
-    /// Answers every call with a function.
+    /// Responds to every call with a function.
     pub fn from_fn<F, A>(answer: F) -> Self
     where
         F: Fn(Request<Body>) -> A + Send + Sync + 'static,
@@ -198,7 +197,7 @@ impl Outbound {
         Self::from_handler(move |request| Box::pin(answer(request)))
     }
 
-    /// Answers every call with a service. An error that is no [`ErrorCode`] becomes `internal-error`.
+    /// Responds to every call with a service. An error that is not an [`ErrorCode`] becomes `internal-error`.
     pub fn from_service<S>(service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<Body>, Future: Send> + Clone + Send + Sync + 'static,

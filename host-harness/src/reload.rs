@@ -1,4 +1,4 @@
-//! Serving a crate while it is worked on: what each change builds takes the place of what ran before.
+//! Live reload: serves a crate while it is edited.
 
 mod inputs;
 mod page;
@@ -30,17 +30,15 @@ use crate::testing::Origin;
 use crate::{Component, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
 use sources::{Sources, overlooked};
 
-/// A crate that is served while it is worked on.
+/// A crate that is served while it is edited.
 ///
-/// Whenever its sources change, or those of a crate that it depends on by path, or a file that cargo knows to be a part of it,
-/// it is built anew; so is middleware in front of it that is a crate, too. Files that git ignores and logs (`*.log`) are no
-/// reason to build, unless cargo knows them. The new component is compiled while the old one answers, and then takes its place between two requests: those that the old one has, it
-/// finishes. Where the build fails, the old one goes on; browsers are shown what the compiler says instead, because
-/// whoever looks at a page while a crate is broken would look at the wrong page. Requests that come before the first
-/// build has ended wait for it.
+/// Whenever its sources change, or those of a path dependency, or another file that cargo lists as an input, the crate
+/// is rebuilt; so is middleware that is a crate. Files that git ignores and logs (`*.log`) start no build, unless cargo
+/// lists them. The new component is compiled while the old one responds, and then replaces it between two requests; the
+/// old one finishes its requests. If a build fails, the old component stays, but browsers get a page with the
+/// compiler's messages instead, so that nobody looks at an outdated page. Requests before the first build wait for it.
 ///
-/// The watching and the building end when this is dropped, with the processes of a build that runs; servers go on with the
-/// last component.
+/// Dropping this value ends watching and building, including a running build. Servers continue with the last component.
 pub struct Live {
     inbound: Inbound,
     recorder: Recorder,
@@ -50,10 +48,10 @@ pub struct Live {
     interrupt: Interrupt,
 }
 
-/// The answer to requests.
+/// Responds to requests.
 #[derive(Clone, Debug, Default)]
 struct LiveState {
-    /// How many builds have ended.
+    /// The number of builds that have ended.
     ended: u64,
     /// The error of the newest build, unless it succeeded or still runs.
     failure: Option<Arc<Error>>,
@@ -62,13 +60,13 @@ struct LiveState {
 }
 
 impl HarnessBuilder {
-    /// Builds the crate now and whenever its sources change, and answers with the newest component that there is. Middleware
-    /// is built with it; what of all this is a file stays what it is.
+    /// Builds the crate now and at each change of its sources, and serves the newest component. Builds middleware
+    /// crates as well. Component files stay as they are.
     ///
     /// # Errors
     ///
-    /// Fails if there is no crate among them but files alone, a directory holds no crate, or the system cannot watch files.
-    /// A crate that does not compile is no failure here: [`Live::builds`] tells.
+    /// Fails if all paths are component files, a directory contains no crate, or the system cannot watch files. A crate
+    /// that does not compile is not an error here; [`Live::builds`] reports it.
     pub fn live(self) -> Result<Live, Error> {
         self.check()?;
         let parts: Vec<LiveTarget> = self.parts().into_iter().map(LiveTarget::new).collect::<Result<_, _>>()?;
@@ -98,39 +96,40 @@ impl HarnessBuilder {
 }
 
 impl Live {
-    /// Answers one request in process, as a server would.
+    /// Responds to one request in process, like a server.
     pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
         self.inbound.handle(request.map(Into::into)).await
     }
 
-    /// Serves the crate over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the crate over a socket, once the builder is awaited. Port 0 selects a free one; [`Server::addr`] returns
+    /// it.
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the address cannot be listened on.
+    /// Awaiting it fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
         ServerBuilder::new(addr, self.inbound.clone())
     }
 
-    /// Shows the requests from now on as a page, on a port of this machine of its own; see
-    /// [`Harness::inspector`](crate::Harness::inspector). What the compiler says is shown there, too.
+    /// Serves a page that shows requests from now on; see [`Harness::inspector`](crate::Harness::inspector). The page
+    /// also shows the compiler's messages.
     ///
     /// # Errors
     ///
-    /// Fails if the address is not one of this machine alone (loopback), or cannot be listened on.
+    /// Fails if the address is not a loopback address, or if the harness cannot listen on it.
     pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
         Inspector::start(addr, self.inbound.clone(), &self.recorder, self.origin.clone(), Some(self.builds())).await
     }
 
-    /// The newest build, and each step of it and of those that follow.
+    /// Follows the newest build and those after it.
     #[must_use]
     pub fn builds(&self) -> Builds {
         Builds::new(self.builds.clone())
     }
 
-    /// What happens to requests from now on, across builds; see [`Harness::events`](crate::Harness::events).
+    /// Subscribes to events of requests from now on, across builds; see [`Harness::events`](crate::Harness::events).
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.recorder.events()
@@ -156,17 +155,17 @@ struct BuildWorker {
     recorder: Recorder,
     builds: watch::Sender<Build>,
     states: watch::Sender<LiveState>,
-    /// Those that answer, in the same order.
+    /// The current components, in the same order.
     running: Vec<Part>,
     interrupt: Interrupt,
 }
 
-/// Where the component or its middleware comes from.
+/// The source of a component or of middleware.
 #[derive(Clone)]
 struct LiveTarget {
     target: PathBuf,
     features: Vec<String>,
-    /// Whether it was a directory at the beginning. One that is replaced is away for a moment.
+    /// Whether it was a directory at the beginning. A directory that is being replaced is missing for a moment.
     is_crate: bool,
 }
 
@@ -174,14 +173,14 @@ impl LiveTarget {
     fn new((target, features): (PathBuf, Vec<String>)) -> Result<Self, Error> {
         let is_crate = target.is_dir();
         if is_crate {
-            // Here, so that the error names the directory as it was given.
+            // Resolved here, so that an error names the directory as given.
             cargo::manifest_in(&target)?;
         }
-        // In full, because the current directory is another one once it is moved.
+        // Absolute, because the current directory changes if it is moved.
         Ok(Self { target: std::path::absolute(&target).unwrap_or(target), features, is_crate })
     }
 
-    /// Builds what is a crate.
+    /// Builds the crates.
     fn build(&self, progress: Progress, interrupt: &Interrupt) -> Result<Rebuilt, Error> {
         if self.is_crate {
             return cargo::rebuild(&self.target, &self.features, progress, interrupt);
@@ -190,12 +189,12 @@ impl LiveTarget {
         Ok(Rebuilt { component, inputs: Vec::new() })
     }
 
-    /// Has packages built again whose files look older than what was built of them.
+    /// Forces a rebuild of packages whose changed files look older than their artifacts.
     fn forget(&self, packages: &BTreeSet<PathBuf>) {
         if self.is_crate
             && let Err(error) = cargo::forget(&self.target, &self.features, packages)
         {
-            // The build that follows says more.
+            // The build that follows reports more.
             tracing::debug!("nothing was taken away: {error}");
         }
     }
@@ -230,7 +229,7 @@ impl BuildWorker {
         }
     }
 
-    /// What came of a build, what answers from then on, where that is something new, and what cargo named, where it succeeded.
+    /// The result of a build: the new components if they changed, and cargo's inputs if it succeeded.
     async fn build(
         &mut self,
         number: u64,
@@ -256,7 +255,7 @@ impl BuildWorker {
         }
     }
 
-    /// Builds what is a crate, and tells where all components are.
+    /// Builds the crates, and returns the paths of all components.
     async fn cargo(&self, number: u64, older: BTreeSet<PathBuf>) -> Result<Vec<Rebuilt>, Error> {
         let shown = number == 1 && self.builder.progress() == Progress::Shown;
         let older = Arc::new(older);
@@ -270,7 +269,8 @@ impl BuildWorker {
                 })
             };
             built.push(match run(if shown { Progress::Shown } else { Progress::Hidden }).await {
-                // What went to the terminal is not in the error; saying it again takes the compiler no time.
+                // The terminal shows the messages already; the error needs them as well, and cargo repeats them from
+                // its cache.
                 Err(_) if shown => run(Progress::Hidden).await?,
                 built => built?,
             });
@@ -278,7 +278,7 @@ impl BuildWorker {
         Ok(built)
     }
 
-    /// Makes the components ready to answer, unless they are those that answer already.
+    /// Loads the components, unless they are the current ones.
     async fn open(&mut self, files: Vec<PathBuf>) -> Result<Option<Harness>, Error> {
         let (running, purpose) = (self.running.clone(), self.builder.purpose());
         let Some(parts) = blocking(move || compile(&files, &running, purpose)).await? else {
@@ -291,7 +291,7 @@ impl BuildWorker {
     }
 }
 
-/// Compiles what is in the files now, unless it is what runs.
+/// Compiles the current files, unless they are the running components.
 fn compile(files: &[PathBuf], running: &[Part], purpose: Purpose) -> Result<Option<Vec<Part>>, Error> {
     let mut parts = Vec::new();
     let mut is_new = false;
@@ -320,7 +320,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 
 async fn answer(mut states: watch::Receiver<LiveState>, request: Request<Body>) -> Response<Body> {
     if let Some(seen) = page::build_seen(&request) {
-        // The page of a build that failed asks when to load itself anew. An error means that there will be no other build.
+        // The page of a failed build asks when to reload. An error means that there is no other build.
         let _ = states.wait_for(|state| state.ended > seen).await;
         return page::look_again();
     }
@@ -332,13 +332,13 @@ async fn answer(mut states: watch::Receiver<LiveState>, request: Request<Body>) 
         (_, Some(error)) if page::is_wanted(&request) => page::of(state.ended, error),
         (Some(running), _) => running.handle(request).await,
         (None, Some(error)) => page::problem(error),
-        // The first build failed, and the next one goes on.
+        // The first build failed, and the next one is running.
         (None, _) => Box::pin(answer_after(states, state.ended, request)).await,
     }
 }
 
 async fn answer_after(mut states: watch::Receiver<LiveState>, ended: u64, request: Request<Body>) -> Response<Body> {
-    // An error means that there will be no other build; the answer finds out by itself.
+    // An error means that there is no other build, which the next poll finds out.
     let _ = states.wait_for(|state| state.ended > ended).await;
     if states.has_changed().is_err() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, None);
@@ -346,7 +346,7 @@ async fn answer_after(mut states: watch::Receiver<LiveState>, ended: u64, reques
     answer(states, request).await
 }
 
-/// Whether the request only asks, so that it may be answered with something else.
+/// Whether the request is safe, so that another response may replace it.
 fn is_get(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

@@ -1,4 +1,4 @@
-//! Several components behind one server, told apart by the path.
+//! Several components behind one server, by path prefix.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,11 +14,10 @@ use crate::message::problem::problem;
 use crate::telemetry::{Observer, Recorder};
 use crate::{Error, Event, Harness, ServerBuilder};
 
-/// Several components behind one server: each request goes to the component with the longest prefix of its path.
+/// Several components behind one server. Each request goes to the component with the longest matching path prefix.
 ///
-/// A prefix ends where a segment of the path does: `/api` stands for `/api`, `/api/` and `/api/users`, and not for
-/// `/apis`. Paths are compared as they were sent, and reach the component whole. A path without a component is
-/// answered with 404.
+/// A prefix ends at the end of a path segment: `/api` matches `/api`, `/api/` and `/api/users`, but not `/apis`. Paths
+/// are compared as sent, and reach the component unchanged. A path without a match gets 404.
 ///
 /// # Examples
 ///
@@ -32,7 +31,7 @@ use crate::{Error, Event, Harness, ServerBuilder};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// The longest prefix first; without the slash at its end, so that the root is empty.
+    /// Longest prefix first, without a slash at the end, so that the root is empty.
     routes: Vec<(String, Inbound)>,
     observer: Option<Observer>,
 }
@@ -48,7 +47,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// Fails if the prefix does not start with a slash, holds `?` or `#`, or has a component already.
+    /// Fails if the prefix does not start with a slash, contains `?` or `#`, or is taken.
     pub fn add(mut self, prefix: &str, app: &Harness) -> Result<Self, Error> {
         let trimmed = prefix.trim_end_matches('/');
         if !prefix.starts_with('/') || trimmed.contains(['?', '#', ' ']) {
@@ -64,18 +63,19 @@ impl Routes {
         Ok(self)
     }
 
-    /// Calls a function with all that happens to requests that no component is there for.
+    /// Calls a function with every event of requests that match no component.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
         self
     }
 
-    /// Serves the components over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the components over a socket, once the builder is awaited. Port 0 selects a free one; [`Server::addr`]
+    /// returns it.
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the address cannot be listened on.
+    /// Awaiting it fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
@@ -99,7 +99,7 @@ impl Routes {
     }
 }
 
-/// The value of the longest prefix of a path.
+/// Returns the value of the longest matching prefix.
 fn find<'a, T>(routes: &'a [(String, T)], path: &str) -> Option<&'a T> {
     let found = routes.iter().find(|(prefix, _)| {
         path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

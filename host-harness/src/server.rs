@@ -1,4 +1,4 @@
-//! Serving a component over a socket.
+//! Serves a component over a socket.
 
 mod accepting;
 mod activity;
@@ -27,19 +27,19 @@ use accepting::{Accepting, Failed};
 use connection::Connections;
 use reserve::Reserve;
 
-/// A server that answers with a component: HTTP/1.1, and HTTP/2 without TLS for clients that start with it.
+/// A server for a component: HTTP/1.1, and HTTP/2 without TLS for clients with prior knowledge.
 ///
-/// Over both protocols, the head of a request may have 100 fields besides `Host` and 64 KiB, its path and query 32 KiB, and its
-/// trailers 100 fields and 16 KiB. More is answered with 431 or 414.
+/// Limits for both protocols: a request head may have 100 headers besides `Host` with 64 KiB, 32 KiB of path and query,
+/// and 100 trailers with 16 KiB. Larger ones get 431 or 414.
 ///
-/// It stops when it is dropped, at once; [`shutdown`](Server::shutdown) lets requests finish.
+/// Dropping it stops it at once; [`shutdown`](Server::shutdown) lets requests finish.
 ///
-/// A client that shuts down its sending side after a request gets its answer. TCP does not tell such a client from one
-/// that has closed its socket, so a closed one is noticed when something is sent to it.
+/// A client that closes only its sending side gets its response. TCP cannot tell it from a client that has closed its
+/// socket, so a closed socket is noticed at the next write.
 ///
-/// Where a component answers before a large request body has come, the server reads on and discards the rest, for as long as
-/// [`client_timeout`](ServerBuilder::client_timeout) says and up to 256 MiB. Otherwise the client would find its connection
-/// reset instead of the answer.
+/// If a component responds before a large request body has arrived, the server reads and discards the rest, for up to
+/// [`client_timeout`](ServerBuilder::client_timeout) and 256 MiB. Otherwise the client would get a connection reset
+/// instead of the response.
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
@@ -49,24 +49,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// The address that the server really listens on.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The URL of a path on this server, which starts with a slash.
+    /// Returns the URL of a path on this server. The path starts with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 
-    /// Takes no new requests, waits for those that run, and stops.
+    /// Stops accepting requests, waits for running ones, and stops.
     ///
-    /// A request runs until its response has been sent and its component has nothing more to do: work after the response,
-    /// as that of `wait_until`, is waited for. After [`drain_timeout`](ServerBuilder::drain_timeout) the connections that
-    /// are left are closed, and a warning says how many requests were cut, and which. Work after a response is not ended
-    /// by this: it goes on to its own time limit, or to the end of the process.
+    /// A request runs until its response has been sent and its component has finished, including work after the
+    /// response, such as that of `wait_until`. After [`drain_timeout`](ServerBuilder::drain_timeout) the remaining
+    /// connections are closed, and a warning names the requests that were cut. Work after a response is not ended: it
+    /// continues to its own time limit, or to the end of the process.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
             // The task ends by itself only if it panicked.
@@ -87,7 +87,7 @@ impl Drop for Server {
     }
 }
 
-/// Makes a [`Server`]; awaiting it does.
+/// Makes a [`Server`] when it is awaited.
 ///
 /// # Examples
 ///
@@ -110,8 +110,7 @@ pub struct ServerBuilder<'a> {
 
 type Listening<'a> = Pin<Box<dyn Future<Output = Result<TcpListener, Error>> + Send + 'a>>;
 
-/// The longest that a client or the end of a server may take: longer than any of them runs, and never too much to add to a
-/// time of day.
+/// The upper bound of both time limits: longer than any process runs, and small enough to add to a time of day.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl<'a> ServerBuilder<'a> {
@@ -124,22 +123,22 @@ impl<'a> ServerBuilder<'a> {
         }
     }
 
-    /// Sets how long a client may stand still; 30 seconds by default, a year at most.
+    /// Sets how long a client may be inactive. 30 seconds by default, a year at most.
     ///
-    /// - A connection without a request is closed after this time: one that sends nothing, or only a part of a head, and
-    ///   one that is kept for a next request. The time starts anew with the first byte that comes after a request.
-    /// - A client that sends nothing of its request body for so long, while the component waits for it, gets 408. Where the
-    ///   head of the response is out already, the body breaks off inside the component.
-    /// - A client that takes nothing of its response for so long is cut off, in HTTP/2 the stream alone.
+    /// - A connection without a request is closed after this time: one that sends nothing, or only a part of a head,
+    /// and one that is kept for the next request. The time starts again with the first byte after a request.
+    /// - A client that sends no byte of its request body for this long, while the component waits for it, gets 408. If
+    /// the head of the response was sent, the body breaks off inside the component.
+    /// - A client that reads no byte of its response for this long is disconnected; in HTTP/2 its stream is reset.
     ///
-    /// What ended a request early is told in [`Exchange::client_fault`](crate::Exchange::client_fault).
+    /// [`Exchange::client_fault`](crate::Exchange::client_fault) tells which of these ended a request.
     pub fn client_timeout(mut self, timeout: Duration) -> Self {
         self.client_timeout = timeout.min(LONGEST);
         self
     }
 
-    /// Sets how long requests may go on after [`Server::shutdown`] began, with the work after their responses; 10 seconds by
-    /// default, a year at most.
+    /// Sets how long requests, including work after their responses, may continue after [`Server::shutdown`]. 10
+    /// seconds by default, a year at most.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.drain_timeout = timeout.min(LONGEST);
         self
@@ -200,7 +199,7 @@ struct Serving {
 impl Serving {
     async fn run(self, listener: TcpListener, requests: Arc<Unfinished>, stopped: oneshot::Receiver<()>) {
         let (stopping, is_stopping) = watch::channel(false);
-        // Whatever ends this function ends the connections: they are tasks of this set.
+        // The connections are tasks of this set, so they end with this function.
         let mut tasks = JoinSet::new();
         self.accept(&listener, &mut tasks, &is_stopping, stopped).await;
         drop(listener);
@@ -215,7 +214,7 @@ impl Serving {
         }
     }
 
-    /// Takes connections until the server is told to stop.
+    /// Accepts connections until the server stops.
     async fn accept(
         &self,
         listener: &TcpListener,

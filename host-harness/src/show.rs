@@ -1,8 +1,8 @@
-//! Makes text from outside safe to show: on a terminal, in a log, on a page.
+//! Makes untrusted text safe to print: on a terminal, in a log, on a page.
 //!
-//! Requests, responses, file names, settings and components decide much of what is printed. A terminal obeys control
-//! characters instead of showing them, and a bidirectional control reorders what stands around it. So everything that is
-//! printed goes through this module, which writes such characters as escapes, `\u{1b}`, and hides passwords of URLs.
+//! Much of the output comes from requests, responses, file names, settings and components. A terminal executes control
+//! characters instead of showing them, and a bidirectional control reorders the text around it. So all output passes
+//! through this module, which escapes such characters, as `\u{1b}`, and redacts passwords in URLs.
 
 mod control;
 mod url;

@@ -1,11 +1,11 @@
-//! Taking out of a component what only debuggers read.
+//! Removes debug data from a component.
 
 use crate::component::bounds::LEVELS;
 
-/// Removes names and debug information from a component and from all that is nested in it.
+/// Removes names and debug information from a component and all nested modules.
 ///
-/// Which tools made it stays. Bytes that are no WebAssembly, or that break off, come back as they are, and so does what is
-/// nested more than 100 levels deep, which no harness runs.
+/// Keeps the `producers` section. Returns bytes that are not WebAssembly, or that are incomplete, unchanged; so is
+/// everything nested more than 100 levels deep, which no harness runs.
 #[must_use]
 pub fn strip(wasm: &[u8]) -> Vec<u8> {
     stripped(wasm, LEVELS).unwrap_or_else(|| wasm.to_vec())
@@ -13,7 +13,7 @@ pub fn strip(wasm: &[u8]) -> Vec<u8> {
 
 /// The bytes before the first section: the magic number and the version.
 const HEADER_BYTES: usize = 8;
-/// The kinds of section that matter here; the last two nest, in components only.
+/// The kinds of section that matter here. The last two nest, in components only.
 const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;

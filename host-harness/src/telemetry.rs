@@ -1,4 +1,4 @@
-//! What became of requests: output, traps, and what they took.
+//! Records requests: output, traps, calls and usage.
 
 mod capture;
 mod exchange;
@@ -16,11 +16,10 @@ use tokio::sync::{broadcast, watch};
 
 use crate::inbound::Client;
 use crate::limits::Turn;
-use crate::message::body::Body;
+use crate::message::body::{Body, observe};
 use crate::message::client_fault::ClientFault;
 use crate::message::error_code::ErrorCode;
-use crate::message::error_code::copy;
-use exchange::{Counted, Watched};
+use exchange::{AtEnd, Count};
 use records::Records;
 
 pub use capture::Capture;
@@ -28,14 +27,14 @@ pub(crate) use exchange::declared_bytes;
 pub use exchange::{BodyEnd, Call, Event, Exchange};
 pub(crate) use output::Output;
 
-/// Something that a component wrote.
+/// Output of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     /// The number of the request, counted from 1.
     pub request: u64,
-    /// Where it was written.
+    /// The stream that it was written to.
     pub stream: LogStream,
-    /// What was written; most writers write whole lines.
+    /// The text; most programs write whole lines.
     pub text: String,
 }
 
@@ -53,27 +52,27 @@ pub enum LogStream {
 pub struct Trap {
     /// The number of the request, counted from 1.
     pub request: u64,
-    /// The name of the component: that of its file, without the ending.
+    /// The name of the component: its file name without extension.
     pub component: String,
-    /// Why, with the component's backtrace where there is one.
+    /// The cause, with the component's backtrace if there is one.
     pub reason: String,
 }
 
-/// What one request took of one component.
+/// The usage of one component for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// The number of the request, counted from 1.
     pub request: u64,
-    /// The most memory that the instance had at once, in bytes.
+    /// The largest memory of the instance, in bytes.
     pub memory_bytes: usize,
-    /// How many units of fuel were used, about one an instruction; only where the harness counts it.
+    /// The number of fuel units, about one per instruction, if the harness counts fuel.
     pub fuel: Option<u64>,
-    /// How many functions of the host were called; only where the harness counts fuel.
+    /// The number of host calls, if the harness counts fuel.
     pub host_calls: Option<u64>,
 }
 
 impl Usage {
-    /// What both took together.
+    /// Adds two usages.
     fn and(self, other: Self) -> Self {
         let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
         Self {
@@ -85,7 +84,7 @@ impl Usage {
     }
 }
 
-/// Sees what happens while it does.
+/// Observes events synchronously.
 #[derive(Clone)]
 pub(crate) struct Observer(pub(crate) Arc<dyn Fn(&Event) + Send + Sync>);
 
@@ -95,18 +94,18 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// In the extensions of a request: it is sent again, after the one of this number.
+/// A request extension: the number of the request that this one repeats.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resent(pub(crate) u64);
 
-/// Collects what becomes of the requests of one harness.
+/// Records the requests of one harness.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     records: Arc<Mutex<Records>>,
     running: watch::Sender<usize>,
     events: broadcast::Sender<Event>,
     observer: Option<Observer>,
-    /// Whether output goes to this process's own as well.
+    /// Whether output is also written to this process's stderr.
     pass_on: bool,
     /// How many bytes of each body are kept.
     capture_bytes: usize,
@@ -133,7 +132,7 @@ impl Recorder {
         self
     }
 
-    /// Gives a request its number, and counts it as running until the guard is dropped.
+    /// Numbers a request, and counts it as running until the guard is dropped.
     pub(crate) fn start(&self, request: &Request<Body>, component: &Arc<str>) -> Running {
         let number = {
             let mut records = self.lock();
@@ -178,12 +177,12 @@ impl Recorder {
         Running::beside(tracked, component)
     }
 
-    /// What happens from now on.
+    /// Subscribes to events from now on.
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    /// Tells those who want to know; where there are none, the event is not even made.
+    /// Sends an event to the subscribers. Without subscribers, the event is not created.
     fn tell(&self, event: impl FnOnce() -> Event) {
         let subscribed = self.events.receiver_count() > 0;
         if self.observer.is_none() && !subscribed {
@@ -194,12 +193,12 @@ impl Recorder {
             observe(&event);
         }
         if subscribed {
-            // The last of them may have gone just now.
+            // The last subscriber may have gone.
             let _ = self.events.send(event);
         }
     }
 
-    /// A copy of the fields of a message, where anybody is there to see it.
+    /// Copies the headers of a message, if there is a subscriber.
     fn headers(&self, headers: &HeaderMap) -> HeaderMap {
         if self.events.receiver_count() > 0 { headers.clone() } else { HeaderMap::new() }
     }
@@ -211,7 +210,7 @@ impl Recorder {
 
     pub(crate) async fn idle(&self) {
         let mut running = self.running.subscribe();
-        // The sender lives in this recorder, so the wait cannot fail.
+        // The sender is in this recorder, so the wait cannot fail.
         let _ = running.wait_for(|running| *running == 0).await;
     }
 
@@ -244,7 +243,7 @@ impl Recorder {
     }
 }
 
-/// What an instance took for a request.
+/// Records the usage of an instance for a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took {
     pub(crate) memory_bytes: usize,
@@ -252,19 +251,19 @@ pub(crate) struct Took {
     pub(crate) host_calls: Option<u64>,
 }
 
-/// A request that the component works on, counted as running until this is dropped.
+/// A request that a component works on. Counted as running until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) request: u64,
     pub(crate) tracked: Arc<Tracked>,
     /// The name of the component.
     component: Arc<str>,
-    /// Others may take this one's place when it is over.
+    /// The place among the running requests, for the next one.
     turn: Option<Turn>,
 }
 
 impl Running {
-    /// Counts a component as running for a request that others may run for, too.
+    /// Counts another component as running for the same request.
     pub(crate) fn beside(tracked: Arc<Tracked>, component: &Arc<str>) -> Self {
         tracked.recorder.running.send_modify(|running| *running += 1);
         Self { request: tracked.request, tracked, component: Arc::clone(component), turn: None }
@@ -275,7 +274,7 @@ impl Running {
         self
     }
 
-    /// A stream for what the instance of this request writes; `request` tells which request it works on.
+    /// Makes an output stream for an instance. `request` is the number of its current request.
     pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
         Output::new(Arc::clone(request), stream, self.tracked.recorder.clone())
     }
@@ -293,7 +292,7 @@ impl Running {
         recorder.lock().traps.push(trap);
     }
 
-    /// Notes what the component took, `busy` of the time.
+    /// Records the usage of the component, `busy` of the time.
     pub(crate) fn used(&self, busy: Duration, took: Took) {
         let Took { memory_bytes, fuel, host_calls } = took;
         let usage = Usage { request: self.request, memory_bytes, fuel, host_calls };
@@ -312,14 +311,14 @@ impl Drop for Running {
     }
 }
 
-/// A request that is finished when the last of this is dropped: by the component, and by the body of the response.
+/// A recorded request. It is finished when the last reference is dropped, by the component and by the response body.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     request: u64,
     started: Instant,
     exchange: Mutex<Exchange>,
     recorder: Recorder,
-    /// The client, where the request came over a socket.
+    /// The client, if the request came over a socket.
     client: Option<Arc<Client>>,
 }
 
@@ -329,7 +328,7 @@ impl Tracked {
         self.request
     }
 
-    /// Names the request for people: `#1 GET /a`, without its query, which may hold secrets.
+    /// Names the request for messages: `#1 GET /a`, without its query, which may contain secrets.
     pub(crate) fn name(&self) -> String {
         let exchange = self.lock();
         let path: String = exchange.uri.path().chars().take(100).collect();
@@ -337,25 +336,25 @@ impl Tracked {
         format!("#{} {} {path}{work}", self.request, exchange.method)
     }
 
-    /// What the client did that ended the request early.
+    /// Returns the fault of the client that ended the request early.
     pub(crate) fn client_fault(&self) -> Option<ClientFault> {
         self.client.as_ref()?.fault()
     }
 
-    /// Notes that the time of a request is over while the component waits for its body; tells whether that is so.
+    /// Records that the request timed out while the component waited for its body. Returns whether it did.
     pub(crate) fn blame_slow_upload(&self, limit: Duration) -> bool {
         let Some(client) = self.client.as_ref().filter(|client| client.is_awaited()) else { return false };
         client.blame(ClientFault::SlowUpload(limit));
         true
     }
 
-    /// Keeps what is to be kept of the body of the request.
+    /// Captures the body of the request.
     pub(crate) fn asked(&self, request: Request<Body>) -> Request<Body> {
         let capture = self.lock().request_body.clone();
         request.map(|body| capture.watch(body))
     }
 
-    /// Notes the head of the response, and watches its body.
+    /// Records the head of the response, and observes its body.
     pub(crate) fn answered(self: &Arc<Self>, response: Response<Body>) -> Response<Body> {
         let (declared, capture) = {
             let mut exchange = self.lock();
@@ -369,11 +368,12 @@ impl Tracked {
         };
         let tracked = Arc::clone(self);
         response.map(|body| {
-            Body::new(Watched::new(capture.watch(body), declared, move |bytes, end| {
+            let at_end = AtEnd(move |bytes, end| {
                 let mut exchange = tracked.lock();
                 exchange.response_bytes = bytes;
                 exchange.end = Some(end);
-            }))
+            });
+            observe(capture.watch(body), declared, at_end)
         })
     }
 
@@ -406,7 +406,7 @@ impl Tracked {
         let capture = call.body.clone();
         let sent = Arc::new(AtomicU64::new(0));
         let mut calling = Calling { call, sent: Arc::clone(&sent), started: Instant::now(), tracked: self };
-        let answer = send(request.map(|body| Body::new(Counted::new(capture.watch(body), sent))));
+        let answer = send(request.map(|body| observe(capture.watch(body), None, Count(sent))));
         Box::pin(async move {
             let response = answer.await;
             match &response {
@@ -416,18 +416,19 @@ impl Tracked {
                 }
                 Err(code) => {
                     calling.call.status = Err(code.to_string());
-                    calling.call.error = Some(Arc::new(copy(code)));
+                    calling.call.error = Some(Arc::new(code.clone()));
                 }
             }
             let response = response?;
             let declared = declared_bytes(&calling.call.method, response.headers());
             let capture = calling.call.response_body.clone();
             Ok(response.map(|body| {
-                Body::new(Watched::new(capture.watch(body), declared, move |bytes, end| {
+                let at_end = AtEnd(move |bytes, end| {
                     let mut calling = calling;
                     calling.call.response_bytes = bytes;
                     calling.call.end = Some(end);
-                }))
+                });
+                observe(capture.watch(body), declared, at_end)
             }))
         })
     }
@@ -447,10 +448,10 @@ impl Drop for Tracked {
     }
 }
 
-/// A call that goes on, which is recorded when this is dropped.
+/// An unfinished call, which is recorded when this is dropped.
 struct Calling {
     call: Call,
-    /// How many bytes of the request have been sent.
+    /// The number of bytes of the request body that were sent.
     sent: Arc<AtomicU64>,
     started: Instant,
     tracked: Arc<Tracked>,
@@ -463,7 +464,7 @@ impl Drop for Calling {
         self.tracked.lock().calls_took += self.call.duration;
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
-        // So many bodies would be too much to keep.
+        // The bodies of all calls would need too much memory.
         let call = Call { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
         recorder.lock().calls.push(call);
     }

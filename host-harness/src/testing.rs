@@ -1,4 +1,4 @@
-//! The harness itself: one component, ready for requests.
+//! The harness: one component, ready for requests.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -25,9 +25,9 @@ use crate::{
     Call, Clock, Component, Description, Error, Event, KeyValue, Limits, LogEntry, Outbound, ServerBuilder, Trap, Usage,
 };
 
-/// One component, ready to answer requests: in process, or over a socket.
+/// One component, ready for requests in process or over a socket.
 ///
-/// Each request gets an instance of its own, unless [`HarnessBuilder::reuse`] says otherwise.
+/// Each request gets a new instance, unless [`HarnessBuilder::reuse`] is set.
 pub struct Harness {
     inbound: Inbound,
     recorder: Recorder,
@@ -36,31 +36,31 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// Starts from a crate directory: builds it with cargo (release, `wasm32-wasip2`) and loads what comes out.
+    /// Starts with a crate: builds it with cargo (release, `wasm32-wasip2`) and loads the component.
     ///
-    /// The same directory is built once a process, however many tests ask for it.
+    /// Each directory is built once per process.
     #[must_use = "await the builder to get a harness"]
     pub fn build(dir: impl Into<PathBuf>) -> HarnessBuilder {
         HarnessBuilder::new(Source::Crate(dir.into()))
     }
 
-    /// Starts from a component in a file.
+    /// Starts with a component file.
     #[must_use = "await the builder to get a harness"]
     pub fn load(wasm: impl Into<PathBuf>) -> HarnessBuilder {
         HarnessBuilder::new(Source::File(wasm.into()))
     }
 
-    /// Starts from a crate directory or a file, whichever the path names.
+    /// Starts with a crate or a component file, depending on the path.
     #[must_use = "await the builder to get a harness"]
     pub fn open(path: impl Into<PathBuf>) -> HarnessBuilder {
         let path = path.into();
         if path.is_dir() { Self::build(path) } else { Self::load(path) }
     }
 
-    /// Sends one request to the component, in process, and answers at the head of its response.
+    /// Sends one request to the component, in process, and returns at the head of its response.
     ///
-    /// A target without scheme and authority gets `http` and `localhost`, a body of known length its `content-length`. Whatever the component does there is a
-    /// response: one that traps is answered with 500, one that takes too long with 504.
+    /// A target without scheme and authority gets `http` and `localhost`; a body of known length gets a
+    /// `content-length`. There is always a response: a trap becomes 500, a time-out 504.
     pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
         let mut request = request.map(Into::into);
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
@@ -80,99 +80,100 @@ impl Harness {
         self.inbound.handle(request).await
     }
 
-    /// Serves the component over a socket, once the builder is awaited. Port 0 takes a free one; [`Server::addr`] tells which.
+    /// Serves the component over a socket, once the builder is awaited. Port 0 selects a free one; [`Server::addr`]
+    /// returns it.
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the address cannot be listened on.
+    /// Awaiting it fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
         ServerBuilder::new(addr, self.inbound.clone())
     }
 
-    /// What the component is.
+    /// Returns the description of the component.
     #[must_use]
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Waits until no instance runs: they may go on after the response has been read.
+    /// Waits until no instance runs. An instance may continue after the response has been read.
     pub async fn idle(&self) {
         self.recorder.idle().await;
     }
 
-    /// How many instances were made so far.
+    /// Returns the number of instances so far.
     #[must_use]
     pub fn instances(&self) -> u64 {
         self.recorder.instances()
     }
 
-    /// How many requests the component was given so far.
+    /// Returns the number of requests so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.recorder.requests()
     }
 
-    /// What the component wrote to stdout and stderr so far: the newest 10 000 entries, of 16 MiB at most.
+    /// Returns the output of the component on stdout and stderr: the newest 10 000 entries, at most 16 MiB.
     #[must_use]
     pub fn logs(&self) -> Vec<LogEntry> {
         self.recorder.logs()
     }
 
-    /// All that the component wrote so far, as one text.
+    /// Returns the output of the component as one text.
     #[must_use]
     pub fn log_text(&self) -> String {
         self.logs().into_iter().map(|entry| entry.text).collect()
     }
 
-    /// The requests that ended their instance so far, the newest 10 000.
+    /// Returns the traps: the newest 10 000.
     #[must_use]
     pub fn traps(&self) -> Vec<Trap> {
         self.recorder.traps()
     }
 
-    /// The calls that the component made to others so far and that came to their end, the newest 10 000.
+    /// Returns the finished outbound calls: the newest 10 000.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.recorder.calls()
     }
 
-    /// What happens from now on, as it happens. The fields of messages are among it, which cost a copy each.
+    /// Subscribes to events from now on. Each event copies headers.
     ///
-    /// A reader that is more than 4096 events behind misses the oldest, and is told so.
+    /// A reader that is more than 4096 events behind misses the oldest, and gets an error that says so.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.recorder.events()
     }
 
-    /// The component with the settings that it was made with.
+    /// The component with its settings.
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// What tells of the component's requests.
+    /// The telemetry of the component.
     pub(crate) fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
 
-    /// What each finished request took, memory and fuel among it, the newest 10 000.
+    /// Returns the usage of each finished request, including memory and fuel: the newest 10 000.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
         self.recorder.usage()
     }
 
-    /// The most memory that one instance had at once, of the component or of middleware in front of it, in bytes: the largest
-    /// of [`usage`](Self::usage), and 0 where it is empty. Await [`idle`](Self::idle) first.
+    /// Returns the largest memory of an instance, of the component or of its middleware, in bytes: the largest of
+    /// [`usage`](Self::usage), or 0 without entries. Await [`idle`](Self::idle) first.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.usage().iter().map(|usage| usage.memory_bytes).max().unwrap_or_default()
     }
 
-    /// The fuel that the newest finished request took, about one unit an instruction, of the component and of middleware in
-    /// front of it together. Await [`idle`](Self::idle) first.
+    /// Returns the fuel of the newest finished request, about one unit per instruction, of the component and its
+    /// middleware together. Await [`idle`](Self::idle) first.
     ///
-    /// There is none before the first request is finished, and without [`HarnessBuilder::count_fuel`].
+    /// Returns `None` before the first request is finished, and without [`HarnessBuilder::count_fuel`].
     #[must_use]
     pub fn fuel(&self) -> Option<u64> {
         let usage = self.usage();
@@ -181,7 +182,7 @@ impl Harness {
     }
 }
 
-/// What a harness was opened from, so that somebody can do it again.
+/// The source of a harness, to open it again.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) target: PathBuf,
@@ -193,7 +194,7 @@ pub(crate) struct Origin {
 }
 
 impl Harness {
-    /// What the requests of a server go to.
+    /// Responds to the requests of a server.
     pub(crate) fn inbound(&self) -> Inbound {
         self.inbound.clone()
     }
@@ -205,7 +206,7 @@ impl fmt::Debug for Harness {
     }
 }
 
-/// Makes a [`Harness`]; awaiting it does.
+/// Makes a [`Harness`] when it is awaited.
 #[derive(Clone, Debug)]
 pub struct HarnessBuilder {
     source: Source,
@@ -256,113 +257,113 @@ impl HarnessBuilder {
         }
     }
 
-    /// Builds the crate with these cargo features on top of the default ones: `NAME`, or `DEPENDENCY/NAME` for one of a
-    /// dependency, as `wayside/wasip3`. A component in a file is built already, and awaiting the builder fails.
+    /// Builds the crate with these cargo features in addition to the default ones: `NAME`, or `DEPENDENCY/NAME` for a
+    /// feature of a dependency, such as `wayside/wasip3`. Awaiting the builder fails for a component file, which is
+    /// already built.
     pub fn features<F: Into<String>>(mut self, features: impl IntoIterator<Item = F>) -> Self {
         self.features.extend(features.into_iter().map(Into::into));
         self
     }
 
-    /// Puts middleware in front of the component, behind that which is there already: the first is the outermost. A path
-    /// names a file, or the directory of a crate, which is built with its default features.
+    /// Adds middleware in front of the component, behind earlier middleware: the first is the outermost. The path names
+    /// a component file, or a crate, which is built with its default features.
     ///
-    /// Middleware imports and exports `wasi:http/handler@0.3`. It gets the same environment, outbound calls and limits as
-    /// the component, which can be of WASI 0.2 or 0.3. What they write and take is recorded under the number of the one
-    /// request that they all work on.
+    /// Middleware imports and exports `wasi:http/handler@0.3`. It gets the same environment, outbound calls and limits
+    /// as the component, which may be of WASI 0.2 or 0.3. Output and usage of all are recorded under the number of the
+    /// one request.
     pub fn middleware(mut self, target: impl Into<PathBuf>) -> Self {
         self.middleware.push(target.into());
         self
     }
 
-    /// Sets an environment variable of the component. It sees none but these; the last value of a name counts.
+    /// Sets an environment variable of the component, which gets no others. The last value of a name counts.
     ///
-    /// Building the harness fails if [`check_variable`](crate::check_variable) refuses the variable.
+    /// Awaiting the builder fails if [`check_variable`](crate::check_variable) rejects the variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         set(&mut self.env, name.into(), value.into());
         self
     }
 
-    /// Sets what the component finds under a name in `wasi:config`; the last value of a name counts.
+    /// Sets a value of `wasi:config`. The last value of a name counts.
     pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         set(&mut self.config, name.into(), value.into());
         self
     }
 
-    /// Sets what the component uses as `wasi:keyvalue`; by default a store in memory of its own.
+    /// Sets the store of `wasi:keyvalue`. The default is a new store in memory.
     pub fn keyvalue(mut self, store: KeyValue) -> Self {
         self.keyvalue = store;
         self
     }
 
-    /// Sets who answers outbound calls; by default they are denied.
+    /// Sets the service for outbound calls. By default they are denied.
     pub fn outbound(mut self, outbound: impl Into<Outbound>) -> Self {
         self.outbound = outbound.into();
         self
     }
 
-    /// Sets what a request may take.
+    /// Sets the resource limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Sets how many requests an instance takes before it is replaced; 1 by default, which keeps them apart. An instance
-    /// that trapped is never used again.
+    /// Sets how many requests an instance takes before it is replaced. The default is 1, which isolates requests. An
+    /// instance that trapped is never used again.
     pub fn reuse(mut self, requests: u32) -> Self {
         self.reuse = requests.max(1);
         self
     }
 
-    /// Sets how many of its requests an instance works on at the same time; 1 by default, which keeps what one does from
-    /// the others: a trap ends all that are in flight on its instance.
+    /// Sets how many requests an instance works on at the same time. The default is 1, which isolates requests: a trap
+    /// ends all requests in flight on its instance.
     ///
-    /// Only components of WASI 0.3 can do it, and only where [`reuse`](Self::reuse) lets an instance have as many. Where
-    /// fuel is counted, requests go one after the other, because it is counted for an instance.
+    /// Only components of WASI 0.3 support this, and [`reuse`](Self::reuse) must allow as many. With fuel, requests run
+    /// in sequence, because fuel is counted per instance.
     pub fn at_once(mut self, requests: u32) -> Self {
         self.at_once = requests.max(1);
         self
     }
 
-    /// Makes the random numbers of the component (`wasi:random`) come from a seed: the same seed gives an instance the same
-    /// numbers, if the first request that it takes has the same number. Another version of this crate may give others.
+    /// Seeds the random numbers of the component (`wasi:random`). An instance gets the same numbers for the same seed
+    /// and the same number of its first request. Another version of this crate may give others.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets the clock that the component sees (`wasi:clocks`), the time of day and the monotonic one, and that its sleeps
-    /// wait for.
+    /// Sets the clock of the component (`wasi:clocks`): time of day, monotonic clock, and timers.
     ///
-    /// What the host itself limits goes on by the real time: [`Limits::timeout`], and the time limits of outbound calls
-    /// that a component leaves to the host.
+    /// Limits of the host use real time: [`Limits::timeout`], and the time limits of outbound calls that the host
+    /// enforces.
     pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
         self.clock = Some(clock.into());
         self
     }
 
-    /// Counts fuel, about one unit an instruction, which makes the component slower; see [`Harness::usage`].
+    /// Counts fuel, about one unit per instruction, which makes the component slower; see [`Harness::usage`].
     pub fn count_fuel(mut self) -> Self {
         self.count_fuel = true;
         self
     }
 
-    /// Passes what the component writes on to this process's stderr, as well as recording it.
+    /// Also writes the component's output to this process's stderr.
     pub fn pass_on_output(mut self) -> Self {
         self.pass_on_output = true;
         self
     }
 
-    /// Calls a function with all that happens, before anything else does. Unlike [`Harness::events`] it misses nothing, and
-    /// what it takes, the request takes as well.
+    /// Calls a function with every event, synchronously. Unlike [`Harness::events`] it misses none, and it delays the
+    /// request.
     ///
-    /// The fields of messages are there only while somebody reads the events as well.
+    /// The headers of messages are present only if there is a subscriber as well.
     pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
         self
     }
 
-    /// Keeps so many bytes of each body that passes: of requests and responses, and of the calls that the component makes.
-    /// They are in the [events](Harness::events), and what [`inspector`](Harness::inspector) shows. By default none are.
+    /// Captures so many bytes of each body: of requests, responses and outbound calls. They are in the
+    /// [events](Harness::events), and on the page of [`inspector`](Harness::inspector). By default none are captured.
     pub fn capture_bodies(mut self, limit_bytes: usize) -> Self {
         self.capture_bytes = limit_bytes;
         self
@@ -379,7 +380,7 @@ impl HarnessBuilder {
         self.env.iter().try_for_each(|(name, value)| check_variable(name, value))
     }
 
-    /// Links a component and its middleware behind it in the list, so that they answer requests and a recorder hears of them.
+    /// Links a component behind the middleware in the list, and connects them to a recorder.
     pub(crate) fn open(self, components: &[Component], recorder: Recorder) -> Result<Harness, Error> {
         let origin = self.origin();
         let [component, middleware @ ..] = components else { return Err(Error::new("there is no component")) };
@@ -403,8 +404,8 @@ impl HarnessBuilder {
         Ok(Harness { inbound, recorder, description: component.description().clone(), origin })
     }
 
-    /// The component, and the middleware in front of it, the outermost first: a file or the directory of a crate each, and
-    /// the features to build it with.
+    /// The component and its middleware, outermost first: each a file or the directory of a crate, with the features to
+    /// build it with.
     pub(crate) fn parts(&self) -> Vec<(PathBuf, Vec<String>)> {
         let (Source::Crate(target) | Source::File(target)) = &self.source;
         let middleware = self.middleware.iter().map(|target| (target.clone(), Vec::new()));
@@ -435,7 +436,7 @@ impl HarnessBuilder {
         if self.count_fuel { Purpose::CountFuel } else { Purpose::Serve }
     }
 
-    /// A recorder for the component, or for several that come one after the other.
+    /// Makes a recorder for the component, or for successive versions of it.
     pub(crate) fn recorder(&self) -> Recorder {
         Recorder::new(self.pass_on_output, self.observer.clone()).capturing(self.capture_bytes)
     }
@@ -464,7 +465,7 @@ fn set(values: &mut Vec<(String, String)>, name: String, value: String) {
     values.push((name, value));
 }
 
-/// Compiles on a thread of its own: it takes a while.
+/// Compiles on its own thread, because it takes a while.
 async fn load(path: PathBuf, purpose: Purpose) -> Result<Component, Error> {
     let compile = move || Component::load_for(Path::new(&path), purpose);
     match tokio::task::spawn_blocking(compile).await {

@@ -487,7 +487,7 @@ fn a_file_that_is_no_cassette_is_refused_with_the_place() {
             format!("{call}[call.response]\nstatus = 42"),
             "line 6, column 10: `42` is no status; it goes from 100 to 999",
         ),
-        (format!("{call}[call.response]\nerror = \"nope\""), "line 6, column 9: `nope` is no error code"),
+        (format!("{call}[call.response]\nerror = \"nope\""), "line 6, column 9: `nope` is not an error code"),
         (format!("{call}[call.response]\nbody = \"x\""), "call 1 (GET http://a.test/): the response has no `status`"),
         (format!("{call}body = \"x\"\nbody-base64 = \"eA==\"\n[call.response]"), "both a `body` and a `body-base64`"),
         (format!("{call}fields = [\"x\"]\n[call.response]"), "`x` is no field; write `name: value`"),

@@ -310,7 +310,11 @@ fn a_file_that_says_something_else_is_refused_with_the_place() {
         ("[[call]]\nreply = { json = [-inf] }", "line 2, column 18", "JSON has no number `-inf`"),
         ("[[call]]\ntimes = \"2..1\"", "line 2, column 9", "`2..1` is no number of times"),
         ("[[call]]\nreply = { status = 99 }", "line 2, column 20", "`99` is not a status of a response"),
-        ("[[call]]\nreply = { error = \"refused\" }", "line 2, column 19", "`refused` is no error code; there are"),
+        (
+            "[[call]]\nreply = { error = \"refused\" }",
+            "line 2, column 19",
+            "`refused` is not an error code; the codes are",
+        ),
         ("[[call]]\nreply = { body = 'a', json = '1' }", "line 2, column 9", "more than one of `body`"),
         ("[[call]]\nreply = { body = 'a', error = 'DNS-timeout' }", "line 2, column 9", "only one of them"),
         ("[[call]]\nreply = { body-base64 = '!' }", "line 2, column 25", "this is no base64"),

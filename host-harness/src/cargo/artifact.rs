@@ -1,4 +1,4 @@
-//! The component among what cargo has built.
+//! Finds the component among the artifacts of a build.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead};
@@ -9,13 +9,13 @@ use cargo_metadata::{CrateType, Message, PackageId};
 
 use crate::Error;
 
-/// Cargo's lock on a directory of artifacts, which it holds while it builds.
+/// Cargo's lock on a target directory, which cargo holds while it builds.
 const LOCK: &str = ".cargo-lock";
 
-/// Finds the component among cargo's messages.
+/// Finds the component in cargo's messages.
 pub(super) fn find(messages: impl BufRead, package: &PackageId) -> Option<PathBuf> {
     let mut found = None;
-    // All messages are read even after it is found, or cargo would wait for its reader.
+    // Reads all messages even after the component is found, or cargo would block on its output.
     for message in Message::parse_stream(messages).map_while(Result::ok) {
         if let Message::CompilerArtifact(artifact) = message
             && artifact.package_id == *package
@@ -27,13 +27,13 @@ pub(super) fn find(messages: impl BufRead, package: &PackageId) -> Option<PathBu
     found.map(Into::into)
 }
 
-/// Copies the component to a file that no build writes to, and that is replaced as a whole: cargo takes its own file away
-/// for a moment, or links into it piece by piece, while another process builds the same crate.
+/// Copies the component to a file that no build writes to, and that is replaced atomically. Cargo's own file disappears
+/// for a moment, or is linked in pieces, while another process builds the same crate.
 pub(super) fn keep(wasm: &Path, package: &str) -> Result<PathBuf, Error> {
     let copy = || {
         let dir = wasm.parent().unwrap_or(Path::new("."));
         let kept = dir.join("wayside").join(package).join(wasm.file_name().unwrap_or_default());
-        // Without the lock, as on a file system that has none, the file is most likely whole all the same.
+        // Without the lock, for example on a file system without locks, the file is most likely complete all the same.
         let lock = File::open(dir.join(LOCK)).ok().filter(|lock| lock.lock_shared().is_ok());
         let bytes = fs::read(wasm)?;
         drop(lock);
@@ -51,7 +51,7 @@ pub(super) fn keep(wasm: &Path, package: &str) -> Result<PathBuf, Error> {
     })
 }
 
-/// Writes beside the file first: its readers see the old content or the new.
+/// Writes to a temporary file first, so that readers see the old content or the new.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let unique = format!("{}-{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -1,10 +1,11 @@
-//! What cargo knows that a component is made of.
+//! The inputs of a component, as cargo knows them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Reads the files and directories whose change makes cargo build a component anew, from the dep-info that cargo writes
-/// beside it: sources, what they include, and what build scripts ask to be run for. What build scripts write is left out.
+/// Reads the files and directories whose change makes cargo rebuild a component. Cargo lists them in the dep-info
+/// beside the component: sources, included files, and the paths that build scripts watch. The output of build scripts
+/// is left out.
 pub(super) fn of(wasm: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(wasm.with_extension("d")).unwrap_or_default();
     let mut inputs = parse(&text);
@@ -13,17 +14,17 @@ pub(super) fn of(wasm: &Path) -> Vec<PathBuf> {
     inputs
 }
 
-/// The directories of a profile, for the target and for this machine. They are not the whole target directory, which may hold
-/// the crate itself.
+/// The directories of a profile, for the target and for this machine. The target directory as a whole may contain the
+/// crate itself.
 fn written(wasm: &Path) -> Vec<PathBuf> {
     let Some(dir) = wasm.parent() else { return Vec::new() };
     let host = dir.file_name().and_then(|profile| Some(dir.parent()?.parent()?.join(profile)));
     host.into_iter().chain([dir.to_owned()]).collect()
 }
 
-/// The dependencies in a line like `target: one two\ words`.
+/// Parses the dependencies in a line like `target: one two\ words`.
 fn parse(text: &str) -> Vec<PathBuf> {
-    // A colon with a space is the end of the target: a drive on Windows has a colon, too.
+    // A colon and a space end the target. The drive of a Windows path has a colon without a space.
     let Some((_, dependencies)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
         return Vec::new();
     };

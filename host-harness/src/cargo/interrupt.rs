@@ -1,4 +1,4 @@
-//! Ending builds before they are done.
+//! Interrupts builds.
 
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -6,32 +6,33 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::toolchain::not_runnable;
 use crate::Error;
 
-/// The interrupt of all builds of this process, where the process asked for it.
+/// The interrupt of all builds of this process, if the process set one.
 static PROCESS: OnceLock<Interrupt> = OnceLock::new();
 
-/// Ends builds with all processes that cargo started for them. Later builds fail at once.
+/// Ends builds with all processes that cargo started. Later builds fail at once.
 ///
-/// On Windows the processes go on; the build fails there when they are done.
+/// On Windows the processes continue, and the build fails when they are done.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Mutex<InterruptState>>);
 
 #[derive(Debug, Default)]
 struct InterruptState {
     has_ended: bool,
-    /// The process groups of the builds that run.
+    /// The process groups of the running builds.
     groups: Vec<u32>,
 }
 
 impl Interrupt {
-    /// An interrupt of every build that this process begins from now on.
+    /// Makes an interrupt for all builds that this process starts from now on.
     ///
-    /// Each of them runs in a process group of its own, which Ctrl-C in a terminal does not reach: the caller must listen for
-    /// the signals that end it, and call [`end`](Self::end). Without this, builds end with the process group of the caller.
+    /// Each build runs in its own process group, which Ctrl-C in a terminal does not reach. The caller must handle the
+    /// signals that end the process, and call [`end`](Self::end). Without an interrupt, builds end with the process
+    /// group of the caller.
     pub fn of_process() -> Self {
         PROCESS.get_or_init(Self::default).clone()
     }
 
-    /// Kills the builds that run.
+    /// Kills the running builds.
     pub fn end(&self) {
         let mut state = self.lock();
         state.has_ended = true;
@@ -62,14 +63,14 @@ impl Interrupt {
     }
 }
 
-/// A cargo that runs, and what may end it.
+/// A running cargo process and its interrupts.
 pub(super) struct Running {
     pub(super) child: Child,
     interrupts: Vec<Interrupt>,
 }
 
 impl Running {
-    /// Starts cargo, which ends with this interrupt and with that of the process, where there are such.
+    /// Starts cargo under this interrupt and that of the process.
     pub(super) fn start(cargo: &mut Command, interrupt: Option<&Interrupt>) -> Result<Self, Error> {
         let interrupts: Vec<Interrupt> = interrupt.into_iter().chain(PROCESS.get()).cloned().collect();
         #[cfg(unix)]
@@ -83,7 +84,7 @@ impl Running {
         Ok(Self { child, interrupts })
     }
 
-    /// Waits for its end, and returns whether it succeeded.
+    /// Waits for the end, and returns whether it succeeded.
     pub(super) fn wait(mut self) -> Result<bool, Error> {
         let status = self.child.wait().map_err(|error| not_runnable("cargo", error))?;
         if self.interrupts.iter().any(Interrupt::has_ended) {
@@ -105,7 +106,7 @@ impl Drop for Running {
 fn kill(group: u32) {
     let group = i32::try_from(group).ok().and_then(rustix::process::Pid::from_raw);
     if let Some(group) = group {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
 }
@@ -119,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A process that starts another one, which holds its output open.
+    /// A process that starts another one, which keeps its output open.
     fn shell() -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", "sleep 600 & echo started; wait"]).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -134,7 +135,7 @@ mod tests {
         let mut line = String::new();
         std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
         interrupt.end();
-        // Its end comes only when the last process that could write is gone.
+        // The output ends only with the last process that can write to it.
         assert_eq!(std::io::read_to_string(&mut stdout).unwrap(), "");
         assert_eq!(running.wait().unwrap_err().to_string(), "the build was interrupted");
     }

@@ -1,4 +1,4 @@
-//! Builds for a crate that is served while it is edited.
+//! Builds for live reload.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::toolchain::not_runnable;
 use super::{Profile, Progress, inputs, manifest_in};
 use crate::error::Error;
 
-/// A component after one of many builds.
+/// The component of one of many builds.
 #[derive(Clone, Debug)]
 pub(crate) struct Rebuilt {
-    /// A copy of the component, which the next build replaces as a whole.
+    /// A copy of the component, which the next build replaces atomically.
     pub(crate) component: PathBuf,
     /// The files and directories that make cargo build again when they change.
     pub(crate) inputs: Vec<PathBuf>,
@@ -32,8 +32,8 @@ pub(crate) fn rebuild(
     Ok(Rebuilt { component: this.keep(&artifact)?, inputs: inputs::of(&artifact) })
 }
 
-/// Removes the artifacts of some packages of the crate in a directory, so that cargo builds them again whatever the
-/// modification times of their files are.
+/// Removes the artifacts of some packages of the crate in a directory, so that cargo rebuilds them regardless of
+/// modification times.
 pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBuf>) -> Result<(), Error> {
     if packages.is_empty() {
         return Ok(());
@@ -45,12 +45,12 @@ pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBu
 impl Crate {
     /// Removes the artifacts of the package in a directory.
     fn forget(&self, features: &[String], package: &Path) -> Result<(), Error> {
-        // A package without a manifest was deleted, which cargo notices.
+        // A package without a manifest was deleted, which cargo notices by itself.
         let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
         let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
         let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
         cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
-        // cargo fails if the package is not part of the crate, and then has no artifacts to remove.
+        // Cargo fails if the package is not part of the crate. Then there are no artifacts to remove.
         cargo.stderr(Stdio::null()).status().map_err(|error| not_runnable("cargo", error))?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A crate that can become a component, and what cargo does with it.
+//! A crate that can be built as a component.
 
 use std::fs;
 use std::io::{self, BufReader};
@@ -30,12 +30,12 @@ impl Crate {
         Ok(Self { dir: dir.to_owned(), metadata, package })
     }
 
-    /// Copies an artifact to a file that later builds replace as a whole; cargo changes the artifact in place.
+    /// Copies an artifact to a file that later builds replace atomically. Cargo changes the artifact in place.
     pub(super) fn keep(&self, artifact: &Path) -> Result<PathBuf, Error> {
         artifact::keep(artifact, &self.package.name)
     }
 
-    /// Builds it, and returns where cargo put the component.
+    /// Builds it, and returns the path of the component in the target directory.
     pub(super) fn build(
         &self,
         profile: Profile,
@@ -45,16 +45,16 @@ impl Crate {
     ) -> Result<PathBuf, Error> {
         let features = sorted(features);
         let mut cargo = self.cargo("build", profile, &features);
-        // Without `--lib`, a binary with the name of the library would take the place of the component.
+        // Without `--lib`, a binary with the name of the library would replace the component.
         cargo.args(["--lib", "--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
         if !features.is_empty() {
             cargo.args(["--features", &features.join(",")]);
         }
-        // By its id, because another package of the tree may have its name.
+        // Selects the package by its ID, because another package of the tree may have the same name.
         cargo.args(["--package", &self.package.id.repr]);
         match progress {
             Progress::Shown => cargo.stderr(Stdio::inherit()),
-            // What is left is what the compiler has to say.
+            // What remains on stderr are the compiler's messages.
             Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
         };
         let mut running = Running::start(&mut cargo, interrupt)?;
@@ -75,16 +75,16 @@ impl Crate {
         })
     }
 
-    /// A command of cargo on the artifacts of this profile and of sorted features.
+    /// Makes a cargo command for the artifacts of this profile and of sorted features.
     pub(super) fn cargo(&self, command: &str, profile: Profile, features: &[String]) -> Command {
         let mut cargo = Command::new(cargo());
-        // There, so that the configuration and the toolchain are those of the crate.
+        // Runs in the directory of the crate, so that its cargo configuration and toolchain apply.
         cargo.current_dir(&self.dir).args([command, "--target", TARGET]).stdin(Stdio::null());
         if profile == Profile::Release {
             cargo.arg("--release");
         }
         if let Some(target_dir) = place::target_dir(&self.metadata, &self.package, features) {
-            // The configuration may name another directory for intermediate artifacts.
+            // The configuration may set another directory for intermediate artifacts.
             cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
         }
         cargo
@@ -105,7 +105,7 @@ pub(super) fn metadata(manifest: &Path) -> Result<Metadata, Error> {
     })
 }
 
-/// The package in the directory, if it can become a component.
+/// Returns the package in the directory if it can be a component.
 fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error> {
     let Some(package) = find(metadata, dir) else {
         return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))
@@ -118,7 +118,7 @@ fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error>
     Ok(package)
 }
 
-/// The package in the directory.
+/// Returns the package in the directory.
 pub(super) fn find<'a>(metadata: &'a Metadata, dir: &Path) -> Option<&'a Package> {
     let wanted = fs::canonicalize(dir.join("Cargo.toml")).ok();
     metadata.packages.iter().find(|package| fs::canonicalize(&package.manifest_path).ok() == wanted)

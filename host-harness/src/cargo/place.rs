@@ -1,9 +1,9 @@
-//! Where cargo puts what it builds for a crate.
+//! The target directory of a build.
 //!
-//! Cargo tells two packages apart by their name, their version and their path below the workspace. In a target directory
-//! that several workspaces share, `app` of one workspace therefore passes for `app` of another, and neither cargo's messages
-//! nor its dep-info show it. The same happens in one workspace to two packages whose libraries have the same name. Such
-//! crates are built in a directory of their own.
+//! Cargo identifies a package by its name, its version and its path below the workspace. In a target directory that
+//! several workspaces share, `app` of one workspace therefore passes for `app` of another, and neither cargo's messages
+//! nor its dep-info show it. The same happens within a workspace to two packages whose libraries have the same name.
+//! Such crates are built in their own directories.
 
 use std::env;
 use std::fs;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{CrateType, Metadata, Package, Target, TargetKind};
 
-/// The folder below the target directory for whatever needs a directory of its own.
+/// The folder of these directories, below the target directory.
 const FOLDER: &str = "wayside";
 
-/// The target directory to build a package in; nothing where cargo's own choice will do.
+/// Returns the target directory to build a package in, or `None` for cargo's default.
 pub(super) fn target_dir(metadata: &Metadata, package: &Package, features: &[String]) -> Option<PathBuf> {
     let shared = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"];
     let is_shared = shared.iter().any(|name| env::var_os(name).is_some()) || !is_default(metadata);
@@ -37,13 +37,13 @@ fn choose(metadata: &Metadata, package: &Package, features: &[String], is_shared
     (dir != default).then_some(dir)
 }
 
-/// Whether artifacts go where they go without any configuration, which is a directory of this workspace alone.
+/// Whether cargo uses the default target directory, which belongs to this workspace alone.
 fn is_default(metadata: &Metadata) -> bool {
     let default = metadata.workspace_root.join("target");
     metadata.target_directory == default && metadata.build_directory.as_ref().is_none_or(|dir| *dir == default)
 }
 
-/// One folder for each workspace. The name at its beginning is for people.
+/// The folder of a workspace. It begins with a name for people.
 fn workspace_folder(root: &Path) -> String {
     let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut hasher = DefaultHasher::new();
@@ -53,24 +53,23 @@ fn workspace_folder(root: &Path) -> String {
     format!("{name}-{:016x}", hasher.finish())
 }
 
-/// Whether another package of the workspace makes a component with the same file name. Cargo then links both into one file,
-/// and takes it for up to date whichever was linked last.
+/// Whether another package of the workspace makes a component with the same file name. Cargo links both into one file,
+/// and considers that file up to date after either build.
 fn has_a_namesake(metadata: &Metadata, package: &Package) -> bool {
     let name = component_name(package);
     metadata.packages.iter().any(|other| other.id != package.id && name.is_some() && component_name(other) == name)
 }
 
-/// The name of the component that a package makes, as cargo writes it in the name of the file; nothing where its library
-/// makes none.
+/// Returns the file name of the component that a package makes, or `None` if its library makes none.
 pub(super) fn component_name(package: &Package) -> Option<String> {
     let is_component = |target: &&Target| {
-        // An example may be a `cdylib`, too. Cargo puts it into another folder.
+        // An example may be a `cdylib` too. Cargo puts it into another folder.
         target.crate_types.contains(&CrateType::CDyLib) && !target.kind.contains(&TargetKind::Example)
     };
     Some(package.targets.iter().find(is_component)?.name.replace('-', "_"))
 }
 
-/// The same set of features in the same order, however it was given.
+/// Normalizes a set of features: sorted, without duplicates.
 pub(super) fn sorted(features: &[String]) -> Vec<String> {
     let mut features = features.to_vec();
     features.sort_unstable();
@@ -78,7 +77,8 @@ pub(super) fn sorted(features: &[String]) -> Vec<String> {
     features
 }
 
-/// A set of features as the name of a folder: what no system takes there is written with characters that features lack.
+/// Encodes a set of features as a folder name: characters that some file systems reject are replaced by others that
+/// features cannot have.
 fn features_folder(features: &[String]) -> String {
     features.join(",").replace('/', "@").replace('?', "!")
 }
@@ -100,7 +100,7 @@ mod tests {
         assert_ne!(folder_of(&["a?/b"]), folder_of(&["a/b"]));
     }
 
-    /// A workspace at `root` whose packages have these names, and libraries of these names.
+    /// A workspace at `root` with packages and libraries of these names.
     fn workspace(root: &str, target_dir: &str, packages: &[(&str, &str)]) -> Metadata {
         let id = |name: &str| format!("path+file://{root}/{name}#0.1.0");
         let package = |(name, library): &(&str, &str)| {
@@ -142,7 +142,7 @@ mod tests {
         assert_ne!(places[0], places[1]);
         assert!(places.iter().all(|place| place.starts_with("/shared/wayside")), "{places:?}");
         assert_eq!(place(&one, 1, false).unwrap(), places[0], "members share their dependencies");
-        // The variable may name the directory that is the default of one of them.
+        // The variable may name the directory that is one workspace's default.
         assert!(place(&workspace("/a", "/a/target", &[("app", "app")]), 0, true).is_some());
     }
 

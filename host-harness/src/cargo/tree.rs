@@ -1,4 +1,4 @@
-//! Where the sources of a crate are: its own, and those of the crates that it depends on by path.
+//! The source directories of a crate: its own, and those of its path dependencies.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,22 +9,22 @@ use cargo_metadata::{DependencyKind, Metadata, Package, TargetKind};
 use super::package::metadata;
 use crate::Error;
 
-/// What a component is made of that somebody may be working on.
+/// The inputs of a component that may be edited.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     /// The canonical directory of the crate.
     pub(crate) dir: PathBuf,
-    /// The crate and those that it depends on by path.
+    /// The crate and its path dependencies.
     pub(crate) packages: Vec<Source>,
     /// The manifest of the workspace.
     pub(crate) manifest: PathBuf,
     /// The lock file of the workspace, which may be missing.
     pub(crate) lock_file: PathBuf,
-    /// The directories of artifacts.
+    /// The target directories.
     pub(crate) artifacts: Vec<PathBuf>,
 }
 
-/// A package in a directory of this machine.
+/// A package in a local directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     /// Its canonical directory.
@@ -33,7 +33,7 @@ pub(crate) struct Source {
 }
 
 impl Tree {
-    /// What can be said of a crate whose manifest cannot be read.
+    /// Returns what is known of a crate whose manifest cannot be read.
     pub(crate) fn of_one(dir: &Path) -> Self {
         let dir = canonical(dir);
         Self {
@@ -46,8 +46,8 @@ impl Tree {
     }
 }
 
-/// Reads the manifests from that of a crate on. Nothing is fetched and nothing resolved for it, so that it takes
-/// milliseconds; crates that only tests need are left out.
+/// Reads the manifests, starting with that of a crate. Fetches and resolves nothing, so that it takes milliseconds.
+/// Leaves out dev-dependencies.
 pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
     let root = metadata(&dir.join("Cargo.toml"))?;
     let artifacts = artifacts(&root);
@@ -62,7 +62,7 @@ pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
         }
         let manifest = dir.join("Cargo.toml");
         if package(&known, &manifest).is_none() {
-            // One that cannot be read is watched all the same: the build says what is wrong with it.
+            // An unreadable manifest is watched all the same: the build reports its error.
             known.extend(metadata(&manifest).map(|other| other.packages).unwrap_or_default());
         }
         let package = package(&known, &manifest);
@@ -84,7 +84,7 @@ pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
     })
 }
 
-/// The directories of artifacts of a workspace.
+/// Returns the target directories of a workspace.
 fn artifacts(metadata: &Metadata) -> Vec<PathBuf> {
     let dirs = std::iter::once(&metadata.target_directory).chain(&metadata.build_directory);
     dirs.map(|dir| canonical(dir.as_std_path())).collect()

@@ -1,21 +1,21 @@
-//! What a component may be made of: a few hundred bytes can describe more than a machine can hold.
+//! Structural limits of a component: a few hundred bytes can describe more than a machine can hold.
 //!
-//! wasmtime reads nested types by recursion, takes some hundred kilobytes for each part of a component, however small, and
-//! lists all instances before it asks how many there may be. What tools make is far from each of these limits.
+//! wasmtime reads nested types recursively, uses some hundred kilobytes for each part of a component, however small,
+//! and lists all instances before it checks their number. Components from real tools stay far below these limits.
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
     ComponentTypeDeclaration, Parser, Payload,
 };
 
-/// How many levels components, and types of them, may be nested in one another.
+/// The deepest nesting of components, and of types.
 pub(crate) const LEVELS: usize = 100;
-/// How many modules and components a component may have within it.
+/// The most modules and components within a component.
 const PARTS: usize = 1000;
-/// How many instances of them a component may be made of.
+/// The most instances of them that a component may create.
 const INSTANCES: u64 = 10_000;
 
-/// Tells what a component has too much of. Where it is not valid, that is for wasmtime to tell, which reads it in the same
+/// Returns the limit that a component exceeds. Invalid components are left to wasmtime, which reads them in the same
 /// order.
 pub(super) fn excess(component: &[u8]) -> Option<String> {
     let mut walk = Walk { open: vec![Open::default()], in_module: false, parts: 0 };
@@ -29,7 +29,7 @@ pub(super) fn excess(component: &[u8]) -> Option<String> {
     None
 }
 
-/// Why the rest is not looked at.
+/// The reason to stop reading.
 enum Stop {
     Invalid,
     Excess(String),
@@ -42,7 +42,7 @@ impl From<wasmparser::Error> for Stop {
 }
 
 struct Walk {
-    /// The components around what is being read, the outermost first.
+    /// The components around the current position, outermost first.
     open: Vec<Open>,
     in_module: bool,
     parts: usize,
@@ -51,9 +51,9 @@ struct Walk {
 /// A component that is being read.
 #[derive(Default)]
 struct Open {
-    /// How many instances make one of it.
+    /// The number of instances that one instance of it creates.
     instances: u64,
-    /// The same of the components that it can name; missing where they come from outside of what is read.
+    /// The same for the components that it can name. `None` for imported ones.
     components: Vec<Option<u64>>,
 }
 
@@ -84,7 +84,7 @@ impl Walk {
 
     fn part(&mut self) -> Result<(), Stop> {
         self.parts += 1;
-        // The component itself is the first that is open.
+        // The component itself is the first open one.
         if self.open.len() > LEVELS + 1 {
             return Err(Stop::Excess(format!("nests components more than {LEVELS} levels deep")));
         }
@@ -118,7 +118,7 @@ impl Walk {
         }
     }
 
-    /// Adds the components that a section gives names to.
+    /// Adds the components that a section defines.
     fn name(&mut self, payload: &Payload<'_>) -> Result<(), Stop> {
         let mut named = Vec::new();
         match payload {
@@ -155,7 +155,8 @@ impl Walk {
         Ok(())
     }
 
-    /// How many instances a component is made of that has this index so many levels further out.
+    /// Returns the number of instances that the component with this index creates, counted from so many levels further
+    /// out.
     fn component(&self, outwards: u32, index: u32) -> Result<Option<u64>, Stop> {
         let open = self.open.iter().rev().nth(outwards as usize);
         open.and_then(|open| open.components.get(index as usize)).copied().ok_or(Stop::Invalid)
@@ -170,7 +171,7 @@ fn types(section: &Payload<'_>, component: &[u8]) -> Result<(), Stop> {
 
     let bytes = section.as_section().and_then(|(_, range)| component.get(range)).ok_or(Stop::Invalid)?;
     let mut reader = BinaryReader::new(bytes, 0);
-    // How many are left on each level: types on the first, on the others declarations, of which some are types.
+    // The number of items left on each level: types on the first, declarations on the others, some of which are types.
     let mut left = vec![reader.read_var_u32()?];
     while let Some(count) = left.last_mut() {
         let Some(less) = count.checked_sub(1) else {

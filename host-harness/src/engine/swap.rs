@@ -1,31 +1,31 @@
-//! Whether the kernel can write memory out to swap space.
+//! Detects swap space: whether the kernel may write memory to disk.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use wasmtime::PoolingAllocationConfig;
 
-/// How often to look for swap space that is turned on later.
+/// The interval between checks for new swap space.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What is known of swap space.
+/// The state of swap space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swap {
     /// The kernel has none.
     Off,
-    /// There is some, or nobody can tell.
+    /// There is some, or its state is unknown.
     Possible,
 }
 
 impl Swap {
-    /// Asks the kernel.
+    /// Reads the state from the kernel.
     ///
-    /// A limit of the control group is not looked at: it can be raised, and it does not hold for what is swapped already.
+    /// Limits of control groups do not count: they can be raised, and do not apply to pages that are swapped already.
     pub(super) fn now() -> Self {
         fs::read_to_string("/proc/swaps").map_or(Self::Possible, |swaps| Self::parse(&swaps))
     }
 
-    /// Reads `/proc/swaps`: a line of titles, and a line for each partition, file or compressed device.
+    /// Parses `/proc/swaps`: a title line, and a line for each partition, file or compressed device.
     fn parse(swaps: &str) -> Self {
         let mut lines = swaps.lines();
         let titled = lines.next().is_some_and(|titles| titles.starts_with("Filename"));
@@ -33,20 +33,20 @@ impl Swap {
     }
 }
 
-/// Looks for swap space that is turned on while an engine relies on there being none.
+/// Watches for swap space that is turned on while an engine relies on its absence.
 pub(super) struct Watch {
-    /// Missing where there is nothing to look for.
+    /// `None` if there is nothing to watch for.
     next: Option<Instant>,
 }
 
 impl Watch {
-    /// Watches for an engine that was made with this knowledge.
+    /// Watches for an engine that was created in this state.
     pub(super) fn new(swap: Swap) -> Self {
         let relies = swap == Swap::Off && PoolingAllocationConfig::is_pagemap_scan_available();
         Self { next: relies.then(Instant::now) }
     }
 
-    /// Says once that swap space was turned on. A running engine cannot reset memory in another way.
+    /// Warns once that swap space was turned on. A running engine cannot change how it resets memory.
     pub(super) fn look(&mut self) {
         if self.next.is_none_or(|next| Instant::now() < next) {
             return;

@@ -1,10 +1,10 @@
-//! How long a component works, and not how long it waits.
+//! Measures the time that a component computes, without the time that it waits.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Adds up the time in which a future is polled.
+/// Sums up the time in which a future is polled.
 #[derive(Debug, Default)]
 pub(super) struct Busy(Mutex<BusyTimes>);
 
@@ -27,7 +27,7 @@ impl Busy {
         .await
     }
 
-    /// The time since this was asked last, with that of a poll which goes on.
+    /// Returns the time since the last call, including a poll that is still running.
     pub(super) fn lap(&self) -> Duration {
         let mut times = self.lock();
         let now = Instant::now();

@@ -1,6 +1,6 @@
-//! Clocks that the test moves, for components that wait for them.
+//! Implements clocks that the test moves.
 //!
-//! wasmtime asks the clock that it is given for the time, but waits by one of its own, so what waits is replaced here.
+//! wasmtime reads the time from a given clock but waits by its own, so the waiting functions are replaced here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use wasmtime_wasi::p3::bindings::clocks::monotonic_clock as p3;
 use super::state::State;
 use crate::Clock;
 
-/// Puts a stopped clock in the place of the one that runs.
+/// Replaces the running clocks by a stopped one.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     p2::add_to_linker::<_, Stopped>(linker, view)?;

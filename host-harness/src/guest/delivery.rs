@@ -1,4 +1,4 @@
-//! The answer of a component on its way to the client.
+//! The response of a component on its way to the client.
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,43 +11,42 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 use wasmtime::Store;
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::{Error as HostError, WasiBody};
 
 use super::Failure;
 use super::state::State;
-use crate::message::body::Body;
-use crate::message::body::{BodyError, asks_host, code_of};
+use crate::message::body::{Body, BodyError, asks_host, body_error, code_of};
 use crate::message::error_code::ErrorCode;
 
-/// What the component answered, or why it did not.
+/// The response of a component, or the reason why there is none.
 pub(super) type GuestResponse = Result<Response<Body>, Failure>;
 
-/// The store of an instance that has come to its end. Dropped, it would make unfinished bodies end as if they were whole.
+/// The store of an ended instance. Dropping it would end unfinished bodies as if they were complete.
 pub(super) type KeptStore = Arc<Mutex<Store<State>>>;
 
-/// How far an answer has come, shared by those who wait for it, work on it, and read its body.
+/// The progress of a response, shared by its client, its worker and the reader of its body.
 pub(super) struct Delivery {
     progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
 struct Progress {
-    /// Where the answer goes; missing once it has gone there.
+    /// Receives the response. `None` after it was sent.
     answer: Option<oneshot::Sender<GuestResponse>>,
     head_sent: bool,
     body_gone: bool,
-    /// Whether the component does no more for this answer.
+    /// Whether the component has ended its work on this response.
     ended: bool,
     kept: Option<KeptStore>,
-    /// Who waits for the next part of the body.
+    /// The waker of the body's reader while it waits.
     reader: Option<Waker>,
-    /// How many parts of the body were read.
+    /// The number of frames that were read.
     frames: u64,
-    /// Whether the body turned out to be one of the host's, which the component only passed on.
+    /// Whether the body is a body of the host that the component only passes through.
     handed_through: bool,
-    /// Told of each step; the requests that share an instance share it.
+    /// Notified of each step. Requests that share an instance share it.
     changed: Arc<Notify>,
-    /// Where the component learns how its response was received.
+    /// Reports to the component how its response was received.
     received: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
@@ -58,12 +57,12 @@ impl Delivery {
         (Arc::new(Self { progress }), answered)
     }
 
-    /// Sets who is told of each step.
+    /// Sets the notification for each step.
     pub(super) fn watch(&self, changed: &Arc<Notify>) {
         self.lock().changed = Arc::clone(changed);
     }
 
-    /// Tells that something has changed.
+    /// Notifies of a change.
     pub(super) fn tell(&self) {
         self.lock().changed.notify_waiters();
     }
@@ -72,20 +71,19 @@ impl Delivery {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what the component answered.
+    /// Sends the response of the component.
     pub(super) fn answer(self: &Arc<Self>, answer: Result<Response<WasiBody>, Failure>) {
         self.lock().head_sent = true;
         self.tell();
-        // Made here, so that the worker learns that nobody reads the body also where nobody gets the head.
+        // Created here, so that the worker learns that the body is dropped even if the head is never received.
         let reader = BodyEnd { delivery: Arc::clone(self), received: Err(ErrorCode::ConnectionTerminated) };
-        self.send(
-            answer.map(|response| {
-                response.map(|body| Body::new(GuestBody { body, end: Some(reader), broken_off: false }))
-            }),
-        );
+        self.send(answer.map(|response| {
+            response
+                .map(|body| Body::new(GuestBody { body, end: Some(reader), handed_through: false, broken_off: false }))
+        }));
     }
 
-    /// Sends the failure, if nothing was sent so far; tells whether that was so.
+    /// Sends the failure if nothing was sent before. Returns whether it was sent.
     pub(super) fn fail(&self, failure: Failure) -> bool {
         self.send(Err(failure))
     }
@@ -102,36 +100,36 @@ impl Delivery {
         self.lock().head_sent
     }
 
-    /// Whether the body of the answer has been read or given up.
+    /// Whether the body has been read or dropped.
     pub(super) fn is_over(&self) -> bool {
         self.lock().body_gone
     }
 
-    /// Whether the client can get the rest of the answer without the instance.
+    /// Whether the client can get the rest of the response without the instance.
     pub(super) fn is_free(&self) -> bool {
         let progress = self.lock();
         progress.body_gone || progress.handed_through || !progress.head_sent
     }
 
-    /// How many parts of the body were read so far, while the client waits for more.
+    /// Returns the number of frames read so far, if the client waits for more.
     pub(super) fn waits_after(&self) -> Option<u64> {
         let progress = self.lock();
         progress.reader.is_some().then_some(progress.frames)
     }
 
-    /// Whether the client has gone without an answer.
+    /// Whether the client has gone before the response.
     pub(super) fn is_unwanted(&self) -> bool {
         self.lock().answer.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
-    /// Tells how the client received the response.
-    pub(super) fn received(&self) -> impl Future<Output = Result<(), ErrorCode>> + Send + 'static {
+    /// Completes with how the client received the response.
+    pub(super) fn received(&self) -> impl Future<Output = Result<(), HostError>> + Send + 'static {
         let (sender, receiver) = oneshot::channel();
         self.lock().received = Some(sender);
-        async { receiver.await.unwrap_or(Ok(())) }
+        async { receiver.await.unwrap_or(Ok(())).map_err(ErrorCode::into_host) }
     }
 
-    /// Notes what became of asking for the next part of the body.
+    /// Records the result of a poll for the next frame.
     fn polled(&self, handed_through: bool, ready: bool) {
         let mut progress = self.lock();
         if ready {
@@ -144,7 +142,7 @@ impl Delivery {
         }
     }
 
-    /// Says that the component does no more for this answer: what it has not finished never will be.
+    /// Ends the component's work on this response: what is unfinished stays unfinished.
     pub(super) fn end(&self, kept: Option<&KeptStore>) {
         let mut progress = self.lock();
         if progress.body_gone || !progress.head_sent {
@@ -157,7 +155,7 @@ impl Delivery {
         }
     }
 
-    /// Completes when the head has not been sent in time, and never otherwise.
+    /// Completes if the head has not been sent in time; otherwise never.
     pub(super) async fn head_overdue(&self, limit: Duration) {
         sleep(limit).await;
         if self.is_answered() {
@@ -165,7 +163,7 @@ impl Delivery {
         }
     }
 
-    /// Completes when the component goes on for too long after its body has been read or given up.
+    /// Completes if the component works for too long after its body was read or dropped.
     pub(super) async fn work_overdue(&self, limit: Duration) {
         let changing = Arc::clone(&self.lock().changed);
         let mut changed = pin!(changing.notified());
@@ -181,16 +179,18 @@ impl Delivery {
     }
 }
 
-/// The body of a response, which breaks off where the component ended without finishing it.
+/// The body of a response. It breaks off if the component ends without finishing it.
 struct GuestBody {
     body: WasiBody,
     end: Option<BodyEnd>,
-    /// Whether it has failed. What wasmtime says of its end holds for a whole body only.
+    /// Whether the body is a body of the host that the component only passes through.
+    handed_through: bool,
+    /// Whether it has failed. wasmtime's `is_end_stream` is right for complete bodies only.
     broken_off: bool,
 }
 
 impl GuestBody {
-    /// Fails the body, and tells the component why.
+    /// Fails the body, and reports the error to the component.
     fn break_off(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.broken_off = true;
         if let Some(mut end) = self.end.take() {
@@ -199,7 +199,7 @@ impl GuestBody {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// Whether nothing more is to come; a reader that knows the length does not wait for the end.
+    /// Whether all of the body has been read. A reader that knows the length does not poll for the end.
     fn is_whole(&self) -> bool {
         !self.broken_off && (self.body.is_end_stream() || self.body.size_hint().exact() == Some(0))
     }
@@ -214,10 +214,10 @@ impl Drop for GuestBody {
     }
 }
 
-/// Tells the worker when nobody reads the body any more.
+/// Notifies the worker when the body is dropped.
 struct BodyEnd {
     delivery: Arc<Delivery>,
-    /// What the component is told of how its response was received.
+    /// The report to the component about its response.
     received: Result<(), ErrorCode>,
 }
 
@@ -229,7 +229,7 @@ impl Drop for BodyEnd {
             (progress.kept.take(), progress.received.take())
         };
         if let Some(received) = received {
-            // The component may not care.
+            // The component may not wait for it.
             let _ = received.send(std::mem::replace(&mut self.received, Ok(())));
         }
         self.delivery.tell();
@@ -246,7 +246,10 @@ impl HttpBody for GuestBody {
         if this.broken_off {
             return Poll::Ready(None);
         }
-        let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        let (polled, asked_host) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        // Stays set: the last poll of such a body may end in wasmtime's wrapper around it.
+        this.handed_through |= asked_host;
+        let handed_through = this.handed_through;
         if let Some(BodyEnd { delivery, .. }) = &this.end {
             delivery.polled(handed_through, polled.is_ready());
         }
@@ -258,18 +261,18 @@ impl HttpBody for GuestBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            // What wasmtime says of every body of WASI 0.2 that is dropped before its end.
-            Poll::Ready(Some(Err(ErrorCode::HttpProtocolError))) if !handed_through => {
+            // wasmtime's error for every body of WASI 0.2 that is dropped before its end.
+            Poll::Ready(Some(Err(HostError::HttpProtocolError))) if !handed_through => {
                 this.break_off("the component did not finish its response".into())
             }
-            Poll::Ready(Some(Err(error))) => this.break_off(error.into()),
+            Poll::Ready(Some(Err(error))) => this.break_off(body_error(error)),
             Poll::Pending => {
                 let Some(BodyEnd { delivery, .. }) = &this.end else {
                     return Poll::Pending;
                 };
                 let mut progress = delivery.lock();
-                // What was written has been read, and the writer is still there: it never finished. A body that the
-                // component handed through has its writer elsewhere.
+                // All that was written has been read and the writer still exists, so it never finished. A body that is
+                // passed through has its writer elsewhere.
                 if progress.ended && !handed_through {
                     drop(progress);
                     return this.break_off("the component ended before its response did".into());

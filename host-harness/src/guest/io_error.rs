@@ -1,7 +1,7 @@
-//! What a component is told of a stream that failed.
+//! Replaces the texts of failed streams.
 //!
-//! wasmtime tells it all that it knows, with the stack of the host where the environment asks for that
-//! (`RUST_BACKTRACE`). A component is told the failure and its causes, in one line.
+//! wasmtime passes its full error text to the component, with a host backtrace if `RUST_BACKTRACE` is set. Here the
+//! component gets the failure and its causes on one line.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::IoError;
@@ -9,7 +9,7 @@ use wasmtime_wasi_io::bindings::wasi::io::error::{self, Host, HostError};
 
 use super::state::State;
 
-/// Puts the plain texts in the place of wasmtime's.
+/// Replaces wasmtime's implementation.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     error::add_to_linker::<_, Plain>(linker, |state| View(state.table()))?;

@@ -1,4 +1,4 @@
-//! The functions of the host that components of every world can import.
+//! The host functions that components of every world can import.
 
 use wasmtime::component::Linker;
 
@@ -7,7 +7,7 @@ use super::state::State;
 use crate::config::Config;
 use crate::keyvalue::KeyValueView;
 
-/// Lets components call the functions that the harness implements itself.
+/// Adds the functions that the harness implements itself.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     io_error::add_to_linker(linker)?;
     Config::add_to_linker(linker, State::config)?;

@@ -1,4 +1,4 @@
-//! What an instance carries with it.
+//! The state of an instance.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::BodyExt as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tower_service::Service as _;
@@ -15,7 +14,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{AsContext, CallHook, Engine, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode as WasiErrorCode;
-use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{
+    Error as HostError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 use super::upload::{Of, Uploads};
 use crate::config::Config;
@@ -27,7 +28,7 @@ use crate::message::timeouts::Timeouts;
 use crate::telemetry::{LogStream, Running, Took, Tracked};
 use crate::{Clock, KeyValue, Limits, Outbound};
 
-/// What every instance of a component gets.
+/// The settings of every instance of a component.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) env: Vec<(String, String)>,
@@ -38,16 +39,17 @@ pub(crate) struct Settings {
     pub(crate) fuel: bool,
     /// How many requests one instance takes.
     pub(crate) reuse: u32,
-    /// How many of them it takes at the same time, where its world can do that.
+    /// How many of them it takes at the same time, in WASI 0.3.
     pub(crate) at_once: u32,
-    /// What random numbers come from, where they are not to be random.
+    /// The seed of the random numbers. `None` makes them random.
     pub(crate) seed: Option<u64>,
-    /// The time, where the test moves it.
+    /// A clock that the test moves.
     pub(crate) clock: Option<Clock>,
 }
 
 impl Settings {
-    /// How many requests an instance works on at the same time: fuel is counted for an instance, and so for one request.
+    /// The number of requests that an instance works on at the same time. With fuel it is one, because fuel is counted
+    /// per instance.
     pub(crate) fn at_once(&self) -> u32 {
         if self.fuel { 1 } else { self.at_once.min(self.reuse) }
     }
@@ -66,31 +68,31 @@ pub(crate) struct State {
     counts_fuel: bool,
     /// Called when a request of this instance goes to the next handler, with the number of the request in the instance.
     pub(super) calls_next: Option<CallsNext>,
-    /// The number of the request that it works on now.
+    /// The number of the current request in the instance.
     pub(super) flight: u64,
-    /// How many functions of the host the request at hand has called, where that is counted.
+    /// The number of host calls of the current request, if they are counted.
     pub(crate) host_calls: u64,
-    /// The number of the request at hand, for its output.
+    /// The number of the current request, for its output.
     request: Arc<AtomicU64>,
-    /// What the instance does happens in this, which names the request at hand.
+    /// The tracing span of the instance, which names the current request.
     span: tracing::Span,
 }
 
-/// Notes that a request is with the next handler.
+/// Notes that the next handler has a request.
 pub(super) type CallsNext = Box<dyn Fn(u64) -> WithNext + Send + Sync>;
 
-/// Dropped when the next handler has answered.
+/// Dropped when the next handler has responded.
 pub(super) type WithNext = Box<dyn Any + Send + Sync>;
 
 struct Hooks {
     outbound: Outbound,
-    /// The request at hand, which calls are made for.
+    /// The current request, which outbound calls belong to.
     tracked: Option<Arc<Tracked>>,
     uploads: Uploads,
 }
 
 impl State {
-    /// Makes the store of an instance, which holds it to its limits and keeps count.
+    /// Creates the store of an instance, with its limits and counters.
     pub(crate) fn store(engine: &Engine, settings: &Settings, running: &Running) -> Store<Self> {
         running.instantiated();
         let mut store = Store::new(engine, Self::new(settings, running));
@@ -103,7 +105,7 @@ impl State {
                 Ok(())
             });
         }
-        // A busy component gives way to others at each epoch, which is also when its deadline is seen.
+        // A busy component yields at each epoch. Its deadline is checked then.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut cx| {
             // The interrupt called the hook above like a host function.
@@ -145,7 +147,7 @@ impl State {
         }
     }
 
-    /// What the instance took for the request at hand.
+    /// Returns what the instance used for the current request.
     pub(crate) fn took(store: impl AsContext<Data = Self>) -> Took {
         let store = store.as_context();
         let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
@@ -153,12 +155,12 @@ impl State {
         Took { memory_bytes: store.data().meter.peak_bytes(), fuel, host_calls }
     }
 
-    /// Breaks off what is still being sent, because nobody is left to finish it.
+    /// Breaks off unfinished uploads, because no code is left to finish them.
     pub(crate) fn cut_uploads(&mut self) {
         self.hooks.uploads.cut();
     }
 
-    /// A body that the component sends, which does not outlive it where it ends badly.
+    /// Wraps a body that the component sends. It breaks off if the instance ends badly.
     pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
         let request = self.hooks.tracked.as_ref().map(|tracked| tracked.number());
         self.hooks.uploads.watch(body, Of { request, server: None })
@@ -176,16 +178,16 @@ impl State {
         &mut self.table
     }
 
-    /// The clock that the test moves, with the table of what waits for it.
+    /// Returns the clock that the test moves, with the resource table.
     ///
     /// # Panics
     ///
-    /// Panics where there is none: then nothing that asks for it is linked.
+    /// Panics without such a clock. Its functions are linked only if there is one.
     pub(super) fn stopped_clock(&mut self) -> (Clock, &mut ResourceTable) {
         (self.clock.clone().expect("a stopped clock is linked only where there is one"), &mut self.table)
     }
 
-    /// The request at hand, which others now work on, until what comes with it is dropped.
+    /// Hands the current request to the next handler, until the returned guard is dropped.
     pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<WithNext>) {
         (self.hooks.tracked.clone(), self.calls_next.as_ref().map(|calls_next| calls_next(self.flight)))
     }
@@ -195,12 +197,12 @@ impl State {
         self.counts_fuel
     }
 
-    /// What those who trace are told that the work of this instance belongs to.
+    /// Returns the tracing span of the instance.
     pub(crate) fn span(&self) -> tracing::Span {
         self.span.clone()
     }
 
-    /// Turns to the next request.
+    /// Switches to the next request.
     pub(crate) fn next(&mut self, running: &Running) {
         self.host_calls = 0;
         self.turn_to(running);
@@ -216,13 +218,13 @@ impl State {
         self.hooks.tracked = Some(Arc::clone(&running.tracked));
     }
 
-    /// Lets go of the request at hand.
+    /// Releases the current request.
     pub(crate) fn done(&mut self) {
         self.hooks.tracked = None;
     }
 }
 
-/// Makes the random numbers of an instance those of a seed and of the first request that it takes.
+/// Derives the random numbers of an instance from a seed and the number of its first request.
 fn seed_random(wasi: &mut WasiCtxBuilder, seed: u64, request: u64) {
     let mut random = StdRng::seed_from_u64(seed.rotate_left(32) ^ request);
     wasi.insecure_random_seed(random.random());
@@ -242,8 +244,8 @@ impl WasiHttpView for State {
     }
 }
 
-/// Takes user and password out of `host`, where they may not stand (RFC 9110, section 7.2): wasmtime sets it to the authority
-/// as the component wrote it.
+/// Removes user information from `host` (RFC 9110, section 7.2): wasmtime copies it from the authority that the
+/// component set.
 fn name_host_alone(fields: &mut HeaderMap) {
     if let Some(host) = fields.get_mut(header::HOST)
         && let Some(at) = host.as_bytes().iter().rposition(|byte| *byte == b'@')
@@ -255,8 +257,8 @@ fn name_host_alone(fields: &mut HeaderMap) {
 
 /// Whether a request asks for the options of the whole server, as `OPTIONS *`.
 ///
-/// wasmtime refuses the path `*`, because a URI with an authority has no such path. In full, that URI has an empty path (RFC
-/// 9112, section 3.2.4).
+/// wasmtime rejects the path `*`, because a URI with an authority has no such path. In absolute form that URI has an
+/// empty path (RFC 9112, section 3.2.4).
 pub(super) fn is_for_whole_server(method: &Method, path: Option<&PathAndQuery>) -> bool {
     // As a string, an empty path is `/`.
     let is_empty = |path: &PathAndQuery| path.as_str() == "/" && *path != PathAndQuery::from_static("/");
@@ -272,8 +274,8 @@ fn restore_asterisk(request: &mut Request<Body>) {
     }
 }
 
-type SentRequest = Result<(Response<WasiBody>, Transmission), ErrorCode>;
-type Transmission = Box<dyn Future<Output = Result<(), ErrorCode>> + Send>;
+type SentRequest = Result<(Response<WasiBody>, Transmission), HostError>;
+type Transmission = Box<dyn Future<Output = Result<(), HostError>> + Send>;
 
 impl WasiHttpHooks for Hooks {
     fn send_request(
@@ -301,13 +303,13 @@ impl WasiHttpHooks for Hooks {
             None => self.outbound.call(request),
         };
         Box::new(async move {
-            let response = answer.await?.map(|body| body.into_guest().boxed_unsync());
+            let response = answer.await.map_err(ErrorCode::into_host)?.map(Body::into_guest);
             let transmitted: Transmission = Box::new(std::future::ready(Ok(())));
             Ok((response, transmitted))
         })
     }
 
-    /// Every scheme: the call is refused where it is recorded and logged as well.
+    /// Accepts every scheme: the call is rejected later, where it is recorded and logged.
     fn is_supported_scheme(&mut self, _: &Scheme) -> bool {
         true
     }
@@ -321,7 +323,7 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-// The store is moved between threads with its state.
+// The store moves between threads with its state.
 const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<State>();

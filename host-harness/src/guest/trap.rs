@@ -1,4 +1,4 @@
-//! What a trap was, for people.
+//! Formats traps for people.
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
 use crate::show;
 
-/// The cause, a hint if the instance had asked for more memory than its limit, and the calls in the component, the innermost
-/// first.
+/// Returns the cause, a hint if the instance had asked for more memory than its limit, and the call stack in the
+/// component, innermost first.
 pub(crate) fn reason(error: &wasmtime::Error, exceeded_bytes: Option<usize>) -> String {
     let mut reason = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
@@ -26,23 +26,23 @@ pub(crate) fn reason(error: &wasmtime::Error, exceeded_bytes: Option<usize>) -> 
     reason
 }
 
-/// A function that was being called.
+/// A function on the call stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TrapFrame {
-    /// Missing where the component was stripped.
+    /// `None` if the component was stripped.
     name: Option<String>,
-    /// File, line and column, where there is debug information.
+    /// File, line and column, if there is debug information.
     place: Option<String>,
-    /// Where it was, in bytes from the beginning of its module.
+    /// The offset in its module, in bytes.
     offset: Option<usize>,
 }
 
-/// How many calls are shown; those beyond are the outermost.
+/// The number of frames that are shown; the outermost are left out.
 const SHOWN: usize = 30;
 
-/// The calls of a frame, the innermost first: several, where some were inlined.
+/// Returns the calls of a frame, innermost first. Inlined functions make several.
 fn calls_of(frame: &FrameInfo) -> Vec<TrapFrame> {
-    // A name section may hold anything.
+    // A name section may contain arbitrary text.
     let plain = |name: &str| show::line(&format!("{:#}", demangle(name))).into_owned();
     let name = frame.func_name().map(plain);
     let offset = frame.module_offset();
@@ -51,7 +51,7 @@ fn calls_of(frame: &FrameInfo) -> Vec<TrapFrame> {
     };
     let inlined =
         inlined.iter().map(|symbol| TrapFrame { name: symbol.name().map(plain), place: place_of(symbol), offset });
-    // Debug information may know a function by the end of its name only.
+    // Debug information may have only the last part of a function's name.
     let name = name.or_else(|| function.name().map(plain));
     inlined.chain([TrapFrame { name, place: place_of(function), offset }]).collect()
 }
@@ -67,7 +67,7 @@ fn place_of(symbol: &FrameSymbol) -> Option<String> {
     Some(place)
 }
 
-/// A path without what says nothing to the reader: where the toolchain and the registry were.
+/// Shortens a path: removes the directories of the toolchain and of the registry.
 fn short_path(path: &str) -> String {
     if let Some((_, rest)) = path.split_once("/registry/src/") {
         return rest.split_once('/').map_or(rest, |(_, rest)| rest).to_owned();
@@ -108,7 +108,7 @@ fn backtrace_of(calls: &[TrapFrame]) -> String {
     text
 }
 
-/// The calls without those that every panic ends in, and without those that every handler is called by.
+/// Removes the frames that every panic ends in, and those that every handler is called through.
 fn own(calls: &[TrapFrame]) -> &[TrapFrame] {
     let is = |call: &TrapFrame, known: &[&str]| {
         call.name
@@ -120,7 +120,7 @@ fn own(calls: &[TrapFrame]) -> &[TrapFrame] {
     if start < end { &calls[start..end] } else { calls }
 }
 
-/// What a panic of Rust goes through on its way to the trap.
+/// Functions between a Rust panic and its trap.
 const PANICKING: [&str; 12] = [
     "abort",
     "panic_abort::",
@@ -136,7 +136,7 @@ const PANICKING: [&str; 12] = [
     "core::result::unwrap_failed",
 ];
 
-/// What calls a handler: the exports, and the glue behind them.
+/// Functions that call a handler: the exports and the glue behind them.
 const CALLING: [&str; 8] = [
     "wasi:http/",
     "_export_",

@@ -1,4 +1,4 @@
-//! What a component sends to others.
+//! Bodies that a component sends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,14 +9,12 @@ use futures_util::future::Shared;
 use http::{Method, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::{Error as HostError, WasiBody};
 
-use crate::message::body::Body;
-use crate::message::body::{BodyError, asks_host};
-use crate::message::error_code::ErrorCode;
+use crate::message::body::{Body, BodyError, asks_host, body_error};
 use crate::outbound::shown;
 
-/// Completes when an instance has ended badly, and with an error when it has ended well.
+/// Completes when the instance has ended badly, and with an error when it has ended well.
 type Cut = Shared<oneshot::Receiver<()>>;
 
 /// The bodies that one instance sends.
@@ -24,39 +22,39 @@ type Cut = Shared<oneshot::Receiver<()>>;
 pub(super) struct Uploads(Option<(oneshot::Sender<()>, Cut)>);
 
 impl Uploads {
-    /// Watches over a body: when the store of its writer is dropped it ends as if it were whole, so it is broken off where
-    /// the instance that wrote it ended badly.
+    /// Wraps a body. wasmtime ends a body cleanly when the store of its writer is dropped, so it is broken off if the
+    /// instance that writes it ended badly.
     pub(super) fn watch(&mut self, body: WasiBody, of: Of) -> Body {
         let (_, cut) = self.0.get_or_insert_with(|| {
             let (sender, receiver) = oneshot::channel();
             (sender, receiver.shared())
         });
-        Body::new(CutUpload { body, cut: cut.clone(), of })
+        Body::new(CutUpload { body, cut: cut.clone(), of, handed_through: false })
     }
 
-    /// Breaks off all that is not finished.
+    /// Breaks off all unfinished bodies.
     pub(super) fn cut(&mut self) {
         if let Some((sender, _)) = self.0.take() {
-            // Whoever reads them may have gone.
+            // The readers may have gone.
             let _ = sender.send(());
         }
     }
 }
 
-/// The request that a body is of, for the log.
+/// The request of a body, for the log.
 pub(super) struct Of {
-    /// The number of the request that the component works on.
+    /// The number of the client request that the component works on.
     pub(super) request: Option<u64>,
-    /// The server of an outbound call; missing where the request goes to the next handler of a chain.
+    /// The server of an outbound call. `None` if the request goes to the next handler of a chain.
     pub(super) server: Option<(Method, Uri)>,
 }
 
 impl Of {
-    fn broken_off(&self, error: &ErrorCode) {
+    fn broken_off(&self, error: &HostError) {
         let request = self.request;
         let cause = match error {
-            // What wasmtime says of every body of WASI 0.2 that is dropped before its end.
-            ErrorCode::HttpProtocolError => String::new(),
+            // wasmtime's error for every body of WASI 0.2 that is dropped before its end.
+            HostError::HttpProtocolError => String::new(),
             error => format!(": {error}"),
         };
         match &self.server {
@@ -75,6 +73,8 @@ struct CutUpload {
     body: WasiBody,
     cut: Cut,
     of: Of,
+    /// Whether the body is a body of the host that the component only passes through.
+    handed_through: bool,
 }
 
 impl HttpBody for CutUpload {
@@ -83,18 +83,19 @@ impl HttpBody for CutUpload {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let (polled, handed_through) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        let (polled, asked_host) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
+        this.handed_through |= asked_host;
         if let Poll::Ready(Some(Err(error))) = &polled
-            && !handed_through
+            && !this.handed_through
         {
             this.of.broken_off(error);
         }
-        if handed_through || matches!(polled, Poll::Ready(Some(_))) {
-            return polled.map_err(Into::into);
+        if this.handed_through || matches!(polled, Poll::Ready(Some(_))) {
+            return polled.map_err(body_error);
         }
         match this.cut.poll_unpin(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Some(Err("the component ended before its request did".into()))),
-            _ => polled.map_err(Into::into),
+            _ => polled.map_err(body_error),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Components of WASI 0.2: an instance for each request, or for several, one after the other.
+//! Components of WASI 0.2: an instance for each request, or for several in sequence.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
-use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
 
 use super::busy::Busy;
 use super::delivery::Delivery;
@@ -20,6 +20,7 @@ use super::trap::reason;
 use super::{Failure, clock, delivery, linker, overdue};
 use crate::component::Component;
 use crate::message::body::Body;
+use crate::message::error_code::ErrorCode;
 use crate::telemetry::Running;
 
 pub(super) struct Wasip2 {
@@ -27,22 +28,22 @@ pub(super) struct Wasip2 {
     idle: Pool,
 }
 
-/// Instances that can take another request; the last one in is the first one out, because its memory is still warm.
+/// Idle instances. The last one in is the first one out, because its memory is still in the cache.
 type Pool = Arc<Mutex<Vec<Instance>>>;
 
 /// An instance, which lives as long as its store.
 struct Instance {
     store: Store<State>,
-    /// Missing before the first request.
+    /// `None` before the first request.
     proxy: Option<Proxy>,
-    /// How many requests it can still take, with the one at hand.
+    /// The number of requests that it can still take, including the current one.
     left: u32,
 }
 
 impl Wasip2 {
     pub(super) fn link(component: &Component, settings: &Settings) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.compiled.engine());
-        // All of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
+        // Links all of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         linker::add_to_linker(&mut linker)?;
@@ -52,7 +53,7 @@ impl Wasip2 {
         Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)?, idle: Pool::default() })
     }
 
-    /// Runs a request, and answers at the head of the response; the component goes on by itself.
+    /// Runs a request, and returns at the head of the response. The component continues in its own task.
     pub(super) async fn handle(
         &self,
         settings: &Settings,
@@ -89,7 +90,7 @@ impl Wasip2 {
     }
 }
 
-/// Runs one instance to its end, beyond the end of the response if it has more to do.
+/// Runs one instance to its end, which may be after the end of the response.
 struct RequestWorker {
     pre: ProxyPre<State>,
     idle: Pool,
@@ -134,7 +135,7 @@ impl RequestWorker {
         self.instance.store.data_mut().done();
         if !ended_well {
             self.instance.store.data_mut().cut_uploads();
-            // The body of a response that was cut short is told from a whole one by its writer, which lives in the store.
+            // Only the writer, which lives in the store, can tell a truncated response body from a complete one.
             let kept: delivery::KeptStore = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
         } else if self.instance.left > 0 {
@@ -162,9 +163,8 @@ async fn call(
     let request = view.new_incoming_request(scheme, request.map(Body::into_guest))?;
     let out = view.new_response_outparam_from_callback(move |answer| {
         delivery.answer(answer.map_err(|code| {
-            Failure::ErrorCode(ErrorCode::InternalError(Some(
-                crate::message::error_code::ErrorCode::from(code).to_string(),
-            )))
+            let code = ErrorCode::from_host(code.into());
+            Failure::ErrorCode(WasiErrorCode::InternalError(Some(code.to_string())))
         }));
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await

@@ -1,4 +1,4 @@
-//! Components of WASI 0.3: an instance for each request, or for several, one after the other or at the same time.
+//! Components of WASI 0.3: an instance for each request, or for several, in sequence or concurrently.
 
 mod flights;
 mod job;
@@ -35,19 +35,19 @@ struct Instances {
     live: Mutex<Vec<Live>>,
 }
 
-/// An instance, as those see it who have a request for it. It ends when its sender is dropped.
+/// A handle of an instance. The instance ends when its sender is dropped.
 struct Live {
     flights: Arc<Flights>,
     jobs: mpsc::UnboundedSender<Job>,
-    /// How many more requests it may get.
+    /// The number of requests that it may still get.
     left: u32,
 }
 
 impl Wasip3 {
-    /// Links a component, and what it calls if it is middleware.
+    /// Links a component, and its next handler if it is middleware.
     pub(super) fn link(component: &Component, next: Option<Guest>, settings: Arc<Settings>) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.compiled.engine());
-        // WASI 0.2 as well, because the standard library of Rust imports it in components of 0.3, too.
+        // Links WASI 0.2 as well, because Rust's standard library imports it in components of 0.3 too.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
@@ -63,7 +63,7 @@ impl Wasip3 {
         Ok(Self(Arc::new(Instances { pre, settings, live: Mutex::default() })))
     }
 
-    /// Runs a request, and answers at the head of the response; the component goes on by itself.
+    /// Runs a request, and returns at the head of the response. The component continues in its own task.
     pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> GuestResponse {
         let (delivery, answered) = Delivery::new();
         let waiting = Waiting { delivery: Arc::clone(&delivery), answered };
@@ -72,7 +72,7 @@ impl Wasip3 {
     }
 }
 
-/// Somebody who waits for an answer; the worker is told when they go.
+/// A client that waits for a response. Dropping it notifies the worker.
 struct Waiting {
     delivery: Arc<Delivery>,
     answered: tokio::sync::oneshot::Receiver<GuestResponse>,
@@ -92,7 +92,7 @@ impl Drop for Waiting {
 }
 
 impl Instances {
-    /// Gives a request to an instance that has room for it, the youngest first, or to a new one.
+    /// Sends a request to an instance with a free place, youngest first, or to a new one.
     fn give(self: &Arc<Self>, mut job: Job) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         for number in (0..live.len()).rev() {
@@ -113,7 +113,7 @@ impl Instances {
                     }
                     return;
                 }
-                // It ended in this moment.
+                // The instance ended in this moment.
                 Err(mpsc::error::SendError(unsent)) => job = unsent,
             }
         }
@@ -137,7 +137,7 @@ impl Instances {
     }
 }
 
-/// Looks whether a response without a declared length has no body, which its head can then say.
+/// Checks whether a response without a declared length has an empty body, so that its head can say so.
 async fn look_for_the_end(response: Response<Body>) -> Response<Body> {
     if response.headers().contains_key(header::CONTENT_LENGTH) || response.body().size_hint().exact().is_some() {
         return response;
@@ -145,7 +145,7 @@ async fn look_for_the_end(response: Response<Body>) -> Response<Body> {
     let (head, body) = response.into_parts();
     let mut body = Begun::new(body);
     std::future::poll_fn(|cx| {
-        // Where nothing has come yet, the head goes out as it is.
+        // If no frame has come yet, the head is sent as it is.
         let _ = body.poll_begin(cx);
         Poll::Ready(())
     })

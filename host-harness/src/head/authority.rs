@@ -1,21 +1,21 @@
-//! Hosts with ports, as `Host` and request targets name them (RFC 9110, section 7.2).
+//! Hosts with ports, in `Host` and in request targets (RFC 9110, section 7.2).
 
 use std::net::Ipv6Addr;
 
 use http::uri::Authority;
 
-/// Reads a host and an optional port, or tells why it is none.
+/// Parses a host with an optional port. Returns the reason if it is invalid.
 ///
 /// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals. An empty port
 /// is dropped (RFC 3986, section 6.2.3).
 pub(super) fn parse(text: &[u8]) -> Result<Authority, &'static str> {
     check(text)?;
     let text = text.strip_suffix(b":").unwrap_or(text);
-    // Percent-encoded names are the only ones that pass here and not there.
+    // [`Authority`] accepts everything that passes here, except percent-encoded names.
     Authority::try_from(text).map_err(|_| NOT_A_HOST)
 }
 
-/// Tells why a text is no host with an optional port.
+/// Returns the reason why a text is not a host with an optional port.
 pub(super) fn check(text: &[u8]) -> Result<(), &'static str> {
     if text.contains(&b'@') {
         return Err("user information is not allowed in it");
@@ -33,7 +33,7 @@ pub(super) fn is_same(one: &Authority, other: &Authority) -> bool {
 
 const NOT_A_HOST: &str = "it is not the name or the address of a host";
 
-/// The host, and the port behind its colon.
+/// Splits a host from the port after its colon.
 fn split(text: &[u8]) -> Result<(&[u8], Option<&[u8]>), &'static str> {
     let end = if text.starts_with(b"[") {
         // RFC 3986, section 3.2.2: colons within the brackets belong to the address.
@@ -60,7 +60,7 @@ fn check_host(host: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// An address of IPv6, or of a version to come: `v1.x`.
+/// Whether a text is an IPv6 address or a future version (`v1.x`).
 fn is_ip_literal(literal: &[u8]) -> bool {
     let Ok(literal) = std::str::from_utf8(literal) else { return false };
     if let Some(future) = literal.strip_prefix(['v', 'V']) {

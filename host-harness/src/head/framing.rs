@@ -6,7 +6,8 @@ use super::{Refusal, is_token};
 use crate::message::framing::number_of;
 use crate::message::headers::{elements, quoted};
 
-/// Refuses a body whose end cannot be told. A connection of HTTP/1.1 ends, because the next request on it cannot be found.
+/// Rejects a body whose end is ambiguous. A connection of HTTP/1.1 then closes, because the next request on it cannot
+/// be found.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let version = request.version();
     let headers = request.headers_mut();
@@ -15,7 +16,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
         return single_length(headers).map_err(end);
     }
     check_codings(version, headers).map_err(end)?;
-    // RFC 9112, section 6.3: the coding decides.
+    // RFC 9112, section 6.3: the transfer coding overrides the length.
     headers.remove(header::CONTENT_LENGTH);
     Ok(())
 }
@@ -29,7 +30,7 @@ fn check_codings(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(malformed) = codings.iter().find(|coding| !is_token(name(coding))) {
         return Err(Refusal::bad_request(format!("the transfer coding {} is not a token", quoted(malformed))));
     }
-    // With parameters it is another coding than the one of RFC 9112, section 7.1.
+    // With parameters it is not the coding of RFC 9112, section 7.1.
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if !codings.pop().is_some_and(is_chunked) {
         return Err(Refusal::bad_request("the last transfer coding is not `chunked`, so the body has no end"));
@@ -51,7 +52,7 @@ fn name(coding: &[u8]) -> &[u8] {
     coding.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
-/// Holds `Content-Length` to one number; lines that repeat it become one (RFC 9112, section 6.3).
+/// Requires `Content-Length` to be one number. Repeated equal headers become one (RFC 9112, section 6.3).
 fn single_length(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(first) = lengths.next() else { return Ok(()) };

@@ -1,22 +1,23 @@
-//! How large the head and the trailers of a request may be.
+//! Size limits of the head and the trailers of a request.
 //!
-//! The limits are the same for every version of HTTP. Bytes are counted as HTTP/1.1 writes field lines. `Host` does not count,
-//! because HTTP/2 sends it as a part of the target.
+//! The limits are the same for every version of HTTP. Bytes are counted as HTTP/1.1 writes headers. `Host` does not
+//! count, because HTTP/2 sends it as a part of the target.
 
 use http::{HeaderMap, Request, StatusCode, header};
 
 use super::Refusal;
 
-/// How many fields a head may have besides `Host`, and how many the trailers.
+/// The most headers of a head besides `Host`, and the most trailers.
 const FIELDS: usize = 100;
-/// How many bytes the fields of a head may have: half of what wasmtime lets a component pass on.
+/// The most bytes of a head's headers: half of what a component can pass on in wasmtime.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How many bytes the fields of trailers may have: as many as hyper reads of them over HTTP/1.1.
+/// The most bytes of trailers: hyper's limit for HTTP/1.1.
 pub(crate) const TRAILER_BYTES: u32 = 16 * 1024;
-/// How many bytes the path and the query may have together; RFC 9110, section 4.1, asks for 8000 at least.
+/// The most bytes of path and query together. RFC 9110, section 4.1, requires at least 8000.
 const TARGET_BYTES: usize = 32 * 1024;
 
-/// How many fields hyper may parse over HTTP/1.1. It refuses more with a bare 431, so this is well above the limit.
+/// The most headers that hyper may parse over HTTP/1.1. hyper rejects more with a bare 431, so this is well above the
+/// limit.
 pub(crate) const PARSED_FIELDS: usize = 1000;
 /// The same for HTTP/2, in bytes as RFC 9113, section 6.5.2, counts them.
 pub(crate) const PARSED_LIST_BYTES: u32 = 1024 * 1024;
@@ -37,9 +38,9 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-/// Whether trailers go beyond their limits.
+/// Whether trailers exceed their limits.
 pub(crate) fn are_too_large_trailers(trailers: &HeaderMap) -> bool {
-    // hyper counts the empty line behind them, and stops at the limit itself.
+    // hyper counts the empty line after them, and stops at the limit itself.
     excess(trailers, TRAILER_BYTES as usize - "\r\n".len() - 1).is_some()
 }
 
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
     use http::HeaderName;
 
-    /// So many fields that have so many bytes together.
+    /// Makes so many headers with so many bytes together.
     fn fields(count: usize, bytes: usize) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "a.test".parse().unwrap());

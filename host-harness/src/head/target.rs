@@ -8,9 +8,10 @@ use super::{FromSocket, Refusal, authority};
 use crate::message::headers::quoted;
 use crate::show::redact_authority;
 
-/// Gives the target a scheme, an authority and a path, from the `Host` field where the target names no host.
+/// Gives the target a scheme, an authority and a path. The authority comes from the `Host` header if the target has
+/// none.
 ///
-/// The target of `CONNECT` is left as it is: no component is shown one.
+/// The target of `CONNECT` stays as it is, because such requests never reach a component.
 pub(super) fn complete<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let host = host_field(request)?;
     if request.method() == Method::CONNECT {
@@ -23,7 +24,7 @@ pub(super) fn complete<B>(request: &mut Request<B>) -> Result<(), Refusal> {
         (Some(named), Some(host)) if request.version() >= Version::HTTP_2 && !authority::is_same(&named, &host) => {
             return Err(Refusal::bad_request(format!("`:authority` is `{named}` and Host is `{host}`")));
         }
-        // RFC 9112, section 3.2.2: the target wins.
+        // RFC 9112, section 3.2.2: the target overrides `Host`.
         (Some(named), Some(_)) => named,
         (Some(named), None) if !needs_host(request) => named,
         (None, Some(host)) => host,
@@ -38,7 +39,7 @@ pub(super) fn complete<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The host of the `Host` field.
+/// Returns the host of the `Host` header.
 fn host_field<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let Some(host) = hosts.next() else { return Ok(None) };
@@ -55,7 +56,7 @@ fn host_field<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Refuses forms of targets that belong to other methods, and schemes that are not served.
+/// Rejects forms of targets that belong to other methods, and unsupported schemes.
 fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if uri.path() == "*" && method != Method::OPTIONS {
         return Err(Refusal::bad_request("the target `*` is for OPTIONS only"));
@@ -65,7 +66,7 @@ fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
             "the target {} is for CONNECT only; begin it with a slash, or with `http://`",
             quoted(&redact_authority(target.as_str().as_bytes()))
         ))),
-        // Requests for `https` come from a proxy that ends TLS (RFC 9110, section 7.4).
+        // Requests for `https` come from a proxy that terminates TLS (RFC 9110, section 7.4).
         (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => Err(Refusal::bad_request(format!(
             "the scheme {} of the target is not served here; use `http`",
             quoted(scheme.as_str().as_bytes())
@@ -74,7 +75,7 @@ fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     }
 }
 
-/// The host that the target names.
+/// Returns the host of the target.
 fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
     let Some(named) = uri.authority() else { return Ok(None) };
     let text = named.as_str().as_bytes();
@@ -89,13 +90,13 @@ fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Whether a target with a host is not enough: every request of HTTP/1.1 has a `Host` field (RFC 9112, section 3.2).
+/// Whether `Host` is required beside a target with a host: HTTP/1.1 always requires it (RFC 9112, section 3.2).
 fn needs_host<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11 && request.extensions().get::<FromSocket>().is_some()
 }
 
-/// The path, which is a slash where the target has none (RFC 9110, section 4.2.3). Bytes beyond ASCII, which hyper lets pass
-/// and no request line may have, are percent-encoded.
+/// Returns the path, which is a slash if the target has none (RFC 9110, section 4.2.3). Percent-encodes bytes beyond
+/// ASCII, which hyper accepts although a request line must not have them.
 fn path(uri: &Uri) -> Result<PathAndQuery, Refusal> {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') || !path.as_str().is_ascii() => {

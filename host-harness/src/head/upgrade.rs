@@ -1,11 +1,11 @@
-//! Requests for another protocol on the connection.
+//! Requests to switch to another protocol.
 
 use http::{HeaderMap, Method, Request, Version, header};
 
 use super::Refusal;
 use crate::message::headers::{elements, quoted};
 
-/// Refuses what cannot be answered as HTTP. Any other upgrade is an offer that is left alone (RFC 9110, section 7.8).
+/// Rejects WebSocket and CONNECT, which have no HTTP response. Other upgrades are ignored (RFC 9110, section 7.8).
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::not_implemented(match request.extensions().get::<hyper::ext::Protocol>() {
@@ -27,7 +27,7 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the client opens a WebSocket (RFC 6455, section 4.1), which it does with these alone.
+/// Whether the client opens a WebSocket (RFC 6455, section 4.1).
 fn is_websocket<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     request.method() == Method::GET
@@ -36,7 +36,7 @@ fn is_websocket<B>(request: &Request<B>) -> bool {
         && has(headers, header::UPGRADE, b"websocket")
 }
 
-/// Whether the list in a field has an element, in any case.
+/// Whether the list in a header contains an element, regardless of case.
 fn has(headers: &HeaderMap, field: header::HeaderName, element: &[u8]) -> bool {
     elements(headers.get_all(field).iter()).any(|found| found.eq_ignore_ascii_case(element))
 }

@@ -1,4 +1,4 @@
-//! The client of a request, as far as the request depends on it.
+//! The client of a request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use super::unfinished::{Ongoing, Unfinished};
 use crate::message::client_fault::ClientFault;
 
-/// The client of one request over a socket. It is dropped when the request is over: answered, read to its end, and with
-/// no more work of the component.
+/// The client of one request over a socket. Dropped when the request is over: the response is sent, the request body is
+/// read, and the component has finished its work.
 #[derive(Debug)]
 pub(crate) struct Client {
     request: Ongoing,
@@ -16,13 +16,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// The client of a request that begins.
+    /// Makes the client of a new request.
     pub(crate) fn of_new_request(requests: &Arc<Unfinished>) -> Self {
         Self { request: requests.begin(), is_awaited: AtomicBool::new(false), fault: OnceLock::new() }
     }
 
-    /// Sets how the request is named in messages. The first call counts: middleware and the component behind it share one
-    /// request.
+    /// Sets the name of the request in messages. The first call counts: middleware and the component behind it share
+    /// one request.
     pub(crate) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.request.named_by(name);
     }
@@ -36,7 +36,7 @@ impl Client {
         self.is_awaited.load(Ordering::Relaxed)
     }
 
-    /// Notes why the request ended early. The first cause stays.
+    /// Notes the reason why the request ended early. The first call counts.
     pub(crate) fn blame(&self, fault: ClientFault) {
         let _ = self.fault.set(fault);
     }

@@ -1,4 +1,4 @@
-//! The requests of a server that are not over.
+//! The unfinished requests of a server.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many requests are named at most; the others are counted.
+/// How many requests a message names. The others are counted.
 const NAMED: usize = 10;
 
-/// Knows the requests of one server until nothing of them is left, work after the response included.
+/// Tracks the requests of one server to their end, including work after the response.
 #[derive(Default)]
 pub(crate) struct Unfinished {
     requests: Mutex<Requests>,
@@ -23,10 +23,10 @@ struct Requests {
     names: HashMap<u64, Arc<OnceLock<Name>>>,
 }
 
-/// Names a request, as `GET /a`, as long as anything knows it.
+/// Names a request, as `GET /a`, while it is unfinished.
 type Name = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// A request that is not over. Dropping it ends the request.
+/// An unfinished request. Dropping it ends the request.
 pub(super) struct Ongoing {
     number: u64,
     requests: Arc<Unfinished>,
@@ -34,7 +34,7 @@ pub(super) struct Ongoing {
 }
 
 impl Ongoing {
-    /// Sets how the request is named. The first call counts.
+    /// Sets the name of the request. The first call counts.
     pub(super) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
         let _ = self.name.set(Box::new(name));
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for Ongoing {
 }
 
 impl Unfinished {
-    /// Notes that a request begins.
+    /// Notes a new request.
     pub(super) fn begin(self: &Arc<Self>) -> Ongoing {
         let mut requests = self.lock();
         requests.begun += 1;
@@ -85,7 +85,7 @@ impl Unfinished {
         }
     }
 
-    /// Tells how many requests are not over, and which: `2 requests: #1 GET /a, #3 POST /b`. Nothing where there are none.
+    /// Counts and names the unfinished requests: `2 requests: #1 GET /a, #3 POST /b`. Returns `None` if there are none.
     pub(crate) fn describe(&self) -> Option<String> {
         let mut ongoing: Vec<(u64, Arc<OnceLock<Name>>)> =
             self.lock().names.iter().map(|(number, name)| (*number, Arc::clone(name))).collect();

@@ -1,4 +1,4 @@
-//! What the page is told of requests, as JSON.
+//! Requests as JSON for the page.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::telemetry::Capture;
 use crate::testing::Origin;
 use crate::{Call, LogStream, show};
 
-/// What changed, for the list.
+/// The changes for the list.
 pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, origin: &Origin) -> Value {
     json!({
         "requests": entries.iter().map(|entry| line(entry)).collect::<Vec<_>>(),
@@ -26,7 +26,7 @@ pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, ori
     })
 }
 
-/// The name of the file or of the directory, also where that was given as `.`.
+/// The file name of a path, also if the path is `.`.
 fn target_name(origin: &Origin) -> String {
     let path = std::fs::canonicalize(&origin.target).unwrap_or_else(|_| origin.target.clone());
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -41,7 +41,7 @@ fn build_state(build: &Build) -> Value {
     json!({ "number": build.number, "state": state, "message": text })
 }
 
-/// One request, for the list.
+/// One request for the list.
 fn line(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     json!({
@@ -60,7 +60,7 @@ fn line(entry: &Entry) -> Value {
     })
 }
 
-/// All that is known of a request.
+/// All details of a request.
 pub(super) fn whole(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     let mut whole = line(entry);
@@ -123,7 +123,7 @@ fn fields(headers: &HeaderMap) -> Value {
     headers.iter().map(|(name, value)| json!([name.as_str(), field(name, value)])).collect()
 }
 
-/// The value of a field, without user and password of URLs.
+/// The value of a header, without credentials in URLs.
 fn field(name: &HeaderName, value: &HeaderValue) -> String {
     let value = match *name {
         header::HOST => show::without_userinfo(value.as_bytes()).to_vec(),

@@ -1,4 +1,4 @@
-//! Who may ask the inspector: pages of its own, on this machine.
+//! Access control of the inspector: its own pages on this machine.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use http::{HeaderMap, Method, Request, header};
 
 use crate::message::body::Body;
 
-/// Why a request is refused, if it is.
+/// Returns the reason to reject a request.
 pub(super) fn objection(request: &Request<Body>) -> Option<&'static str> {
     let authority = authority(request);
-    // A name that leads here, but is not of here, is how pages of others get around their browser's rules.
+    // Rejects other host names (DNS rebinding).
     let Some(authority) = authority.filter(is_local) else {
         return Some("ask for the inspector as `localhost` or by its address");
     };
@@ -21,7 +21,7 @@ pub(super) fn objection(request: &Request<Body>) -> Option<&'static str> {
     }
     match field(request.headers(), "sec-fetch-site") {
         None | Some("same-origin" | "none") => None,
-        // Somebody followed a link to the page.
+        // The user followed a link to the page.
         Some(_) if is_visit(request) => None,
         Some(_) => Some("only pages of the inspector may ask it"),
     }
@@ -51,7 +51,7 @@ fn is_visit(request: &Request<Body>) -> bool {
         && field(request.headers(), "sec-fetch-mode") == Some("navigate")
 }
 
-/// The value of a field; one that is no text is as bad as a wrong one.
+/// Returns the value of a header. A value that is not text is rejected like a wrong one.
 fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or(""))
 }

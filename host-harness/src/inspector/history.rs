@@ -1,4 +1,4 @@
-//! The newest requests, with all that is known of them.
+//! The newest requests with all their details.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use tokio::sync::watch;
 
 use crate::{Call, Event, Exchange, LogEntry};
 
-/// How many requests are kept.
+/// The number of requests that are kept.
 const REQUESTS: usize = 500;
-/// How many bytes of fields, bodies and output are kept of all of them; the oldest requests give way.
+/// The number of bytes of headers, bodies and output that all of them may keep. The oldest requests are dropped first.
 const BYTES: usize = 32 * 1024 * 1024;
-/// How many calls are kept of one request.
+/// The number of calls that are kept of one request.
 const CALLS: usize = 100;
-/// How many bytes of output are kept of one request.
+/// The number of bytes of output that are kept of one request.
 const LOG_BYTES: usize = 64 * 1024;
 
 pub(super) struct History {
@@ -24,25 +24,25 @@ pub(super) struct History {
 #[derive(Default)]
 struct Kept {
     entries: VecDeque<Entry>,
-    /// Counts changes; an entry that changed has the number of its last one.
+    /// The number of changes so far. A changed entry has the number of its last change.
     revision: u64,
     bytes: usize,
-    /// How many events were lost.
+    /// The number of lost events.
     missed: u64,
 }
 
-/// What is known of one request.
+/// A recorded request.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) exchange: Exchange,
-    /// Whether nothing more will come.
+    /// Whether the request has ended.
     pub(super) finished: bool,
-    /// Whether events of it may have been lost, so that it may have calls and output that are not here.
+    /// Whether events of this request may be lost, so that calls or output may be missing.
     pub(super) is_incomplete: bool,
-    /// The calls that have ended, the first ones.
+    /// The first calls that ended.
     pub(super) calls: Vec<Call>,
     pub(super) logs: Vec<LogEntry>,
-    /// How many bytes of output were left out.
+    /// The number of bytes of output that were left out.
     pub(super) unlogged_bytes: usize,
     log_bytes: usize,
     bytes: usize,
@@ -64,7 +64,7 @@ impl Entry {
         }
     }
 
-    /// Why the request cannot be sent again, if it cannot.
+    /// Returns the reason why the request cannot be sent again.
     pub(super) fn unrepeatable(&self) -> Option<&'static str> {
         let body = &self.exchange.request_body;
         if !self.finished {
@@ -109,7 +109,7 @@ impl History {
         self.changed.send_replace(());
     }
 
-    /// Notes that events were lost, because they came faster than they were taken.
+    /// Notes that events were lost, because they came faster than they were processed.
     pub(super) fn missed(&self, events: u64) {
         self.lock().miss(events);
         self.changed.send_replace(());
@@ -119,12 +119,12 @@ impl History {
         self.lock().entries.iter().find(|entry| entry.exchange.request == number).cloned()
     }
 
-    /// Says that something is new.
+    /// Notifies readers of a change.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Shows what changed since a revision, and tells the revision of now. The number of events that were lost comes with it.
+    /// Returns the changes since a revision, the current revision, and the number of lost events.
     pub(super) fn since<T>(&self, revision: u64, show: impl FnOnce(&[&Entry], u64) -> T) -> (T, u64) {
         let kept = self.lock();
         let changed: Vec<&Entry> = kept.entries.iter().filter(|entry| entry.revision > revision).collect();
@@ -179,7 +179,7 @@ impl Kept {
         }
     }
 
-    /// Adds an entry for a request whose first event was lost. Those that are older than what is kept have given way.
+    /// Adds an entry for a request whose first event was lost, unless it is older than all entries.
     fn recover(&mut self, exchange: &Exchange) {
         let number = exchange.request;
         if self.missed == 0 || self.entries.iter().any(|entry| entry.exchange.request == number) {
@@ -196,7 +196,7 @@ impl Kept {
         }
     }
 
-    /// Changes an entry that is still there; most are among the newest.
+    /// Changes an entry, if it is still kept. Searches from the newest, where most changes are.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.exchange.request == number) {
             change(entry);
@@ -233,7 +233,7 @@ mod tests {
         request.headers_mut().insert("x-long", HeaderValue::try_from("x".repeat(BYTES / 4)).unwrap());
         for _ in 0..6 {
             drop(recorder.start(&request, &Arc::from("component")));
-            // It starts, and it is finished.
+            // Starts and finishes the request.
             history.add(events.recv().await.unwrap());
             history.add(events.recv().await.unwrap());
         }

@@ -1,6 +1,6 @@
-//! Bodies that are text.
+//! Recognizes bodies that are text.
 
-/// Returns the bytes as text, if they are UTF-8 without NUL. A cut may split the last character, which is then left out.
+/// Returns the bytes as text if they are UTF-8 without NUL. Leaves out a last character that was cut.
 pub(super) fn text(bytes: &[u8], cut: bool) -> Option<&str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text),

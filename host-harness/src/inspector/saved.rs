@@ -1,4 +1,4 @@
-//! A request and its answer, written down as a test.
+//! Saves a request and its response as a test.
 
 mod calls;
 mod expected;
@@ -15,17 +15,17 @@ use super::history::Entry;
 use crate::testing::Origin;
 use crate::{Exchange, Redaction, show};
 
-/// Fields that the harness or the connection sets, and that are no part of what a test says.
+/// Headers that the harness or the connection sets, which do not belong in a test.
 const LEFT_OUT: [&str; 7] =
     ["connection", "content-length", "date", "host", "keep-alive", "transfer-encoding", "upgrade-insecure-requests"];
 
-/// Why the request cannot be saved as a test that holds, if it cannot.
+/// Returns the reason why a test of this request would not pass or not be complete.
 pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     let unanswered = || entry.exchange.status.is_none().then_some("the request was not answered");
     entry.unrepeatable().or_else(unanswered).or_else(|| calls::objection(entry))
 }
 
-/// The source of a test that sends the request again and expects the same answer, with a mock for each call.
+/// Writes the source of a test that sends the request again and expects the same response, with a mock for each call.
 pub(super) fn test(entry: &Entry, origin: &Origin) -> Result<String, &'static str> {
     if let Some(reason) = objection(entry) {
         return Err(reason);
@@ -43,7 +43,7 @@ pub(super) fn test(entry: &Entry, origin: &Origin) -> Result<String, &'static st
     ))
 }
 
-/// What the test does.
+/// The body of the test.
 fn steps(entry: &Entry, origin: &Origin) -> String {
     let exchange = &entry.exchange;
     let mocks = !entry.calls.is_empty();
@@ -62,7 +62,7 @@ fn steps(entry: &Entry, origin: &Origin) -> String {
     out
 }
 
-/// What the test uses of the harness.
+/// The imports of the test.
 fn imports(entry: &Entry) -> String {
     let trailers = entry.exchange.request_body.trailers();
     let has_bytes = trailers.iter().flat_map(HeaderMap::values).any(|value| value.to_str().is_err());
@@ -127,7 +127,7 @@ fn harness(origin: &Origin, mocks: bool) -> String {
     out + if is_long { "\n        " } else { "" }
 }
 
-/// The way to a target from where the tests of a crate run.
+/// Returns the path of a target, relative to the directory where the tests of a crate run.
 fn from_tests_of(origin: &Origin, target: &Path) -> PathBuf {
     let tests = if in_tests_of_its_own(origin) { origin.target.join("component-tests") } else { origin.target.clone() };
     let (Ok(tests), Ok(target)) = (fs::canonicalize(tests), fs::canonicalize(target)) else { return target.to_owned() };
@@ -136,7 +136,7 @@ fn from_tests_of(origin: &Origin, target: &Path) -> PathBuf {
     up.chain(target.components().skip(shared)).collect()
 }
 
-/// Whether the crate has a package for tests of the component, as `wayside new` makes it.
+/// Whether the crate has a package for component tests, as `wayside new` makes it.
 pub(super) fn in_tests_of_its_own(origin: &Origin) -> bool {
     origin.is_crate && origin.target.join("component-tests").is_dir()
 }
@@ -145,7 +145,7 @@ fn request(exchange: &Exchange) -> String {
     let mut out = String::new();
     let _ = write!(out, "\n        .method({:?})", exchange.method.as_str());
     let _ = match (exchange.uri.path(), exchange.uri.authority()) {
-        // No URL in full has this path.
+        // An absolute URL cannot have this path.
         ("*", Some(host)) => write!(
             out,
             "\n        .uri(\"*\")\n        .header(\"host\", {:?})",
@@ -154,7 +154,7 @@ fn request(exchange: &Exchange) -> String {
         _ => write!(out, "\n        .uri({:?})", show::url(&exchange.uri)),
     };
     for (name, value) in &exchange.request_headers {
-        // Where the length was not told, the harness does not tell it either.
+        // If the client sent no length, the harness sends none either.
         if !LEFT_OUT.contains(&name.as_str()) || name == header::TRANSFER_ENCODING {
             let _ = write!(out, "\n        .header({:?}, {})", name.as_str(), literal::value(value));
         }
@@ -168,7 +168,7 @@ fn request(exchange: &Exchange) -> String {
     out
 }
 
-/// Whether the test would hold what [`Redaction`] takes for secret, or settings, which may be.
+/// Whether the test would contain data that [`Redaction`] considers secret, or settings, which may be.
 fn carries_secrets(entry: &Entry, origin: &Origin) -> bool {
     let redaction = Redaction::default();
     let exchange = &entry.exchange;

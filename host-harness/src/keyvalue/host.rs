@@ -6,7 +6,7 @@ use super::{Failure, KeyValue};
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 use crate::bindings::{Bucket, CallError};
 
-/// What the functions work on: the store, and the buckets that an instance has opened.
+/// The store and the open buckets of an instance.
 pub(crate) struct KeyValueView<'a> {
     pub(crate) store: &'a KeyValue,
     pub(crate) table: &'a mut ResourceTable,
@@ -25,7 +25,7 @@ impl HasData for Views {
 }
 
 impl KeyValueView<'_> {
-    /// Lets components call these functions.
+    /// Adds these functions to a linker.
     pub(crate) fn add_to_linker<T: Send + 'static>(
         linker: &mut Linker<T>,
         view: fn(&mut T) -> KeyValueView<'_>,

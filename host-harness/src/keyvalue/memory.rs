@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Backend, BackendFuture, Failure, Page};
 
-/// How much keys and values may take, with what keeping them takes.
+/// The most memory for keys, values and their overhead, in bytes.
 const LIMIT_BYTES: usize = 64 * 1024 * 1024;
-/// What an entry takes besides its key and its value, about.
+/// The approximate overhead of an entry, in bytes.
 const ENTRY_BYTES: usize = 64;
-/// How many keys are listed at once.
+/// The number of keys in a page.
 const PAGE: usize = 1000;
 
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ impl Memory {
         self.lock().buckets.get(bucket).is_some_and(|bucket| bucket.contains_key(key))
     }
 
-    /// The cursor counts the keys before the page.
+    /// The cursor is the number of keys before the page.
     fn keys(&self, bucket: &str, cursor: u64) -> Page {
         let buckets = self.lock();
         let Some(bucket) = buckets.buckets.get(bucket) else { return Page::default() };

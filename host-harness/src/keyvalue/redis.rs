@@ -11,16 +11,16 @@ use tokio::sync::Mutex;
 use super::{Backend, BackendFuture, Failure, KeyValue, Page};
 use crate::Error;
 
-/// How long connecting, and how long an answer may take.
+/// The time limit for connecting, and for a reply.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// About how many keys are listed at once.
+/// The approximate number of keys in a page.
 const PAGE: usize = 1000;
 
 impl KeyValue {
-    /// Connects to a Redis server, as `redis://[user:password@]host[:port][/database]`.
+    /// Connects to a Redis server at `redis://[user:password@]host[:port][/database]`.
     ///
-    /// A bucket is a hash of Redis with the name `wayside:BUCKET`. Its numbers have 64 bits with a sign, so that
-    /// `increment` fails beyond 2^63 - 1. A connection that breaks is made anew for the operation after it.
+    /// A bucket is a Redis hash with the name `wayside:BUCKET`. Redis numbers are signed and have 64 bits, so
+    /// `increment` fails beyond 2^63 - 1. A broken connection is replaced at the next operation.
     ///
     /// # Errors
     ///
@@ -32,13 +32,13 @@ impl KeyValue {
 
 struct Redis {
     client: Client,
-    /// The connection that all share, until it breaks.
+    /// The shared connection, until it breaks.
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Redis {
     async fn connect(url: &str) -> Result<Self, Error> {
-        // The URL may hold a password, so that messages name what stands behind it.
+        // The URL may contain a password, so messages show only the host.
         let shown = url.rsplit_once('@').map_or(url, |(_, server)| server);
         let client = Client::open(url).map_err(|error| {
             Error::new(format!("`{shown}` names no Redis server"))
@@ -149,7 +149,7 @@ fn failure(error: &RedisError) -> Failure {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client knows the password.
+        // The client has the password.
         f.debug_struct("Redis").finish_non_exhaustive()
     }
 }

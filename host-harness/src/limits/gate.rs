@@ -1,4 +1,4 @@
-//! How many requests are worked on at once.
+//! Limits the number of concurrent requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
 
-/// How many requests may wait for their turn; one is a connection and a head, some kilobytes.
+/// The most requests that wait. Each holds a connection and a head of some kilobytes.
 const WAITING: usize = 1024;
 
-/// Lets in as many requests as may run at once, in the order in which they came.
+/// Admits as many requests as may run at once, in the order of their arrival.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate(Option<Queue>);
 
@@ -21,11 +21,11 @@ struct Queue {
     patience: Duration,
 }
 
-/// The right to run, given back when this is dropped.
+/// The permission to run. Dropping it admits the next request.
 #[derive(Debug)]
 pub(crate) struct Turn(#[expect(dead_code, reason = "held for what its end does")] Option<OwnedSemaphorePermit>);
 
-/// There is no turn for a request.
+/// Too many requests wait, or this one waited for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
@@ -38,7 +38,7 @@ impl Gate {
         }))
     }
 
-    /// Waits for a turn.
+    /// Waits for permission.
     pub(crate) async fn enter(&self) -> Result<Turn, Busy> {
         let Some(Queue { running, waiting, patience }) = &self.0 else { return Ok(Turn(None)) };
         if let Ok(turn) = Arc::clone(running).try_acquire_owned() {

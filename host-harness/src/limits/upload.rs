@@ -1,25 +1,22 @@
-//! How large the body and the trailers of a request may be.
+//! Limits the size of request bodies and trailers.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 
 use super::Limits;
 use crate::head;
-use crate::message::body::Body;
-use crate::message::body::BodyError;
+use crate::message::body::{Body, BodyError, End, Observer, Passed, observe};
 use crate::message::error_code::ErrorCode;
 
-/// The body of a request that is held to its limits.
+/// A request body with limits.
 #[derive(Debug)]
 pub(crate) struct LimitedUpload(Option<Arc<OnceLock<TooLarge>>>);
 
-/// What of a body is larger than it may be.
+/// The part of a request that is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TooLarge {
     Body,
@@ -29,7 +26,7 @@ pub(crate) enum TooLarge {
 }
 
 impl LimitedUpload {
-    /// Breaks the body of a request off where it goes beyond a limit, or refuses it where it says that it will.
+    /// Breaks the body of a request off at its limits. Rejects it at once if its declared length exceeds them.
     pub(crate) fn limit(request: Request<Body>, limits: &Limits) -> Result<(Request<Body>, Self), TooLarge> {
         if limits.body_bytes.is_some_and(|limit_bytes| request.body().size_hint().lower() > limit_bytes) {
             return Err(TooLarge::Body);
@@ -39,40 +36,25 @@ impl LimitedUpload {
         }
         let excess = Arc::<OnceLock<TooLarge>>::default();
         let upload = Self(Some(Arc::clone(&excess)));
-        let limited = |body| Body::new(Limited { body, limit_bytes: limits.body_bytes, seen_bytes: 0, excess });
+        let limited = |body| observe(body, None, Limited { limit_bytes: limits.body_bytes, excess });
         Ok((request.map(limited), upload))
     }
 
-    /// What went beyond its limit so far.
+    /// Returns the part that was found too large.
     pub(crate) fn excess(&self) -> Option<TooLarge> {
         self.0.as_ref()?.get().copied()
     }
 }
 
-/// A body that ends in an error where it is too large.
+/// Breaks a body off at its limits.
 struct Limited {
-    body: Body,
     limit_bytes: Option<u64>,
-    seen_bytes: u64,
     excess: Arc<OnceLock<TooLarge>>,
 }
 
 impl Limited {
-    /// Lets a frame pass, or makes the error that takes its place.
-    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        if let Some(data) = frame.data_ref() {
-            self.seen_bytes += data.len() as u64;
-            if self.limit_bytes.is_some_and(|limit_bytes| self.seen_bytes > limit_bytes) {
-                return Err(self.exceeded(TooLarge::Body));
-            }
-        } else if frame.trailers_ref().is_some_and(head::are_too_large_trailers) {
-            return Err(self.exceeded(TooLarge::Trailers));
-        }
-        Ok(frame)
-    }
-
     fn exceeded(&self, excess: TooLarge) -> BodyError {
-        // The first that goes beyond its limit is the one to tell of.
+        // The first limit that is exceeded is the one to report.
         let _ = self.excess.set(excess);
         Box::new(match excess {
             TooLarge::Body => ErrorCode::HttpRequestBodySize(self.limit_bytes),
@@ -82,39 +64,33 @@ impl Limited {
     }
 }
 
-/// What hyper refused to read because of a limit of its own.
+impl Observer for Limited {
+    fn frame(&mut self, frame: &Frame<Bytes>, passed: Passed) -> Result<(), BodyError> {
+        if self.limit_bytes.is_some_and(|limit_bytes| passed.bytes > limit_bytes) {
+            return Err(self.exceeded(TooLarge::Body));
+        }
+        if frame.trailers_ref().is_some_and(head::are_too_large_trailers) {
+            return Err(self.exceeded(TooLarge::Trailers));
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, error: BodyError) -> BodyError {
+        beyond_parser(&error).map_or(error, |excess| self.exceeded(excess))
+    }
+
+    fn end(self, _: u64, _: End<'_>) {}
+}
+
+/// Returns the limit of hyper's parser that a body exceeded.
 fn beyond_parser(error: &BodyError) -> Option<TooLarge> {
     let source = error.downcast_ref::<hyper::Error>().and_then(std::error::Error::source);
     let io = source.and_then(|source| source.downcast_ref::<io::Error>())?;
-    // hyper gives malformed chunks the same kind; only its text tells them apart.
+    // hyper reports malformed chunks with the same kind; only the text differs.
     match io.to_string() {
         text if io.kind() != io::ErrorKind::InvalidData || text.starts_with("invalid chunk ") => None,
         text if text.starts_with("chunk trailers ") => Some(TooLarge::Trailers),
         _ => Some(TooLarge::ChunkExtensions),
-    }
-}
-
-impl HttpBody for Limited {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-            Some(Ok(frame)) => Some(self.pass(frame)),
-            Some(Err(error)) => Some(Err(match beyond_parser(&error) {
-                Some(excess) => self.exceeded(excess),
-                None => error,
-            })),
-            other => other,
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies on the host's side.
 
 mod begun;
+mod observed;
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,12 +14,14 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
+use wasmtime_wasi_http::{Error as HostError, WasiBody};
 
-use super::error_code::{ErrorCode, copy};
+use super::error_code::ErrorCode;
 
 pub(crate) use begun::Begun;
+pub(crate) use observed::{End, Observer, Passed, observe};
 
-/// What the failure of a body carries.
+/// The error of a body.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of a request to a component or of a response from it.
@@ -27,13 +30,13 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 pub struct Body(UnsyncBoxBody<Bytes, BodyError>);
 
 impl Body {
-    /// Makes a body without a byte.
+    /// Makes an empty body.
     #[must_use]
     pub fn empty() -> Self {
         Bytes::new().into()
     }
 
-    /// Makes a body of anything that implements [`http_body::Body`].
+    /// Makes a body from anything that implements [`http_body::Body`].
     pub fn new<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -42,11 +45,11 @@ impl Body {
         Self(body.map_err(Into::into).boxed_unsync())
     }
 
-    /// Sends trailers after the body, whose length is then no longer known beforehand.
+    /// Adds trailers. The length of the body is then unknown in advance.
     #[must_use]
     pub fn with_trailers(self, trailers: HeaderMap) -> Self {
         let body = self.0.with_trailers(ready(Some(Ok(trailers))));
-        // What hides the length: HTTP/1.1 has trailers only where there is none.
+        // Hides the length: HTTP/1.1 has trailers only without `content-length`.
         Self::new(StreamBody::new(BodyStream::new(body)))
     }
 
@@ -79,32 +82,40 @@ impl Body {
         Ok((collected.to_bytes(), trailers))
     }
 
-    /// Reads to the end, and keeps nothing.
+    /// Reads to the end, and discards the data.
     pub(crate) async fn drain(mut self) {
         while let Some(Ok(_)) = self.frame().await {}
     }
 
-    /// For the guest: with errors that it can be told, and without empty frames, which some guests take for the end.
-    pub(crate) fn into_guest(self) -> UnsyncBoxBody<Bytes, ErrorCode> {
-        WithoutEmptyFrames(self.0).map_err(error_code).boxed_unsync()
+    /// Converts to wasmtime's type. Removes empty frames, which some components take for the end.
+    pub(crate) fn into_guest(self) -> WasiBody {
+        WithoutEmptyFrames(self.0).map_err(host_error).boxed_unsync()
     }
 }
 
-/// The code for an error that did not have one.
-pub(crate) fn error_code(error: BodyError) -> ErrorCode {
+/// Converts a failed body for wasmtime.
+pub(crate) fn host_error(error: BodyError) -> HostError {
     match error.downcast::<ErrorCode>() {
-        Ok(code) => *code,
+        Ok(code) => code.into_host(),
         Err(error) => match error.downcast::<hyper::Error>() {
-            Ok(error) => ErrorCode::Hyper(*error),
-            Err(error) => ErrorCode::InternalError(Some(error.to_string())),
+            Ok(error) => HostError::Hyper(*error),
+            Err(error) => HostError::InternalError(Some(error.to_string())),
         },
     }
 }
 
-/// The same for an error that goes on as it is.
+/// Converts a failed body of wasmtime.
+pub(crate) fn body_error(error: HostError) -> BodyError {
+    match error {
+        HostError::Hyper(error) => error.into(),
+        error => ErrorCode::from_host(error).into(),
+    }
+}
+
+/// Returns the code of a failed body. An error without a code becomes `internal-error` with its text.
 pub(crate) fn code_of(error: &BodyError) -> ErrorCode {
     match error.downcast_ref::<ErrorCode>() {
-        Some(code) => copy(code),
+        Some(code) => code.clone(),
         None => ErrorCode::InternalError(Some(error.to_string())),
     }
 }
@@ -127,12 +138,12 @@ impl HttpBody for Body {
 }
 
 thread_local! {
-    /// Whether a body of the host's was polled since this was last cleared.
+    /// Whether a body of the host was polled since this was last cleared.
     static HOST_ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Polls the body of a response, and tells whether that polled a body which the host had given to the component: then
-/// the component has handed it through, and has no more part in it.
+/// Polls the body of a component. Returns also whether this polled a body of the host underneath: then the component
+/// passes a body through and no longer takes part in it.
 pub(crate) fn asks_host<R>(poll: impl FnOnce() -> R) -> (R, bool) {
     let before = HOST_ASKED.replace(false);
     let polled = poll();

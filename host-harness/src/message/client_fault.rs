@@ -7,11 +7,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientFault {
-    /// It sent nothing of the request body for this long, while the component waited for it.
+    /// It sent no byte of the request body for this long, while the component waited for it.
     PausedUpload(Duration),
-    /// The component still waited for the request body when its [time](crate::Limits::timeout) was over.
+    /// The component still waited for the request body at its [time limit](crate::Limits::timeout).
     SlowUpload(Duration),
-    /// It took nothing of the response for this long.
+    /// It read no byte of the response for this long.
     StoppedReading(Duration),
 }
 

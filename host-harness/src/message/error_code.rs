@@ -1,9 +1,10 @@
-//! Error codes by the names that WIT gives them, for files that people read and write.
+//! The error codes of `wasi:http`, with the names that WIT gives them.
 
-/// Why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
-pub use wasmtime_wasi_http::Error as ErrorCode;
+use std::fmt;
 
-/// An error code in parts: each has a name, and may carry a text and a number.
+use wasmtime_wasi_http::Error as HostError;
+
+/// The parts of an error code. Each code has a name; some carry a text, a number, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) name: &'static str,
@@ -11,7 +12,7 @@ pub(crate) struct Named {
     pub(crate) number: Option<u64>,
 }
 
-/// Writes the two directions of one table, so that they cannot differ.
+/// Defines the codes and their conversions from one table.
 macro_rules! codes {
     (
         plain { $($plain_name:literal $plain:ident,)* }
@@ -19,9 +20,44 @@ macro_rules! codes {
         number { $($number_name:literal $number:ident $number_type:ty,)* }
         both { $($both_name:literal $both:ident { $both_text:ident, $both_number:ident: $both_type:ty },)* }
     ) => {
+        /// The reason why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
+        ///
+        /// As text, a code is the name that WIT gives it, with the detail that it carries: `DNS-error: NXDOMAIN`.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        #[expect(missing_docs, reason = "the names are those of WIT, which documents them")]
+        pub enum ErrorCode {
+            $($plain,)*
+            $($text(Option<String>),)*
+            $($number(Option<$number_type>),)*
+            $($both { $both_text: Option<String>, $both_number: Option<$both_type> },)*
+        }
+
+        impl ErrorCode {
+            /// Converts an error of wasmtime. An error without a code becomes `internal-error` with its text.
+            pub(crate) fn from_host(error: HostError) -> Self {
+                match error {
+                    $(HostError::$plain => Self::$plain,)*
+                    $(HostError::$text(text) => Self::$text(text),)*
+                    $(HostError::$number(number) => Self::$number(number),)*
+                    $(HostError::$both { $both_text, $both_number } => Self::$both { $both_text, $both_number },)*
+                    other => Self::InternalError(Some(other.to_string())),
+                }
+            }
+
+            pub(crate) fn into_host(self) -> HostError {
+                match self {
+                    $(Self::$plain => HostError::$plain,)*
+                    $(Self::$text(text) => HostError::$text(text),)*
+                    $(Self::$number(number) => HostError::$number(number),)*
+                    $(Self::$both { $both_text, $both_number } => HostError::$both { $both_text, $both_number },)*
+                }
+            }
+        }
+
         const NAMES: &[&str] = &[$($plain_name,)* $($text_name,)* $($number_name,)* $($both_name,)*];
 
-        /// The parts of a code. What WASI has no code for becomes an `internal-error` with the text of the cause.
+        /// Splits a code into its parts.
         pub(crate) fn named(code: &ErrorCode) -> Named {
             let (name, text, number) = match code {
                 $(ErrorCode::$plain => ($plain_name, None, None),)*
@@ -30,12 +66,11 @@ macro_rules! codes {
                 $(ErrorCode::$both { $both_text: text, $both_number: number } => {
                     ($both_name, text.clone(), number.map(u64::from))
                 })*
-                other => ("internal-error", Some(other.to_string()), None),
             };
             Named { name, text, number }
         }
 
-        /// The code as Rust writes it.
+        /// Formats a code as a Rust expression.
         pub(crate) fn source(code: &ErrorCode) -> String {
             match code {
                 $(ErrorCode::$plain => concat!("ErrorCode::", stringify!($plain)).to_owned(),)*
@@ -48,14 +83,13 @@ macro_rules! codes {
                     text_source(text.as_deref()),
                     stringify!($both_number),
                 ),)*
-                other => format!("ErrorCode::InternalError({})", text_source(Some(&other.to_string()))),
             }
         }
 
-        /// The code of a name, in capitals or not, with what it carries.
+        /// Makes a code of its parts. The case of the name does not matter.
         pub(crate) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
             let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
-                return Err(format!("`{name}` is no error code; there are {}", NAMES.join(", ")));
+                return Err(format!("`{name}` is not an error code; the codes are {}", NAMES.join(", ")));
             };
             let (has_text, has_number) = (text.is_some(), number.is_some());
             let (code, takes_text, takes_number) = match name {
@@ -139,11 +173,21 @@ fn text_source(text: Option<&str>) -> String {
     text.map_or_else(|| "None".to_owned(), |text| format!("Some({text:?}.to_owned())"))
 }
 
-/// The same code once more: the type itself cannot be cloned.
-pub(crate) fn copy(code: &ErrorCode) -> ErrorCode {
-    let Named { name, text, number } = named(code);
-    from_parts(name, text, number).unwrap_or(ErrorCode::InternalError(None))
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Named { name, text, number } = named(self);
+        f.write_str(name)?;
+        if let Some(text) = text {
+            write!(f, ": {text}")?;
+        }
+        match number {
+            Some(number) => write!(f, " ({number})"),
+            None => Ok(()),
+        }
+    }
 }
+
+impl std::error::Error for ErrorCode {}
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +198,7 @@ mod tests {
         for name in NAMES {
             let code = from_parts(name, None, None).unwrap();
             assert_eq!(named(&code), Named { name, text: None, number: None });
-            assert_eq!(named(&copy(&code)).name, *name);
+            assert_eq!(ErrorCode::from_host(code.clone().into_host()), code);
             assert!(from_parts(&name.to_ascii_lowercase(), None, None).is_ok());
         }
     }
@@ -181,6 +225,25 @@ mod tests {
         ] {
             assert_eq!(source(&code), expected);
         }
+    }
+
+    #[test]
+    fn a_code_is_shown_with_its_name_and_its_detail() {
+        let text = || Some("NXDOMAIN".to_owned());
+        for (code, expected) in [
+            (ErrorCode::ConnectionRefused, "connection-refused"),
+            (ErrorCode::InternalError(text()), "internal-error: NXDOMAIN"),
+            (ErrorCode::HttpRequestBodySize(Some(3)), "HTTP-request-body-size (3)"),
+            (ErrorCode::DnsError { rcode: text(), info_code: Some(3) }, "DNS-error: NXDOMAIN (3)"),
+        ] {
+            assert_eq!(code.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_an_internal_error() {
+        let error = HostError::Connect(std::io::Error::other("no route"));
+        assert!(matches!(ErrorCode::from_host(error), ErrorCode::InternalError(Some(_))));
     }
 
     #[test]

@@ -9,11 +9,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::body::{Body, BodyError};
 
-/// The `content-length` of a message is not a number, or there are different ones.
+/// The `content-length` is not a number, or contradicts another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidLength;
 
-/// Reads the `content-length` of a message: digits, or equal numbers in a list or in several headers.
+/// Parses the `content-length` of a message: digits, or equal numbers in a list or in several headers.
 fn declared(headers: &HeaderMap) -> Result<Option<u64>, InvalidLength> {
     let mut length = None;
     for value in headers.get_all(header::CONTENT_LENGTH) {
@@ -27,18 +27,18 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, InvalidLength> {
     Ok(length)
 }
 
-/// Reads digits; `str::parse` would take a sign as well.
+/// Parses digits; `str::parse` would accept a sign as well.
 pub(crate) fn number_of(digits: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(digits).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// The length that a message declares, if it is valid.
+/// Returns the declared length, if it is valid.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     declared(headers).ok().flatten()
 }
 
-/// Leaves a message with one `content-length`, and with none if it is chunked (RFC 9112, section 6.3).
+/// Leaves one `content-length`, or none if the message is chunked (RFC 9112, section 6.3).
 pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), InvalidLength> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
@@ -48,12 +48,12 @@ pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), InvalidLength>
     Ok(())
 }
 
-/// Whether a status is valid and not an interim one (RFC 9110, section 15).
+/// Whether a status is valid and final (RFC 9110, section 15).
 pub(crate) fn is_final(status: StatusCode) -> bool {
     (200..600).contains(&status.as_u16())
 }
 
-/// Takes the body from a response that must have none: the answer to HEAD, a 204, a 205, a 304.
+/// Removes the body of a response that must not have one: to HEAD, or with the status 204, 205 or 304.
 pub(crate) fn without_content(is_head: bool, response: Response<Body>) -> Response<Body> {
     let status = response.status();
     if !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -77,7 +77,7 @@ pub(crate) fn without_content(is_head: bool, response: Response<Body>) -> Respon
     Response::from_parts(parts, Body::empty())
 }
 
-/// Keeps the `content-length` of a 304 over HTTP/1.1, where hyper takes it from a response whose body is known to be empty.
+/// Keeps the `content-length` of a 304 over HTTP/1.1. hyper would remove it from a response with an empty body.
 pub(crate) fn keep_length(response: Response<Body>) -> Response<Body> {
     match content_length(response.headers()) {
         Some(length @ 1..) if response.status() == StatusCode::NOT_MODIFIED => {
@@ -87,7 +87,7 @@ pub(crate) fn keep_length(response: Response<Body>) -> Response<Body> {
     }
 }
 
-/// The body of another response, of which only the length is told.
+/// The empty body of a 304, with the length of another response.
 struct NotSent(u64);
 
 impl HttpBody for NotSent {
@@ -103,7 +103,7 @@ impl HttpBody for NotSent {
     }
 }
 
-/// Tells HTTP/1.1 that a request has content of unknown length, which hyper leaves out for some methods.
+/// Declares the body of a request as chunked over HTTP/1.1, which hyper leaves out for some methods.
 pub(crate) fn announce_chunks(request: &mut Request<Body>) {
     let body = request.body();
     let is_unknown = !body.is_end_stream() && body.size_hint().exact().is_none();

@@ -2,13 +2,13 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// The elements of a list over all lines of a field, without the empty ones (RFC 9110, section 5.6.1).
+/// Returns the elements of a list header, over all its lines, without empty ones (RFC 9110, section 5.6.1).
 pub(crate) fn elements<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> impl Iterator<Item = &'a [u8]> {
     let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// Bytes of a client or an upstream for a message: in backticks, escaped, and cut where they are long.
+/// Quotes untrusted bytes for a message: in backticks, escaped, and truncated.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     const MOST: usize = 100;
     let cut = if bytes.len() > MOST { "…" } else { "" };
@@ -17,7 +17,7 @@ pub(crate) fn quoted(bytes: &[u8]) -> String {
 
 /// Removes the headers that a `Connection` header names (RFC 9110, section 7.6.1).
 ///
-/// Components never see `Connection` itself, so they could not tell which headers to drop.
+/// Components never see `Connection`, so they could not remove these themselves.
 pub(crate) fn remove_connection_fields(headers: &mut HeaderMap) {
     let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     let names: Vec<String> =

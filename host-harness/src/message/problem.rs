@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use super::body::Body;
 
-/// A problem document (RFC 9457) with a status and, where the client may know more, a sentence.
+/// Makes a response with a problem document (RFC 9457): a status, and a detail that the client may see.
 pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> Response<Body> {
     let title = serde_json::Value::from(status.canonical_reason());
     let detail = detail.map_or(String::new(), |detail| format!(",\"detail\":{}", serde_json::Value::from(detail)));

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-/// The time limits that a component asks for, in the extensions of its outbound requests.
+/// The time limits of an outbound call, as the component sets them; an extension of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// How long connecting may take, TLS included.
+    /// For connecting, including TLS.
     pub connect: Option<Duration>,
-    /// How long the head of the response may take.
+    /// For the head of the response.
     pub first_byte: Option<Duration>,
-    /// How long the body of the response may pause.
+    /// For each pause in the response body.
     pub between_bytes: Option<Duration>,
 }

@@ -1,10 +1,10 @@
-//! Which addresses are no part of the public internet.
+//! Addresses outside of the public internet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The special-purpose addresses of RFC 6890 and its registry that are not reachable from everywhere, and multicast.
+/// The special-purpose addresses of RFC 6890 and its registry that are not globally reachable, and multicast.
 const SPECIAL_V4: [(Ipv4Net, &str); 15] = [
     (v4(0, 0, 0, 0, 8), "of this network"),
     (v4(10, 0, 0, 0, 8), "private"),
@@ -46,7 +46,7 @@ const fn v6(parts: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
 }
 
-/// What kind of address it is, if it is not one that everybody can reach.
+/// Returns the kind of an address, unless it is a public one.
 pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => SPECIAL_V4.iter().find(|(net, _)| net.contains(&address)).map(|(_, kind)| *kind),
@@ -57,7 +57,7 @@ pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The address of version 4 that one of version 6 leads to: mapped, compatible, translated (RFC 6052), or by 6to4.
+/// Returns the IPv4 address that an IPv6 address leads to: mapped, compatible, translated (RFC 6052), or 6to4.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
@@ -68,7 +68,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether an address lies in a range, also where it is written as one of version 6 that maps to version 4.
+/// Whether a range contains an address. IPv4-mapped addresses count as IPv4.
 pub(super) fn lies_in(address: IpAddr, net: &IpNet) -> bool {
     net.contains(&address) || net.contains(&address.to_canonical())
 }

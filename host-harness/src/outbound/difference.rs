@@ -1,4 +1,4 @@
-//! What differs between a call that came and one that was expected, for people.
+//! Describes the differences between a call and an expected one.
 
 use http::{HeaderMap, HeaderName};
 
@@ -6,16 +6,16 @@ use super::json::Json;
 
 use crate::show;
 
-/// How much of a text is shown, in characters.
+/// How many characters of a text are shown.
 const SHOWN: usize = 120;
 /// How many places of a JSON document are named.
 const PLACES: usize = 5;
 
-/// The parts of a call that are not as they should be, a line each.
+/// The differences of a call, one line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) lines: Vec<String>,
-    /// How far apart the two are: another place weighs more than another body.
+    /// The distance between the two calls: a different URL weighs more than a different body.
     distance: u32,
 }
 
@@ -34,7 +34,7 @@ impl Difference {
         }
     }
 
-    /// Adds what is said of the URL; the more of its beginning is right, the nearer the two are.
+    /// Adds the difference of the URLs. The distance is smaller the more they have in common at the beginning.
     pub(crate) fn url(&mut self, expected: &str, found: &str) {
         let same = expected.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let share = 8 * same / expected.len().max(found.len()).max(1);
@@ -46,7 +46,7 @@ impl Difference {
         self.add(2, format!("query {name}: expected `{expected}`, found {}", quoted(found)));
     }
 
-    /// Compares all values of a field.
+    /// Compares all values of a header.
     pub(crate) fn field(&mut self, name: &HeaderName, expected: &HeaderMap, found: &HeaderMap) {
         if expected.get_all(name).iter().ne(found.get_all(name)) {
             let (expected, found) = (values(expected, name), values(found, name));
@@ -54,7 +54,7 @@ impl Difference {
         }
     }
 
-    /// Adds that a value is missing among those of a field.
+    /// Adds the difference if none of the values of a header is the expected one.
     pub(crate) fn field_value(&mut self, name: &str, expected: &str, found: &[String]) {
         self.add(2, format!("field {name}: expected `{expected}`, found {}", quoted(found)));
     }
@@ -76,7 +76,7 @@ impl Difference {
         self.add(1, line);
     }
 
-    /// Compares as JSON: neither spaces nor the order of keys count, and numbers are equal by value.
+    /// Compares as JSON, without regard to white space, key order and number format.
     pub(crate) fn json(&mut self, expected: &Json, found: &[u8]) {
         match Json::read(found) {
             Ok(found) if found == *expected => {}
@@ -121,7 +121,7 @@ fn quoted(values: &[String]) -> String {
     }
 }
 
-/// A line for each place in which two documents differ.
+/// Adds a line for each place in which two documents differ.
 fn json_places(place: &str, expected: &Json, found: &Json, lines: &mut Vec<String>) {
     match (expected, found) {
         (Json::Object(expected), Json::Object(found)) => {
@@ -149,7 +149,7 @@ fn json_places(place: &str, expected: &Json, found: &Json, lines: &mut Vec<Strin
     }
 }
 
-/// What a body is around a place in it, between backticks if it is text.
+/// Quotes the part of a body around a position, in backticks if it is text.
 fn excerpt(body: &[u8], at: usize) -> String {
     if body.is_empty() {
         return "nothing".to_owned();
@@ -157,7 +157,7 @@ fn excerpt(body: &[u8], at: usize) -> String {
     let Ok(text) = std::str::from_utf8(body) else {
         return format!("{} bytes that are no text", body.len());
     };
-    // A few characters before the place tell where it is.
+    // Starts a few characters before the position.
     let mut from = if text.len() > SHOWN { at.saturating_sub(20).min(text.len()) } else { 0 };
     while !text.is_char_boundary(from) {
         from -= 1;

@@ -1,4 +1,4 @@
-//! The pieces of the TOML files that people read and write: mocks and cassettes.
+//! Elements of mock and cassette files (TOML).
 
 use std::io;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::message::error_code::ErrorCode;
 use crate::message::error_code::{Named, from_parts, named};
 use crate::{Error, file};
 
-/// How large such a file may be.
+/// The largest size of such a file, in bytes.
 const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Reads a file. `what` it is and an example of `how` it is written are told where it is wrong.
+/// Parses a file. Errors name the kind of file (`what`) and show an example (`how`).
 pub(super) fn read<T: DeserializeOwned>(path: &Path, what: &str, how: &str) -> Result<T, Error> {
     let text = file::read(path, MOST_BYTES).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
@@ -41,14 +41,14 @@ fn wrong(path: &Path, what: &str, how: &str, text: &str, error: &toml::de::Error
     Error::new(what).with_help(how)
 }
 
-/// Why a file cannot be written.
+/// The error for a file that cannot be written.
 pub(super) fn unwritable(path: &Path, what: &str, error: io::Error) -> Error {
     Error::new(format!("cannot write the {what} `{}`", path.display()))
         .with_help("check that its directory exists and that this user may write there")
         .with_source(error)
 }
 
-/// Fields of a message in their order, each as `name: value`, or `name:: base64` where the value is no plain text.
+/// Headers in order, each as `name: value`, or as `name:: base64` if the value is not plain text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields(pub(super) HeaderMap);
 
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// One field; an error in it has its own place in the file.
+/// One header. An error in it has its own position in the file.
 struct Field(HeaderName, HeaderValue);
 
 impl<'de> Deserialize<'de> for Field {
@@ -104,7 +104,7 @@ fn read_field(line: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 fn from_base64(text: &str) -> Result<Bytes, String> {
-    // Long ones may be broken into lines.
+    // Long values may be broken into lines.
     let text: String = text.split_ascii_whitespace().collect();
     STANDARD.decode(text).map(Bytes::from).map_err(|error| format!("this is no base64: {error}"))
 }
@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
-/// An error code: its name, or a table of its name with the text and the number that it carries.
+/// An error code: its name, or a table of its name with its text and its number.
 #[derive(Debug)]
 pub(super) struct Code(pub(super) ErrorCode);
 

@@ -1,4 +1,4 @@
-//! Response bodies that do not end as they should.
+//! Response bodies that are cut, reset or stalled.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,19 +13,19 @@ use crate::message::body::BodyError;
 use crate::message::error_code::ErrorCode;
 use crate::message::timeouts::Timeouts;
 
-/// What becomes of a body after some of its bytes.
+/// The abnormal end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// The sender closes the connection as if it were done.
+    /// The sender closes the connection as if the body were complete.
     Truncated,
     /// The connection is reset.
     Reset,
-    /// Nothing more comes, until a time limit is over: that of the component, or this one if it is shorter.
+    /// No more data comes until a time limit: that of the component, or this one if it is shorter.
     Stalled(Option<Duration>),
 }
 
 impl Ending {
-    /// Lets a body end so after some bytes, or where it would have ended if it is shorter.
+    /// Ends a body after so many bytes, or at its own end if it is shorter.
     pub(super) fn after(self, bytes: u64, body: Body, timeouts: Timeouts) -> Body {
         Body::new(Ended { body, left: bytes, ending: self, timeouts, stall: None })
     }
@@ -47,7 +47,7 @@ impl HttpBody for Ended {
         let this = &mut *self;
         if this.left > 0 {
             if let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                // Trailers would be the end that this body does not reach.
+                // Drops trailers, which would end the body normally.
                 if let Ok(mut data) = frame?.into_data() {
                     data.truncate(usize::try_from(this.left).unwrap_or(usize::MAX));
                     this.left -= data.len() as u64;

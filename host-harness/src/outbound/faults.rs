@@ -1,4 +1,4 @@
-//! Outbound calls that go wrong on purpose.
+//! Deliberate failures of outbound calls.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,30 +16,30 @@ use crate::message::error_code::ErrorCode;
 use crate::message::framing::content_length;
 use crate::message::timeouts::Timeouts;
 
-/// A way in which an outbound call goes wrong; see [`Outbound::faults`].
+/// A kind of failure; see [`Outbound::faults`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// The connection is refused.
     Refused,
-    /// The name of the server cannot be looked up.
+    /// The name of the server cannot be resolved.
     LookupFailed,
-    /// No connection is made in time; the wait itself is left out.
+    /// The connection times out; the wait itself is skipped.
     TimedOut,
-    /// The server answers with 500, 502, 503 or 504, without being asked.
+    /// The response is 500, 502, 503 or 504, and the server is not called.
     ServerError,
-    /// The connection is reset within the body of the answer.
+    /// The connection is reset within the response body.
     Reset,
-    /// The connection is closed within the body of the answer.
+    /// The connection is closed within the response body.
     Truncated,
-    /// The body of the answer stops, and runs into a time limit after 20 ms, or earlier if the component says so.
+    /// The response body stalls, for 20 ms or the time limit of the component if it is shorter.
     Stalled,
-    /// The answer comes 1 to 20 ms late, and is otherwise as it should be.
+    /// The response comes 1 to 20 ms late, and is complete.
     Slow,
 }
 
 impl Fault {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::LookupFailed,
@@ -52,16 +52,16 @@ impl Fault {
     ];
 }
 
-/// How long a body stalls: short, so that a test can have many of them.
+/// How long a body stalls. Short, so that a test can have many of them.
 const STALL: Duration = Duration::from_millis(20);
-/// Within how many bytes a body of unknown length breaks off.
+/// A body of unknown length breaks off within so many bytes.
 const EARLY_BYTES: u64 = 16 * 1024;
 
 pub(super) fn faults(inner: Outbound, rate: f64, seed: u64, kinds: Vec<Fault>) -> Outbound {
     let count = AtomicU64::new(0);
     Outbound::from_handler(move |request| {
         let number = count.fetch_add(1, Ordering::Relaxed);
-        // A generator for each call, so that calls that overtake each other change nothing.
+        // Each call has its own generator, so that the order of calls does not matter.
         let mut random = StdRng::seed_from_u64(seed.rotate_left(32) ^ number);
         let mut inner = inner.clone();
         if kinds.is_empty() || !random.random_bool(rate) {

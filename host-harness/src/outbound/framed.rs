@@ -14,10 +14,10 @@ use crate::message::body::{Begun, Body, BodyError};
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::{InvalidLength, check_length, is_final, without_content};
 
-/// How long the head of a request waits for its first byte or its end, where the method lets expect no content.
+/// How long a request whose method usually has no content waits for the first byte or the end of its body.
 const FIRST_FRAME: Duration = Duration::from_millis(100);
 
-/// Frames outbound requests, and checks the status and the framing of the responses.
+/// Frames outbound requests, and checks status and framing of the responses.
 pub(crate) fn framed(outbound: Outbound) -> Outbound {
     Outbound::from_fn(move |request| {
         let mut outbound = outbound.clone();
@@ -36,7 +36,7 @@ pub(crate) fn framed(outbound: Outbound) -> Outbound {
     })
 }
 
-/// Leaves a request without content without framing, except for the methods that announce content.
+/// Removes the framing of a request without content, except for methods that usually have content.
 async fn frame(request: Request<Body>) -> Request<Body> {
     let announces = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
     let is_declared = request.headers().contains_key(header::CONTENT_LENGTH);
@@ -51,17 +51,17 @@ async fn frame(request: Request<Body>) -> Request<Body> {
     Request::from_parts(parts, Body::new(NoContent))
 }
 
-/// Waits until a body begins or ends, for a moment: a component may still be about to end it.
+/// Waits a moment for the first frame or the end of a body: a component may still be about to end it.
 async fn wait_for_content(body: Body) -> Begun {
     let mut body = Begun::new(body);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // What comes later is chunked.
+        // A body that begins later is chunked.
         let _ = timeout(FIRST_FRAME, body.begin()).await;
     }
     body
 }
 
-/// The body of a request without content: its end is known, and it tells no length that HTTP/2 would be sent.
+/// The body of a request without content. It has no size hint, because hyper would send a length over HTTP/2.
 struct NoContent;
 
 impl HttpBody for NoContent {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(sent("DELETE", ends()).await, (None, true));
         assert_eq!(sent("GET", Body::new(Empty::new())).await, (None, true));
         assert_eq!(sent("POST", Body::empty()).await, (Some(0), true));
-        // A server may answer a POST before its content comes, so nobody waits for that.
+        // A server may respond to a POST before its content comes, so there is no wait.
         assert_eq!(sent("POST", ends()).await, (None, false));
     }
 

@@ -1,4 +1,4 @@
-//! JSON documents that lose nothing: a number keeps the digits that it was written with.
+//! JSON documents without loss: numbers keep their digits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-/// A JSON document. Two are equal whatever their spaces, the order of their keys, and how their numbers are written.
+/// A JSON document. Equality ignores white space, key order, and number format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Json {
     /// `null`, `true` or `false`.
@@ -17,25 +17,25 @@ pub(crate) enum Json {
     Object(BTreeMap<String, Json>),
 }
 
-/// A number, as it was written.
+/// A number, as written.
 #[derive(Clone, Debug)]
 pub(crate) struct Number(String);
 
 impl Json {
-    /// Reads a document (RFC 8259).
+    /// Parses a document (RFC 8259).
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        // The reader below trusts that it is one, of a depth that the stack has room for.
+        // The parser below relies on valid JSON with a limited depth.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())?;
         Reader { rest: text }.value().ok_or_else(|| "a string in it is half of a surrogate pair".to_owned())
     }
 
-    /// The document that a value is written as.
+    /// Serializes a value.
     pub(crate) fn of(value: impl Serialize) -> Result<Self, String> {
         Self::read(&serde_json::to_vec(&value).map_err(|error| error.to_string())?)
     }
 
-    /// The document that a value of TOML looks like; dates are strings.
+    /// Converts a TOML value; dates become strings.
     pub(crate) fn of_toml(value: toml::Value) -> Result<Self, String> {
         Ok(match value {
             toml::Value::String(text) => Self::String(text),
@@ -56,7 +56,7 @@ impl Json {
     }
 }
 
-/// Reads a document that is known to be one.
+/// Parses a document that is known to be valid.
 struct Reader<'a> {
     rest: &'a str,
 }
@@ -94,7 +94,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Goes over the bracket or comma in front of the next element; tells whether there is none.
+    /// Skips the bracket or comma before the next element. Returns whether there is no next element.
     fn is_closed_by(&mut self, bracket: char) -> Option<bool> {
         let rest = self.rest.trim_ascii_start();
         if let Some(rest) = rest.strip_prefix(bracket) {
@@ -102,7 +102,7 @@ impl Reader<'_> {
             return Some(true);
         }
         self.rest = rest.strip_prefix(['[', '{', ',']).map(str::trim_ascii_start)?;
-        // Behind the opening bracket.
+        // After the opening bracket.
         match self.rest.strip_prefix(bracket) {
             Some(rest) => {
                 self.rest = rest;
@@ -126,7 +126,8 @@ impl Reader<'_> {
 }
 
 impl Number {
-    /// Sign, digits without zeros at either end, and power of ten; `None` if that is beyond counting.
+    /// Splits a number into sign, digits without zeros at either end, and power of ten. `None` if the power is out of
+    /// range.
     fn parts(&self) -> Option<(bool, String, i64)> {
         let (is_negative, text) = match self.0.strip_prefix('-') {
             Some(text) => (true, text),

@@ -1,4 +1,4 @@
-//! Which rules a component would need.
+//! Learns the rules that a component needs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::document;
 use super::policy::target;
 use crate::{Error, file};
 
-/// Passes calls on, and writes down which rules would have allowed them.
+/// Passes calls on, and writes the rules that would have allowed them.
 pub(super) fn learn(path: &Path, inner: Outbound) -> Result<Outbound, Error> {
     file::replace(path, "").map_err(|error| document::unwritable(path, "list of rules", error))?;
     let path = path.to_owned();

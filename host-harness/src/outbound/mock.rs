@@ -1,4 +1,4 @@
-//! Outbound calls that are expected, and what answers them.
+//! Mocks: expected outbound calls and their replies.
 
 mod call;
 mod file;
@@ -20,15 +20,15 @@ pub use times::Times;
 use super::Outbound;
 use super::difference::Difference;
 use crate::message::body::Body;
-use crate::message::body::error_code;
+use crate::message::body::code_of;
 use crate::message::error_code::ErrorCode;
 use crate::message::timeouts::Timeouts;
 use crate::{Error, show};
 
-/// Answers the calls that it expects, the first that fits; see [`Outbound::mock`].
+/// Responds to expected calls, each with the first match; see [`Outbound::mock`].
 ///
-/// A call that fits nothing fails inside the component with an `internal-error`. What was unexpected, and what was
-/// expected and never came, is told by [`verify`](Self::verify), which also runs when this is dropped.
+/// An unexpected call fails inside the component with an `internal-error`. [`verify`](Self::verify) reports unexpected
+/// calls and missing ones. It also runs when the mock is dropped.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ pub struct Mock {
 struct Expectations {
     expectations: Vec<Expectation>,
     in_order: bool,
-    /// Where the order has come to.
+    /// The current position in the order.
     position: usize,
     unexpected: Vec<String>,
 }
@@ -81,30 +81,30 @@ impl Mock {
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or does not say what it should; the error names line and column.
+    /// Fails if the file cannot be read or is invalid; the error names line and column.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         file::read(path.as_ref())
     }
 
-    /// Expects a call, and answers it with a reply: a text, a status, an error code, or a [`Reply`].
+    /// Expects a call, and responds with a reply: a text, a status, an error code, or a [`Reply`].
     pub fn reply(self, call: Call, reply: impl Into<Reply>) -> Self {
         self.lock().expectations.push(Expectation { call, reply: reply.into(), count: 0 });
         self
     }
 
-    /// Expects the calls in the order in which they were declared; by default any order will do.
+    /// Expects the calls in the order of their declaration. By default, any order is accepted.
     pub fn in_order(self) -> Self {
         self.lock().in_order = true;
         self
     }
 
-    /// Checks that every call came as often as expected, and no other.
+    /// Checks that every expected call came as often as declared, and no other call.
     ///
-    /// A component may go on after its response: [`Harness::idle`](crate::Harness::idle) waits for it.
+    /// A component may continue after its response: [`Harness::idle`](crate::Harness::idle) waits for it.
     ///
     /// # Panics
     ///
-    /// Panics with what was unmet, unless it is as it should be.
+    /// Panics with the missing and the unexpected calls, if there are any.
     #[track_caller]
     pub fn verify(&self) {
         let unmet = self.lock().unmet();
@@ -113,7 +113,7 @@ impl Mock {
         }
     }
 
-    /// Leaves it to others to look at what came.
+    /// Turns verification off.
     pub(super) fn unverified(mut self) -> Self {
         self.verifies = false;
         self
@@ -130,7 +130,7 @@ fn lock(state: &Mutex<Expectations>) -> MutexGuard<'_, Expectations> {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        // A test that fails already says why.
+        // The test fails already, for its own reason.
         if self.verifies && !std::thread::panicking() {
             self.verify();
         }
@@ -154,9 +154,9 @@ async fn answer(state: Arc<Mutex<Expectations>>, mut request: Request<Body>) -> 
     let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
     let (parts, body) = request.into_parts();
     let body = if lock(&state).needs_body() {
-        body.bytes().await.map_err(error_code)?
+        body.bytes().await.map_err(|error| code_of(&error))?
     } else {
-        // Nobody asks for it, so the answer need not wait for it; but a server would take it.
+        // No expectation needs the body, so the reply need not wait for it. A server would read it, though.
         tokio::spawn(body.drain());
         Bytes::new()
     };
@@ -177,7 +177,7 @@ impl Expectations {
         self.expectations.iter().any(|expectation| expectation.call.needs_body() || expectation.reply.needs_body())
     }
 
-    /// The reply to a request, or what is wrong with it.
+    /// Returns the reply to a request, or the description of the mismatch.
     fn choose(&mut self, request: &Request<Bytes>) -> Result<Reply, String> {
         let chosen = if self.in_order { self.next_in_order(request) } else { self.first_that_fits(request) };
         match chosen {
@@ -219,7 +219,7 @@ impl Expectations {
 
     fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
         let mut text = format!("no expected call fits {} {}", request.method(), show::line(&show::url(request.uri())));
-        // Those that are out of turn are no help.
+        // Calls that are out of order are not helpful here.
         let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
         let nearest = self.expectations.iter().enumerate().skip(from);
         let nearest = nearest.map(|(index, expectation)| (index, expectation, expectation.call.difference(request)));

@@ -33,7 +33,7 @@ use crate::message::timeouts::Timeouts;
 use again::{Again, Answered, KeptConnection};
 use response::{HEAD_FIELDS, Interim, PARSED_BYTES};
 
-/// What connecting may take, whatever the component asks for, and what the response may take where it asks for nothing.
+/// The time limit for connecting, and for the response if the component sets none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -43,7 +43,7 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Connects to servers only at the addresses at which the policy lets them be; without one, at every address.
+    /// Connects to servers, at the addresses that the policy allows. Without a policy, at every address.
     pub(super) fn new(policy: Option<Policy>) -> Self {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_webpki_roots()
@@ -54,7 +54,7 @@ impl Network {
             .pool_timer(TokioTimer::new())
             .http1_max_headers(HEAD_FIELDS)
             .http2_max_header_list_size(PARSED_BYTES)
-            // RFC 9112, sections 5.1 and 5.2: old servers write fields that way.
+            // RFC 9112, sections 5.1 and 5.2: old servers write headers that way.
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector(https));
@@ -92,7 +92,7 @@ impl Network {
         response::tidy(&mut head, &uri)?;
         let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
         let body = Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false };
-        // A recording is made of what the component is given.
+        // Recordings contain what the component receives.
         Ok(without_content(is_head, Response::from_parts(head, Body::new(body))))
     }
 
@@ -104,7 +104,7 @@ impl Network {
         let connected = async { drop(connection.wait_for_connection_metadata().await) };
         let connect = timeout(timeouts.connect.unwrap_or(CONNECT_TIMEOUT), connected);
         let response = tokio::select! {
-            // An answer may be there before anybody is told of the connection.
+            // The response may arrive before the connection is reported.
             biased;
             response = &mut response => response,
             connected = connect => {
@@ -119,7 +119,7 @@ impl Network {
     }
 }
 
-/// Why there is no response.
+/// The reason for no response.
 enum Failed {
     Client(hyper_util::client::legacy::Error),
     Code(ErrorCode),
@@ -178,7 +178,7 @@ fn hyper_code(error: &hyper::Error) -> ErrorCode {
 
 fn io_code(error: &io::Error) -> Option<ErrorCode> {
     if let Some(error) = error.get_ref() {
-        // Connectors wrap the error of the layer below, and the wrapper's own `source` steps over it.
+        // Connectors wrap the error of the layer below, and the wrapper's `source` skips that error.
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return io_code(error);
         }
@@ -205,7 +205,7 @@ fn io_code(error: &io::Error) -> Option<ErrorCode> {
     })
 }
 
-/// Connects within a time that includes the TLS handshake.
+/// Connects within a time limit that includes the TLS handshake.
 #[derive(Clone)]
 struct Connector(HttpsConnector<Guarded>);
 
@@ -240,9 +240,9 @@ impl fmt::Display for ConnectTimeout {
 
 impl StdError for ConnectTimeout {}
 
-/// Connects to a server at one of the addresses at which it may be.
+/// Connects to a server at one of its permitted addresses.
 ///
-/// They are picked from the answer of the resolver that is then connected to: a second look-up could answer otherwise.
+/// The addresses are checked after the lookup and used directly: a second lookup could return others.
 #[derive(Clone)]
 struct Guarded {
     policy: Option<Policy>,
@@ -268,11 +268,11 @@ impl Service<Uri> for Guarded {
     }
 }
 
-/// The system's resolver, whose failures can be told from others, and whose answers are held to the policy.
+/// The system's resolver with distinguishable errors, whose results are checked against the policy.
 #[derive(Clone)]
 struct Resolver {
     system: GaiResolver,
-    /// Where the server of a call may be.
+    /// The permitted addresses of a call's server.
     allowed: Option<(Addresses, Uri)>,
 }
 
@@ -320,7 +320,7 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// Those of the addresses at which the server may be.
+/// Returns the permitted ones of a server's addresses.
 fn permitted(found: Vec<SocketAddr>, allowed: &Addresses, uri: &Uri) -> Result<Vec<SocketAddr>, Prohibited> {
     let mut refused = None;
     let permitted: Vec<SocketAddr> = found
@@ -342,12 +342,12 @@ fn permitted(found: Vec<SocketAddr>, allowed: &Addresses, uri: &Uri) -> Result<V
     }
 }
 
-/// The body of a response, which may not pause for long.
+/// The body of a response, with a time limit for pauses.
 struct Received {
     body: Incoming,
     pause: Duration,
     deadline: Pin<Box<Sleep>>,
-    /// Whether the reader waits: a pause that the reader makes itself does not count.
+    /// Whether the reader waits. Pauses of the reader itself do not count.
     waiting: bool,
 }
 
@@ -382,7 +382,7 @@ impl HttpBody for Received {
     }
 }
 
-/// Whatever breaks a response body leaves it incomplete.
+/// Returns the code of a broken response body, which is incomplete in any case.
 fn body_code(error: &hyper::Error) -> ErrorCode {
     if error.is_timeout() { ErrorCode::HttpResponseTimeout } else { ErrorCode::HttpResponseIncomplete }
 }

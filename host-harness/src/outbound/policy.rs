@@ -1,4 +1,4 @@
-//! Which servers a component may call.
+//! Rules for the servers that a component may call.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use ipnet::IpNet;
 use super::address::{lies_in, special};
 use crate::{Error, show};
 
-/// One entry of the list of servers that a component may call.
+/// A rule for outbound calls.
 ///
-/// Written `[scheme://]host[:port]`. The scheme is `http` or `https`, both if there is none; the port is a number or a
-/// range as `8000-8099`, the scheme's own if there is none. The host is one of:
+/// The syntax is `[scheme://]host[:port]`. The scheme is `http` or `https`, and both if it is missing. The port is a
+/// number or a range such as `8000-8099`, and the scheme's default if it is missing. The host is one of:
 ///
-/// - a name or an address, as `example.org`, `127.0.0.1` or `[::1]`: that server, wherever it is;
-/// - `*.example.org`, every name below `example.org`, or `*`, every server on every port: those whose address is public.
-///   Private, loopback and link-local addresses and the other special ones of RFC 6890 are refused, also where a name
-///   stands for one;
-/// - a range of addresses (CIDR), as `10.0.0.0/8` or `fd00::/8`, with a port as `[fd00::/8]:8080`: every server in it,
-///   also where a name stands for it.
+/// - a name or an address, such as `example.org`, `127.0.0.1` or `[::1]`: that server, at any address;
+/// - `*.example.org`, every name below `example.org`, or `*`, every server on every port, with a public address.
+/// Private, loopback and link-local addresses and the other special ones of RFC 6890 are denied, also if a name
+/// resolves to one;
+/// - a range of addresses (CIDR), such as `10.0.0.0/8` or `fd00::/8`, with a port as `[fd00::/8]:8080`: every server in
+/// it, also if a name resolves to it.
 ///
 /// # Examples
 ///
@@ -53,7 +53,7 @@ enum Host {
 }
 
 impl Rule {
-    /// Whether this rule allows a call to the URI, as far as that can be told before the name is looked up.
+    /// Whether this rule allows a call to the URI, as far as known before the name is resolved.
     #[must_use]
     pub fn allows(&self, uri: &Uri) -> bool {
         let addresses = Policy::new([self.clone()]).addresses(uri);
@@ -63,7 +63,7 @@ impl Rule {
         }
     }
 
-    /// Whether scheme and port are those that this rule is for.
+    /// Whether scheme and port match this rule.
     fn is_for(&self, uri: &Uri) -> bool {
         let Some(scheme) = uri.scheme() else {
             return false;
@@ -90,7 +90,7 @@ fn port_of(uri: &Uri) -> Option<u16> {
     uri.port_u16().or_else(|| uri.scheme().and_then(default_port))
 }
 
-/// The address that a host is, if it is no name.
+/// Returns the address of a host that is not a name.
 fn address(host: &str) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
@@ -111,7 +111,7 @@ impl FromStr for Rule {
         if rest.contains('@') {
             return Err(invalid(text, "user information in front of the host is not allowed"));
         }
-        // A range of addresses of version 6 has colons of its own.
+        // A range of IPv6 addresses contains colons.
         if let Ok(net) = rest.parse() {
             return Ok(Self { scheme, host: Host::Net(net), ports: None });
         }
@@ -151,7 +151,7 @@ fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
             invalid(text, "what has a `/` in it is a range of addresses, and a path cannot be restricted")
         });
     }
-    // `*` is no character of a host name, so the wildcard is taken off before the parse.
+    // `*` is not valid in a host name, so the wildcard is removed before the host is parsed.
     let (is_below, name) = match host.strip_prefix("*.") {
         Some(name) => (true, name),
         None => (false, host),
@@ -160,7 +160,7 @@ fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
     if authority.host() != name || name.is_empty() || name.contains('*') {
         return Err(invalid(text, "it has no host, or a `*` that is not in front of it"));
     }
-    // URLs may have others, but no name that is looked up does, and a comma most likely stands between two patterns.
+    // URLs may have other characters, but names that resolve do not, and a comma probably separates two patterns.
     if let Some(odd) = name.chars().find(|char| !char.is_ascii_alphanumeric() && !"-._".contains(*char)) {
         return Err(invalid(text, &format!("no host has `{odd}` in its name; give one pattern at a time")));
     }
@@ -190,11 +190,11 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The rules together.
+/// A set of rules.
 #[derive(Clone, Debug)]
 pub(super) struct Policy(Arc<[Rule]>);
 
-/// The addresses at which a server may be.
+/// The permitted addresses of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Addresses {
     any: bool,
@@ -207,7 +207,7 @@ impl Policy {
         Self(rules.into_iter().collect())
     }
 
-    /// Where the server of a call may be; nowhere, if no rule allows the call.
+    /// Returns the permitted addresses for a call: none, if no rule allows it.
     pub(super) fn addresses(&self, uri: &Uri) -> Addresses {
         let mut addresses = Addresses::default();
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
@@ -223,8 +223,8 @@ impl Policy {
         addresses
     }
 
-    /// Denies a call that no rule allows, with a sentence that says how to allow it. What a name stands for is checked when
-    /// it has been looked up.
+    /// Denies a call that no rule allows, with a message that says how to allow it. The addresses of a name are checked
+    /// after the lookup.
     pub(super) fn check(&self, uri: &Uri) -> Result<(), String> {
         let addresses = self.addresses(uri);
         match uri.host().and_then(address) {
@@ -237,10 +237,10 @@ impl Policy {
     }
 }
 
-/// Why an address is refused.
+/// The reason why an address is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It is special, in the way named, and only a wildcard stands for it.
+    /// It is special, of the given kind, and only a wildcard matches it.
     Special(&'static str),
     /// It is in none of the ranges.
     Outside,
@@ -268,7 +268,7 @@ impl Addresses {
     }
 }
 
-/// What a call goes to, as a rule that allows just that.
+/// Returns the narrowest rule that would allow a call.
 pub(super) fn target(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("https");
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
@@ -278,7 +278,7 @@ pub(super) fn target(uri: &Uri) -> String {
     }
 }
 
-/// A sentence on a call that was denied, with the way out.
+/// Formats the message for a denied call, with the rule that would allow it.
 pub(super) fn denied(uri: &Uri, why: &str) -> String {
     let target = target(uri);
     format!("denied the outbound call to {target}{why}; allow it with `--allow-outbound {target}`")

@@ -1,21 +1,15 @@
-//! What holds for every outbound request, whoever answers it.
+//! Checks of every outbound request, and failures of its body.
 
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::message::body::Body;
-use crate::message::body::{BodyError, code_of};
+use crate::message::body::{Body, BodyError, End, Observer, code_of, observe};
 use crate::message::error_code::ErrorCode;
-use crate::message::error_code::copy;
 use crate::show;
 
-/// Refuses a URL that no HTTP can be sent to, before anything is sent. The log names it.
+/// Rejects a URL that is not an HTTP URL, before anything is sent. The log names it.
 pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {
     let reason = match (uri.scheme(), bad_port(uri)) {
         (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
@@ -28,7 +22,7 @@ pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {
     Err(ErrorCode::HttpRequestUriInvalid)
 }
 
-/// The port of a URL that is not one. `http` lets it pass, and its default would take its place.
+/// Returns an invalid port of a URL. The `http` crate accepts it, and the default port would be used instead.
 fn bad_port(uri: &Uri) -> Option<&str> {
     let authority = uri.authority()?;
     let host_and_port = authority.as_str().rsplit('@').next()?;
@@ -36,29 +30,29 @@ fn bad_port(uri: &Uri) -> Option<&str> {
     (!port.is_empty() && authority.port_u16().is_none()).then_some(port)
 }
 
-/// A URL for the log, without its query and its password.
+/// Formats a URL for the log, without query and password.
 pub(crate) fn shown(uri: &Uri) -> String {
     let url = show::url(uri);
     url.split('?').next().unwrap_or_default().to_owned()
 }
 
-/// How the body of a request ended, once it has. What goes wrong after its failure is not the fault of the server.
+/// The end of a request body. Failures that follow from it are not the server's fault.
 #[derive(Clone, Default)]
 pub(super) struct Upload(Arc<OnceLock<Result<(), ErrorCode>>>);
 
 impl Upload {
-    /// Watches the body of a request.
+    /// Observes the body of a request.
     pub(super) fn watch(&self, request: Request<Body>) -> Request<Body> {
-        request.map(|body| Body::new(Sent { body, upload: self.clone() }))
+        request.map(|body| observe(body, None, Sent(self.clone())))
     }
 
-    /// The answer, with the failure of the request in place of what came of it.
+    /// Replaces the error of a response by that of the request body, if that failed.
     pub(super) fn answer(self, answer: Result<Response<Body>, ErrorCode>) -> Result<Response<Body>, ErrorCode> {
         match answer {
             Err(code) => Err(self.failure().unwrap_or(code)),
             Ok(response) if matches!(self.0.get(), Some(Ok(()))) => Ok(response),
-            // The upload goes on beside the response.
-            Ok(response) => Ok(response.map(|body| Body::new(Received { body, upload: self }))),
+            // The upload continues during the response.
+            Ok(response) => Ok(response.map(|body| observe(body, None, Received(self)))),
         }
     }
 
@@ -67,79 +61,42 @@ impl Upload {
         let _ = self.0.set(end);
     }
 
-    /// The code for a request whose own body failed.
+    /// Returns the error code for a request whose body failed.
     fn failure(&self) -> Option<ErrorCode> {
         match self.0.get()? {
             Ok(()) => None,
-            Err(code @ ErrorCode::HttpRequestBodySize(_)) => Some(copy(code)),
+            Err(code @ ErrorCode::HttpRequestBodySize(_)) => Some(code.clone()),
             Err(_) => Some(ErrorCode::HttpRequestBodySize(None)),
         }
     }
 }
 
-/// The body of a request.
-struct Sent {
-    body: Body,
-    upload: Upload,
-}
+/// Observes the body of a request.
+struct Sent(Upload);
 
-impl Drop for Sent {
-    fn drop(&mut self) {
-        // What is not read cannot fail any more.
-        self.upload.end(Ok(()));
+impl Observer for Sent {
+    fn end(self, _: u64, end: End<'_>) {
+        // A body that is dropped cannot fail any more.
+        self.0.end(if let End::Broken(error) = end { Err(code_of(error)) } else { Ok(()) });
     }
 }
 
-impl HttpBody for Sent {
-    type Data = Bytes;
-    type Error = BodyError;
+/// Observes the body of a response while its request is still being sent.
+struct Received(Upload);
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Err(error)) = &frame {
-            self.upload.end(Err(code_of(error)));
-        }
-        Poll::Ready(frame)
+impl Observer for Received {
+    fn error(&mut self, error: BodyError) -> BodyError {
+        self.0.failure().map_or(error, Into::into)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// The body of a response whose request is still being sent.
-struct Received {
-    body: Body,
-    upload: Upload,
-}
-
-impl HttpBody for Received {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        Poll::Ready(match frame {
-            Some(Err(error)) => Some(Err(self.upload.failure().map_or(error, Into::into))),
-            frame => frame,
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    fn end(self, _: u64, _: End<'_>) {}
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http_body::Frame;
+
     use super::*;
 
     #[test]

@@ -1,20 +1,20 @@
-//! URLs as they are compared: equivalent ones fit each other (RFC 9110, section 4.2.3).
+//! Compares URLs: equivalent URLs match (RFC 9110, section 4.2.3).
 //!
-//! Scheme and host have no case, the default port is as good as none, an empty path is `/`, and a character that needs no percent
-//! encoding is as good as its code. A slash at the end of a path is part of the path.
+//! Scheme and host are case-insensitive, the default port equals no port, an empty path is `/`, and a character that
+//! needs no percent-encoding equals its code. A slash at the end of a path is significant.
 
 use http::Uri;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-/// The normal form of a URL.
+/// Normalizes a URL.
 pub(super) fn normal(url: &str) -> String {
     Parts::of(url).text(None, "/")
 }
 
-/// Whether the URL of a call fits a pattern in which each `*` stands for any text, with or without its query.
+/// Whether the URL of a call matches a pattern in which each `*` stands for any text, with or without its query.
 pub(super) fn fits(pattern: &str, uri: &Uri, with_query: bool) -> bool {
     let is_for_whole_server = uri.path() == "*";
-    // A URL without a path also is that of `OPTIONS *` (RFC 9112, section 3.2.4).
+    // A URL without a path is also that of `OPTIONS *` (RFC 9112, section 3.2.4).
     let path_if_none = if is_for_whole_server { "" } else { "/" };
     let mut url = uri.to_string();
     if is_for_whole_server {
@@ -33,12 +33,12 @@ pub(super) fn fits(pattern: &str, uri: &Uri, with_query: bool) -> bool {
             && wildcard_fits(&pattern, &url.text(default_port, path_if_none))
 }
 
-/// A URL in its parts, each in normal form. What has no scheme is all path.
+/// The normalized parts of a URL. A text without a scheme is all path.
 struct Parts {
     scheme: String,
-    /// Without user and password, which reach no server.
+    /// Without user information, which is never sent to a server.
     host: String,
-    /// Missing if it is the default one.
+    /// `None` for the default port.
     port: Option<String>,
     /// With the query, and without the fragment, which is never sent.
     path: String,
@@ -54,7 +54,7 @@ impl Parts {
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let server = authority.rsplit('@').next().unwrap_or_default();
         let (host, port) = match server.rsplit_once(':') {
-            // The colons of an address in brackets separate no port.
+            // Colons within brackets belong to the address.
             Some((host, port)) if !port.contains(']') => (host, Some(port.trim_start_matches('0'))),
             _ => (server, None),
         };
@@ -62,7 +62,7 @@ impl Parts {
         Self { port, host: decoded(host).to_ascii_lowercase(), path: decoded(path), scheme }
     }
 
-    /// All of it, with a port and a path that stand for missing ones.
+    /// The whole URL, with default port and path.
     fn text(&self, port: Option<&str>, path: &str) -> String {
         if self.scheme.is_empty() {
             return self.path.clone();
@@ -72,7 +72,7 @@ impl Parts {
             text.push(':');
             text.push_str(port);
         }
-        // A star at the end of the authority stands for the path as well.
+        // A `*` at the end of the authority stands for the path as well.
         if !self.path.starts_with('/') && !text.ends_with('*') {
             text.push_str(path);
         }
@@ -88,7 +88,7 @@ fn default_port(scheme: &str) -> Option<&'static str> {
     }
 }
 
-/// Decodes the characters that need no encoding (RFC 3986, section 2.3), and writes the other codes in upper case.
+/// Decodes characters that need no encoding (RFC 3986, section 2.3), and writes other codes in upper case.
 fn decoded(text: &str) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
@@ -112,7 +112,7 @@ fn decoded(text: &str) -> String {
     decoded + rest
 }
 
-/// Whether a text fits a pattern in which each `*` stands for any text.
+/// Whether a text matches a pattern in which each `*` stands for any text.
 fn wildcard_fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == text;
@@ -121,7 +121,7 @@ fn wildcard_fits(pattern: &str, text: &str) -> bool {
         return false;
     };
     let mut parts: Vec<&str> = rest.split('*').collect();
-    // What is behind the last `*` must be at the end; what is before it may as well come as early as it can.
+    // The text after the last `*` must be at the end; the parts before it match at their first occurrence.
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         match text.find(part) {

@@ -1,24 +1,24 @@
-//! What cargo named as that which a component is made of, in or outside of its crate.
+//! The inputs of a component according to cargo, inside and outside of its crate.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-/// The files and directories that cargo named, and what follows from them.
+/// The files and directories that cargo listed, and their consequences.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs {
     named: BTreeSet<PathBuf>,
-    /// Where artifacts go, which are no sources even below a directory that cargo named.
+    /// Target directories, which contain no sources even below a listed directory.
     artifacts: Vec<PathBuf>,
 }
 
-/// What is there of them.
+/// The existing ones among them.
 #[derive(Debug, Default)]
 pub(super) struct Present {
-    /// The files, with those below directories, and the manifests of their packages.
+    /// The files, including those below directories, and the manifests of their packages.
     pub(super) files: BTreeSet<PathBuf>,
-    /// The directories below those that cargo named, and these.
+    /// The listed directories and those below.
     pub(super) dirs: BTreeSet<PathBuf>,
 }
 
@@ -27,17 +27,17 @@ impl Inputs {
         Self { named: named.into_iter().collect(), artifacts }
     }
 
-    /// What cargo named, whether it is there or not.
+    /// The paths that cargo listed, existing or not.
     pub(super) fn named(&self) -> &BTreeSet<PathBuf> {
         &self.named
     }
 
-    /// Whether cargo named this file, or a directory above it.
+    /// Whether cargo listed this file, or a directory above it.
     pub(super) fn contains(&self, file: &Path) -> bool {
         file.ancestors().any(|path| self.named.contains(path))
     }
 
-    /// Looks which files there are.
+    /// Reads which files exist.
     pub(super) fn present(&self) -> Present {
         let mut present = Present::default();
         for path in &self.named {
@@ -52,7 +52,7 @@ impl Inputs {
         present
     }
 
-    /// All that is below a directory: cargo looks at the times of all of it.
+    /// Reads all files below a directory: cargo compares the modification times of all of them.
     fn below(&self, dir: &Path, present: &mut Present) {
         let artifacts = self.artifacts.clone();
         let mut builder = WalkBuilder::new(dir);
@@ -68,7 +68,7 @@ impl Inputs {
     }
 }
 
-/// The directory of the package that a directory belongs to.
+/// Returns the directory of the package that contains a directory.
 pub(super) fn package_of(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find(|dir| dir.join("Cargo.toml").is_file()).map(Path::to_owned)
 }

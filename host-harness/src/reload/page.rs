@@ -1,4 +1,4 @@
-//! What clients get instead of a component that does not compile.
+//! The response in place of a component that does not compile.
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
@@ -10,21 +10,21 @@ use crate::{Error, show};
 
 const PAGE: &str = include_str!("page.html");
 
-/// The field by which the page asks when a build other than the one that it shows has ended.
+/// The header of the page's request for the next build.
 const SEEN: &str = "x-wayside-build";
 
-/// The page that shows why a build failed, with 503. It loads itself anew when the next build has ended.
+/// The page with the compiler's messages, with 503. It reloads after the next build.
 pub(super) fn of(build: u64, error: &Error) -> Response<Body> {
     let page = PAGE.replace("{{build}}", &build.to_string()).replace("{{message}}", &escaped(&message(error)));
     respond(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", page)
 }
 
-/// The same for programs.
+/// The same as text, for programs.
 pub(super) fn problem(error: &Error) -> Response<Body> {
     problem::problem(StatusCode::SERVICE_UNAVAILABLE, Some(&message(error)))
 }
 
-/// The answer to the page's question.
+/// The response to the page's request for the next build.
 pub(super) fn look_again() -> Response<Body> {
     let mut response = respond(StatusCode::NO_CONTENT, "", String::new());
     response.headers_mut().remove(header::CONTENT_TYPE);
@@ -39,18 +39,18 @@ fn respond(status: StatusCode, media_type: &'static str, text: String) -> Respon
     response
 }
 
-/// The number of the build that a page shows, where the request is its question.
+/// Returns the number of the build that a page shows, if the request comes from one.
 pub(super) fn build_seen(request: &Request<Body>) -> Option<u64> {
     let seen = request.headers().get(SEEN).filter(|_| is_get(request.method()))?;
     seen.to_str().ok()?.parse().ok()
 }
 
-/// Whether the request is one for a page, as browsers make when somebody follows a link.
+/// Whether a browser requests a page.
 pub(super) fn is_wanted(request: &Request<Body>) -> bool {
     is_get(request.method()) && prefers_html(request.headers())
 }
 
-/// Whether `Accept` names HTML, and nothing else that is liked more (RFC 9110, section 12.5.1).
+/// Whether `Accept` prefers HTML over all other types (RFC 9110, section 12.5.1).
 fn prefers_html(headers: &HeaderMap) -> bool {
     let (mut html, mut other) = (0.0_f32, 0.0_f32);
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! What was in files at one moment.
+//! The content of files at one moment.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -6,30 +6,30 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-/// Larger files are told apart by their length and their time.
+/// Larger files are compared by length and modification time.
 const READ_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A digest of each file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Snapshot(BTreeMap<PathBuf, u64>);
 
-/// How a file is compared with what it was.
+/// How a file is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     Content,
-    /// Its length and its time, for files that may be many.
+    /// By length and modification time, for files that may be numerous.
     Time,
 }
 
 impl Snapshot {
-    /// Reads files, except those that this process writes its output to.
+    /// Reads files, except the output files of this process.
     pub(super) fn of(files: impl IntoIterator<Item = (PathBuf, By)>) -> Self {
         let outputs = outputs();
         let digest = |(file, by): (PathBuf, By)| Some((file.clone(), digest(&file, by, &outputs)?));
         Self(files.into_iter().filter_map(digest).collect())
     }
 
-    /// The files that are new, gone, or changed since another one.
+    /// Returns the files that were added, removed or changed since another snapshot.
     pub(super) fn differences(&self, before: &Self) -> Vec<PathBuf> {
         let here = self.0.iter().filter(|(file, digest)| before.0.get(*file) != Some(digest)).map(|(file, _)| file);
         let gone = before.0.keys().filter(|file| !self.0.contains_key(*file));
@@ -40,7 +40,7 @@ impl Snapshot {
         self.0.contains_key(file)
     }
 
-    /// Takes the files of another one as they are there.
+    /// Copies the entries of these files from another snapshot.
     pub(super) fn adopt(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -60,7 +60,7 @@ fn digest(file: &Path, by: By, outputs: &[FileId]) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// A file, by whatever name.
+/// The identity of a file, whatever its name.
 type FileId = (u64, u64);
 
 /// The files that standard output and standard error are redirected to.

@@ -1,4 +1,4 @@
-//! The sources of crates: what belongs to them, and when it changes.
+//! The sources of crates and their changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,21 +13,21 @@ use super::watching::{Interest, Watch};
 use crate::Error;
 use crate::cargo::{self, Tree};
 
-/// How many times directories are read that change meanwhile.
+/// How many times directories are read again that change meanwhile.
 const ROUNDS: usize = 10;
 
-/// The files that say how cargo builds what is below their directory.
+/// The files that configure cargo and the toolchain for the directories below.
 const CONFIGURATION: [&str; 4] = [".cargo/config.toml", ".cargo/config", "rust-toolchain.toml", "rust-toolchain"];
 
-/// Watches the sources of crates and of those that they depend on by path, and what cargo named beside them.
+/// Watches the sources of crates and of their path dependencies, and the other inputs that cargo lists.
 pub(super) struct Sources {
-    /// As the caller named them: a link in them may come to lead elsewhere.
+    /// As the caller named them: a link in them may change its target.
     dirs: Vec<PathBuf>,
     /// One for each directory.
     trees: Vec<Tree>,
-    /// From the last build that succeeded.
+    /// From the last successful build.
     inputs: Inputs,
-    /// Whether the last build succeeded, so that cargo named all that the components are made of.
+    /// Whether the last build succeeded, so that cargo's list is complete.
     is_known: bool,
     watch: Watch,
 }
@@ -42,7 +42,7 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Takes over what cargo named in a build; nothing where it failed, and what it named before may still be the reason.
+    /// Stores cargo's inputs of a build. After a failed build, the earlier ones stay, because they may be the cause.
     pub(super) fn built(&mut self, named: Option<Vec<PathBuf>>) {
         self.is_known = named.is_some();
         if let Some(named) = named {
@@ -51,7 +51,7 @@ impl Sources {
         }
     }
 
-    /// Reads all sources, and watches what is new among them.
+    /// Reads all sources, and watches the new ones.
     pub(super) async fn snapshot(&mut self) -> Snapshot {
         if self.trees.iter().zip(&self.dirs).any(|(tree, dir)| tree.dir != cargo::canonical(dir)) {
             self.refresh().await;
@@ -64,7 +64,7 @@ impl Sources {
             let interest = self.interest(&found, &present);
             files = self.files(found, present);
             match self.watch.set(interest) {
-                // What is watched only now may have changed before.
+                // Files may have changed before they were watched.
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -76,9 +76,9 @@ impl Sources {
         tokio::task::spawn_blocking(move || Snapshot::of(files)).await.unwrap_or_default()
     }
 
-    /// Waits until the sources differ from those that were built, and returns the files that do.
+    /// Waits until the sources differ from those of the last build, and returns the differing files.
     pub(super) async fn changes(&mut self, mut built: Snapshot, started: SystemTime) -> Vec<PathBuf> {
-        // The manifests may have been among what was built, and say what to watch.
+        // The manifests may have changed, which say what to watch.
         self.refresh().await;
         self.adopt(&mut built, started).await;
         loop {
@@ -91,7 +91,7 @@ impl Sources {
         }
     }
 
-    /// Reads again which directories belong to the crates. A manifest that cannot be read leaves its crate as it was.
+    /// Reads again which directories belong to the crates. An unreadable manifest leaves its crate unchanged.
     async fn refresh(&mut self) {
         for (dir, known) in self.dirs.iter().cloned().zip(&mut self.trees) {
             if let Ok(Ok(tree)) = tokio::task::spawn_blocking(move || cargo::tree(&dir)).await {
@@ -100,12 +100,13 @@ impl Sources {
         }
     }
 
-    /// Takes into a snapshot what cargo wrote itself, which are lock files, and what it named for the first time.
+    /// Updates a snapshot with the files that cargo wrote, which are lock files, and with inputs that it listed for the
+    /// first time.
     async fn adopt(&self, snapshot: &mut Snapshot, started: SystemTime) {
         let locks: Vec<PathBuf> = self.trees.iter().map(|tree| tree.lock_file.clone()).collect();
         let (inputs, mut known) = (self.inputs.clone(), mem::take(snapshot));
         let adopt = move || {
-            // What was written since the build began differs from what was built.
+            // A file that was written since the start of the build differs from the built one.
             let is_new = |file: &PathBuf| !known.contains(file) && modified(file).is_some_and(|time| time < started);
             let new: Vec<PathBuf> = inputs.present().files.into_iter().filter(is_new).chain(locks).collect();
             known.adopt(Snapshot::of(new.into_iter().map(|file| (file, By::Content))));
@@ -122,7 +123,7 @@ impl Sources {
         found.chain(known.map(|file| (file, By::Content))).collect()
     }
 
-    /// The manifests, the lock files, and the configuration of cargo and its toolchain.
+    /// The manifests, the lock files, and the configuration of cargo and the toolchain.
     fn settings(&self) -> BTreeSet<PathBuf> {
         let mut settings = BTreeSet::new();
         for tree in &self.trees {
@@ -147,7 +148,7 @@ impl Sources {
         interest
     }
 
-    /// The differences, where one of them is a reason to build: these, and new sources beside them.
+    /// Returns the differences, if one of them requires a build: a listed file, or a new source file.
     fn causes(&self, differences: Vec<PathBuf>) -> Vec<PathBuf> {
         let settings = self.settings();
         let is_cause = |file: &PathBuf| settings.contains(file) || self.is_input(file);
@@ -159,22 +160,22 @@ impl Sources {
         causes
     }
 
-    /// Whether a component may be made of this file.
+    /// Whether a component may depend on this file.
     fn is_input(&self, file: &Path) -> bool {
-        // Where a build failed, any file may be what it lacks.
+        // After a failed build, any file may be the missing one.
         if !self.is_known || self.inputs.contains(file) || file.file_name().is_some_and(|name| name == "Cargo.toml") {
             return true;
         }
         let mut packages = self.trees.iter().flat_map(|tree| &tree.packages);
         packages.any(|package| {
-            // A build script that names nothing is run again for any file of its package.
+            // Cargo runs a build script that lists no inputs again for any file of its package.
             package.has_build_script && file.starts_with(&package.dir) || package.dir.join("build.rs") == file
         })
     }
 }
 
-/// The directories of the packages of files that cargo would not notice: their content is another, and their time before that
-/// of the last build. They were moved here, or a link leads to them that led elsewhere.
+/// The directories of packages with changes that cargo would not notice: the content of a file differs, but its
+/// modification time is before the last build. It was moved there, or a link changed its target.
 pub(super) fn overlooked(changed: &[PathBuf], started: SystemTime) -> BTreeSet<PathBuf> {
     let is_older = |file: &&PathBuf| modified(file).is_some_and(|time| time <= started);
     changed.iter().filter(is_older).filter_map(|file| package_of(file.parent()?)).collect()

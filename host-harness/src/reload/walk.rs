@@ -1,4 +1,4 @@
-//! The files of crates that somebody may be working on.
+//! Finds the files of crates that may be edited.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -10,20 +10,20 @@ use ignore::{DirEntry, WalkBuilder};
 
 use crate::cargo::Tree;
 
-/// How many entries are read of directories outside of the crates that links lead to.
+/// How many entries are read of linked directories outside of the crates.
 const LINKED_ENTRIES: usize = 10_000;
 
-/// What was found.
+/// The files and directories that were found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The directories that were read.
     pub(super) dirs: BTreeSet<PathBuf>,
-    /// The files, and for each whether it belongs to a crate. The others are behind links.
+    /// The files, and whether each belongs to a crate. The others are behind links.
     pub(super) files: BTreeMap<PathBuf, bool>,
 }
 
-/// Reads the directories of the crates. Files that git ignores, hidden files, logs, artifacts, and packages that nothing here
-/// depends on are left out. A link to a directory is followed unless the crate itself is below it.
+/// Reads the directories of the crates. Leaves out files that git ignores, hidden files, logs, artifacts, and packages
+/// that these crates do not depend on. Follows links to directories, unless the crate itself is below the target.
 pub(super) fn walk(trees: &[Tree]) -> Found {
     let roots: Vec<PathBuf> = trees.iter().flat_map(|tree| &tree.packages).map(|package| package.dir.clone()).collect();
     let artifacts: Arc<[PathBuf]> = trees.iter().flat_map(|tree| tree.artifacts.clone()).collect();
@@ -49,7 +49,7 @@ pub(super) fn walk(trees: &[Tree]) -> Found {
 struct Walk {
     roots: Vec<PathBuf>,
     artifacts: Arc<[PathBuf]>,
-    /// Directories that were read, by their canonical paths.
+    /// Directories that were read, by canonical path.
     seen: HashSet<PathBuf>,
     /// Links to directories that were not followed yet.
     links: Vec<PathBuf>,
@@ -61,7 +61,7 @@ impl Walk {
     fn read(&mut self, root: &Path, is_crate: bool) {
         let artifacts = Arc::clone(&self.artifacts);
         let mut builder = WalkBuilder::new(root);
-        // Repositories that are not made yet have the file `.gitignore` already.
+        // The file `.gitignore` also counts before `git init`.
         builder.require_git(false).ignore(false).parents(!is_ignored(root)).follow_links(false);
         builder.filter_entry(move |entry| entry.depth() == 0 || is_part(entry, &artifacts));
         for entry in builder.build().flatten() {
@@ -69,7 +69,7 @@ impl Walk {
                 let Some(left) = self.entries_left.checked_sub(1) else { return };
                 self.entries_left = left;
             }
-            // Through links, as the compiler does.
+            // Follows links, as the compiler does.
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             let is_link = entry.depth() > 0 && entry.path_is_symlink();
             if metadata.is_file() {
@@ -85,7 +85,8 @@ impl Walk {
         }
     }
 
-    /// Whether a link leads to a directory that was not read, and that is not one above a crate: below such a directory are
+    /// Whether a link leads to a directory that was not read and that contains no crate: such a directory could contain
+    /// anything else.
     /// the crate and whatever else there is.
     fn may_follow(&self, link: &Path) -> bool {
         let Ok(target) = fs::canonicalize(link) else { return false };
@@ -99,18 +100,19 @@ impl Walk {
     }
 }
 
-/// Whether an entry may belong to the sources.
+/// Whether an entry may be a source file.
 fn is_part(entry: &DirEntry, artifacts: &[PathBuf]) -> bool {
     let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
     !is_dir || !artifacts.iter().any(|dir| dir == entry.path()) && !is_apart(entry.path())
 }
 
-/// Whether the directory is a package, or marked as one that can be made anew, as cargo marks artifacts.
+/// Whether the directory is a package, or marked as a cache, as cargo marks target directories.
 fn is_apart(dir: &Path) -> bool {
     dir.join("Cargo.toml").is_file() || dir.join("CACHEDIR.TAG").is_file()
 }
 
-/// Whether git ignores a crate as a whole, as one below `target`. What is above then says nothing of its files.
+/// Whether git ignores a crate as a whole, for example below `target`. Then the ignore rules above do not apply to its
+/// files.
 fn is_ignored(root: &Path) -> bool {
     for dir in root.ancestors().skip(1) {
         let mut builder = GitignoreBuilder::new(dir);

@@ -1,4 +1,4 @@
-//! Waiting for changes of files.
+//! Waits for changes of files.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -14,31 +14,30 @@ use tokio::sync::Notify;
 
 use crate::Error;
 
-/// How long files must be left alone before they are read: editors write in several steps.
+/// How long files must stay unchanged before they are read: editors write in several steps.
 const QUIET: Duration = Duration::from_millis(30);
-/// How many times that is waited for.
+/// How many times that wait is repeated.
 const PATIENCE: u32 = 20;
 
-/// What to wait for: in a directory everything, or entries with certain names.
+/// What to watch: all entries of a directory, or those with certain names.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
-    /// Canonical paths, as events have them.
+    /// Canonical paths, as in events.
     whole: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, BTreeSet<OsString>>,
-    /// The paths whose way from the root is in `names`.
+    /// The paths whose components from the root are in `names`.
     done: HashSet<PathBuf>,
 }
 
 impl Interest {
-    /// Waits for every entry of a directory.
+    /// Watches every entry of a directory.
     pub(super) fn all_of(&mut self, dir: &Path) {
         if let Ok(dir) = fs::canonicalize(dir) {
             self.whole.insert(dir);
         }
     }
 
-    /// Waits for a file or a directory, and for each directory and link on the way to it: one that is replaced takes its watch
-    /// away with it.
+    /// Watches a file or a directory, and each directory and link on its path: a replaced directory loses its watch.
     pub(super) fn way_to(&mut self, path: &Path) {
         let mut path = path;
         while let (Some(parent), Some(name)) = (path.parent(), path.components().next_back()) {
@@ -71,7 +70,8 @@ impl Interest {
     }
 }
 
-/// Watches directories, each by itself: artifacts below one of them are many and always change.
+/// Watches each directory by itself: a recursive watch would include target directories, which are large and always
+/// change.
 pub(super) struct Watch {
     watcher: RecommendedWatcher,
     watched: BTreeMap<PathBuf, Option<Identity>>,
@@ -81,13 +81,13 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct WatchState {
     interest: Mutex<Interest>,
-    /// Something happened that concerns the interest.
+    /// An entry of interest changed.
     touched: Notify,
-    /// A directory that is watched was removed, renamed or made, so that its watch may be gone.
+    /// A watched directory was removed, renamed or created, so its watch may be gone.
     is_stale: AtomicBool,
 }
 
-/// What tells a directory from another one that took its place.
+/// The identity of a directory, which a replacement does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     number: u64,
@@ -100,8 +100,8 @@ impl Watch {
         Ok(Self { watcher: watcher(&shared)?, watched: BTreeMap::new(), shared })
     }
 
-    /// Watches this from now on. Returns whether a directory is watched that was not watched before: what it holds may have
-    /// changed since it was read.
+    /// Watches these paths from now on. Returns whether a new directory is watched: its content may have changed since
+    /// it was read.
     pub(super) fn set(&mut self, interest: Interest) -> Result<bool, Error> {
         let wanted: Vec<(PathBuf, bool)> =
             interest.dirs().into_iter().map(|dir| (dir.clone(), interest.whole.contains(dir))).collect();
@@ -111,14 +111,14 @@ impl Watch {
             wanted.iter().any(|(wanted, _)| wanted == dir) && identity(dir) != *before
         };
         if is_stale || self.watched.iter().any(is_another) {
-            // A new watcher, because the old one would still act on what happened to the directories before.
+            // A new watcher, because the old one would still react to earlier events of the directories.
             self.watcher = watcher(&self.shared)?;
             self.watched.clear();
         }
         let gone: Vec<PathBuf> =
             self.watched.keys().filter(|dir| !wanted.iter().any(|(wanted, _)| wanted == *dir)).cloned().collect();
         for dir in gone {
-            // One that was removed has no watch any more.
+            // A removed directory has no watch any more.
             let _ = self.watcher.unwatch(&dir);
             self.watched.remove(&dir);
         }
@@ -133,7 +133,7 @@ impl Watch {
                     self.watched.insert(dir, identity);
                     is_new = true;
                 }
-                // A directory on the way may be one that this user cannot read.
+                // A directory on the path may be unreadable for this user.
                 Err(error) if is_whole && !matches!(error.kind, notify::ErrorKind::PathNotFound) => {
                     return Err(unwatchable(error));
                 }
@@ -143,7 +143,7 @@ impl Watch {
         Ok(is_new)
     }
 
-    /// Waits until something happened, and nothing more for a moment.
+    /// Waits for an event, and then until there are no more events for a moment.
     pub(super) async fn wait(&mut self) {
         self.shared.touched.notified().await;
         for _ in 0..PATIENCE {
@@ -163,14 +163,14 @@ impl WatchState {
     fn observe(&self, event: notify::Result<Event>) {
         let interest = self.interest.lock().unwrap_or_else(PoisonError::into_inner);
         let (concerns, is_stale) = match &event {
-            // Reading is no change.
+            // Reads are not changes.
             Ok(event) if event.kind.is_access() => (false, false),
             Ok(event) if event.need_rescan() || event.paths.is_empty() => (true, true),
             Ok(event) => (
                 event.paths.iter().any(|path| interest.concerns(path)),
                 moves(&event.kind) && event.paths.iter().any(|path| interest.is_watched(path)),
             ),
-            // Anything may have happened.
+            // The change is unknown.
             Err(_) => (true, true),
         };
         if is_stale {
@@ -182,7 +182,7 @@ impl WatchState {
     }
 }
 
-/// Whether an event of this kind may be that of a directory which takes the place of another one, or leaves it.
+/// Whether such an event may replace or remove a directory.
 fn moves(kind: &EventKind) -> bool {
     let makes_a_file = matches!(kind, EventKind::Create(CreateKind::File));
     let moves = matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));

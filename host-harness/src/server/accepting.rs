@@ -1,13 +1,13 @@
-//! What becomes of accepting connections when the system refuses: told once, and again when it is over.
+//! Handles failures to accept connections: warns once, and reports the recovery.
 
 use std::io::{Error, ErrorKind};
 use std::time::{Duration, Instant};
 
-/// How long to wait before the next attempt; descriptors are given back meanwhile.
+/// The wait before the next attempt. Descriptors are released meanwhile.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long accepting must work before it counts as recovered. A connection that ends makes room for one more, which is
-/// not the end of the trouble.
+/// not a recovery.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Whether connections can be accepted.
@@ -19,13 +19,13 @@ pub(super) struct Accepting {
 #[derive(Debug)]
 struct Trouble {
     since: Instant,
-    /// When the last attempt failed.
+    /// The time of the last failure.
     failed: Instant,
-    /// Since when attempts have succeeded.
+    /// The first success after the last failure.
     works_since: Option<Instant>,
 }
 
-/// A failure of the system, and not of one connection.
+/// A failure of the system, and not of a single connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
     First,
@@ -33,14 +33,14 @@ pub(super) enum Failed {
 }
 
 impl Accepting {
-    /// How long to wait before the next attempt.
+    /// Returns the wait before the next attempt.
     pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
         let trouble = self.trouble.as_ref().filter(|trouble| trouble.works_since.is_none())?;
         let pause = (trouble.failed + PAUSE).saturating_duration_since(now);
         (!pause.is_zero()).then_some(pause)
     }
 
-    /// Notes an attempt that failed. A client that left before it was accepted is no failure.
+    /// Records a failed attempt. A client that left before it was accepted is not a failure.
     pub(super) fn failed(&mut self, error: &Error, now: Instant) -> Option<Failed> {
         use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
@@ -58,7 +58,7 @@ impl Accepting {
         }
     }
 
-    /// Notes that an attempt would fail, or take what requests need.
+    /// Records that an attempt would fail, or would use descriptors that requests need.
     pub(super) fn failed_again(&mut self, now: Instant) {
         if let Some(trouble) = &mut self.trouble {
             trouble.failed = now;
@@ -72,7 +72,7 @@ impl Accepting {
         }
     }
 
-    /// Completes when accepting has worked for a while after a failure, and never without one.
+    /// Completes when accepting has recovered from a failure; otherwise never.
     pub(super) fn settled(&self) -> impl Future<Output = ()> + use<> {
         let settled = self.trouble.as_ref().and_then(|trouble| Some(trouble.works_since? + SETTLED));
         async move {
@@ -83,7 +83,7 @@ impl Accepting {
         }
     }
 
-    /// How long accepting had failed, once it has worked for a while.
+    /// Returns how long accepting had failed, after its recovery.
     pub(super) fn recovered(&mut self, now: Instant) -> Option<Duration> {
         let trouble =
             self.trouble.take_if(|trouble| trouble.works_since.is_some_and(|since| now >= since + SETTLED))?;

@@ -1,48 +1,48 @@
-//! What happens on a connection, and how long nothing has.
+//! Activity of a connection, and its time limits.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a connection that takes no more requests may need to end.
+/// How long a connection that accepts no more requests may need to end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is known of a connection, shared by its socket and its requests.
+/// The state of a connection, shared by its socket and its requests.
 #[derive(Debug)]
 pub(super) struct Activity(Mutex<ActivityTimes>);
 
 #[derive(Debug)]
 struct ActivityTimes {
-    /// How many requests are being received or answered.
+    /// The number of requests in progress.
     requests: usize,
     is_http2: bool,
-    /// When the connection began, or its last request ended.
+    /// The start of the connection, or the end of its last request.
     idle_since: Instant,
-    /// When the first byte came after that.
+    /// The time of the first byte after that.
     head_since: Option<Instant>,
-    /// When bytes were written last; in HTTP/2 also without a request, as answers to pings.
+    /// The time of the last write. HTTP/2 also writes without a request, for example replies to pings.
     written: Option<Instant>,
-    /// Since when the client takes nothing.
+    /// The time since which the client reads nothing.
     blocked_since: Option<Instant>,
-    /// Whether the client took nothing for too long.
+    /// Whether the client read nothing for too long.
     is_stalled: bool,
-    /// Whether the client has sent all that it will.
+    /// Whether the client has closed its sending side.
     is_at_end: bool,
     /// Whether part of a request was left unread.
     has_unread: bool,
-    /// How many bytes were read and discarded.
+    /// The number of bytes that were read and discarded.
     discarded_bytes: u64,
 }
 
-/// What is to be done with a connection.
+/// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Look again then.
+    /// Keep it, and check again at this time.
     Wait(Instant),
-    /// It had no request for too long, and should take no more.
+    /// Ask it to end: it had no request for too long.
     Idle,
-    /// It takes no more requests, and does not end by itself.
+    /// Close it: it accepts no more requests, and does not end by itself.
     Stuck,
-    /// Its client takes nothing of what is sent.
+    /// Close it: its client reads nothing.
     Stalled,
 }
 
@@ -81,7 +81,7 @@ impl Activity {
         }
     }
 
-    /// Notes that bytes came.
+    /// Records received bytes.
     pub(super) fn received(&self) {
         let mut times = self.lock();
         if times.requests == 0 && times.head_since.is_none() {
@@ -89,7 +89,7 @@ impl Activity {
         }
     }
 
-    /// Notes that the client has sent all that it will.
+    /// Records that the client has closed its sending side.
     pub(super) fn ended(&self) {
         self.lock().is_at_end = true;
     }
@@ -98,7 +98,7 @@ impl Activity {
         self.lock().is_at_end
     }
 
-    /// Notes whether the client took something of what is sent.
+    /// Records whether the client read something.
     pub(super) fn wrote(&self, is_taken: bool) {
         let now = Instant::now();
         let mut times = self.lock();
@@ -114,7 +114,7 @@ impl Activity {
         self.lock().is_stalled
     }
 
-    /// Notes that part of a request was left unread.
+    /// Records that part of a request was left unread.
     pub(super) fn left_unread(&self) {
         self.lock().has_unread = true;
     }
@@ -123,14 +123,14 @@ impl Activity {
         self.lock().has_unread
     }
 
-    /// Counts bytes that were read and discarded; returns how many there were on this connection.
+    /// Counts discarded bytes. Returns their number on this connection.
     pub(super) fn discarded(&self, bytes: usize) -> u64 {
         let mut times = self.lock();
         times.discarded_bytes = times.discarded_bytes.saturating_add(bytes as u64);
         times.discarded_bytes
     }
 
-    /// What is to be done with the connection, which takes no more requests since `closing`.
+    /// Decides about the connection, which accepts no more requests since `closing`.
     pub(super) fn check(&self, now: Instant, limit: Duration, closing: Option<Instant>) -> Verdict {
         let mut times = self.lock();
         let mut wake = now + if closing.is_some() { GRACE.min(limit) } else { limit };
@@ -144,7 +144,7 @@ impl Activity {
         if times.requests > 0 {
             return Verdict::Wait(wake);
         }
-        // The end of a response may still be on its way; HTTP/2 also writes without one.
+        // The end of a response may still be buffered; HTTP/2 also writes without one.
         let written = times.written.filter(|_| !times.is_http2).unwrap_or(times.idle_since);
         let due = match closing {
             None => times.head_since.unwrap_or(times.idle_since).max(written) + limit,

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its last.
+//! A connection, from its first byte to its last.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ use crate::inbound::{Client, Inbound, Unfinished};
 use crate::message::body::Body;
 use crate::message::framing::keep_length;
 
-/// What the connections of a server share.
+/// The shared state of a server's connections.
 pub(super) struct Connections {
     inbound: Inbound,
     client_timeout: Duration,
@@ -38,20 +38,20 @@ pub(super) struct Connections {
 
 /// How a connection ended.
 enum End {
-    /// All that was to be sent is with the system.
+    /// All data was passed to the system.
     Closed,
-    /// The client is gone, takes nothing, or would take the end for that of a response which broke off.
+    /// The client is gone, reads nothing, or would take the end for that of a broken response.
     Cut,
 }
 
 impl Connections {
     pub(super) fn new(inbound: Inbound, client_timeout: Duration, requests: Arc<Unfinished>) -> Self {
         let mut http = auto::Builder::new(Streams { limit: client_timeout });
-        // HTTP/1.1 and HTTP/2 have the same limits of heads, which `head` enforces with a reason.
-        // How long a head may take is part of how long a connection may be without a request, in HTTP/2 as well.
+        // HTTP/1.1 and HTTP/2 have the same limits for heads, which `head` enforces with an error message.
+        // The time for a head is part of the time without a request, in HTTP/2 as well.
         let http1 = &mut http.http1();
         http1.timer(TokioTimer::new()).half_close(true).header_read_timeout(None).max_headers(head::PARSED_FIELDS);
-        // An extended CONNECT is answered with 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
+        // An extended CONNECT gets 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
         let http2 = &mut http.http2();
         http2.timer(TokioTimer::new()).max_header_list_size(head::PARSED_LIST_BYTES).enable_connect_protocol();
         Self { inbound, client_timeout, requests, http }
@@ -66,11 +66,11 @@ impl Connections {
             End::Closed => socket::close(stream.as_ref(), &activity, self.client_timeout, stopping).await,
             End::Cut => socket::abort(stream.as_ref()),
         }
-        // Dropped, it would say once more that nothing more is sent.
+        // Dropping it would shut down the sending side a second time.
         stream.forget();
     }
 
-    /// Answers requests until the connection is over.
+    /// Handles requests until the connection ends.
     async fn drive(
         &self,
         socket: Socket,
@@ -83,7 +83,7 @@ impl Connections {
         let io = flush.socket(socket);
         let service = service_fn(|request| self.answer(request, activity, &flush));
         let mut connection = pin!(self.http.serve_connection(io, service));
-        // Since when the connection takes no more requests.
+        // The time since which the connection accepts no more requests.
         let mut closing = None;
         loop {
             let wake = match activity.check(Instant::now(), self.client_timeout, closing) {
@@ -118,7 +118,7 @@ impl Connections {
         }
     }
 
-    /// Answers one request.
+    /// Responds to one request.
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -153,7 +153,7 @@ impl Connections {
     }
 }
 
-/// Watches over the body of a request.
+/// Wraps the body of a request.
 fn received(mut request: Request<Incoming>, transfer: &Arc<Transfer>) -> Request<Body> {
     request.extensions_mut().insert(FromSocket);
     request.extensions_mut().insert(Arc::clone(&transfer.client));
@@ -166,13 +166,14 @@ fn received(mut request: Request<Incoming>, transfer: &Arc<Transfer>) -> Request
     Request::from_parts(head, Body::new(body))
 }
 
-/// Whether a message says that the connection ends with it (RFC 9112, section 9.6).
+/// Whether a message closes its connection (RFC 9112, section 9.6).
 fn asks_for_end(headers: &HeaderMap) -> bool {
     let options = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     options.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case("close"))
 }
 
-/// Logs why a connection ended. hyper answers a head that it cannot parse by itself, so no request is recorded for it.
+/// Logs why a connection ended. hyper itself responds to heads that it cannot parse, so no request is recorded for
+/// them.
 fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr, activity: &Activity) {
     match error.downcast_ref::<hyper::Error>() {
         Some(error) if error.is_parse() => {
@@ -185,6 +186,6 @@ fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr, activi
 
 /// Completes when the server stops.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // The sender is dropped where the server ends at once, and this task with it.
+    // The sender is dropped if the server ends at once, and this task with it.
     let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }

@@ -1,7 +1,7 @@
-//! Breaks a response off only after everything before the failure has been written to the socket.
+//! Breaks a response off only after everything before the failure was written to the socket.
 //!
-//! hyper drops the connection (HTTP/1.1) or the frames that a stream still has queued (HTTP/2) as soon as a body fails. What
-//! it had not written by then is lost: the end of the data, and the head of a response whose body fails early.
+//! When a body fails, hyper drops the connection (HTTP/1.1) or the queued frames of the stream (HTTP/2) at once.
+//! Unwritten data would be lost: the last data, and the head of a response whose body fails early.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::message::body::Body;
 use crate::message::body::BodyError;
 
-/// What one connection has written, shared by its socket, its task, and the bodies that it sends.
+/// The write state of a connection, shared by its socket, its task, and the bodies that it sends.
 #[derive(Clone, Default)]
 pub(super) struct Flush(Arc<FlushState>);
 
@@ -28,38 +28,38 @@ pub(super) struct Flush(Arc<FlushState>);
 struct FlushState {
     /// How often the connection has been polled.
     polls: AtomicU64,
-    /// The last of these polls that left nothing unwritten.
+    /// The number of the last poll after which everything was written.
     flushed: AtomicU64,
     /// Whether hyper has written something since the socket was last flushed.
     unwritten: AtomicBool,
-    /// Whether the end of the connection is that of a response which broke off.
+    /// Whether the end of the connection is that of a broken response.
     reset: AtomicBool,
     connection: AtomicWaker,
-    /// The bodies that wait for a poll to leave nothing unwritten.
+    /// The bodies that wait until everything is written.
     waiting: Mutex<Vec<Waker>>,
 }
 
 impl Flush {
-    /// Watches what is written to a socket.
+    /// Observes writes to a socket.
     pub(super) fn socket<S>(&self, socket: S) -> Socket<S> {
         Socket { io: TokioIo::new(socket), shared: Arc::clone(&self.0) }
     }
 
-    /// Whether the connection must be reset instead of closed, because closing it would end a response well.
+    /// Whether the connection must be reset instead of closed, because closing it would end a response normally.
     pub(super) fn must_reset(&self) -> bool {
         self.0.reset.load(Ordering::SeqCst)
     }
 
-    /// Holds back the failure of a response's body. `version` is that of the request.
+    /// Holds back the failure of a response body. `version` is that of the request.
     pub(super) fn hold_failure(&self, response: Response<Body>, version: Version) -> Response<HeldBody> {
-        // Then the end of the connection is the end of the body (RFC 9112, section 6.3).
+        // Then the end of the connection ends the body (RFC 9112, section 6.3).
         let ends_by_closing = version < Version::HTTP_11
             && !response.headers().contains_key(header::CONTENT_LENGTH)
             && response.body().size_hint().exact().is_none();
         response.map(|body| HeldBody { state: HeldState::Passing(body), flush: self.clone(), ends_by_closing })
     }
 
-    /// Runs the connection whose socket and bodies these are.
+    /// Polls the connection, and records after which polls everything is written.
     pub(super) async fn run<C: Future>(&self, connection: C) -> C::Output {
         let mut connection = pin!(connection);
         std::future::poll_fn(|cx| {
@@ -81,14 +81,14 @@ impl FlushState {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a poll that writes all that hyper has been given by now.
+    /// Returns the number of a poll that writes everything that hyper has now.
     ///
-    /// One that goes on may be past that: a response of HTTP/2 is given to hyper by another task.
+    /// A running poll may have passed it: another task gives responses of HTTP/2 to hyper.
     fn next_poll(&self) -> u64 {
         self.polls.load(Ordering::SeqCst) + 1
     }
 
-    /// Completes when that poll, or a later one, has left nothing unwritten.
+    /// Completes when that poll, or a later one, has written everything.
     fn poll_flushed(&self, number: u64, cx: &mut Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting();
         if self.flushed.load(Ordering::SeqCst) >= number {
@@ -96,23 +96,23 @@ impl FlushState {
         }
         waiting.push(cx.waker().clone());
         drop(waiting);
-        // The connection may have nothing else to be polled for.
+        // The connection may have no other reason to be polled.
         self.connection.wake();
         Poll::Pending
     }
 }
 
-/// The body of a response, whose failure hyper learns when all that was written before it is on its way.
+/// The body of a response. Its failure reaches hyper when everything before it is written.
 pub(super) struct HeldBody {
     state: HeldState,
     flush: Flush,
-    /// Whether a client takes the end of the connection for the end of the body.
+    /// Whether the end of the connection ends the body.
     ends_by_closing: bool,
 }
 
 enum HeldState {
     Passing(Body),
-    /// It has failed, and this poll of the connection writes what came before.
+    /// It has failed, and this poll of the connection writes the data before.
     Failed(BodyError, u64),
     Over,
 }
@@ -157,7 +157,7 @@ impl HttpBody for HeldBody {
     }
 }
 
-/// A socket that notes whether something is unwritten.
+/// A socket that records whether data is unwritten.
 pub(super) struct Socket<S> {
     io: TokioIo<S>,
     shared: Arc<FlushState>,

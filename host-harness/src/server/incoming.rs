@@ -1,4 +1,4 @@
-//! The body of a request, as it comes from the client.
+//! The body of a request from the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,17 +19,16 @@ use crate::message::body::BodyError;
 use crate::message::client_fault::ClientFault;
 use crate::message::error_code::ErrorCode;
 
-/// How long a client may pause in a body that nobody reads.
+/// How long a client may pause in a body that is discarded.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A request body that breaks off where the client pauses for too long, and that is read on where the component gives
-/// it up.
+/// A request body. It breaks off if the client pauses for too long, and is discarded if the component drops it.
 pub(super) struct RequestBody {
-    /// Missing once nothing more is to come.
+    /// `None` after the end.
     incoming: Option<Incoming>,
     transfer: Arc<Transfer>,
     pause: Pause,
-    /// Whether the client waits to be told that it may send the body (RFC 9110, section 10.1.1). The first read tells it.
+    /// Whether the client waits for `100 Continue` (RFC 9110, section 10.1.1). The first read sends it.
     awaits_leave: bool,
 }
 
@@ -44,7 +43,7 @@ impl RequestBody {
         Self { incoming: Some(incoming), transfer, pause, awaits_leave }
     }
 
-    /// Notes that nothing more is to come.
+    /// Records the end.
     fn end(&mut self) {
         self.incoming = None;
         self.transfer.client.set_awaited(false);
@@ -103,8 +102,8 @@ impl Drop for RequestBody {
     }
 }
 
-/// Reads a body that the component gave up, for a bounded time and amount. A client that sends its whole request before it
-/// reads the answer would find its connection reset otherwise, and one of HTTP/2 its stream.
+/// Reads and discards a body that the component dropped, within a time and size limit. Otherwise a client that sends
+/// its whole request before it reads the response would find its connection reset, or in HTTP/2 its stream.
 async fn discard(mut incoming: Incoming, transfer: Arc<Transfer>) {
     let read = async {
         loop {
@@ -137,7 +136,7 @@ async fn discard(mut incoming: Incoming, transfer: Arc<Transfer>) {
     transfer.received().happen();
 }
 
-/// How long a body has been waited for.
+/// Measures the wait for a body.
 struct Pause {
     since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -145,8 +144,7 @@ struct Pause {
 }
 
 impl Pause {
-    /// Completes when the wait has taken too long. The timer is kept from one wait to the next, and set anew only where it
-    /// goes off.
+    /// Completes after too long a wait. The timer is kept between waits, and is reset only when it expires.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let over = *self.since.get_or_insert_with(Instant::now) + self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(over)));

@@ -1,4 +1,4 @@
-//! The body of a response, as it goes to the client.
+//! The body of a response to the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::transfer::Transfer;
 use crate::message::body::BodyError;
 use crate::message::client_fault::ClientFault;
 
-/// How much of a body is given to HTTP/2 at once. It takes the next part when the client has room for it, so this is what a
-/// client must take to pass for one that reads.
+/// The size of the parts that are passed to HTTP/2. It requests the next part when the client has room for it, so a
+/// client that reads must read this much.
 const PART_BYTES: usize = 32 * 1024;
 
-/// A response body that notes what the client takes of it.
+/// A response body that observes how fast the client reads.
 pub(super) struct ResponseBody {
     body: HeldBody,
     transfer: Arc<Transfer>,
@@ -26,9 +26,9 @@ pub(super) struct ResponseBody {
 
 struct Http2 {
     stream: Arc<Stream>,
-    /// What is left of a part that was too large.
+    /// The rest of a part that was too large.
     rest: Bytes,
-    /// What holds the end back, once the end is reached.
+    /// Delays the end, once it is reached.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
@@ -43,7 +43,7 @@ impl ResponseBody {
 }
 
 impl Http2 {
-    /// The first part of a frame, which keeps the rest.
+    /// Returns the first part of a frame, and keeps the rest.
     fn split(&mut self, mut data: Bytes) -> Frame<Bytes> {
         if data.len() > PART_BYTES {
             self.rest = data.split_off(PART_BYTES);

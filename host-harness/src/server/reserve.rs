@@ -1,11 +1,11 @@
-//! File descriptors that connections leave to what requests need: memory of instances, and outbound calls.
+//! Reserves file descriptors for requests: memory of instances, and outbound calls.
 
 use socket2::{SockRef, Socket};
 use tokio::net::TcpListener;
 
 const DESCRIPTORS: usize = 16;
 
-/// Descriptors that are held without a use, and released when the system has no more.
+/// Unused descriptors, which are released when the system has no more.
 #[derive(Debug)]
 pub(super) struct Reserve {
     held: Vec<Socket>,
@@ -13,7 +13,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Takes as many descriptors as there are, up to a limit.
+    /// Reserves as many descriptors as available, up to a limit.
     pub(super) fn of(listener: &TcpListener) -> Self {
         let mut reserve = Self { held: Vec::new(), size: DESCRIPTORS };
         while reserve.held.len() < DESCRIPTORS && reserve.take(listener) {}
@@ -29,7 +29,7 @@ impl Reserve {
         self.held.clear();
     }
 
-    /// Takes descriptors again after a release; tells whether there are enough of them.
+    /// Reserves descriptors again after a release. Returns whether there are enough.
     pub(super) fn fill(&mut self, listener: &TcpListener) -> bool {
         while self.held.len() < self.size {
             if !self.take(listener) {

@@ -17,18 +17,17 @@ use tokio::time::{Instant, timeout};
 use super::activity::Activity;
 use super::transfer::DISCARD_BYTES;
 
-/// How much may wait in the system to be sent. A client that reads slowly makes room for the next write after half of it,
-/// which tells it from a client that reads nothing.
+/// The size of the system's send buffer. A slow client makes room for the next write after half of it, which
+/// distinguishes it from a client that reads nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 
-/// How long a client that was sent the end of its connection may pause in what it sends.
+/// How long a client may pause after the server has shut down its sending side.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same where the server stops.
+/// The same while the server stops.
 const PAUSE_AT_STOP: Duration = Duration::from_secs(1);
 
-/// A socket that notes what happens on it. Both directions go through this half, so that the other can be kept to look at
-/// the connection meanwhile.
+/// A socket that records its activity. Both directions use this half; the other half is kept to monitor the connection.
 pub(super) struct Socket {
     stream: OwnedReadHalf,
     activity: Arc<Activity>,
@@ -64,7 +63,7 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        // tokio's own read knows that a short one has emptied the socket, which saves a call of the system.
+        // tokio's own read knows that a short read has emptied the socket, which saves a system call.
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() == before {
             self.activity.ended();
@@ -101,18 +100,18 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// Sets what each connection needs. A socket that refuses works without it.
+/// Sets the socket options of a connection. Failures are ignored.
 pub(super) fn configure(stream: &TcpStream, limit: Duration) {
-    // Responses go out at once; a small one would wait for the client's acknowledgement otherwise.
+    // Sends responses at once. Otherwise a small one would wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
-    // Probes tell of a client that is gone while nothing is sent to it.
+    // Keep-alive probes detect a client that is gone while nothing is sent to it.
     let seconds = Duration::from_secs(limit.as_secs().clamp(1, 7200));
     let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(seconds).with_interval(seconds));
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
-/// Says that nothing more will be sent.
+/// Shuts down the sending side.
 fn shutdown(stream: &TcpStream) -> io::Result<()> {
     match SockRef::from(stream).shutdown(Shutdown::Write) {
         Err(error) if error.kind() == ErrorKind::NotConnected => Ok(()),
@@ -120,20 +119,19 @@ fn shutdown(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// Completes when the client has reset the connection, also while nothing is read or written.
+/// Completes when the client has reset the connection, even if nothing is read or written.
 pub(super) async fn reset(stream: &TcpStream) {
     while stream.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_error()) {}
 }
 
-/// Closes the connection without waiting for anything that was not sent.
+/// Closes the connection and discards unsent data.
 pub(super) fn abort(stream: &TcpStream) {
-    // A socket that refuses ends with what the system makes of it.
+    // A socket that rejects the option closes in the system's default way.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-/// Says that nothing more will be sent, and reads on for a while where the client may still be sending: to close a socket
-/// with unread bytes resets the connection, which takes the response from a client that has not read it (RFC 9112,
-/// section 9.6).
+/// Shuts down the sending side, and reads for a while in case the client is still sending. Closing a socket with unread
+/// data resets the connection, and the client would lose the response (RFC 9112, section 9.6).
 pub(super) async fn close(
     stream: &TcpStream,
     activity: &Activity,

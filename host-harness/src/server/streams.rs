@@ -1,4 +1,4 @@
-//! The streams of HTTP/2 connections, each of which is a task.
+//! HTTP/2 streams; each is a task.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ tokio::task_local! {
     static STREAM: Arc<Stream>;
 }
 
-/// Runs the streams, and cuts one whose client takes nothing of its response for too long: a window that stays closed.
+/// Runs the streams, and resets one whose client reads nothing for too long (its window stays closed).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Streams {
     pub(super) limit: Duration,
@@ -31,39 +31,39 @@ where
             tokio::select! {
                 biased;
                 _ = stream => {}
-                // The stream is dropped with this, which resets it.
+                // Dropping it resets the stream.
                 () = watched.stalled(limit) => {}
             }
         }));
     }
 }
 
-/// How far the response of one stream has come.
+/// The progress of a stream's response.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     client: OnceLock<Arc<Client>>,
-    /// Since when a part of the body waits to be sent.
+    /// The time since which a part of the body waits to be sent.
     unsent_since: Mutex<Option<Instant>>,
 }
 
 impl Stream {
-    /// The stream that this task serves, where it serves one.
+    /// The stream of the current task, if there is one.
     pub(super) fn current() -> Option<Arc<Self>> {
         STREAM.try_with(Arc::clone).ok()
     }
 
-    /// Notes whose response this is.
+    /// Stores the client of this response.
     pub(super) fn begin(&self, client: &Arc<Client>) {
         let _ = self.client.set(Arc::clone(client));
     }
 
-    /// Notes that the next part of the body was asked for: there was room for the one before. `has_part` tells whether
-    /// there is one.
+    /// Records that the next part of the body was requested, so there was room for the last one. `has_part` says
+    /// whether there is a next part.
     pub(super) fn polled(&self, has_part: bool) {
         *self.lock() = has_part.then(Instant::now);
     }
 
-    /// Completes when the client has taken nothing for too long.
+    /// Completes when the client has read nothing for too long.
     async fn stalled(&self, limit: Duration) {
         loop {
             let (unsent, now) = (*self.lock(), Instant::now());

@@ -1,4 +1,4 @@
-//! What the two bodies of one transfer share.
+//! The shared state of a request body and its response body.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use tokio::time::timeout;
 use super::activity::Activity;
 use crate::inbound::Client;
 
-/// How many bytes of request bodies are read and discarded on one connection, so that early answers arrive.
+/// How many bytes of request bodies are read and discarded on a connection, so that early responses arrive.
 pub(super) const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How long a response of HTTP/2 waits for a request body that is discarded.
+/// How long a response of HTTP/2 waits for a discarded request body.
 const DISCARD_WAIT: Duration = Duration::from_millis(200);
 
-/// How long it waits for the component to give the body up.
+/// How long it waits for the component to drop the body.
 const GIVE_UP_WAIT: Duration = Duration::from_millis(20);
 
-/// One request on a connection: it lasts until its body has been read or given up, and its response sent or given up.
+/// A request on a connection. It ends when its body and its response have been transferred or dropped.
 #[derive(Debug)]
 pub(super) struct Transfer {
     pub(super) client: Arc<Client>,
     pub(super) activity: Arc<Activity>,
-    /// How long the client may stand still.
+    /// How long the client may be inactive.
     pub(super) limit: Duration,
-    /// Whether the connection ends with the response.
+    /// Whether the connection closes after the response.
     closes: AtomicBool,
     given_up: Event,
     received: Event,
     answered: Event,
-    /// Whether the response has waited for the request body as long as it does.
+    /// Whether the response has waited for the request body as long as it may.
     has_waited: AtomicBool,
 }
 
@@ -58,29 +58,29 @@ impl Transfer {
         })
     }
 
-    /// The component has given the request body up, and the rest is read and discarded.
+    /// Completes when the component has dropped the request body. The rest is discarded.
     pub(super) fn given_up(&self) -> &Event {
         &self.given_up
     }
 
-    /// The request body has been read, or nobody will read it.
+    /// Completes when the request body has been read or dropped.
     pub(super) fn received(&self) -> &Event {
         &self.received
     }
 
-    /// The response has been sent or given up.
+    /// Completes when the response has been sent or dropped.
     pub(super) fn answered(&self) -> &Event {
         &self.answered
     }
 
-    /// Whether the response of HTTP/2 need not wait for the request body any more.
+    /// Whether the response of HTTP/2 no longer waits for the request body.
     pub(super) fn is_settled(&self) -> bool {
         self.received.has_happened() || self.has_waited.load(Ordering::Relaxed)
     }
 
-    /// Waits a moment for the end of a request body that the component has given up: many clients of HTTP/2 report a failure
-    /// where a stream is answered before they have sent theirs. `is_last` says that the component is probably about to give
-    /// the body up, if it has not.
+    /// Waits a moment for the end of a request body that the component dropped: many HTTP/2 clients report an error if
+    /// the response ends before their request. `is_last` says that the component will probably drop the body, if it has
+    /// not yet.
     pub(super) async fn settle(&self, is_last: bool) {
         if is_last && !self.is_settled() && !self.given_up.has_happened() {
             let _ = timeout(GIVE_UP_WAIT, async {
@@ -92,7 +92,7 @@ impl Transfer {
             .await;
         }
         if !self.is_settled() && self.given_up.has_happened() {
-            // Later, the response goes first, and the rest of the request is read after it.
+            // Afterwards the response is sent first, and the rest of the request is discarded.
             let _ = timeout(DISCARD_WAIT, self.received.wait()).await;
         }
         if is_last || self.given_up.has_happened() {
@@ -104,7 +104,7 @@ impl Transfer {
         self.closes.load(Ordering::Relaxed)
     }
 
-    /// Lets the connection end with the response.
+    /// Closes the connection after the response.
     pub(super) fn close(&self) {
         self.closes.store(true, Ordering::Relaxed);
     }
@@ -116,7 +116,7 @@ impl Drop for Transfer {
     }
 }
 
-/// Something that happens once.
+/// An event that happens once.
 #[derive(Debug, Default)]
 pub(super) struct Event {
     has_happened: AtomicBool,

@@ -1,13 +1,13 @@
-//! Control characters as escapes.
+//! Escapes control characters.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What a tab becomes in text of several lines.
+/// The replacement of a tab in multi-line text.
 const TAB: &str = "    ";
 
-/// Whether a terminal or a browser obeys a character instead of showing it: the controls of ASCII (C0 and DEL) and C1,
-/// bidirectional controls (Unicode Standard Annex 9), and the separators of lines and paragraphs.
+/// Whether a terminal or a browser executes a character instead of showing it: the controls of ASCII (C0 and DEL) and
+/// C1, bidirectional controls (Unicode Standard Annex 9), and line and paragraph separators.
 pub(crate) fn is_control(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
@@ -23,7 +23,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, is_control, |out, char| out.extend(char.escape_default()))
 }
 
-/// Escapes control characters in text of several lines. Line feeds stay; a tab becomes four spaces.
+/// Escapes control characters in multi-line text. Line feeds stay; a tab becomes four spaces.
 ///
 /// ```
 /// assert_eq!(wayside_harness::show::text("a\n\tb\r"), "a\n    b\\r");
@@ -40,7 +40,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// Escapes control characters as [`line()`] does, and bytes that are not UTF-8.
+/// Escapes control characters like [`line()`], and bytes that are not UTF-8.
 ///
 /// ```
 /// assert_eq!(wayside_harness::show::bytes(b"caf\xc3\xa9 \xe9"), r"café \xe9");
@@ -55,10 +55,10 @@ pub fn bytes(bytes: &[u8]) -> String {
     out
 }
 
-/// Escapes control characters in a JSON document, which stays the same document.
+/// Escapes control characters in a JSON document without changing its value.
 ///
-/// In JSON, control characters can stand only within strings, where `\u001b` means the same, apart from white space
-/// between tokens: line feeds stay, tabs and carriage returns become spaces.
+/// In JSON, control characters are valid only within strings, where `\u001b` means the same, and as white space between
+/// tokens: line feeds stay, tabs and carriage returns become spaces.
 ///
 /// ```
 /// assert_eq!(wayside_harness::show::json("{\"a\":\t\"\u{202e}\"}"), r#"{"a": "\u202e"}"#);
@@ -76,12 +76,12 @@ pub fn json(document: &str) -> Cow<'_, str> {
     )
 }
 
-/// Escapes a stream of bytes as [`text`] does, and bytes that are not UTF-8 as [`bytes()`] does.
+/// Escapes a stream of bytes like [`text`] and [`bytes()`].
 ///
 /// A character may be split between two pieces.
 #[derive(Debug, Default)]
 pub struct Escaper {
-    /// The first bytes of a character whose others have not come yet.
+    /// The first bytes of an incomplete character.
     begun: Vec<u8>,
 }
 
@@ -107,12 +107,12 @@ impl Escaper {
     }
 }
 
-/// The next piece of a stream behind the bytes that were left of the one before. The first bytes of a character whose others
-/// have not come are left for the next.
+/// Joins the next piece of a stream with the bytes that were left of the last one. Leaves the first bytes of an
+/// incomplete character for the next piece.
 pub(crate) fn whole_characters(left: &mut Vec<u8>, piece: &[u8]) -> Vec<u8> {
     let mut bytes = std::mem::take(left);
     bytes.extend_from_slice(piece);
-    // A character has four bytes at most.
+    // A character has at most four bytes.
     let starts = bytes.len().saturating_sub(3)..bytes.len();
     let is_begun = |bytes: &[u8]| {
         std::str::from_utf8(bytes).is_err_and(|error| (error.valid_up_to(), error.error_len()) == (0, None))

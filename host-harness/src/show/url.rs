@@ -1,11 +1,11 @@
-//! URLs without the user and the password in them.
+//! Redacts user information in URLs.
 
 use http::Uri;
 
-/// What stands where user and password were. It is a word, so that the URL stays one.
+/// Replaces the user information. It is a word, so that the URL stays valid.
 const REDACTED: &[u8] = b"redacted@";
 
-/// A URI as it may be shown: without user and password (RFC 9110, section 4.2.4).
+/// Formats a URI without user information (RFC 9110, section 4.2.4).
 ///
 /// ```
 /// let uri = "http://ada:secret@example.org/?q=1".parse().unwrap();
@@ -14,13 +14,13 @@ const REDACTED: &[u8] = b"redacted@";
 #[must_use]
 pub fn url(uri: &Uri) -> String {
     match uri.authority() {
-        // The target of CONNECT, which has no slashes in front of it.
+        // The target of CONNECT has no slashes before it.
         Some(authority) if uri.scheme().is_none() => lossy(redact_authority(authority.as_str().as_bytes())),
         _ => urls(&uri.to_string()),
     }
 }
 
-/// A text without user and password of the URLs in it.
+/// Redacts the user information of all URLs in a text.
 ///
 /// ```
 /// assert_eq!(wayside_harness::show::urls("cannot call `http://ada:secret@b.test/`"), "cannot call `http://redacted@b.test/`");
@@ -30,24 +30,24 @@ pub fn urls(text: &str) -> String {
     lossy(redact_without_slashes(&redact_userinfo(text.as_bytes())))
 }
 
-/// A text with user and password taken out of its URLs, so that two that differ in nothing else are equal.
+/// Removes the user information of all URLs in a text, so that URLs that differ in nothing else become equal.
 pub(crate) fn bare_urls(text: &str) -> String {
     lossy(replace_userinfo(text.as_bytes(), b""))
 }
 
-/// What [`urls`] does, for text in any encoding.
+/// Like [`urls`], for text in any encoding.
 pub(crate) fn redact_userinfo(text: &[u8]) -> Vec<u8> {
     replace_userinfo(text, REDACTED)
 }
 
-/// An authority as it may be shown.
+/// Formats an authority without user information.
 pub(crate) fn redact_authority(authority: &[u8]) -> Vec<u8> {
     let host = without_userinfo(authority);
     let redacted = if host.len() < authority.len() { REDACTED } else { b"" };
     [redacted, host].concat()
 }
 
-/// Takes user and password, and the `@` behind them, out of an authority.
+/// Removes the user information and the `@` from an authority.
 pub(crate) fn without_userinfo(authority: &[u8]) -> &[u8] {
     match authority.iter().rposition(|byte| *byte == b'@') {
         Some(at) => &authority[at + 1..],
@@ -55,12 +55,12 @@ pub(crate) fn without_userinfo(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// Only ASCII is taken out and put in, so what was UTF-8 still is.
+/// Only ASCII is removed and inserted, so UTF-8 stays UTF-8.
 fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Replaces what stands between `//` and `@` in every authority.
+/// Replaces the text between `//` and `@` in every authority.
 fn replace_userinfo(text: &[u8], replacement: &[u8]) -> Vec<u8> {
     let mut replaced = Vec::with_capacity(text.len());
     let mut done = 0;
@@ -82,8 +82,8 @@ fn replace_userinfo(text: &[u8], replacement: &[u8]) -> Vec<u8> {
     replaced
 }
 
-/// Redacts `user:password@host`, as in a URL whose scheme was forgotten: a word with a colon before an `@`, and neither
-/// behind a slash. Addresses of mail stay.
+/// Redacts `user:password@host` without a scheme: a word with a colon before an `@`, neither after a slash. E-mail
+/// addresses stay.
 fn redact_without_slashes(text: &[u8]) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
     for word in text.split_inclusive(|byte| b" \t\r\n<>\"`'()=".contains(byte)) {
@@ -102,7 +102,7 @@ fn redact_without_slashes(text: &[u8]) -> Vec<u8> {
     redacted
 }
 
-/// Whether two slashes stand in front of an authority, and not within a path.
+/// Whether two slashes precede an authority, and are not part of a path.
 fn begins_authority(before: &[u8]) -> bool {
     before.iter().rev().nth(2).is_none_or(|byte| b":=`' \t\r\n<>\"(".contains(byte))
 }

@@ -1,24 +1,21 @@
-//! Keeping the beginning of bodies, for those who want to look at them.
+//! Captures the beginning of bodies.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 
-use crate::message::body::Body;
-use crate::message::body::BodyError;
+use crate::message::body::{Body, BodyError, End, Observer, Passed, observe};
 use crate::message::framing::content_length;
 
-/// The beginning of a body, as far as it has passed by now; see
-/// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies). Copies look at the same body.
+/// The captured beginning of a body, as far as it has been read; see
+/// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies). Clones share the capture.
 #[derive(Clone, Default)]
 pub struct Capture {
     kept: Option<Arc<Mutex<CapturedBytes>>>,
-    /// Whether there never was anything to look at.
+    /// Whether the body is known to be empty.
     is_empty: bool,
 }
 
@@ -28,18 +25,18 @@ struct CapturedBytes {
     bytes: Vec<u8>,
     total_bytes: u64,
     trailers: Option<HeaderMap>,
-    /// How many bytes there are by the head; who has read them need not ask for the end.
+    /// The declared length. A reader that has so many bytes need not poll for the end.
     declared_bytes: Option<u64>,
     is_whole: bool,
 }
 
 impl Capture {
-    /// Keeps so many bytes of a body; with 0, nothing is looked at.
+    /// Captures so many bytes of a body. With 0, nothing is captured.
     pub(super) fn up_to(limit_bytes: usize) -> Self {
         Self::of(CapturedBytes { limit_bytes, ..CapturedBytes::default() })
     }
 
-    /// Keeps so many bytes of the body of a request.
+    /// Captures so many bytes of a request body.
     pub(super) fn of_request(request: &Request<Body>, limit_bytes: usize) -> Self {
         if request.body().is_end_stream() {
             return Self { kept: None, is_empty: true };
@@ -56,54 +53,54 @@ impl Capture {
         Self { kept: (kept.limit_bytes > 0).then(|| Arc::new(Mutex::new(kept))), is_empty: false }
     }
 
-    /// Looks at a body as it is read.
+    /// Captures a body while it is read.
     pub(crate) fn watch(&self, body: Body) -> Body {
         match self.lock() {
             Some(mut kept) => {
                 kept.is_whole = body.is_end_stream();
-                Body::new(CapturedBody { body, capture: self.clone() })
+                observe(body, kept.declared_bytes, self.clone())
             }
             None => body,
         }
     }
 
-    /// Whether somebody looks at the body, or there is nothing to look at.
+    /// Whether the body is captured, or known to be empty.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.is_some() || self.is_empty
     }
 
-    /// The bytes that were kept: the first of the body, up to the limit.
+    /// Returns the captured bytes: the first of the body, up to the limit.
     #[must_use]
     pub fn bytes(&self) -> Bytes {
         self.lock().map_or_else(Bytes::new, |kept| Bytes::copy_from_slice(&kept.bytes))
     }
 
-    /// How many bytes were kept.
+    /// Returns the number of captured bytes.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         self.lock().map_or(0, |kept| kept.bytes.len())
     }
 
-    /// How many bytes have passed.
+    /// Returns the number of bytes that were read.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.lock().map_or(0, |kept| kept.total_bytes)
     }
 
-    /// The trailers, once they have passed.
+    /// Returns the trailers, once they were read.
     #[must_use]
     pub fn trailers(&self) -> Option<HeaderMap> {
         self.lock()?.trailers.clone()
     }
 
-    /// Whether more has passed than was kept.
+    /// Whether more bytes were read than captured.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.lock().is_some_and(|kept| kept.total_bytes > kept.bytes.len() as u64)
     }
 
-    /// Whether all of the body has passed, its trailers included. Where bodies are not captured, only those without a
-    /// byte are known to be whole.
+    /// Whether the whole body was read, including its trailers. Without capture, only empty bodies are known to be
+    /// complete.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.is_empty || self.lock().is_some_and(|kept| kept.is_whole)
@@ -115,7 +112,7 @@ impl Capture {
 }
 
 impl CapturedBytes {
-    fn pass(&mut self, frame: &Frame<Bytes>, is_end: bool) {
+    fn pass(&mut self, frame: &Frame<Bytes>, is_last: bool) {
         if let Some(data) = frame.data_ref() {
             let room = self.limit_bytes.saturating_sub(self.bytes.len()).min(data.len());
             self.bytes.extend_from_slice(&data[..room]);
@@ -123,8 +120,7 @@ impl CapturedBytes {
         } else {
             self.trailers = frame.trailers_ref().cloned();
         }
-        // Nothing follows trailers.
-        self.is_whole |= is_end || frame.is_trailers() || self.declared_bytes == Some(self.total_bytes);
+        self.is_whole |= is_last;
     }
 }
 
@@ -134,34 +130,18 @@ impl fmt::Debug for Capture {
     }
 }
 
-struct CapturedBody {
-    body: Body,
-    capture: Capture,
-}
-
-impl HttpBody for CapturedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let is_end = self.body.is_end_stream();
-        if let Some(mut kept) = self.capture.lock() {
-            match &frame {
-                Some(Ok(frame)) => kept.pass(frame, is_end),
-                Some(Err(_)) => {}
-                None => kept.is_whole = true,
-            }
+impl Observer for Capture {
+    fn frame(&mut self, frame: &Frame<Bytes>, passed: Passed) -> Result<(), BodyError> {
+        if let Some(mut kept) = self.lock() {
+            kept.pass(frame, passed.is_last || passed.is_complete);
         }
-        Poll::Ready(frame)
+        Ok(())
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    fn end(self, _: u64, end: End<'_>) {
+        if let (Some(mut kept), End::Whole) = (self.lock(), end) {
+            kept.is_whole = true;
+        }
     }
 }
 

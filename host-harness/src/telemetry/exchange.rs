@@ -1,42 +1,39 @@
-//! One request from its arrival to the end of all that it set off, and what it called meanwhile.
+//! Events: requests and the outbound calls for them.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Frame;
 
 use super::{Capture, LogEntry, Trap, Usage};
-use crate::message::body::Body;
-use crate::message::body::BodyError;
+use crate::message::body::{BodyError, End, Observer, Passed};
 use crate::message::client_fault::ClientFault;
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::content_length;
 
-/// Something that happened to a request; see [`Harness::events`](crate::Harness::events).
+/// An event of a request; see [`Harness::events`](crate::Harness::events).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// It arrived.
+    /// The request arrived.
     Started(Box<Exchange>),
-    /// The component answered with the head of its response.
+    /// The component sent the head of its response.
     Answered(Box<Exchange>),
-    /// The component wrote something.
+    /// The component wrote output.
     Wrote(LogEntry),
-    /// A call to somebody else came to its end.
+    /// An outbound call ended.
     Called(Box<Call>),
     /// The instance ended badly.
     Trapped(Trap),
-    /// The response has been sent or given up, and the component has nothing more to do.
+    /// The response was sent or dropped, and the component has finished its work.
     Finished(Box<Exchange>),
 }
 
-/// A request to a component and what became of it.
+/// A request to a component.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exchange {
@@ -48,76 +45,76 @@ pub struct Exchange {
     pub method: Method,
     /// Its URI, with scheme and authority.
     pub uri: Uri,
-    /// Its fields.
+    /// Its headers.
     pub request_headers: HeaderMap,
-    /// Its body, where bodies are captured.
+    /// Its body, if bodies are captured.
     pub request_body: Capture,
-    /// The number of the request that this one repeats, where the inspector sent it again.
+    /// The number of the request that this one repeats, if the inspector sent it again.
     pub resent: Option<u64>,
-    /// The status of the response, once there is one.
+    /// The status of the response, if it was sent.
     pub status: Option<StatusCode>,
-    /// The fields of the response.
+    /// The headers of the response.
     pub response_headers: HeaderMap,
-    /// The body of the response, where bodies are captured.
+    /// The body of the response, if bodies are captured.
     pub response_body: Capture,
-    /// How long the head of the response took.
+    /// The time until the head of the response.
     pub head_after: Option<Duration>,
-    /// How long it all took, as far as it has come.
+    /// The time so far.
     pub duration: Duration,
-    /// How many bytes of body the client was sent.
+    /// The number of body bytes that were sent to the client.
     pub response_bytes: u64,
-    /// How the body of the response ended, once it has.
+    /// The end of the response body, once it has ended.
     pub end: Option<BodyEnd>,
-    /// How long the components were busy, waiting left out.
+    /// The time that the components computed, without waiting.
     pub busy: Duration,
-    /// How many calls to others it made.
+    /// The number of outbound calls.
     pub calls: u32,
-    /// How long its calls took that have come to their end, added up; calls at the same time count each for itself.
+    /// The total duration of its finished calls; concurrent calls count each for itself.
     pub calls_took: Duration,
-    /// What its components took together, those that are done.
+    /// The usage of its finished components together.
     pub usage: Option<Usage>,
-    /// Why the instance ended, where it ended badly.
+    /// The reason why the instance ended badly, if it did.
     pub trap: Option<String>,
-    /// What the client did that ended the request early, where it did: no fault of the component.
+    /// The fault of the client that ended the request early, if there was one.
     pub client_fault: Option<ClientFault>,
 }
 
-/// A call that a component made to somebody else.
+/// An outbound call of a component.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Call {
-    /// The number of the request that the component worked on, counted from 1.
+    /// The number of the client request that the component worked on, counted from 1.
     pub request: u64,
     /// The method of the call.
     pub method: Method,
     /// Its whole URL.
     pub uri: Uri,
-    /// Its fields.
+    /// Its headers.
     pub headers: HeaderMap,
-    /// How many bytes of body it sent, as far as they were taken.
+    /// The number of body bytes that were sent.
     pub request_bytes: u64,
-    /// Its body, where bodies are captured and the event of the call is at hand.
+    /// Its body, if bodies are captured and this is the event of the call.
     pub body: Capture,
-    /// The status of the answer, or why there was none.
+    /// The status of the response, or the reason for no response.
     pub status: Result<StatusCode, String>,
-    /// What the component was told where there was no answer; nothing where it gave the call up itself.
+    /// The error code that the component got. `None` with a response, or if the component gave up.
     pub error: Option<Arc<ErrorCode>>,
-    /// The fields of the answer.
+    /// The headers of the response.
     pub response_headers: HeaderMap,
-    /// The body of the answer, as that of the call.
+    /// The body of the response, like that of the call.
     pub response_body: Capture,
-    /// How many bytes of body the answer had, as far as they were read.
+    /// The number of bytes of the response body that were read.
     pub response_bytes: u64,
-    /// How the body of the answer ended, where there was one.
+    /// The end of the response body, if there was a response.
     pub end: Option<BodyEnd>,
-    /// How long after the arrival of the request it began.
+    /// The time between the arrival of the request and the start of the call.
     pub after: Duration,
-    /// How long it took until the end of the answer.
+    /// The time until the end of the response.
     pub duration: Duration,
 }
 
 impl Exchange {
-    /// About how many bytes of it came from others, who may send many.
+    /// The approximate number of client-supplied bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         uri_bytes(&self.uri)
             + fields_bytes(&self.request_headers)
@@ -129,7 +126,7 @@ impl Exchange {
 }
 
 impl Call {
-    /// About how many bytes of it came from others, who may send many.
+    /// The approximate number of client- and server-supplied bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         uri_bytes(&self.uri)
             + fields_bytes(&self.headers)
@@ -146,19 +143,19 @@ fn uri_bytes(uri: &Uri) -> usize {
 }
 
 fn fields_bytes(fields: &HeaderMap) -> usize {
-    // Short ones take as much for being there as for what they say.
+    // The overhead of a header is as large as a short header.
     let each = size_of::<HeaderName>() + size_of::<HeaderValue>();
     fields.iter().map(|(name, value)| name.as_str().len() + value.len() + each).sum()
 }
 
-/// How a body ended.
+/// The end of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyEnd {
     /// It was read to its end.
     Whole,
-    /// It broke off, for the reason given.
+    /// It broke off, with the reason.
     Broken(String),
-    /// Nobody wanted the rest.
+    /// The reader dropped it.
     GivenUp,
 }
 
@@ -172,98 +169,37 @@ impl fmt::Display for BodyEnd {
     }
 }
 
-/// A body whose bytes are counted as they pass.
-pub(super) struct Counted {
-    body: Body,
-    bytes: Arc<AtomicU64>,
+/// Counts the bytes of a body while they pass.
+pub(super) struct Count(pub(super) Arc<AtomicU64>);
+
+impl Observer for Count {
+    fn frame(&mut self, _: &Frame<Bytes>, passed: Passed) -> Result<(), BodyError> {
+        self.0.store(passed.bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn end(self, _: u64, _: End<'_>) {}
 }
 
-impl Counted {
-    pub(super) fn new(body: Body, bytes: Arc<AtomicU64>) -> Self {
-        Self { body, bytes }
+/// Calls a function with the number of bytes and the end of a body.
+pub(super) struct AtEnd<F>(pub(super) F);
+
+impl<F: FnOnce(u64, BodyEnd) + Send + Unpin + 'static> Observer for AtEnd<F> {
+    fn end(self, bytes: u64, end: End<'_>) {
+        (self.0)(
+            bytes,
+            match end {
+                End::Whole => BodyEnd::Whole,
+                End::Broken(error) => BodyEnd::Broken(error.to_string()),
+                End::GivenUp => BodyEnd::GivenUp,
+            },
+        );
     }
 }
 
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            self.bytes.fetch_add(frame.data_ref().map_or(0, |data| data.len() as u64), Ordering::Relaxed);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A body whose end somebody is told of: after how many bytes, and how.
-pub(super) struct Watched<F: FnOnce(u64, BodyEnd)> {
-    body: Body,
-    bytes: u64,
-    /// How many bytes its head says that there are; who has read them need not ask for the end.
-    declared: Option<u64>,
-    tell: Option<F>,
-}
-
-/// How many bytes the body of a response has by its head.
+/// Returns the declared length of a response body.
 pub(crate) fn declared_bytes(method: &Method, headers: &HeaderMap) -> Option<u64> {
     if method == Method::HEAD { Some(0) } else { content_length(headers) }
-}
-
-impl<F: FnOnce(u64, BodyEnd)> Watched<F> {
-    pub(super) fn new(body: Body, declared: Option<u64>, tell: F) -> Self {
-        Self { body, bytes: 0, declared, tell: Some(tell) }
-    }
-
-    fn end(&mut self, end: BodyEnd) {
-        if let Some(tell) = self.tell.take() {
-            tell(self.bytes, end);
-        }
-    }
-}
-
-impl<F: FnOnce(u64, BodyEnd)> Drop for Watched<F> {
-    fn drop(&mut self) {
-        // An empty body, and one whose length is known, need not be read to their end to be whole.
-        let whole =
-            self.body.is_end_stream() || self.body.size_hint().exact() == Some(0) || self.declared == Some(self.bytes);
-        let end = if whole { BodyEnd::Whole } else { BodyEnd::GivenUp };
-        self.end(end);
-    }
-}
-
-impl<F: FnOnce(u64, BodyEnd) + Unpin> HttpBody for Watched<F> {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        match &frame {
-            None => self.end(BodyEnd::Whole),
-            Some(Err(error)) => self.end(BodyEnd::Broken(error.to_string())),
-            // Nothing follows trailers, so not every reader asks for more.
-            Some(Ok(frame)) if frame.is_trailers() => self.end(BodyEnd::Whole),
-            Some(Ok(frame)) => self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What components write, as streams of WASI.
+//! The output of components, as WASI streams.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 use super::{LogStream, Recorder};
 use crate::show::{Escaper, whole_characters};
 
-/// One output stream of one instance.
+/// An output stream of an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Output(Arc<Stream>);
 
@@ -23,12 +23,12 @@ struct Stream {
     request: Arc<AtomicU64>,
     stream: LogStream,
     recorder: Recorder,
-    /// The first bytes of a character that was written in part: long lines come in pieces of a buffer's length.
+    /// The first bytes of an incomplete character: long lines come in pieces of a buffer's length.
     left: Mutex<Vec<u8>>,
 }
 
 impl Output {
-    /// A stream of the request with a number that may change.
+    /// Makes a stream for the current request.
     pub(super) fn new(request: Arc<AtomicU64>, stream: LogStream, recorder: Recorder) -> Self {
         Self(Arc::new(Stream { request, stream, recorder, left: Mutex::default() }))
     }
@@ -45,7 +45,7 @@ impl Stream {
             return;
         }
         if self.recorder.pass_on {
-            // Without control characters: stderr may be a terminal, which a component must not control.
+            // Escapes control characters: stderr may be a terminal, which a component must not control.
             let mut escaper = Escaper::default();
             print(&(escaper.push(bytes) + &escaper.finish()));
         }
@@ -62,7 +62,7 @@ impl Drop for Stream {
 }
 
 fn print(text: &str) {
-    // A closed stderr is no reason to fail a request.
+    // A closed stderr must not fail a request.
     let _ = io::Write::write_all(&mut io::stderr().lock(), text.as_bytes());
 }
 
@@ -97,7 +97,7 @@ impl AsyncWrite for Output {
     }
 }
 
-/// How much a component may write at once.
+/// How many bytes a component may write at once.
 const WRITE_BYTES: usize = 64 * 1024;
 
 #[wasmtime_wasi::async_trait]

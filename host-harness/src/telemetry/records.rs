@@ -1,14 +1,14 @@
-//! The newest of what became of requests.
+//! The newest records of requests.
 
 use std::collections::VecDeque;
 
 use super::{Call, LogEntry, LogStream, Trap, Usage};
 
-/// How many entries of each kind are kept; the oldest give way.
+/// The number of entries of each kind. The oldest are dropped first.
 const KEPT: usize = 10_000;
-/// How many bytes the entries of each kind may have; the oldest give way.
+/// The number of bytes of the entries of each kind. The oldest are dropped first.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
-/// How long an entry of output gets before the next begins, also in the middle of a line.
+/// The largest size of an output entry in bytes. Then the next begins, even within a line.
 const ENTRY_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(super) struct Records {
 
 impl Records {
     pub(super) fn log(&mut self, request: u64, stream: LogStream, text: String) {
-        // Formatted output comes in pieces; they are put together again up to the end of the line.
+        // Formatted output comes in pieces, which are joined up to the end of the line.
         match self.logs.entries.back_mut() {
             Some(last)
                 if last.request == request
@@ -72,7 +72,7 @@ impl<T: Weighed + Clone> Newest<T> {
     }
 }
 
-/// Something of which it is known how many bytes it has that others chose the number of.
+/// A record that knows how many client-supplied bytes it holds.
 pub(super) trait Weighed {
     fn kept_bytes(&self) -> usize;
 }

@@ -15,9 +15,9 @@ use crate::guest::state::State;
 use crate::guest::{Failure, overdue};
 use crate::telemetry::{Running, Took};
 
-/// Keeps count of the requests of an instance, and holds them to their time.
+/// Counts the requests of an instance, and enforces their time limits.
 pub(crate) struct Flights {
-    /// How many requests the instance has or is about to get.
+    /// The number of requests that the instance has, including those on the way to it.
     seats: AtomicU32,
     state: Mutex<Lists>,
     changed: Arc<Notify>,
@@ -26,50 +26,51 @@ pub(crate) struct Flights {
 
 #[derive(Default)]
 struct Lists {
-    /// How many have begun.
+    /// The number of requests that have begun.
     begun: u64,
-    /// Those that the component may still work on.
+    /// The requests that the component may still work on.
     flying: Vec<Flight>,
-    /// Those that it has done with, and whose bodies are not read yet: the store may still have to move them.
+    /// The requests that the component has finished and whose bodies are not read yet. The store may still have to move
+    /// them.
     unread: Vec<Unread>,
-    /// Whether a request took too long, after which the instance gets no more.
+    /// Whether a request took too long. Such an instance gets no more requests.
     retired: bool,
 }
 
 struct Flight {
-    /// Its own, because the parts of a chain work on one request, and one of them may pass it on more than once.
+    /// The number in this instance. The components of a chain work on one request, and may pass it on more than once.
     number: u64,
     running: Running,
     delivery: Arc<Delivery>,
     task: Option<GuestTaskId>,
-    /// When its head is overdue; later by the time in which the handler behind this one had it.
+    /// The deadline of its head. It is extended by the time that the next handler takes.
     deadline: Instant,
     calls: Calls,
-    /// Whether nobody waits for its head any more.
+    /// Whether the client has gone before the head.
     given_up: bool,
-    /// When its body was found to be read or given up.
+    /// When its body was seen to be read or dropped.
     over: Option<Instant>,
 }
 
 struct Unread {
     delivery: Arc<Delivery>,
-    /// When it is looked at again, and after how many parts its reader waited then.
+    /// The time of the next check, and the number of frames that were read at the last one.
     check: Instant,
     waited_after: Option<u64>,
 }
 
-/// The calls to the handler behind this one, which has a time limit of its own.
+/// The calls to the next handler, which has its own time limit.
 #[derive(Default)]
 struct Calls {
     open: u32,
     since: Option<Instant>,
 }
 
-/// What is to be done about the requests of an instance.
+/// What to do about the requests of an instance.
 enum Verdict {
-    /// Nothing that it does is wanted any more.
+    /// Stop: no client needs its work any more.
     End,
-    /// Look again then, or when something has changed.
+    /// Check again at this time, or after the next change.
     Wait(Option<Instant>),
 }
 
@@ -82,12 +83,12 @@ impl Flights {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Told of each step of each request.
+    /// Notified of each step of each request.
     pub(super) fn changed(&self) -> &Arc<Notify> {
         &self.changed
     }
 
-    /// Takes a seat for a request, if the instance has one.
+    /// Reserves a place for a request, if the instance has one.
     pub(super) fn reserve(&self, seats: u32) -> bool {
         let take = |taken| (taken < seats).then_some(taken + 1);
         !self.lock().retired && self.seats.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
@@ -97,7 +98,7 @@ impl Flights {
         self.lock().flying.is_empty()
     }
 
-    /// Notes that a request begins, whose time limit counts from now.
+    /// Starts the time limit of a request.
     pub(super) fn start(&self, job: Job) -> Started {
         let Job { request, running, delivery } = job;
         let mut lists = self.lock();
@@ -118,12 +119,12 @@ impl Flights {
         (request, delivery, number)
     }
 
-    /// Notes which call of the component works on a flight.
+    /// Stores the component's call for a request.
     pub(super) fn runs_as(&self, number: u64, task: GuestTaskId) {
         self.with(number, |flight| flight.task = Some(task));
     }
 
-    /// Attributes what the component does next to the request that a call works on.
+    /// Attributes the next work of the component to the request of a call.
     pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut State) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
@@ -131,7 +132,7 @@ impl Flights {
         }
     }
 
-    /// Notes that the request of a flight is with the handler behind this one, until what comes back is dropped.
+    /// Notes that the next handler has a request, until the returned guard is dropped.
     pub(crate) fn calls_next(self: &Arc<Self>, number: u64) -> CallsNext {
         self.with(number, |flight| {
             flight.calls.open += 1;
@@ -141,13 +142,13 @@ impl Flights {
     }
 
     fn with(&self, number: u64, change: impl FnOnce(&mut Flight)) {
-        // It may be over already, while the component goes on with what it began.
+        // The request may be over while the component continues with work that it started.
         if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.number == number) {
             change(flight);
         }
     }
 
-    /// Notes that the component works on nothing any more.
+    /// Notes that the component works on no request any more.
     pub(super) fn rest(&self, busy: Duration, took: Took) {
         let mut lists = self.lock();
         let lists = &mut *lists;
@@ -161,7 +162,7 @@ impl Flights {
         self.changed.notify_waiters();
     }
 
-    /// Completes when all that the component has done with has been read, or can be without the instance.
+    /// Completes when all finished responses have been read, or can be read without the instance.
     pub(super) async fn drained(&self) {
         let mut changed = pin!(self.changed.notified());
         loop {
@@ -174,7 +175,7 @@ impl Flights {
         }
     }
 
-    /// Completes when nothing that the instance does is wanted any more, or it takes too long.
+    /// Completes when no client needs the instance any more, or when it takes too long.
     pub(super) async fn unwanted(&self) {
         let mut changed = pin!(self.changed.notified());
         loop {
@@ -231,7 +232,7 @@ impl Flights {
         if now < last + self.timeout {
             return Verdict::Wait(Some(last + self.timeout));
         }
-        // Beside one that was given up, nobody knows whose work goes on.
+        // If another request was given up, it is unknown which one the work belongs to.
         if let Some(flight) = lists.flying.last()
             && lists.flying.iter().all(|flight| !flight.given_up)
         {
@@ -240,8 +241,8 @@ impl Flights {
         Verdict::End
     }
 
-    /// Makes room for others where the instance goes on with some. Whether it still works on those whose answer is
-    /// through cannot be told, so what they took is not on record.
+    /// Frees places while the instance works on other requests. It is unknown whether it still works on requests whose
+    /// response is complete, so their usage is not recorded.
     fn release(&self, flying: &mut Vec<Flight>) {
         let before = flying.len();
         flying.retain(|flight| flight.over.is_none());
@@ -249,7 +250,7 @@ impl Flights {
         self.seats.fetch_sub(released, Ordering::AcqRel);
     }
 
-    /// Answers those whose instance trapped, each with what it was to them.
+    /// Responds to the clients of a trapped instance: the trap to one, collateral to the others.
     pub(super) fn trapped(&self, culprit: Option<GuestTaskId>, reason: &str) {
         let lists = self.lock();
         let culprit = match lists.flying.as_slice() {
@@ -273,7 +274,7 @@ impl Flights {
         }
     }
 
-    /// Ends what is left when the instance does. Its store is kept for those who read its responses.
+    /// Ends the remaining requests with the instance. Its store is kept for the readers of its responses.
     pub(super) fn end(&self, busy: Duration, took: Took, kept: &KeptStore) {
         let mut lists = self.lock();
         let lists = &mut *lists;
@@ -288,7 +289,7 @@ impl Flights {
     }
 }
 
-/// A request that is with the handler behind this one.
+/// A request that the next handler has.
 pub(crate) struct CallsNext {
     flights: Arc<Flights>,
     number: u64,
@@ -309,7 +310,7 @@ impl Drop for CallsNext {
 }
 
 impl Unread {
-    /// Gives a body up whose reader has waited for its next part since the last look: nobody is left who would write it.
+    /// Drops a body whose reader has waited for the next frame since the last check: no writer is left.
     fn check(&mut self, now: Instant, timeout: Duration) {
         if now < self.check {
             return;

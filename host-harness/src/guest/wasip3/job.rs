@@ -1,4 +1,4 @@
-//! Requests for an instance.
+//! Requests on their way to an instance.
 
 use std::sync::Arc;
 
@@ -15,5 +15,5 @@ pub(super) struct Job {
     pub(super) delivery: Arc<Delivery>,
 }
 
-/// The request that the component has not been given yet, its delivery, and its number in the instance.
+/// The request before the component gets it, its delivery, and its number in the instance.
 pub(super) type Started = (Request<Body>, Arc<Delivery>, u64);

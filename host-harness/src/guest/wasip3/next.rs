@@ -1,4 +1,4 @@
-//! The handler behind a middleware, which the middleware imports as it would import that of any other component.
+//! The next handler of middleware, which the middleware imports like the export of another component.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::guest::Guest;
 use crate::guest::state::{State, is_for_whole_server};
 use crate::message::body::Body;
 
-/// Lets components import a guest as `wasi:http/handler`.
+/// Links a guest as the import `wasi:http/handler`.
 pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime::Result<()> {
     let next = Arc::new(next);
     linker.instance("wasi:http/handler@0.3.0")?.func_wrap_concurrent("handle", move |accessor, (request,)| {
@@ -28,13 +28,13 @@ async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Reques
     let taken = accessor.with(|mut access| {
         let passed_on = access.data_mut().pass_on();
         let mut request = access.data_mut().http().table.delete(request)?;
-        // What a middleware leaves out of a request that it makes itself.
+        // Fills in what middleware may leave out of a new request.
         request.scheme.get_or_insert(Scheme::HTTP);
         request.authority.get_or_insert(Authority::from_static("localhost"));
         if is_for_whole_server(&request.method, request.path_with_query.as_ref()) {
             request.path_with_query = Some(PathAndQuery::from_static("*"));
         }
-        // How the request was received is not told: the next component answers for that.
+        // The transmission result is always `ok`: the next component reports its own failures.
         match request.into_http(access.as_context_mut(), std::future::ready(Ok(()))) {
             Ok((request, _)) => {
                 let state = access.data_mut();

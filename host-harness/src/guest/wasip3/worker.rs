@@ -1,4 +1,4 @@
-//! Runs one instance: takes requests, calls the component, and tells how it ended.
+//! Runs one instance: takes requests, calls the component, and reports its end.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ use crate::message::body::Body;
 use crate::telemetry::Running;
 
 pub(super) struct Worker {
-    /// Gives a request that this instance cannot take any more to another one.
+    /// Sends a request to another instance if this one has no place for it.
     others: Box<dyn Fn(Job) + Send + Sync>,
     pre: ServicePre<State>,
     store: Store<State>,
@@ -84,10 +84,10 @@ impl Worker {
         flights.end(busy.lap(), took, &Arc::new(Mutex::new(self.store)));
     }
 
-    /// Works until no more requests come, or the component traps.
+    /// Runs until no more requests come, or until the component traps.
     async fn work(&mut self, first: Job, busy: &Busy) -> wasmtime::Result<()> {
         let (flights, jobs) = (&*self.flights, &mut self.jobs);
-        // Before anything runs, so that its time limit counts from here.
+        // Counted before the component runs, so that the time limit starts here.
         let first = flights.start(first);
         self.store.data_mut().flight = first.2;
         let service = self.pre.instantiate_async(&mut self.store).await?;
@@ -134,21 +134,21 @@ async fn serve(
             else => return Ok(()),
         }
         if !open && calls.is_empty() && flights.is_empty() {
-            // What the component has not written itself may still be on its way through the store.
+            // The store may still have to move data that the component passes through.
             flights.drained().await;
             return Ok(());
         }
     }
 }
 
-/// Lets the store count for a request, and for no other.
+/// Attributes the work of the store to this request alone.
 fn turn_to(mut store: impl wasmtime::AsContextMut<Data = State>, running: &Running) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     store.data_mut().next(running);
     if store.data().counts_fuel() { store.set_fuel(u64::MAX) } else { Ok(()) }
 }
 
-/// Calls the component, and passes its answer on.
+/// Calls the component, and sends its response to the client.
 async fn call(
     accessor: &Accessor<State>,
     service: &Service,
@@ -178,7 +178,7 @@ async fn call(
     }
 }
 
-/// The call of the component that the store works on, or worked on when it trapped.
+/// Returns the component's call that the store works on, or worked on when it trapped.
 fn root_task(mut store: impl wasmtime::AsContextMut<Data = State>) -> Option<GuestTaskId> {
     store.as_context_mut().async_call_stack().ok()?.last()
 }

@@ -1,4 +1,4 @@
-//! The calls that the component made, as a mock that answers them in the same way.
+//! Saves the outbound calls of a request as a mock with the same replies.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crate::inspector::history::Entry;
 use crate::message::error_code;
 use crate::{BodyEnd, Call, show};
 
-/// Fields that belong to one connection, and the length, which the mock sets itself.
+/// Headers of one connection, and the length, which the mock sets itself.
 const LEFT_OUT: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
 
-/// Why a mock cannot answer the calls as they were answered, if it cannot.
+/// Returns the reason why a mock cannot give the same replies.
 pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     if entry.exchange.calls as usize != entry.calls.len() {
         return Some("not all of its calls were kept");
@@ -30,9 +30,9 @@ pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     })
 }
 
-/// A mock of all calls.
+/// Writes a mock of all calls.
 pub(super) fn mock(calls: &[Call]) -> String {
-    // They are told of as they end, but equal ones must be answered in the order in which they began.
+    // Calls are recorded when they end, but the replies to equal calls must come in the order of their start.
     let mut calls: Vec<&Call> = calls.iter().collect();
     calls.sort_by_key(|call| call.after);
     let is_same = |one: &Call, other: &Call| one.method == other.method && show::url(&one.uri) == show::url(&other.uri);
@@ -55,7 +55,7 @@ fn expected(call: &Call, is_one_of_many: bool) -> String {
         _ => format!("Method::from_bytes({}).unwrap()", literal::bytes(call.method.as_str().as_bytes())),
     };
     let times = if is_one_of_many { ".times(1)" } else { "" };
-    // A mock does not compare user and password.
+    // A mock does not compare user information.
     format!("Call::new({method}, {:?}){times}", show::url(&call.uri))
 }
 
@@ -63,7 +63,7 @@ fn reply(call: &Call) -> String {
     let status = match (&call.status, &call.error) {
         (Ok(status), _) => status.as_u16(),
         (Err(_), Some(code)) => return format!("Reply::fail({})", error_code::source(code)),
-        // The component did not wait for it.
+        // The component did not wait for the response.
         (Err(_), None) => return "Reply::silence()".to_owned(),
     };
     let mut out = "Reply::ok()".to_owned();
@@ -84,7 +84,7 @@ fn reply(call: &Call) -> String {
         let _ = write!(out, "\n                .trailer({:?}, {})", name.as_str(), literal::value(value));
     }
     if call.end != Some(BodyEnd::Whole) {
-        // What would have followed is not known: the component read no more.
+        // The rest of the body is unknown, because the component did not read it.
         let _ = write!(out, "\n                .stall_after({})", body.len());
     }
     out

@@ -1,4 +1,4 @@
-//! What the answer must be.
+//! Saves the expected response.
 
 use std::fmt::Write as _;
 
@@ -8,14 +8,14 @@ use super::{LEFT_OUT, literal};
 use crate::inspector::plain_text::text;
 use crate::{BodyEnd, Exchange};
 
-/// The checks of a response.
+/// Writes the checks of a response.
 pub(super) fn checks(exchange: &Exchange) -> String {
     let status = exchange.status.map_or(0, |status| status.as_u16());
     let status = format!("    assert_eq!(response.status(), {status});\n");
     status + &fields("response.headers()", &exchange.response_headers) + &body(exchange)
 }
 
-/// The checks of fields; `map` tells where they are.
+/// Writes the checks of headers. `map` is the expression for the header map.
 fn fields(map: &str, expected: &HeaderMap) -> String {
     let names = expected.keys().filter(|name| !LEFT_OUT.contains(&name.as_str()));
     let check = |name: &http::HeaderName| {

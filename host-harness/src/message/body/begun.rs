@@ -1,4 +1,4 @@
-//! Bodies whose first frame is looked at before they are sent.
+//! Bodies whose first frame is read ahead.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BodyError};
 
-/// A body whose first frame may have been read, and is read again.
+/// A body whose first frame may have been read ahead. Readers still get it.
 pub(crate) struct Begun {
     first: Option<Result<Frame<Bytes>, BodyError>>,
     rest: Body,

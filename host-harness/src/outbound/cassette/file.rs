@@ -1,4 +1,4 @@
-//! A cassette as a file that a person can read and change.
+//! The format of a cassette file.
 
 use std::path::Path;
 
@@ -11,20 +11,20 @@ use super::Redaction;
 use crate::outbound::document::{self, Base64, Code, Fields};
 use crate::{Error, show};
 
-/// Stands at the top of every cassette.
+/// The comment at the top of every cassette.
 const TITLE: &str = "\
 # Outbound calls that were recorded, in the order in which they were made. They may be changed by hand: a replay answers
 # with what stands here, and gives answers the `content-length` that they have.
 ";
 
-/// Shown with every error.
+/// The example in error messages.
 const HOW: &str = "mend the file, or record it anew: a `[[call]]` has a `[call.request]` (`method`, `url`, `fields`, \
                    `body` or `body-base64`, `trailers`) and a `[call.response]` (`status` and the like, or `error`)";
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Cassette {
-    /// What was kept out when it was recorded, which a replay does not look at.
+    /// The redaction of the recording. A replay ignores it.
     #[serde(default)]
     redacted_fields: Vec<String>,
     #[serde(default)]
@@ -44,7 +44,7 @@ pub(super) struct Recorded {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Sent {
     pub(super) method: String,
-    /// As text, because it is compared and nothing else.
+    /// As text, because it is only compared.
     pub(super) url: String,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) fields: Fields,
@@ -61,7 +61,7 @@ pub(super) struct Sent {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Answered {
-    /// Missing where there was no response.
+    /// `None` if there was no response.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "status")]
     pub(super) status: Option<u16>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
@@ -72,20 +72,20 @@ pub(super) struct Answered {
     body_base64: Option<Base64>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) trailers: Fields,
-    /// Why there was no response, or why its body broke off.
+    /// The reason for no response, or why its body broke off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<Code>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) missing: Option<Missing>,
 }
 
-/// Why there is more of a body than stands in the cassette.
+/// The reason why the recorded body is incomplete.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Missing {
-    /// Whoever it was for read no further.
+    /// The receiver read no further.
     Unread,
-    /// It is larger than what is recorded.
+    /// It exceeds the size limit.
     TooLarge,
 }
 
@@ -112,18 +112,18 @@ impl Answered {
         read_body(self.body.as_ref(), self.body_base64.as_ref())
     }
 
-    /// Whether it says anything at all; what says nothing stands for an answer that never came.
+    /// Whether the response is empty, which stands for no response.
     fn is_consistent(&self) -> bool {
         self.status.is_some() || (self.fields.is_empty() && self.body().is_empty() && self.trailers.is_empty())
     }
 }
 
-/// A body as text where it is text, and as base64 otherwise.
+/// A body as text if it is text, otherwise as base64.
 fn written(body: Bytes) -> (Option<String>, Option<Base64>) {
     if body.is_empty() {
         return (None, None);
     }
-    // Whoever looks at the file may do so on a terminal.
+    // The file may be shown on a terminal.
     let readable = |text: &str| text.chars().all(|char| !show::is_control(char) || matches!(char, '\n' | '\r' | '\t'));
     match std::str::from_utf8(&body) {
         Ok(text) if readable(text) => (Some(text.to_owned()), None),
@@ -147,14 +147,14 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::
     }
 }
 
-/// The beginning of a cassette, before its first call.
+/// Writes the beginning of a cassette, before its first call.
 pub(super) fn head(redaction: &Redaction) -> String {
     let Redaction { fields, parameters } = redaction.clone();
     let head = Cassette { redacted_fields: fields, redacted_parameters: parameters, call: Vec::new() };
     format!("{TITLE}{}", text_of(&head))
 }
 
-/// One call as it stands in a cassette.
+/// Formats one call.
 pub(super) fn render(call: Recorded) -> String {
     #[derive(Serialize)]
     struct One {

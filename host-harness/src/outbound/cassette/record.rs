@@ -1,23 +1,19 @@
-//! Writing a cassette while calls are made.
+//! Records calls in a cassette.
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use tower_service::Service as _;
 
 use super::file::{Answered, Missing, Recorded, Sent};
 use super::tape::Tape;
 use super::{BODY_LIMIT, Redaction};
 use crate::Error;
-use crate::message::body::Body;
-use crate::message::body::{BodyError, error_code};
+use crate::message::body::{Body, BodyError, End, Observer, Passed, code_of, observe};
 use crate::message::error_code::ErrorCode;
-use crate::message::error_code::copy;
 use crate::message::framing::content_length;
 use crate::outbound::Outbound;
 use crate::outbound::document::{self, Code, Fields};
@@ -48,21 +44,22 @@ async fn exchange(
             Ok(response.map(|body| download.watch(body, expected)))
         }
         Err(code) => {
-            call.lock().answer.head = Some(Err(copy(&code)));
+            call.lock().answer.head = Some(Err(code.clone()));
             Err(code)
         }
     }
 }
 
-/// How many bytes of its body a request sends, where its head tells; with them it is whole, though nobody asks for its end.
+/// Returns the length of a request body, if its head declares it. A reader that has so many bytes need not poll for the
+/// end.
 fn sent_bytes(request: &Request<Body>) -> Option<u64> {
     let declared = content_length(request.headers()).or(request.body().size_hint().exact());
-    // Over the network these have no body unless they declare its length.
+    // Over the network, these have no body unless they declare a length.
     let bodiless = [Method::GET, Method::HEAD].contains(request.method());
     declared.or(bodiless.then_some(0))
 }
 
-/// A call that goes on, which stands in the cassette as soon as nobody holds it any more.
+/// An unfinished call. Dropping the last reference writes it to the cassette.
 struct Ongoing {
     number: usize,
     tape: Arc<Tape>,
@@ -76,14 +73,14 @@ struct Exchange {
     answer: RecordedResponse,
 }
 
-/// An answer; without a head, the component gave up waiting for it.
+/// A response. Without a head, the component gave up waiting.
 #[derive(Default)]
 struct RecordedResponse {
     head: Option<Result<(u16, HeaderMap), ErrorCode>>,
     download: Capture,
 }
 
-/// What was seen of a body.
+/// The recorded part of a body.
 #[derive(Default)]
 struct Capture {
     bytes: BytesMut,
@@ -159,9 +156,9 @@ enum Side {
     Response,
 }
 
-/// Where what is seen of a body goes.
+/// Records a body.
 struct Captured {
-    /// Given up at the end of the body.
+    /// Released at the end of the body.
     call: Option<Arc<Ongoing>>,
     side: Side,
 }
@@ -172,7 +169,7 @@ impl Captured {
     }
 
     fn watch(self, body: Body, expected: Option<u64>) -> Body {
-        Body::new(RecordedBody { body, captured: self, read: 0, expected })
+        observe(body, expected, self)
     }
 
     fn with(&self, change: impl FnOnce(&mut Capture)) {
@@ -184,64 +181,27 @@ impl Captured {
             });
         }
     }
-
-    fn end(&mut self) {
-        self.call = None;
-    }
 }
 
-/// A body that passes through.
-struct RecordedBody {
-    body: Body,
-    captured: Captured,
-    read: u64,
-    /// How many bytes the whole body has, where that is known.
-    expected: Option<u64>,
-}
-
-impl HttpBody for RecordedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                this.captured.with(|capture| capture.add(&frame));
-                this.read += frame.data_ref().map_or(0, |data| data.len() as u64);
-                // Nothing follows trailers, and whoever knows the length reads no further.
-                if frame.is_trailers() || this.body.is_end_stream() {
-                    this.captured.end();
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Some(Err(error)) => {
-                let code = error_code(error);
-                this.captured.with(|capture| capture.error = Some(copy(&code)));
-                this.captured.end();
-                Poll::Ready(Some(Err(code.into())))
-            }
-            None => {
-                this.captured.end();
-                Poll::Ready(None)
-            }
+impl Observer for Captured {
+    fn frame(&mut self, frame: &Frame<Bytes>, passed: Passed) -> Result<(), BodyError> {
+        self.with(|capture| capture.add(frame));
+        if passed.is_last {
+            // The reader may drop the body later than the test ends.
+            self.call = None;
         }
+        Ok(())
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    fn error(&mut self, error: BodyError) -> BodyError {
+        let code = code_of(&error);
+        self.with(|capture| capture.error = Some(code.clone()));
+        code.into()
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for RecordedBody {
-    fn drop(&mut self) {
-        // Where the end was seen, nothing is captured any more.
-        if !self.body.is_end_stream() && self.expected != Some(self.read) {
-            self.captured.with(|capture| {
+    fn end(self, _: u64, end: End<'_>) {
+        if let End::GivenUp = end {
+            self.with(|capture| {
                 capture.missing.get_or_insert(Missing::Unread);
             });
         }

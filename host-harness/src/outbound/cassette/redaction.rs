@@ -1,16 +1,16 @@
-//! What is secret, and kept out of cassettes.
+//! Redaction: secrets that cassettes leave out.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::show::{redact_userinfo, without_userinfo};
 
-/// What stands where a secret was.
+/// Replaces a secret.
 const REDACTED: &str = "<redacted>";
-/// The same in a URL, which remains one: a component may call it.
+/// Replaces a secret in a URL, which stays valid: a component may call it.
 const REDACTED_IN_URL: &[u8] = b"redacted";
 
-/// Names of fields whose values are secret. This list and the next are the only ones: cassettes and saved tests share them.
+/// Headers with secret values. Cassettes and saved tests share this list and the next one.
 const FIELDS: [&str; 15] = [
     "authorization",
     "proxy-authorization",
@@ -29,8 +29,8 @@ const FIELDS: [&str; 15] = [
     "x-goog-iam-authorization-token",
 ];
 
-/// Names of parameters, of URLs and of forms, whose values are secret. `code` is none of them: that of OAuth works once and
-/// only together with another secret, and in most other APIs it is plain data by which calls are told apart.
+/// Parameters of URLs and forms with secret values. `code` is not among them: in OAuth it works once and only with
+/// another secret, and in most other APIs it is plain data that distinguishes calls.
 const PARAMETERS: [&str; 23] = [
     "access_token",
     "api_key",
@@ -57,10 +57,11 @@ const PARAMETERS: [&str; 23] = [
     "x-goog-signature",
 ];
 
-/// What is kept out of a cassette, because it is secret: the values of some fields, and of some parameters of URLs and forms.
+/// The values that a cassette leaves out because they are secret: of some headers, and of some parameters of URLs and
+/// forms.
 ///
-/// A replay does not compare them, and answers with `<redacted>` where the answer had one. Names count in capitals or not.
-/// By default these are
+/// A replay does not compare them, and responds with `<redacted>` in their place. Names are case-insensitive. The
+/// default is
 ///
 /// - the fields `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `api-key`, `x-api-key`, `x-goog-api-key`,
 ///   `x-access-token`, `x-auth-token`, `x-csrf-token`, `x-xsrf-token`, `x-vault-token`, `private-token`,
@@ -70,11 +71,11 @@ const PARAMETERS: [&str; 23] = [
 ///   `token`, `x-amz-credential`, `x-amz-security-token`, `x-amz-signature`, `x-goog-credential` and `x-goog-signature`, also
 ///   where their names are percent-encoded.
 ///
-/// User and password in a URL are always kept out.
+/// User information in a URL is always left out.
 ///
-/// Parameters are looked for in the URLs that are called, in URLs in fields, such as a `location`, and in bodies of the type
-/// `application/x-www-form-urlencoded`. Those stay URLs and forms, with `redacted` in them, so that a redirect can be followed
-/// when it is replayed. Other bodies are recorded as they are.
+/// Parameters are redacted in the URLs of calls, in URLs within headers such as `location`, and in bodies of the type
+/// `application/x-www-form-urlencoded`. The results stay valid URLs and forms, with `redacted` as value, so that a
+/// replay can follow redirects. Other bodies are recorded unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redaction {
     pub(super) fields: Vec<String>,
@@ -88,20 +89,20 @@ impl Default for Redaction {
 }
 
 impl Redaction {
-    /// Keeps nothing out but user and password in a URL.
+    /// Leaves out only user information in URLs.
     #[must_use]
     pub fn none() -> Self {
         Self { fields: Vec::new(), parameters: Vec::new() }
     }
 
-    /// Keeps out the values of one more field.
+    /// Leaves out the values of another header.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>) -> Self {
         self.fields.push(name.into().to_ascii_lowercase());
         self
     }
 
-    /// Keeps out the values of one more parameter: of URLs, in their query or their fragment, and of forms.
+    /// Leaves out the values of another parameter: of URLs, in query and fragment, and of forms.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<String>) -> Self {
         self.parameters.push(name.into());
@@ -112,7 +113,7 @@ impl Redaction {
         self.fields.iter().any(|name| name.eq_ignore_ascii_case(field.as_str()))
     }
 
-    /// The fields without the values that are secret, and without what is secret in URLs among the other values.
+    /// Redacts headers: removes secret values, and secrets from URLs within other values.
     pub(super) fn redact_fields(&self, fields: &HeaderMap) -> HeaderMap {
         let mut redacted = fields.clone();
         for (name, value) in &mut redacted {
@@ -130,12 +131,12 @@ impl Redaction {
         String::from_utf8_lossy(&self.redact_urls(url.as_bytes())).into_owned()
     }
 
-    /// A text without what is secret in its URLs, which may be absolute or not.
+    /// Redacts the URLs in a text, absolute or relative.
     fn redact_urls(&self, text: &[u8]) -> Vec<u8> {
         self.redact_parameters(&redact_userinfo(text))
     }
 
-    /// A body without the secrets in it, where it is a form by the fields of its message.
+    /// Redacts a body, if its message is a form.
     pub(super) fn redact_body(&self, fields: &HeaderMap, body: Bytes) -> Bytes {
         if !is_form(fields) {
             return body;
@@ -145,24 +146,24 @@ impl Redaction {
         pairs.join(&b'&').into()
     }
 
-    /// Whether a message holds something secret, in its fields or in a body that is a form.
+    /// Whether a message contains a secret, in its headers or in a form.
     pub(crate) fn finds_secrets(&self, fields: &HeaderMap, body: &Bytes) -> bool {
         self.redact_fields(fields) != *fields || self.redact_body(fields, body.clone()) != *body
     }
 
-    /// Whether a URL holds something secret.
+    /// Whether a URL contains a secret.
     pub(crate) fn finds_secrets_in_url(&self, url: &str) -> bool {
         self.redact_url(url) != url
     }
 
-    /// Takes out the values of secret parameters, in the query and in the fragment, which some servers use for tokens.
+    /// Redacts secret parameters in query and fragment. Some servers use the fragment for tokens.
     fn redact_parameters(&self, text: &[u8]) -> Vec<u8> {
         let mut redacted = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.iter().position(|byte| b"?&#".contains(byte)) {
             redacted.extend_from_slice(&rest[..=start]);
             rest = &rest[start + 1..];
-            // `>` ends the URLs of `link`. Spaces and quotes are no end: what should be encoded, often is not.
+            // `>` ends the URLs of `link`. Spaces and quotes do not, because they are often not encoded.
             let end = rest.iter().position(|byte| b"&#>".contains(byte)).unwrap_or(rest.len());
             if let Some(pair) = self.redact_pair(&rest[..end]) {
                 redacted.extend_from_slice(&pair);
@@ -173,21 +174,21 @@ impl Redaction {
         redacted
     }
 
-    /// `name=redacted` in place of `name=value`, where the value is secret.
+    /// Replaces `name=value` by `name=redacted` if the value is secret.
     fn redact_pair(&self, pair: &[u8]) -> Option<Vec<u8>> {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         self.hides_parameter(&pair[..equals]).then(|| [&pair[..=equals], REDACTED_IN_URL].concat())
     }
 
     fn hides_parameter(&self, name: &[u8]) -> bool {
-        // A name alone is a form with one parameter, whose name is decoded in reading.
+        // A name alone is a form with one parameter, and its decoding is that of a form.
         let decoded: Vec<(String, String)> = serde_urlencoded::from_bytes(name).unwrap_or_default();
         let is = |hidden: &String| decoded.first().is_some_and(|(name, _)| hidden.eq_ignore_ascii_case(name.trim()));
         self.parameters.iter().any(is)
     }
 }
 
-/// Whether the body of a message is a form whose parameters are written as those of URLs.
+/// Whether the body of a message is a form, whose parameters are written like those of URLs.
 pub(super) fn is_form(fields: &HeaderMap) -> bool {
     let media_type = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();

@@ -1,4 +1,4 @@
-//! Answering calls from a cassette.
+//! Replays a cassette.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,8 @@ use super::redaction::is_form;
 use super::{BODY_LIMIT, Redaction};
 use crate::Error;
 use crate::message::body::Body;
-use crate::message::body::{BodyError, error_code};
+use crate::message::body::{BodyError, code_of};
 use crate::message::error_code::ErrorCode;
-use crate::message::error_code::copy;
 use crate::message::timeouts::Timeouts;
 use crate::outbound::difference::Difference;
 use crate::outbound::document::Code;
@@ -24,7 +23,7 @@ use crate::outbound::{Outbound, url};
 
 pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;
-    // What was added to the rule by hand counts for calls that were recorded without it.
+    // Names that were added to the redaction by hand apply to calls that were recorded without them.
     for Recorded { request, .. } in &mut calls {
         request.url = url::normal(&redaction.redact_url(&request.url));
         request.fields.0 = with_normal_host(redaction.redact_fields(&request.fields.0), &request.url);
@@ -35,22 +34,22 @@ pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
     Ok(Outbound::from_fn(move |request| Arc::clone(&tape).answer(request)))
 }
 
-/// A cassette that is being played.
+/// A cassette that is replayed.
 struct Tape {
     path: PathBuf,
     redaction: Redaction,
     calls: Vec<Recorded>,
-    /// Which of the calls have been made again.
+    /// The calls that have been replayed.
     played: Mutex<Vec<bool>>,
 }
 
-/// How many bytes of a body are read where all of it is compared.
+/// How many bytes of a body are read if all of it is compared.
 const ALL: usize = usize::MAX;
 
-/// A request that has been read, without its secrets.
+/// A request that has been read and redacted.
 struct Heard {
     method: String,
-    /// In normal form, as those of the cassette.
+    /// Normalized, like the URLs of the cassette.
     url: String,
     fields: HeaderMap,
     body: Bytes,
@@ -61,7 +60,7 @@ impl Tape {
     async fn answer(self: Arc<Self>, mut request: Request<Body>) -> Result<Response<Body>, ErrorCode> {
         let timeouts = request.extensions_mut().remove::<Timeouts>().unwrap_or_default();
         let is_head = request.method() == Method::HEAD;
-        let heard = self.hear(request).await.map_err(error_code)?;
+        let heard = self.hear(request).await.map_err(|error| code_of(&error))?;
         match self.find(&heard) {
             Ok(index) => respond(&self.calls[index].response, is_head, timeouts).await,
             Err(unrecorded) => {
@@ -95,7 +94,7 @@ impl Tape {
             }
         }
         if is_enough(&bytes) {
-            // A server would go on to take it.
+            // A server would read the rest as well.
             tokio::spawn(body.drain());
         }
         heard.body = redact(&bytes);
@@ -114,7 +113,7 @@ impl Tape {
         }
     }
 
-    /// How much of the body tells which call it is: all of it, unless nobody read to its end when it was recorded.
+    /// How much of the body identifies the call: all of it, unless the reader stopped early when it was recorded.
     fn needed(&self, heard: &Heard) -> usize {
         let same_head = |sent: &&Sent| {
             let mut difference = Difference::default();
@@ -128,7 +127,7 @@ impl Tape {
             .unwrap_or(BODY_LIMIT)
     }
 
-    /// The first call that is the same and has not been played yet, or what is nearest.
+    /// Returns the first equal call that has not been replayed, or the most similar one.
     fn find(&self, heard: &Heard) -> Result<usize, String> {
         let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
         let same: Vec<usize> =
@@ -160,7 +159,7 @@ impl Tape {
     }
 
     fn is_same(&self, sent: &Sent, heard: &Heard) -> bool {
-        // Most calls of a long cassette are told from each other by these, which is cheaper.
+        // Compares first what distinguishes most calls of a long cassette, which is cheaper.
         sent.url == heard.url && sent.method == heard.method && self.difference(sent, heard).is_empty()
     }
 
@@ -184,8 +183,8 @@ impl Tape {
         if sent.url != heard.url {
             difference.url(&sent.url, &heard.url);
         }
-        // Servers that are told the length read no further, so nobody saw whether the body went on.
-        // The length of a form is that of its secrets, too.
+        // Servers that know the length read no further, so it is unknown whether the body continued.
+        // The length of a form includes its secrets.
         let is_compared = sent.missing.is_none() || is_form(&sent.fields.0);
         self.compare_fields(&sent.fields.0, &heard.fields, is_compared, difference);
     }
@@ -199,7 +198,7 @@ impl Tape {
     ) {
         let names: BTreeSet<&str> = expected.keys().chain(found.keys()).map(HeaderName::as_str).collect();
         for name in names.into_iter().filter_map(|name| name.parse().ok()) {
-            // Where both tell the length of the body, the body itself is compared, as far as it was recorded.
+            // If both declare the length, the body itself is compared, as far as it was recorded.
             let are_lengths =
                 name == header::CONTENT_LENGTH && expected.contains_key(&name) && found.contains_key(&name);
             let is_exempt = self.redaction.hides(&name) || are_lengths && has_whole_body;
@@ -210,7 +209,7 @@ impl Tape {
     }
 }
 
-/// Brings `host` into the form that it has in the normal form of a URL of the same scheme.
+/// Normalizes `host` like a URL of the same scheme.
 fn with_normal_host(mut fields: HeaderMap, url: &str) -> HeaderMap {
     if let (Some(host), Some((scheme, _))) = (fields.get_mut(header::HOST), url.split_once("://"))
         && let Ok(text) = host.to_str()
@@ -226,8 +225,8 @@ async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Resu
     let status = answered.status.and_then(|status| StatusCode::from_u16(status).ok());
     let Some(status) = status else {
         return Err(match &answered.error {
-            Some(Code(code)) => copy(code),
-            // The component gave up waiting for it.
+            Some(Code(code)) => code.clone(),
+            // The component gave up waiting.
             None => {
                 match timeouts.first_byte {
                     Some(limit) => tokio::time::sleep(limit).await,
@@ -242,14 +241,14 @@ async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Resu
         (Some(Missing::TooLarge), _) => Some(ErrorCode::InternalError(Some(format!(
             "the body was over {BODY_LIMIT} bytes, and is not in the cassette"
         )))),
-        (_, Some(Code(code))) => Some(copy(code)),
+        (_, Some(Code(code))) => Some(code.clone()),
         (Some(Missing::Unread), None) => Some(ErrorCode::InternalError(Some(
             "nobody read the body further than this when it was recorded".to_owned(),
         ))),
         (None, None) => None,
     };
     let mut headers = answered.fields.0.clone();
-    // A body that was changed by hand has another length.
+    // A body that was edited by hand has another length.
     if broken.is_none()
         && !is_head
         && status != StatusCode::NOT_MODIFIED

@@ -1,4 +1,4 @@
-//! The file of a cassette, while it is recorded.
+//! The cassette file during a recording.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use super::Redaction;
 use super::file::{self, Recorded};
 use crate::file::replace;
 
-/// Up to how many bytes a cassette is replaced with every call that ends. A longer one is replaced once in a while: to write
-/// all of it for each call would take ever longer.
+/// Up to this size in bytes, a cassette is replaced with every call that ends. A longer one is replaced at intervals,
+/// because the time for each replacement grows with the file.
 const AT_ONCE_BYTES: usize = 1024 * 1024;
 const ONCE_IN_A_WHILE: Duration = Duration::from_secs(1);
 
@@ -23,28 +23,28 @@ pub(super) struct Tape {
 
 #[derive(Default)]
 struct Calls {
-    /// In the order in which they began; those that have not ended are empty.
+    /// In the order of their start. Unfinished calls are empty.
     texts: Vec<String>,
     bytes: usize,
-    /// Whether there are calls that the file does not have yet.
+    /// Whether some calls are not in the file yet.
     is_behind: bool,
 }
 
 impl Tape {
-    /// Begins the file anew.
+    /// Creates the file anew.
     pub(super) fn new(path: &Path, redaction: Redaction) -> io::Result<Arc<Self>> {
         replace(path, &file::head(&redaction))?;
         Ok(Arc::new(Self { path: path.to_owned(), redaction, calls: Mutex::default() }))
     }
 
-    /// Keeps a place for a call that begins, and tells its number.
+    /// Reserves the place of a call that begins, and returns its number.
     pub(super) fn start(&self) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         calls.texts.push(String::new());
         calls.texts.len() - 1
     }
 
-    /// Writes down a call that has ended.
+    /// Writes a call that has ended.
     pub(super) fn finish(self: &Arc<Self>, number: usize, call: Recorded) {
         let text = file::render(call);
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

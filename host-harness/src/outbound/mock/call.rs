@@ -1,4 +1,4 @@
-//! What a mock expects.
+//! Expected calls of a mock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::show;
 
 type Condition = Arc<dyn Fn(&Request<Bytes>) -> bool + Send + Sync>;
 
-/// A call that a [`Mock`](super::Mock) expects. What is not set fits everything.
+/// A call that a [`Mock`](super::Mock) expects. Properties that are not set match everything.
 #[derive(Clone, Default)]
 pub struct Call {
     method: Option<Method>,
@@ -40,11 +40,12 @@ impl Call {
         Self::default()
     }
 
-    /// Expects a method and a URL, query and all; each `*` in it stands for any text, also none and with slashes.
+    /// Expects a method and a URL, including its query. Each `*` stands for any text, also an empty one or one with
+    /// slashes.
     ///
-    /// Equivalent URLs fit (RFC 9110, section 4.2.3): scheme and host have no case, the default port is as good as none, an empty
-    /// path is `/`, and `%7E` is `~`. A slash at the end of a path is part of it. A URL without a path also fits `OPTIONS *`. User and
-    /// password are not compared.
+    /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port equals
+    /// no port, an empty path is `/`, and `%7E` is `~`. A slash at the end of a path is significant. A URL without a
+    /// path also matches `OPTIONS *`. User information is not compared.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self::any().method(method).url(url)
@@ -76,16 +77,16 @@ impl Call {
         self
     }
 
-    /// Expects a parameter in the query, among others that it may have; both without percent encoding.
+    /// Expects a query parameter; the query may have others. Name and value are given without percent-encoding.
     ///
-    /// The URL of this call then stands for what is in front of the `?`.
+    /// The URL of this call then stands for the part before the `?`.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Expects a field with a value, among others that it may have.
+    /// Expects a header with a value; it may have other values as well.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -99,12 +100,12 @@ impl Call {
         self
     }
 
-    /// Expects a body that is this JSON document, whatever its spaces and the order of its keys. Numbers are equal by value, so
-    /// `1` is `1.0`, and compared to the last digit.
+    /// Expects a body with this JSON document. White space and key order do not matter. Numbers are compared by value
+    /// and to the last digit, so `1` equals `1.0`.
     ///
     /// # Panics
     ///
-    /// Panics if the value cannot be written as JSON, as a map whose keys are no strings.
+    /// Panics if the value cannot be serialized, for example a map with keys that are not strings.
     #[must_use]
     pub fn json(self, body: impl Serialize) -> Self {
         match Json::of(body) {
@@ -118,7 +119,8 @@ impl Call {
         self
     }
 
-    /// Expects what a function says of the request; `what` names it in messages, as in `an even number of users`.
+    /// Expects a request for which a function returns true. `what` describes it in messages, for example `an even
+    /// number of users`.
     #[must_use]
     pub fn matches<F>(mut self, what: impl Into<String>, condition: F) -> Self
     where
@@ -128,21 +130,21 @@ impl Call {
         self
     }
 
-    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number; once or more by default.
+    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
     ///
-    /// When it has come as often as it may, later expectations have their turn.
+    /// After its last expected time, later expectations for the same request apply.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
         self.times = times.into();
         self
     }
 
-    /// Whether the body must be there to tell if a request fits.
+    /// Whether matching needs the body.
     pub(super) fn needs_body(&self) -> bool {
         self.body.is_some() || !self.conditions.is_empty()
     }
 
-    /// What does not fit.
+    /// Returns the mismatches.
     pub(super) fn difference(&self, request: &Request<Bytes>) -> Difference {
         let mut difference = Difference::default();
         if let Some(method) = &self.method {
@@ -151,7 +153,7 @@ impl Call {
         if let Some(expected) = &self.url {
             let with_query = self.query.is_empty();
             if !url::fits(expected, request.uri(), with_query) {
-                // User and password reach no server.
+                // User information is never sent to a server.
                 let (expected, found) = (show::bare_urls(expected), show::bare_urls(&request.uri().to_string()));
                 difference
                     .url(&expected, if with_query { &found } else { found.split('?').next().unwrap_or_default() });
@@ -206,7 +208,7 @@ impl fmt::Debug for Call {
     }
 }
 
-/// The values of a parameter in the query.
+/// Returns the values of a query parameter.
 fn parameters(request: &Request<Bytes>, name: &str) -> Vec<String> {
     let query = request.uri().query().unwrap_or_default();
     let all: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();

@@ -15,7 +15,7 @@ use crate::outbound::document::{self, Base64, Code, Fields};
 use crate::outbound::json::Json;
 use crate::{Error, show};
 
-/// Shown with every error.
+/// The example in error messages.
 const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
                    `times`), and below it a `[call.reply]` (`status`, `fields`, `body` or `json`, or `error`)";
 
@@ -94,7 +94,7 @@ struct ReplyText {
     stall_after: Option<u64>,
 }
 
-/// A JSON document: as text in a string, or as what it looks like in TOML.
+/// A JSON document: a string of JSON, or a TOML value.
 struct JsonText(Json);
 
 impl<'de> Deserialize<'de> for JsonText {
@@ -217,7 +217,7 @@ impl TryFrom<ReplyText> for ReadReply {
     }
 }
 
-/// Refuses a URL that no call can fit: calls have a scheme.
+/// Rejects a URL without a scheme, which no call can match.
 fn with_scheme(url: String) -> Result<String, String> {
     if url.contains("://") || url.starts_with('*') {
         return Ok(url);

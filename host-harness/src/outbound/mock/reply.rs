@@ -1,4 +1,4 @@
-//! What a mock answers.
+//! Replies of a mock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,24 +11,23 @@ use tokio::time::{sleep, timeout};
 
 use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
-use crate::message::error_code::copy;
 use crate::message::framing::is_final;
 use crate::message::timeouts::Timeouts;
 use crate::outbound::ending::Ending;
 use crate::outbound::json::Json;
 
-/// What a [`Mock`](super::Mock) answers: a response or an error, at once or late, whole or not.
+/// The reply of a [`Mock`](super::Mock): a response or an error, immediate or delayed, complete or cut.
 ///
-/// It is made from a text, from bytes, from a status, or with the functions here. A body gets its `content-length`,
+/// It is made from a text, from bytes, from a status, or by the functions here. A body gets its `content-length`,
 /// unless there are trailers.
 ///
-/// The time limits of a component are kept as on the network: a head later than its first-byte limit is an
+/// The time limits of a component apply as on the network: a head after its first-byte limit is an
 /// `HTTP-response-timeout`, a body that stalls for longer than its between-bytes limit a `connection-read-timeout`.
 #[derive(Clone)]
 pub struct Reply {
     outcome: Outcome,
     delay: Duration,
-    /// After how many bytes of the body what happens.
+    /// The abnormal end of the body, and the number of bytes before it.
     ending: Option<(u64, Ending)>,
 }
 
@@ -36,7 +35,7 @@ pub struct Reply {
 enum Outcome {
     MockResponse(Box<MockResponse>),
     Error(Arc<ErrorCode>),
-    /// No head ever comes.
+    /// The head never comes.
     Silence,
     Function(Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>),
 }
@@ -52,18 +51,18 @@ struct MockResponse {
 }
 
 impl Reply {
-    /// Answers with 200 and an empty body.
+    /// Responds with 200 and an empty body.
     #[must_use]
     pub fn ok() -> Self {
         Self::of(Outcome::MockResponse(Box::default()))
     }
 
-    /// Answers with 200 and a JSON document. Its `content-type` is `application/json`, unless [`header`](Self::header) sets
-    /// another.
+    /// Responds with 200 and a JSON document. Its `content-type` is `application/json`, unless [`header`](Self::header)
+    /// sets another.
     ///
     /// # Panics
     ///
-    /// Panics if the value cannot be written as JSON, as a map whose keys are no strings.
+    /// Panics if the value cannot be serialized, for example a map with keys that are not strings.
     #[must_use]
     pub fn json(body: impl Serialize) -> Self {
         match serde_json::to_vec(&body) {
@@ -82,19 +81,19 @@ impl Reply {
         reply
     }
 
-    /// Fails with an error code, as a connection does that is refused.
+    /// Fails with an error code, for example a refused connection.
     #[must_use]
     pub fn fail(code: ErrorCode) -> Self {
         Self::of(Outcome::Error(Arc::new(code)))
     }
 
-    /// Never answers, until a time limit of the component is over.
+    /// Never responds, until a time limit of the component.
     #[must_use]
     pub fn silence() -> Self {
         Self::of(Outcome::Silence)
     }
 
-    /// Answers with what a function makes of the request.
+    /// Responds with the result of a function.
     pub fn from_fn<F, R>(reply: F) -> Self
     where
         F: Fn(Request<Bytes>) -> R + Send + Sync + 'static,
@@ -111,7 +110,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if it is not from 200 to 599, or if this is no response.
+    /// Panics if it is not from 200 to 599, or if this reply is not a response.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         match StatusCode::from_u16(status) {
@@ -121,11 +120,11 @@ impl Reply {
         self
     }
 
-    /// Adds a header. Headers of the same name that were added before stay, and all are sent in order.
+    /// Adds a header. Earlier headers of the same name stay, and all are sent in order.
     ///
     /// # Panics
     ///
-    /// Panics if HTTP does not allow the name or the value, or if this is no response.
+    /// Panics if HTTP does not allow the name or the value, or if this reply is not a response.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = field(name, value.as_ref());
@@ -137,7 +136,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if HTTP does not allow the name or the value, or if this is no response.
+    /// Panics if HTTP does not allow the name or the value, or if this reply is not a response.
     #[must_use]
     pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = field(name, value.as_ref());
@@ -149,35 +148,35 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if this is no response.
+    /// Panics if this reply is not a response.
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.answer().body = body.into();
         self
     }
 
-    /// Waits before it does anything.
+    /// Waits before the reply.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Closes the connection after some bytes of the body, although its `content-length` promises all of it.
+    /// Closes the connection after so many bytes of the body, although its `content-length` declares all of it.
     #[must_use]
     pub fn truncate_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Truncated));
         self
     }
 
-    /// Resets the connection after some bytes of the body.
+    /// Resets the connection after so many bytes of the body.
     #[must_use]
     pub fn reset_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Reset));
         self
     }
 
-    /// Sends nothing more after some bytes of the body, until a time limit of the component is over.
+    /// Stalls after so many bytes of the body, until a time limit of the component.
     #[must_use]
     pub fn stall_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Stalled(None)));
@@ -191,12 +190,12 @@ impl Reply {
         }
     }
 
-    /// Whether the body of the request must be there to make this reply.
+    /// Whether the reply needs the request body.
     pub(super) fn needs_body(&self) -> bool {
         matches!(self.outcome, Outcome::Function(_))
     }
 
-    /// Carries it out, within the time that the component gives it for the head.
+    /// Sends the reply, within the component's time limit for the head.
     pub(super) async fn send(self, request: Request<Bytes>, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
         let sent = self.carry_out(request, timeouts);
         match timeouts.first_byte {
@@ -217,7 +216,7 @@ impl Reply {
                     None => response,
                 })
             }
-            Outcome::Error(code) => Err(copy(&code)),
+            Outcome::Error(code) => Err((*code).clone()),
             Outcome::Silence => std::future::pending().await,
             Outcome::Function(function) => {
                 let reply = function(request.clone());

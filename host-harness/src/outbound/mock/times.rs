@@ -1,10 +1,10 @@
-//! How often a call is expected.
+//! Numbers of expected calls.
 
 use std::fmt;
 use std::ops::{RangeFrom, RangeFull, RangeInclusive, RangeToInclusive};
 use std::str::FromStr;
 
-/// How often a call is expected: a number, or a range such as `1..=3`, `2..` or `..` for any number, none included.
+/// How often a call is expected: a number, or a range such as `1..=3`, `2..` or `..` for any number including zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     at_least: usize,
@@ -75,7 +75,7 @@ impl fmt::Display for Times {
 impl FromStr for Times {
     type Err = String;
 
-    /// Reads `any`, a number, or a range as Rust writes it.
+    /// Parses `any`, a number, or a range in Rust's syntax.
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| text.trim().parse::<usize>().ok();
         let parsed = match text.split_once("..") {

@@ -1,7 +1,8 @@
-//! Sends a request once more where the server closed a kept connection instead of answering.
+//! Sends a request again if the server closed a kept connection instead of responding.
 //!
-//! A server may close an idle connection at any time, also at the moment in which a request is sent on it. Such a request
-//! is sent again if its method is idempotent (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1) and nothing of its body is lost.
+//! A server may close an idle connection at any time, even while a request is being sent on it. Such a request is sent
+//! again if its method is idempotent (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1) and none of its body was
+//! consumed.
 
 use std::error::Error as StdError;
 use std::io::{self, IoSlice};
@@ -20,10 +21,10 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use crate::message::body::Body;
 use crate::message::body::BodyError;
 
-/// How often a request is sent again at most: each time, another kept connection was closed.
+/// How often a request is sent again at most, each time on another connection.
 const ATTEMPTS: u32 = 3;
 
-/// What it takes to send a request again.
+/// A copy of a request for another attempt.
 pub(super) struct Again {
     head: request::Parts,
     body: Shared,
@@ -31,7 +32,7 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Keeps what it takes, if the method allows it.
+    /// Makes the copy, if the method allows it.
     pub(super) fn keep(request: Request<Body>) -> (Request<Body>, Option<Self>) {
         if !request.method().is_idempotent() {
             return (request, None);
@@ -42,7 +43,8 @@ impl Again {
         (request, Some(Self { head, body, left: ATTEMPTS }))
     }
 
-    /// The same request, if this is how a kept connection ends, and the body is still there.
+    /// Returns the request for another attempt, if the error is that of a closed kept connection and the body is
+    /// complete.
     pub(super) fn after(&mut self, error: &legacy::Error) -> Option<Request<Body>> {
         self.left = self.left.checked_sub(1)?;
         if !was_kept(error) || !is_closed(error) {
@@ -62,7 +64,7 @@ fn was_kept(error: &legacy::Error) -> bool {
     extras.get::<Answered>().is_some_and(|answered| answered.0.load(Ordering::Acquire))
 }
 
-/// Whether the connection ended, and nothing else went wrong.
+/// Whether the connection closed, without another error.
 fn is_closed(error: &legacy::Error) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -86,13 +88,13 @@ fn is_closed(error: &legacy::Error) -> bool {
     false
 }
 
-/// The body of a request, which can be taken back as long as nothing of it was read.
+/// The body of a request. It can be taken back until its first frame is read.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Option<Given>>>);
 
 struct Given {
     body: Body,
-    /// Whether a part of it has gone out.
+    /// Whether a part of it was sent.
     begun: bool,
 }
 
@@ -133,7 +135,7 @@ impl HttpBody for Shared {
     }
 }
 
-/// Whether a connection has brought a response, in the extensions of each response on it.
+/// Whether a connection has brought a response; an extension of each response on it.
 #[derive(Clone, Default)]
 pub(super) struct Answered(Arc<AtomicBool>);
 
@@ -143,7 +145,7 @@ impl Answered {
     }
 }
 
-/// A connection of which it is known whether it has brought a response.
+/// A connection that records whether it has brought a response.
 pub(super) struct KeptConnection<C> {
     connection: C,
     answered: Answered,

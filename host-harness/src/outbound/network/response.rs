@@ -1,4 +1,4 @@
-//! Heads of responses as upstreams send them, made what a component can rely on.
+//! Validates and normalizes response heads of upstreams.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,25 +13,25 @@ use crate::message::headers::remove_connection_fields;
 use crate::message::headers::{elements, quoted};
 use crate::outbound::shown;
 
-/// How many fields a response's head may have over HTTP/1.1.
+/// The most headers of a response over HTTP/1.1.
 pub(super) const HEAD_FIELDS: usize = 1000;
-/// How many bytes the fields of a response's head may have. wasmtime lets a component pass on 128 KiB; the rest is for fields
+/// The most bytes of a response's headers. wasmtime lets a component pass on 128 KiB; the difference is for headers
 /// that the component adds.
 const HEAD_BYTES: usize = 124 * 1024;
-/// How many bytes hyper may parse of a head over HTTP/2; over HTTP/1.1 this is its own limit. It is above ours, which comes
-/// with a reason.
+/// hyper's limit for a head over HTTP/2, in bytes. Over HTTP/1.1 hyper uses its own. It is above our limit, which has
+/// an error message.
 pub(super) const PARSED_BYTES: u32 = 408 * 1024;
 
-/// How many interim responses may come before the final one.
+/// The most interim responses before the final one.
 const INTERIM_RESPONSES: u32 = 100;
 
 /// Makes the head of a response consistent.
 ///
 /// # Errors
 ///
-/// Fails where the upstream breaks the rules of HTTP in a way that leaves the response without a meaning. The log says how.
+/// Fails if the upstream breaks the rules of HTTP so that the response is ambiguous. The log says how.
 pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCode> {
-    // Nothing asked for another protocol (RFC 9110, section 15.2.2), and no other interim status ends an exchange.
+    // No request asked for another protocol (RFC 9110, section 15.2.2), and no other interim status is final.
     if head.status.is_informational() {
         return Err(broken(uri, &format!("it answered with the interim status {}", head.status.as_u16())));
     }
@@ -48,7 +48,7 @@ pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCod
     Ok(())
 }
 
-/// Refuses codings that would stay in the body: only one `chunked` is decoded (RFC 9112, section 7).
+/// Rejects transfer codings that would stay in the body: only one `chunked` is decoded (RFC 9112, section 7).
 fn check_codings(headers: &HeaderMap, uri: &Uri) -> Result<(), ErrorCode> {
     let is_decoded =
         |coding: &[u8]| [&b"chunked"[..], b"identity"].iter().any(|name| coding.eq_ignore_ascii_case(name));
@@ -64,7 +64,7 @@ fn check_codings(headers: &HeaderMap, uri: &Uri) -> Result<(), ErrorCode> {
     Err(ErrorCode::HttpResponseTransferCoding(Some(String::from_utf8_lossy(coding).into_owned())))
 }
 
-/// The bytes of fields on the wire of HTTP/1.1.
+/// Returns the size of headers on the wire of HTTP/1.1.
 fn bytes_of(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
@@ -75,7 +75,7 @@ fn broken(uri: &Uri, how: &str) -> ErrorCode {
     ErrorCode::HttpProtocolError
 }
 
-/// Logs that the head of a response is larger than its limits.
+/// Logs that the head of a response is too large.
 pub(super) fn too_large(uri: &Uri) -> ErrorCode {
     tracing::warn!(
         "the head of the response of `{}` is too large: more than {HEAD_FIELDS} fields or {HEAD_BYTES} bytes",
@@ -95,7 +95,7 @@ struct Counted {
 }
 
 impl Interim {
-    /// Counts those of a request over HTTP/1.1; in HTTP/2 only the time limit of the response bounds them.
+    /// Counts those of a request over HTTP/1.1. In HTTP/2 only the time limit of the response bounds them.
     pub(super) fn count(&self, request: &mut Request<Body>) {
         let counted = Arc::clone(&self.0);
         hyper::ext::on_informational(request, move |_| {
@@ -105,7 +105,7 @@ impl Interim {
         });
     }
 
-    /// Completes when there were too many.
+    /// Completes after too many interim responses.
     pub(super) async fn exceeded(&self, uri: &Uri) -> ErrorCode {
         self.0.exceeded.notified().await;
         broken(uri, &format!("it sent more than {INTERIM_RESPONSES} interim responses"))

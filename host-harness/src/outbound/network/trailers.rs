@@ -9,7 +9,7 @@ use crate::message::body::Body;
 use crate::message::headers::elements;
 use crate::outbound::shown;
 
-/// Logs the trailers of a request that hyper drops: over HTTP/1.1 it sends only those that a `Trailer` field names.
+/// Logs the trailers of a request that hyper drops: over HTTP/1.1 it sends only those that the `Trailer` header names.
 pub(super) fn watched(request: Request<Body>, connection: &CaptureConnection) -> Request<Body> {
     // A body of known length has no trailers over HTTP/1.1.
     if request.body().is_end_stream() || request.body().size_hint().exact().is_some() {
@@ -29,7 +29,7 @@ pub(super) fn watched(request: Request<Body>, connection: &CaptureConnection) ->
     Request::from_parts(parts, Body::new(body))
 }
 
-/// The names in the `Trailer` fields.
+/// Returns the names in the `Trailer` headers.
 fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
     elements(headers.get_all(header::TRAILER).iter()).filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
 }
