@@ -1,4 +1,4 @@
-//! The command line: what all sub-commands share. Each sub-command declares its own beside it.
+//! The command line: arguments that several sub-commands share. Each sub-command declares its own in `args/`.
 
 mod bench;
 mod bindgen;
@@ -34,7 +34,7 @@ pub(crate) use outbound::{Outbound, parse_rule, parse_secret};
 pub(crate) use request::Request;
 pub(crate) use serve::{Instances, Serve, Serving};
 
-/// Makes, builds, serves, tests and measures WASI HTTP components.
+/// Builds, serves, tests and measures WASI HTTP components.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -69,7 +69,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether each call of a component to its host is told.
+    /// Whether host calls are traced.
     pub(crate) fn trace_wasi(&self) -> bool {
         match self {
             Self::Serve(args) => args.guest.trace_wasi,

@@ -19,7 +19,7 @@ use crate::recorders::Recorders;
 use crate::{guest, report, units};
 use measure::{Extent, Measured, Ratio, Sample, Subject};
 
-/// What was measured of one request.
+/// The measurements of one request.
 #[derive(Serialize)]
 struct CaseFigures {
     method: String,
@@ -29,16 +29,16 @@ struct CaseFigures {
     ratio: Option<Compared>,
 }
 
-/// What was measured of one component.
+/// The measurements of one component.
 #[derive(Serialize)]
 struct Figures {
     component: String,
     requests: u64,
-    /// Answered with 5xx, or with a response that broke off.
+    /// Responses with 5xx, and responses that broke off.
     failed: u64,
-    /// Answered with another status than 2xx.
+    /// Responses with a status outside of 2xx.
     non_2xx: u64,
-    /// How many were answered with each status.
+    /// The number of responses with each status.
     statuses: BTreeMap<u16, u64>,
     requests_per_second: f64,
     p50_ns: u64,
@@ -98,7 +98,7 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
     Ok(first.unwrap_or(ExitCode::Success))
 }
 
-/// Tells of requests that failed: what was measured of them says nothing of the others.
+/// Warns about failed requests: their measurements do not compare with those of others.
 fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Option<ExitCode> {
     let mut code = None;
     for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.failed > 0) {
@@ -110,7 +110,7 @@ fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Opt
     code
 }
 
-/// Tells of components that answered nothing with 2xx: it may be meant, or a header is missing.
+/// Warns about components without any 2xx response: this may be intended, or a header may be missing.
 fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
     for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.none_is_2xx()) {
         let (name, answers) = (&subject.name, &measured.answers);
@@ -119,7 +119,7 @@ fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
     }
 }
 
-/// Tells of components that do not do the same: how long one takes to refuse a request says nothing of one that answers it.
+/// Warns about components with different statuses: rejecting a request does not compare with handling it.
 fn differing(subjects: &[Subject], sample: &Sample, measured: &[Measured], is_judged: bool) -> Option<ExitCode> {
     let ([one, other, ..], [first, second, ..]) = (subjects, measured) else { return None };
     if first.answers.has_the_statuses_of(&second.answers) {
@@ -141,7 +141,7 @@ fn differing(subjects: &[Subject], sample: &Sample, measured: &[Measured], is_ju
     None
 }
 
-/// Tells what the first component takes more of than is allowed.
+/// Reports what the first component uses more of than allowed.
 fn judge(sample: &Sample, ratio: Option<Ratio>, allowed: f64) -> ExitCode {
     let (method, path) = (&sample.method, show::url(&sample.path));
     let Some(ratio) = ratio else {
@@ -168,7 +168,7 @@ fn body(data: Option<&str>) -> Result<Bytes, Error> {
     }
 }
 
-/// Opens a component twice; what it writes would disturb the figures, and is dropped.
+/// Opens a component twice. Its output is dropped, because it would disturb the measurement.
 async fn subject(target: Target, settings: &Guest, reuse: u32, recorders: &mut Recorders) -> Result<Subject, Error> {
     let name = name(&target.target);
     let again = Target { target: target.target.clone(), features: target.features.clone() };
@@ -180,7 +180,7 @@ async fn subject(target: Target, settings: &Guest, reuse: u32, recorders: &mut R
 }
 
 fn name(target: &std::path::Path) -> String {
-    // `.` has a name only in full.
+    // `.` has a name only as an absolute path.
     let full: PathBuf = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
     full.file_name().map_or_else(|| target.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Build) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// Strips the file in its place; tells how many bytes that took out.
+/// Strips the file in place, and returns how many bytes that removed.
 fn strip_file(wasm: &Path) -> Result<usize, Error> {
     let failed = |what: &str, error| {
         Error::new(format!("cannot {what} `{}`", wasm.display()))
@@ -35,7 +35,8 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
     let bare = strip(&full);
     let taken_out = full.len() - bare.len();
     if taken_out > 0 {
-        // Beside it first: whoever reads it meanwhile gets the one or the other. Cargo's own copy is a link to the same
+        // Writes a temporary file first, so that readers see the old file or the new. Cargo's own copy is a hard link
+        // to the old file, and stays.
         // file, which stays as it is.
         let beside = wasm.with_extension(format!("{}.stripped", process::id()));
         let written = fs::write(&beside, bare)
@@ -46,7 +47,7 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
     Ok(taken_out)
 }
 
-/// The path as somebody in this directory would write it.
+/// Returns a path relative to the working directory.
 fn from_here(path: &Path) -> PathBuf {
     let here = env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
@@ -71,7 +72,7 @@ fn text(description: &Description, taken_out: usize) -> String {
     lines.join("\n")
 }
 
-/// What it imports, one line a package: `wasi:http@0.2.6 (outgoing-handler, types)`.
+/// Formats the imports, one line per package: `wasi:http@0.2.6 (outgoing-handler, types)`.
 fn packages(description: &Description) -> Vec<String> {
     let mut packages: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for import in &description.imports {

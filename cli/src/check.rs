@@ -15,16 +15,16 @@ use crate::hosts::{HANDLER, Host, Interface, Verdict, known};
 use crate::report;
 use asked::Asked;
 
-/// What is found out about a component.
+/// The findings about a component.
 #[derive(Serialize)]
 struct Findings {
     path: String,
     hosts: Vec<Finding>,
-    /// The packages with bindings by the version of `wit-bindgen`, where there are several.
+    /// The packages with bindings, by version of `wit-bindgen`, if there are several versions.
     bindgens: BTreeMap<String, Vec<String>>,
 }
 
-/// What one host would make of it.
+/// The result for one host.
 #[derive(Serialize)]
 struct Finding {
     host: String,
@@ -38,7 +38,7 @@ struct Finding {
     with_flags: Vec<Lack>,
 }
 
-/// Something that a host does not have, or not without a flag.
+/// An interface that a host lacks, or has only with a flag.
 #[derive(Serialize)]
 struct Lack {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ fn find(host: &Host, description: &Description, asked: &Asked) -> Finding {
             }
             continue;
         };
-        // Only middleware calls it. Types of an interface alone need nothing of a host, but they do not fit into every world.
+        // Only middleware calls it. Types of an interface need no implementation, but do not fit into every world.
         let is_middleware = matches!(description.world, World::Middleware { .. });
         if interface.name == HANDLER && !is_middleware && !host.is_world() {
             continue;
@@ -144,7 +144,7 @@ fn text(findings: &Findings) -> String {
     text
 }
 
-/// Imports with the same reason and the same askers together, by their packages.
+/// Groups imports with the same reason and the same importer, by package.
 fn lacks(text: &mut String, lacks: &[Lack]) {
     let mut left: Vec<&Lack> = lacks.iter().collect();
     while let Some(first) = left.first().copied() {
@@ -170,10 +170,10 @@ fn lacks(text: &mut String, lacks: &[Lack]) {
     }
 }
 
-/// How wide the report is.
+/// The width of the report in characters.
 const WIDTH: usize = 80;
 
-/// Words in lines with four spaces in front, and six from the second line on.
+/// Wraps words into lines with an indentation of four, and six from the second line on.
 fn wrapped(text: &mut String, words: impl Iterator<Item = String>) {
     let mut column = 3;
     text.push_str("   ");

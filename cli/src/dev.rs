@@ -12,7 +12,7 @@ use crate::recorders::Recorders;
 use crate::stop::Stop;
 use crate::{guest, report, serve};
 
-/// How much of each body the inspector shows.
+/// How many bytes of each body the inspector shows.
 const BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
@@ -37,14 +37,14 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
             () = stop.told() => break,
         }
     }
-    // Ends the waiting of pages for the next build.
+    // Lets pages stop waiting for the next build.
     drop(live);
     drop(inspector);
     stop.finish(server).await;
     Ok(ExitCode::Success)
 }
 
-/// Tells how far a build has come.
+/// Reports the progress of a build.
 fn tell(build: &Build) {
     match &build.outcome {
         Outcome::Running if build.number == 1 => report::note("building the crate; requests wait for it"),
@@ -67,7 +67,7 @@ fn tell(build: &Build) {
     }
 }
 
-/// The first of the files, as somebody in this directory would write it, and how many there are beside it.
+/// Formats the first of the files, relative to the working directory, and the number of others.
 fn files(changed: &[PathBuf]) -> String {
     let here = env::current_dir().and_then(fs::canonicalize).unwrap_or_default();
     let name = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();

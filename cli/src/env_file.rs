@@ -1,11 +1,12 @@
 //! Environment variables from a file.
 //!
-//! A line is `NAME=VALUE`, with `export` and white space before it or without. A value may stand in quotes: in single ones it is
-//! taken as it is, in double ones `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are escapes; both may span lines, which end with a line
-//! feed in the value, whether the file ends them with CRLF or LF. `#` begins a comment at the start of a line and, behind a value
-//! without quotes, after a space. Nothing is replaced: `$` is itself. A byte order mark at the start is skipped.
+//! A line is `NAME=VALUE`, optionally with `export` and white space before it. A value may be quoted: single quotes
+//! keep it unchanged, double quotes allow the escapes `
+//! `, `\r`, `\t`, `\"`, `\\` and `\$`. Quoted values may span lines; a line break is a line feed in the value, even if
+//! the file has CRLF. `#` starts a comment at the start of a line and, after an unquoted value, after a space. There is
+//! no expansion: `$` is an ordinary character. A byte order mark at the start is skipped.
 //!
-//! A name that is set twice has its last value, as in a shell; a warning names both lines.
+//! The last value of a name counts, as in a shell; a warning names both lines.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -15,10 +16,10 @@ use wayside_harness::{Error, check_variable};
 
 use crate::report;
 
-/// How large a file may be; no environment is as large.
+/// The largest size of a file in bytes; no environment is that large.
 const MOST_MIB: u64 = 16;
 
-/// Reads the variables of a file, in its order.
+/// Reads the variables of a file, in order.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     let text = text(path).map_err(|error| {
         Error::new(format!("cannot read the environment file `{}`", path.display()))
@@ -44,7 +45,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
 fn text(path: &Path) -> io::Result<String> {
     let most_bytes = MOST_MIB * 1024 * 1024;
     let mut bytes = Vec::new();
-    // A device may never end.
+    // A device may be endless.
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most_bytes {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MOST_MIB} MiB")));
@@ -97,13 +98,13 @@ fn parse(text: &str) -> Result<Vec<Variable>, Wrong> {
     Ok(variables)
 }
 
-/// A value up to a comment.
+/// Parses a value up to a comment.
 fn unquoted(text: &str) -> &str {
     let comment = text.find(" #").or(text.find("\t#")).or(text.starts_with('#').then_some(0));
     text[..comment.unwrap_or(text.len())].trim_end()
 }
 
-/// A value up to its closing quote, which may be lines away.
+/// Parses a value up to its closing quote, which may be on a later line.
 fn quoted<'a>(quote: char, lines: impl Iterator<Item = &'a str>) -> Result<String, String> {
     let mut value = String::new();
     for line in lines {

@@ -1,13 +1,13 @@
-//! What the command tells its caller.
+//! Exit codes.
 
-/// The exit codes of every sub-command. Code 2 is for arguments that cannot be understood.
+/// The exit codes of every sub-command. Code 2 is for invalid arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// It worked; for `request`, the status was below 400.
+    /// Success; for `request`, a status below 400.
     Success = 0,
-    /// It could not be done; stderr says why.
+    /// Failure; stderr says why.
     Failure = 1,
-    /// `check`: a host that was named would not run the component.
+    /// `check`: one of the given hosts cannot run the component.
     WouldNotRun = 3,
     /// `request`: the status was 4xx.
     ClientError = 4,
@@ -15,17 +15,17 @@ pub(crate) enum ExitCode {
     ServerError = 5,
     /// `request`: the response broke off before its end.
     Incomplete = 6,
-    /// `bench`: the component takes more than is allowed.
+    /// `bench`: the component exceeds a limit.
     Regression = 7,
 }
 
-/// What most sub-commands say of their exit codes in their help.
+/// The section on exit codes in the help of most sub-commands.
 pub(crate) const USUAL: &str = "Exit codes:
   0  it is done
   1  it cannot be done; stderr says why
   2  the arguments cannot be understood";
 
-/// What `request` says of them.
+/// The same for `request`.
 pub(crate) const OF_REQUEST: &str = "Exit codes:
   0  the status is below 400
   1  the component cannot be run; stderr says why
@@ -34,14 +34,14 @@ pub(crate) const OF_REQUEST: &str = "Exit codes:
   5  the status is 5xx
   6  the response broke off";
 
-/// What `check` says of them.
+/// The same for `check`.
 pub(crate) const OF_CHECK: &str = "Exit codes:
   0  the hosts and worlds that were named would do, or none was named
   1  the component cannot be read; stderr says why
   2  the arguments cannot be understood
   3  one that was named would not do";
 
-/// What `bench` says of them.
+/// The same for `bench`.
 pub(crate) const OF_BENCH: &str = "Exit codes:
   0  it was measured
   1  the component cannot be run, fails with 5xx or a cut response, or answers
@@ -50,7 +50,7 @@ pub(crate) const OF_BENCH: &str = "Exit codes:
   7  it takes more time or fuel than --fail-above allows";
 
 impl ExitCode {
-    /// The code for a response with this status.
+    /// Returns the code for a response with this status.
     pub(crate) fn of_status(status: http::StatusCode) -> Self {
         if status.is_server_error() {
             Self::ServerError

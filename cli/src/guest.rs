@@ -1,4 +1,4 @@
-//! Opens a component as every sub-command that runs one does.
+//! Opens a component from the arguments of a sub-command.
 
 use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits};
 
@@ -6,13 +6,13 @@ use crate::args::{Guest, Serving, Store, Target};
 use crate::env_file;
 use crate::recorders::Recorders;
 
-/// Opens a target with its settings; what it writes goes to stderr.
+/// Opens a target with its settings. Its output goes to stderr.
 pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     let mut recorders = Recorders::of([&guest.outbound]);
     Ok(open_quietly(target, guest, &mut recorders).await?.pass_on_output())
 }
 
-/// Opens a target with its settings; nobody sees what it writes.
+/// Opens a target with its settings. Its output is dropped.
 pub(crate) async fn open_quietly(
     target: Target,
     guest: Guest,
@@ -54,7 +54,8 @@ pub(crate) async fn open_for_serving(
     Ok(builder)
 }
 
-/// Puts the variables of the files before the others, which win over them. Each file is read once: it may be a pipe.
+/// Adds the variables of the files before the others, which override them. Reads each file once, because it may be a
+/// pipe.
 pub(crate) fn read_env_files(mut guest: Guest) -> Result<Guest, Error> {
     let mut env = Vec::new();
     for file in std::mem::take(&mut guest.env_file) {

@@ -1,8 +1,8 @@
-//! What hosts and worlds offer, as far as it is known for certain.
+//! The interfaces of hosts and worlds, as far as they are known for certain.
 //!
-//! wasmtime matches versions within 0.2 and within 0.3, and drafts exactly; what `wasmtime serve` links, and with which
-//! flags, is read from its source. jco replaces the packages of WASI 0.2 by name, whatever their version. The worlds are
-//! those of the standard.
+//! wasmtime matches versions within 0.2 and within 0.3, and drafts exactly; what `wasmtime serve` implements, and with
+//! which flags, is taken from its source. jco replaces the packages of WASI 0.2 by name, whatever their version. The
+//! worlds are those of the standard.
 
 mod interface;
 
@@ -13,7 +13,7 @@ pub(crate) use interface::Interface;
 /// A host or a world to check for.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
-    /// As it was asked for, `wasmtime@48`.
+    /// As given on the command line, such as `wasmtime@48`.
     pub(crate) name: String,
     kind: Kind,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Host {
 #[derive(Clone, Debug)]
 enum Kind {
     Wayside,
-    /// `wasmtime serve`; whether it knows WASI 0.3.
+    /// `wasmtime serve`, and whether it knows WASI 0.3.
     Wasmtime {
         v03: bool,
     },
@@ -29,7 +29,7 @@ enum Kind {
     World(World),
 }
 
-/// A world, in any version of its line or in one and those before it.
+/// A world, in any version of its line, or in one version and those before it.
 #[derive(Clone, Debug)]
 struct World {
     imports: &'static [&'static str],
@@ -38,7 +38,7 @@ struct World {
     newest: Option<Version>,
 }
 
-/// What a host makes of an import or an export.
+/// The result for an import or an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Offered,
@@ -62,7 +62,7 @@ const PROXY: [&str; 11] = [
     "wasi:random/random",
 ];
 
-/// What is in `wasi:cli/command@0.2`, and not in the proxy.
+/// The interfaces of `wasi:cli/command@0.2` that are not in the proxy world.
 const COMMAND: [&str; 18] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -115,7 +115,7 @@ const MIDDLEWARE: [&str; 13] = [
     "wasi:random/random",
 ];
 
-/// What `wasmtime serve` links of WASI 0.3 besides the world of services: all of `wasi:cli`.
+/// What `wasmtime serve` implements of WASI 0.3 besides the service world: all of `wasi:cli`.
 const CLI_03: [&str; 7] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -126,11 +126,11 @@ const CLI_03: [&str; 7] = [
     "wasi:cli/terminal-stdout",
 ];
 
-/// What it links of WASI 0.3 with `-Scli`.
+/// What it implements of WASI 0.3 with `-Scli`.
 const COMMAND_03: [&str; 4] =
     ["wasi:filesystem/preopens", "wasi:filesystem/types", "wasi:sockets/ip-name-lookup", "wasi:sockets/types"];
 
-/// What middleware imports to call the next handler.
+/// The import with which middleware calls the next handler.
 pub(crate) const HANDLER: &str = "wasi:http/handler";
 
 const JCO_PACKAGES: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
@@ -143,12 +143,12 @@ const NO_APPLICATION: &str =
     "it needs a handler to call: name an application as the target, and this with --middleware";
 const NO_NEXT: &str = "no host calls on behind a service; `wayside compose` puts an application there";
 
-/// The hosts that are told of where none is named.
+/// The hosts of the report if none is given.
 pub(crate) fn known() -> Vec<Host> {
     ["wayside", "wasmtime@48", "wasmtime@36", "jco"].into_iter().filter_map(|name| parse_host(name).ok()).collect()
 }
 
-/// Reads the name of a host.
+/// Parses the name of a host.
 pub(crate) fn parse_host(text: &str) -> Result<Host, String> {
     let kind = match text {
         "wayside" => Kind::Wayside,
@@ -160,7 +160,7 @@ pub(crate) fn parse_host(text: &str) -> Result<Host, String> {
     Ok(Host { name: text.to_owned(), kind })
 }
 
-/// Reads the name of a world.
+/// Parses the name of a world.
 pub(crate) fn parse_world(text: &str) -> Result<Host, String> {
     let (name, version) = text.split_once('@').map_or((text, None), |(name, version)| (name, Some(version)));
     let (imports, export, line): (&'static [&'static str], _, _) = match name {
@@ -180,7 +180,7 @@ pub(crate) fn parse_world(text: &str) -> Result<Host, String> {
 }
 
 impl Host {
-    /// What this makes of an import; `provided` tells whether this harness has it.
+    /// Returns whether this supports an import. `provided` says whether this harness has it.
     pub(crate) fn import(&self, import: &Interface, provided: bool) -> Verdict {
         let name = import.name.as_str();
         match &self.kind {
@@ -202,7 +202,7 @@ impl Host {
         }
     }
 
-    /// Whether this can call what a component exports.
+    /// Returns whether this can call an export of a component.
     pub(crate) fn export(&self, exports: &[Interface]) -> Verdict {
         let handler =
             |name: &str, line| exports.iter().find(|export| export.name == name && export.version.line() == line);
@@ -225,7 +225,7 @@ impl Host {
         matches!(self.kind, Kind::World(_))
     }
 
-    /// The command that runs a component there.
+    /// Returns the command that runs a component on this host.
     pub(crate) fn command(&self, flags: &[&str], path: &str) -> Option<String> {
         let program = match self.kind {
             Kind::Wayside => "wayside serve",
@@ -257,7 +257,7 @@ fn wasmtime(import: &Interface, v03: bool) -> Verdict {
         Line::V03 if name == HANDLER => Verdict::Missing(NO_NEXT),
         Line::V03 if SERVICE.contains(&name) || CLI_03.contains(&name) => Verdict::Offered,
         Line::V03 if COMMAND_03.contains(&name) => Verdict::With("-Scli"),
-        // Read from version 48 only.
+        // From version 48 on.
         Line::Other if v03 => match import.to_string().as_str() {
             "wasi:config/store@0.2.0-rc.1" => Verdict::With("-Sconfig"),
             "wasi:keyvalue/store@0.2.0-draft"

@@ -1,6 +1,6 @@
-//! The log of a command that answers requests: an access line for each, what components write, and warnings.
+//! The log of servers: access lines, output of components, and warnings.
 //!
-//! As text it goes to stderr, for people. As JSON it goes to stdout, one object a line and nothing else.
+//! Text goes to stderr. JSON goes to stdout, one object per line and nothing else.
 
 mod access;
 mod diagnostics;
@@ -31,15 +31,15 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Starts the log of this process: problems by default, more with the environment variable `WAYSIDE_LOG`, and each call of a
-/// component to its host where that is asked for.
+/// Starts the log of this process: errors and warnings by default, more with the environment variable `WAYSIDE_LOG`,
+/// and host calls if requested.
 pub(crate) fn start(trace_wasi: bool) {
     let filter = filter();
     let calls = trace_wasi.then(|| wasi::Calls.with_filter(wasi::filter()));
     tracing_subscriber::registry().with(diagnostics::Diagnostics.with_filter(filter)).with(calls).init();
 }
 
-/// What the log holds.
+/// The contents of the log.
 fn filter() -> EnvFilter {
     let usual = || EnvFilter::new("wayside=warn,wayside_harness=warn");
     let Some(wanted) = std::env::var_os("WAYSIDE_LOG").filter(|wanted| !wanted.is_empty()) else {
@@ -58,7 +58,7 @@ fn filter() -> EnvFilter {
 /// Whether the log of this process is JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Sets how the log is written from now on; it is text before.
+/// Sets the format of the log from now on; before, it is text.
 pub(crate) fn set_format(format: Format) {
     JSON.store(format == Format::Json, Ordering::Relaxed);
 }
@@ -68,14 +68,14 @@ fn print(text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Resul
     if !JSON.load(Ordering::Relaxed) {
         report::lines(&text());
     } else if let Ok(mut line) = json() {
-        // The entries hold strings, numbers and maps of them, all of which JSON has.
+        // The entries contain strings, numbers and maps of them, which JSON supports.
         line.push('\n');
-        // A reader that went away ends the log, and not the server.
+        // A reader that has gone ends the log, and not the server.
         let _ = report::json(&line);
     }
 }
 
-/// This moment, as RFC 3339 has it.
+/// Returns the current time in the format of RFC 3339.
 fn now() -> String {
     let mut text = String::new();
     // Writing to a `String` never fails.
@@ -83,7 +83,7 @@ fn now() -> String {
     text
 }
 
-/// What lines about a request begin with.
+/// Returns the prefix of lines about a request.
 fn mark(component: Option<&str>, request: Option<u64>) -> String {
     let mut mark = show::line(component.unwrap_or_default()).into_owned();
     if let Some(request) = request {

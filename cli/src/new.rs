@@ -18,7 +18,7 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
         report::text(&template::list())?;
         return Ok(ExitCode::Success);
     }
-    // The declaration of the arguments asks for one where nothing is listed.
+    // The declaration of the arguments requires one unless templates are listed.
     let dir = args.dir.unwrap_or_default();
     let name = name::of(&dir)?;
     let checkout = checkout(args.wayside)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// Writes all files, or none: what was begun is taken away again.
+/// Writes all files, or none: removes those that were written before a failure.
 fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
     let failed = |error| {
         Error::new(format!("cannot make the directory `{}`", dir.display()))
@@ -49,13 +49,14 @@ fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
         fs::write(file, text)
     });
     written.map_err(|error| {
-        // It was made just now, so there is nothing in it but ours. A second failure says no more than the first.
+        // The directory was created just now, so it contains only our files. A second failure adds nothing to the
+        // first.
         let _ = fs::remove_dir_all(dir);
         failed(error)
     })
 }
 
-/// The checkout that a crate depends on as long as the crates are in no registry.
+/// Returns the checkout that a crate depends on until the crates are in a registry.
 fn checkout(named: Option<PathBuf>) -> Result<PathBuf, Error> {
     let is_named = named.is_some();
     let dir = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
@@ -91,7 +92,7 @@ fn next_steps(dir: &Path, template: Template) -> String {
     )
 }
 
-/// How this command is called: by its name where the shell finds it, and by its path elsewhere.
+/// Returns how to call this command: its name if the shell finds it, otherwise its path.
 fn this_command() -> String {
     let file = format!("wayside{}", env::consts::EXE_SUFFIX);
     let in_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(&file).is_file()));

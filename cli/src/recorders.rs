@@ -1,4 +1,4 @@
-//! Who answers the calls of components, and the files that several of them share.
+//! The outbound services of components, and the files that several of them share.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,16 +11,17 @@ use wayside_harness::{Body, Error, Outbound, Redaction};
 use crate::args;
 use crate::report;
 
-/// The files that calls are recorded in, replayed from or learnt into: one service has each, however many components name it.
-/// With one each, every component would replace what the others have written.
+/// The files of recordings, replays and learned rules. There is one service per file, even if several components name
+/// it.
+/// With a service each, every component would overwrite the others' data.
 pub(crate) struct Recorders {
     open: HashMap<PathBuf, (&'static str, Outbound)>,
-    /// What is kept out of each cassette: all that one of its components wants to be.
+    /// The redaction of each cassette: everything that one of its components redacts.
     redactions: HashMap<PathBuf, Redaction>,
 }
 
 impl Recorders {
-    /// The files of some components, of which none is opened yet.
+    /// Collects the files of some components, before any is opened.
     pub(crate) fn of<'a>(components: impl IntoIterator<Item = &'a args::Outbound>) -> Self {
         let mut redactions = HashMap::new();
         for args in components {
@@ -32,7 +33,7 @@ impl Recorders {
         Self { open: HashMap::new(), redactions }
     }
 
-    /// Who answers the calls of one component.
+    /// Returns the outbound service of a component.
     pub(crate) fn outbound(&mut self, args: args::Outbound) -> Result<Outbound, Error> {
         let mut outbound = match (args.mock, args.replay) {
             (Some(mock), _) => Outbound::mock_file(mock)?,
@@ -56,7 +57,7 @@ impl Recorders {
         Ok(outbound)
     }
 
-    /// Lets the next component replay from the beginning, whatever others have replayed.
+    /// Lets the next component replay from the beginning.
     pub(crate) fn rewind(&mut self) {
         self.open.retain(|_, (key, _)| *key != "replay");
     }
@@ -80,8 +81,7 @@ impl Recorders {
     }
 }
 
-/// The one path of a file, however it is written, whether it exists or not. Links are followed, because they stay where the
-/// file is replaced.
+/// Normalizes the path of a file, existing or not. Follows links, because they stay when the file is replaced.
 fn place(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     // The limit of Linux.
@@ -97,11 +97,11 @@ fn place(path: &Path) -> PathBuf {
     found.or_else(made).unwrap_or_else(|| path.clone())
 }
 
-/// In the extensions of a request: the service of the component that it comes from.
+/// A request extension: the outbound service of its component.
 #[derive(Clone)]
 struct Own(Outbound);
 
-/// Sends the calls of a component through a service that others share, to its own.
+/// Sends the calls of a component through a shared service to its own.
 fn through(shared: Outbound, own: Outbound) -> Outbound {
     Outbound::from_fn(move |mut request: Request<Body>| {
         request.extensions_mut().insert(Own(own.clone()));
@@ -109,7 +109,7 @@ fn through(shared: Outbound, own: Outbound) -> Outbound {
     })
 }
 
-/// The service behind one that is shared: the one that the request brings along.
+/// The service behind a shared one: that of the request.
 fn bring_own() -> Outbound {
     Outbound::from_fn(|mut request: Request<Body>| {
         let own = request.extensions_mut().remove::<Own>();

@@ -1,7 +1,7 @@
-//! Everything that the command prints.
+//! All output of the command.
 //!
-//! Results go to stdout, everything for people to stderr. A closed pipe is not an error. What is printed may come from
-//! anywhere, so it is printed with its control characters as escapes: [`show`] does that for all functions here.
+//! Results go to stdout, everything for people to stderr. A closed pipe is not an error. Output may contain untrusted
+//! text, so every function here escapes control characters with [`show`].
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
@@ -11,17 +11,17 @@ use std::process::ExitCode;
 use wayside_harness::show::{self, Escaper};
 use wayside_harness::{Error, http};
 
-/// Prints part of a result that is text.
+/// Prints a part of a result that is text.
 pub(crate) fn text(text: &str) -> Result<bool, Error> {
     write(show::text(text).as_bytes())
 }
 
-/// Prints part of a result that is a JSON document.
+/// Prints a part of a result that is a JSON document.
 pub(crate) fn json(document: &str) -> Result<bool, Error> {
     write(show::json(document).as_bytes())
 }
 
-/// Prints part of a result for programs: exact bytes, but not to a terminal, which gets them as text.
+/// Prints a part of a result for programs: exact bytes, but escaped text on a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Raw(Option<Escaper>);
 
@@ -37,7 +37,7 @@ impl Raw {
         }
     }
 
-    /// Prints what is left at the end.
+    /// Prints the rest at the end.
     pub(crate) fn finish(mut self) -> Result<bool, Error> {
         match &mut self.0 {
             Some(escaper) => write(escaper.finish().as_bytes()),
@@ -46,14 +46,14 @@ impl Raw {
     }
 }
 
-/// Prints the fields of a message as lines.
+/// Prints the headers of a message as lines.
 pub(crate) fn fields(fields: &http::HeaderMap) -> Result<bool, Error> {
     let line =
         |(name, value): (&http::HeaderName, &http::HeaderValue)| format!("{name}: {}\n", show::bytes(value.as_bytes()));
     write(fields.iter().map(line).collect::<String>().as_bytes())
 }
 
-/// Writes to stdout; tells whether anybody still reads.
+/// Writes to stdout. Returns whether the reader is still there.
 fn write(bytes: &[u8]) -> Result<bool, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -68,7 +68,7 @@ pub(crate) fn note(line: &str) {
     stderr(&show::line(line));
 }
 
-/// Prints lines for people. A value from outside that may have several lines must have been made one line before.
+/// Prints lines for people. Untrusted values with several lines must be escaped to one line before.
 pub(crate) fn lines(lines: &str) {
     stderr(&show::text(lines));
 }
@@ -78,11 +78,11 @@ fn stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints why the arguments cannot be understood, or the help that they ask for.
+/// Prints the error for invalid arguments, or the requested help.
 pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
     let has_control = |arg: OsString| arg.to_str().is_none_or(|arg| show::line(arg) != arg || show::urls(arg) != arg);
     if error.use_stderr() && std::env::args_os().any(has_control) {
-        // Without the colours of clap, which could not be told from those of an argument.
+        // Without clap's colours, which cannot be distinguished from those in an argument.
         lines(show::urls(&error.render().to_string()).trim_end());
     } else {
         // A closed stream is not an error here either.
@@ -91,7 +91,7 @@ pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))
 }
 
-/// Prints a failure: what happened, why, and what to do next.
+/// Prints a failure: what failed, why, and what to do next.
 pub(crate) fn error(error: &Error) {
     let mut text = format!("error: {}", show::line(&error.to_string()));
     let mut cause = error.source();

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     let app = builder.await?;
     let response = app.request(request).await;
     let code = print(response, args.include).await?;
-    // The upload may go on for as long as somebody holds its pipe open.
+    // The upload may continue for as long as a process keeps its pipe open.
     end.now();
     app.idle().await;
     if args.usage {

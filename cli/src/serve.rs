@@ -13,7 +13,7 @@ use crate::settings::{self, Component, Settings};
 use crate::stop::Stop;
 use crate::{guest, report};
 
-/// Where a server listens that is told nothing else.
+/// The default address of a server.
 const ADDR: &str = "127.0.0.1:3000";
 
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
         Some(target) => serve_one(target, args).await?,
         None => serve_settings(args).await?,
     };
-    // Before anybody is told of the server, so that who knows of it can end it well.
+    // Installed before the server is announced, so that it can be stopped from then on.
     let mut stop = Stop::listen()?;
     report::lines(&format!("listening on {}{components}", server.url("/")));
     stop.told().await;
@@ -29,13 +29,13 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// What is served alone: a target, or the crate at hand where there are no settings.
+/// Returns the only target: the given one, or the current crate if there is no settings file.
 fn target(args: &Serve) -> Option<PathBuf> {
     let at_hand = args.settings.is_none() && !Path::new(settings::FILE).exists() && Path::new("Cargo.toml").exists();
     args.target.clone().or_else(|| at_hand.then(|| ".".into()))
 }
 
-/// Serves one component, of which there is nothing to tell.
+/// Serves one component, without a message about it.
 async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Error> {
     let addr = args.addr.as_deref().unwrap_or(ADDR);
     check_addr(addr)?;
@@ -46,7 +46,7 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     Ok((timed(server, args.client_timeout, args.drain_timeout).await?, String::new()))
 }
 
-/// Sets the times of a server that are given.
+/// Sets the given time limits of a server.
 fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<Duration>) -> ServerBuilder<'_> {
     if let Some(timeout) = client {
         server = server.client_timeout(timeout);
@@ -57,7 +57,7 @@ fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<
     server
 }
 
-/// Serves what the file of settings says; tells of each component in a line.
+/// Serves the components of a settings file, with a message about each.
 async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     if !args.features.is_empty() {
         return Err(Error::new("--features is for a TARGET, and there is none")
@@ -91,7 +91,7 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     Ok((server, lines.concat()))
 }
 
-/// Opens a component, with a log where one is asked for.
+/// Opens a component, with an access log if requested.
 async fn logged(
     builder: wayside_harness::HarnessBuilder,
     format: Option<Format>,
@@ -107,10 +107,10 @@ async fn logged(
     }
 }
 
-/// Refuses what is no address before anything is built.
+/// Rejects an invalid address before anything is built.
 pub(crate) fn check_addr(addr: &str) -> Result<(), Error> {
     let (host, port) = addr.rsplit_once(':').unwrap_or_default();
-    // The colons of an IPv6 address stand in brackets.
+    // The colons of an IPv6 address are in brackets.
     let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
     if is_host && port.parse::<u16>().is_ok() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `wayside.toml`: a server and its components, each with what the flags of `serve` say of one.
+//! `wayside.toml`: a server and its components, each with the settings that are flags of `serve`.
 
 mod keys;
 
@@ -18,7 +18,7 @@ use crate::units::{parse_duration, parse_memory, parse_size};
 /// The name of the file in the working directory.
 pub(crate) const FILE: &str = "wayside.toml";
 
-/// What a file says.
+/// The contents of a file.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) addr: Option<String>,
@@ -92,7 +92,7 @@ struct Table {
     count_fuel: bool,
 }
 
-/// Reads a file; paths in it are relative to its directory.
+/// Reads a file. Paths in it are relative to its directory.
 pub(crate) fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::new(format!("cannot read the settings `{}`", path.display()))
@@ -131,7 +131,7 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
     toml::from_str(text).map_err(syntax)
 }
 
-/// `, line 2, column 5`.
+/// Formats a position: `, line 2, column 5`.
 fn place(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -181,8 +181,8 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
 }
 
 impl Component {
-    /// Lets flags win: one that is given takes the place of what the file says, by name where there are names. Their own
-    /// files of variables have been read.
+    /// Applies flags: each replaces the setting of the file, by name if it has names. Files of variables have been read
+    /// before.
     pub(crate) fn with_flags(mut self, guest: &Guest, serving: &Serving) -> Self {
         let flags = guest.clone();
         let own = self.guest;

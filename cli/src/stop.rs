@@ -1,4 +1,4 @@
-//! How the command is told to end.
+//! Signals that end the command.
 
 use std::process;
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use wayside_harness::{Error, Server};
 use crate::report;
 use signals::Signals;
 
-/// How long the command may take to end after it was told twice, and its threads after it is done.
+/// How long the command may take to end after a second signal, and its threads after the end.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The signals of this process.
@@ -23,27 +23,28 @@ static HEARD: OnceLock<Heard> = OnceLock::new();
 
 struct Heard {
     count: watch::Sender<u32>,
-    /// Whether the command ends by itself at the first signal.
+    /// Whether the first signal ends the command at once.
     is_graceful: AtomicBool,
 }
 
-/// Runs the command. Ctrl-C ends it and the cargo that it started, and on Unix so does SIGTERM, which service managers and
+/// Runs the command. Ctrl-C ends it and its cargo processes, and so does SIGTERM on Unix, which service managers and
 /// containers send.
 ///
-/// A server ends by itself at the first signal, see [`Stop`]; anything else ends at once. A second signal ends all.
+/// A server ends by itself at the first signal, see [`Stop`]; any other command ends at once. A second signal always
+/// ends it at once.
 pub(crate) fn run<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     listen().map_err(|error| Error::new("cannot wait for Ctrl-C and for SIGTERM").with_source(error))?;
     let runtime =
         Runtime::new().map_err(|error| Error::new("cannot start the threads of the command").with_source(error))?;
     let done = runtime.block_on(command);
     if HEARD.get().is_some_and(|heard| *heard.count.borrow() > 0) {
-        // A thread may still compile a component that nobody will ask for.
+        // A thread may still compile a component that is no longer needed.
         runtime.shutdown_timeout(GRACE);
     }
     done
 }
 
-/// Listens on a thread with nothing else to do, so that a signal is heard whatever the others do.
+/// Listens on its own thread, so that signals are handled whatever the others do.
 fn listen() -> io::Result<()> {
     let heard = HEARD.get_or_init(|| Heard { count: watch::Sender::new(0), is_graceful: AtomicBool::new(false) });
     let builds = Interrupt::of_process();
@@ -63,11 +64,11 @@ fn listen() -> io::Result<()> {
     is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that listens has ended")))
 }
 
-/// Acts on each signal.
+/// Handles each signal.
 async fn act(mut signals: Signals, heard: &'static Heard, builds: &Interrupt) {
     loop {
         let number = signals.next().await;
-        // As shells tell a command that a signal ended.
+        // The exit code of a shell for a command that was ended by a signal.
         let code = 128 + number;
         builds.end();
         if !heard.is_graceful.load(Ordering::Acquire) {
@@ -81,7 +82,7 @@ async fn act(mut signals: Signals, heard: &'static Heard, builds: &Interrupt) {
     }
 }
 
-/// Hears when a server is to end. From the first of these on, the first signal does not end the process by itself.
+/// Receives the signals for a server. After the first of these is made, the first signal does not end the process.
 pub(crate) struct Stop {
     count: watch::Receiver<u32>,
     seen: u32,
@@ -94,14 +95,14 @@ impl Stop {
         Ok(Self { count: heard.count.subscribe(), seen: 0 })
     }
 
-    /// Completes when the process is told to end; once more when it is told again.
+    /// Completes at the first signal, and again at the next one.
     pub(crate) async fn told(&mut self) {
         // The sender is never dropped.
         let _ = self.count.wait_for(|count| *count > self.seen).await;
         self.seen += 1;
     }
 
-    /// Lets a server finish the requests that it has; a second signal ends it at once. The server says what it cuts.
+    /// Lets a server finish its requests; a second signal ends it at once. The server reports what it cuts.
     pub(crate) async fn finish(&mut self, server: Server) {
         tokio::select! {
             () = server.shutdown() => {}
@@ -126,7 +127,7 @@ mod signals {
             Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
         }
 
-        /// The number of the next signal.
+        /// Returns the number of the next signal.
         pub(super) async fn next(&mut self) -> i32 {
             tokio::select! {
                 _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
@@ -147,7 +148,7 @@ mod signals {
             Ok(Self)
         }
 
-        /// The number that Ctrl-C has elsewhere.
+        /// The number that Ctrl-C has on Unix.
         pub(super) async fn next(&mut self) -> i32 {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;

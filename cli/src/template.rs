@@ -1,10 +1,10 @@
-//! The templates, and the files that they become.
+//! The templates of `wayside new`.
 
 use std::path::Path;
 
 use clap::ValueEnum;
 
-/// What a new crate begins with.
+/// A template for a new crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Template {
     /// A greeting in one function
@@ -54,7 +54,7 @@ impl Template {
         }
     }
 
-    /// A crate that the component is tried with, where it needs one: the files.
+    /// The files of an upstream crate to try the component with, if it needs one.
     fn app(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Middleware => &[
@@ -65,7 +65,7 @@ impl Template {
         }
     }
 
-    /// How the component is run on other hosts.
+    /// The commands that run the component on other hosts.
     fn elsewhere(self) -> &'static str {
         match self {
             Self::Middleware => include_str!("../templates/middleware/elsewhere.md"),
@@ -77,7 +77,7 @@ impl Template {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// What `wayside dev` needs to be told, with a space in front.
+    /// The arguments of `wayside dev`, with a space before them.
     pub(crate) fn arguments(self) -> &'static str {
         match self {
             Self::Proxy => " --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000",
@@ -86,8 +86,8 @@ impl Template {
         }
     }
 
-    /// The files of a crate with a name, which depends on a checkout. The lock file is that of the checkout, so that the
-    /// component tests of all crates have the same versions of everything.
+    /// Returns the files of a crate with this name that depends on a checkout. The lock file is that of the checkout,
+    /// so that all component tests use the same versions.
     pub(crate) fn files(self, name: &str, checkout: &Path, lock_file: Option<String>) -> Vec<(&'static str, String)> {
         let parts = self.parts();
         let fill = |text: &str| {
@@ -118,7 +118,7 @@ fn toml_string(path: &Path) -> String {
     toml::Value::from(path.to_string_lossy().into_owned()).to_string()
 }
 
-/// One line a template: its name, and what it is.
+/// Lists the templates, one line each: name and description.
 pub(crate) fn list() -> String {
     let values = Template::value_variants().iter().filter_map(Template::to_possible_value);
     values

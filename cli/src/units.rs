@@ -1,8 +1,8 @@
-//! Sizes and durations as people write them: `10 MiB`, `30s`.
+//! Sizes and durations with units: `10 MiB`, `30s`.
 
 use std::time::Duration;
 
-/// The units of sizes, in bytes: MB is 10^6 and MiB is 2^20. The empty one is for a number alone.
+/// The units of sizes, in bytes: MB is 10^6 and MiB is 2^20. The empty unit is for a plain number.
 const SIZES: [(&str, u64); 9] = [
     ("", 1),
     ("b", 1),
@@ -26,19 +26,19 @@ const DURATIONS: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
 ];
 
-/// Reads a size in bytes.
+/// Parses a size in bytes.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let size = parse(text, &SIZES)
         .ok_or_else(|| "write a size as `10 MiB`, `64 KiB` or `5 MB`; a number alone counts bytes".to_owned())?;
     u64::try_from(size).map_err(|_| "this is more than can be counted".to_owned())
 }
 
-/// Reads a size of memory, in bytes.
+/// Parses a size of memory in bytes.
 pub(crate) fn parse_memory(text: &str) -> Result<usize, String> {
     usize::try_from(parse_size(text)?).map_err(|_| "this is more than a machine can have".to_owned())
 }
 
-/// Reads a duration above zero.
+/// Parses a duration above zero.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let nanos = parse(text, &DURATIONS)
         .ok_or_else(|| "write a duration with its unit, as `30s`, `500ms` or `2min`".to_owned())?;
@@ -49,8 +49,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number, which may have decimals, and one of the units, whatever its case. What is too much for it is as much as it can
-/// tell.
+/// Parses a decimal number with one of the units, in any case. Saturates on overflow.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     let text = text.trim();
     let split = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
@@ -69,7 +68,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     Some(whole.saturating_mul(u128::from(*factor)).saturating_add(parts))
 }
 
-/// A size for people, in the largest unit that keeps it above 1.
+/// Formats a size, in the largest unit that keeps it above 1.
 pub(crate) fn size(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes >= factor {
@@ -79,14 +78,14 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// A duration for people, in the unit that keeps it short.
+/// Formats a duration, in the unit that keeps it short.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {
         10.0.. => format!("{seconds:.1} s"),
         1.0.. => format!("{seconds:.2} s"),
         0.01.. => format!("{:.1} ms", seconds * 1e3),
-        // From what would be 1000 us on.
+        // From 999.5 us on, which would be shown as 1000 us.
         0.000_999_5.. => format!("{:.2} ms", seconds * 1e3),
         _ => format!("{:.0} us", seconds * 1e6),
     }

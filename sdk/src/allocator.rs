@@ -1,14 +1,14 @@
-//! A memory allocator for components: short-lived, single-threaded, many small pieces.
+//! A memory allocator for components: many small, short-lived allocations on one thread.
 //!
-//! Most of what a request costs a component is memory management: the general allocator of the standard library takes
-//! some 250 instructions to hand out a piece and take it back, this one some 60, and for its first piece another 700.
-//! Pieces of up to 2048 bytes, which the fields of most requests fit into, come from 128 classes, one for every 16 bytes.
-//! Each class keeps a list of its free pieces, and takes new ones from an arena. A freed piece goes back to its class and
-//! never to another, so a class holds no more than it held at its busiest moment. Anything larger, or aligned to more than
-//! 16 bytes, is left to the allocator below.
+//! Most of a request's cost is memory management. The allocator of the standard library takes about 250 instructions
+//! for an allocation and its release, and another 700 for the first; this one takes about 60. Allocations of up to 2048
+//! bytes, which covers the headers of most requests, come from 128 size classes, one for every 16 bytes. Each class
+//! keeps a list of free blocks, and takes new ones from an arena. A freed block returns to its class, so a class holds
+//! no more memory than at its busiest moment. Larger allocations, and those aligned to more than 16 bytes, go to the
+//! allocator below.
 //!
-//! A piece that came from below, as from C code, may be given up here as well: which of the two it belongs to follows
-//! from its address.
+//! A block from the allocator below, for example from C code, may be freed here as well: its address tells where it
+//! belongs.
 
 #![allow(unsafe_code, reason = "an allocator is unsafe by its nature; each block says why it is sound")]
 
@@ -16,44 +16,44 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 
-/// The distance between classes, and the alignment of every piece.
+/// The distance between size classes, and the alignment of every block.
 const STEP: usize = 16;
-/// The largest piece that is handed out from a class.
+/// The largest block of a size class.
 const LARGEST: usize = 2048;
-/// How many classes there are; the first, of nothing, stays empty.
+/// The number of classes; the first, for zero bytes, stays empty.
 const CLASSES: usize = LARGEST / STEP + 1;
-/// The largest piece that is kept for the next of its size.
+/// The largest block that is kept for the next allocation of its size.
 const LARGEST_SPARE: usize = 64 * 1024;
-/// The alignment that the allocator below gives to every piece.
+/// The alignment of every block from the allocator below.
 const ALIGN_BELOW: usize = 8;
 /// The size of the first arena, which lies in the data of the program.
 const FIRST_ARENA: usize = 12 * 1024;
 
-/// The allocator below, and where arenas come from.
+/// The allocator below, and the source of arenas.
 ///
 /// # Safety
 ///
-/// An arena is aligned to 16 bytes, used by nobody else, never given back, and `owns` is true of all addresses in the
-/// arenas and of no address that the allocator below hands out.
+/// An arena is aligned to 16 bytes, not used by other code, and never released. `owns` is true for all addresses in the
+/// arenas and for none that the allocator below returns.
 pub(crate) unsafe trait Below: GlobalAlloc {
-    /// A new arena and its size in bytes, a multiple of 16.
+    /// Returns a new arena and its size in bytes, a multiple of 16.
     fn arena(&self) -> Option<(*mut u8, usize)>;
 
     /// Whether an address lies in one of the arenas.
     fn owns(&self, address: usize) -> bool;
 }
 
-/// The allocator, over another one.
+/// The allocator, on top of another one.
 pub(crate) struct SizeClasses<B> {
     below: B,
-    /// The first free piece of each class; each free piece holds the address of the next.
+    /// The first free block of each class. A free block contains the address of the next.
     free: [Cell<*mut u8>; CLASSES],
-    /// The part of the arena that has not been handed out.
+    /// The unused part of the arena.
     next: Cell<*mut u8>,
     left: Cell<usize>,
     first: UnsafeCell<FirstArena>,
     first_used: Cell<bool>,
-    /// A piece of the allocator below that was given up, kept because a body goes through pieces of one size.
+    /// A freed block of the allocator below, kept because bodies allocate the same size repeatedly.
     spare: Cell<*mut u8>,
     spare_size: Cell<usize>,
 }
@@ -76,17 +76,17 @@ impl<B> SizeClasses<B> {
     }
 }
 
-// SAFETY: the only program that shares one is a component, which has a single thread; see `sys/wasip2/memory.rs`.
+// SAFETY: only components share one, and they have a single thread; see `sys/abi/memory.rs`.
 unsafe impl<B> Sync for SizeClasses<B> {}
 
-/// The class of a piece, if it has one.
+/// Returns the size class of a layout, if there is one.
 #[inline]
 const fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() <= LARGEST && layout.align() <= STEP { Some(layout.size().div_ceil(STEP)) } else { None }
 }
 
 impl<B: Below> SizeClasses<B> {
-    /// Takes a new piece of a class from the arena.
+    /// Takes a new block of a class from the arena.
     #[inline]
     fn carve(&self, class: usize) -> *mut u8 {
         let size = class * STEP;
@@ -100,7 +100,7 @@ impl<B: Below> SizeClasses<B> {
         piece
     }
 
-    /// Takes a piece that has no class.
+    /// Allocates a block without a size class.
     ///
     /// # Safety
     ///
@@ -116,7 +116,7 @@ impl<B: Below> SizeClasses<B> {
         unsafe { self.below.alloc(layout) }
     }
 
-    /// Takes back a piece that has no class.
+    /// Frees a block without a size class.
     ///
     /// # Safety
     ///
@@ -124,7 +124,7 @@ impl<B: Below> SizeClasses<B> {
     #[cold]
     #[inline(never)]
     unsafe fn dealloc_below(&self, piece: *mut u8, layout: Layout) {
-        // A small one was never asked of this allocator, and would not be asked for again.
+        // A small block did not come from this allocator, and its size will not be requested again.
         let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= ALIGN_BELOW;
         if fits && self.spare_size.get() == 0 {
             self.spare.set(piece);
@@ -135,14 +135,14 @@ impl<B: Below> SizeClasses<B> {
         unsafe { self.below.dealloc(piece, layout) }
     }
 
-    /// Starts a new arena; what is left of the old one becomes a free piece of its class.
+    /// Starts a new arena. The rest of the old one becomes a free block of its class.
     #[cold]
     #[inline(never)]
     fn refill(&self) -> bool {
         let left = self.left.get();
         if left >= STEP {
             let class = left.min(LARGEST) / STEP;
-            // SAFETY: the rest of an arena belongs to nobody, is aligned to STEP, and is as long as its class says.
+            // SAFETY: the rest of the arena is unused, aligned to STEP, and as long as its class says.
             unsafe { self.push(class, self.next.get()) };
         }
         self.left.set(0);
@@ -159,7 +159,7 @@ impl<B: Below> SizeClasses<B> {
         true
     }
 
-    /// The class of a piece that was handed out from one, and not by the allocator below.
+    /// Returns the class of a block that came from a class, and not from the allocator below.
     #[inline]
     fn class_of_piece(&self, piece: *mut u8, layout: &Layout) -> Option<usize> {
         let class = class_of(layout)?;
@@ -168,25 +168,25 @@ impl<B: Below> SizeClasses<B> {
         (in_first || self.below.owns(address)).then_some(class)
     }
 
-    /// Puts a piece at the head of its class's list.
+    /// Puts a block at the head of its class's list.
     ///
     /// # Safety
     ///
-    /// The piece belongs to nobody else, is aligned to `STEP`, and is at least as long as its class says.
+    /// The block is unused, aligned to `STEP`, and at least as long as its class says.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
     unsafe fn push(&self, class: usize, piece: *mut u8) {
         let next = self.free[class].replace(piece);
-        // SAFETY: a piece has room for an address, and its alignment.
+        // SAFETY: a block has room for an address, and its alignment.
         unsafe { piece.cast::<*mut u8>().write(next) };
     }
 }
 
-// SAFETY: a piece is handed out by `alloc` to one owner, is aligned to STEP and as long as its class, and returns to the
-// lists by `dealloc` only. Which of the two allocators a piece came from follows from its address, and its class from its
-// layout, which callers must hand back unchanged.
+// SAFETY: `alloc` gives a block to one owner, aligned to STEP and as long as its class, and only `dealloc` returns it
+// to the lists. The address of a block tells which allocator it came from, and its layout, which callers must pass
+// unchanged, tells its class.
 unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
-    // Not inlined: a call costs little beside the work, and a copy at each place of use many bytes of code.
+    // Not inlined: a call costs little compared with the work, and a copy at each place costs many bytes of code.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -198,7 +198,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
         if piece.is_null() {
             return self.carve(class);
         }
-        // SAFETY: a piece in a list holds the address of the next one.
+        // SAFETY: a block in a list contains the address of the next one.
         self.free[class].set(unsafe { piece.cast::<*mut u8>().read() });
         piece
     }
@@ -206,7 +206,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
     #[inline(never)]
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         match self.class_of_piece(piece, &layout) {
-            // SAFETY: the caller gives up a piece of this class.
+            // SAFETY: the caller frees a block of this class.
             Some(class) => unsafe { self.push(class, piece) },
             // SAFETY: the caller's promise is passed on.
             None => unsafe { self.dealloc_below(piece, layout) },
@@ -221,7 +221,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
             (Some(old), Some(new)) if old == new => piece,
             // SAFETY: the caller's promise is passed on.
             (None, None) => unsafe { self.below.realloc(piece, layout, size) },
-            // SAFETY: both pieces are at least as long as what is copied, and distinct.
+            // SAFETY: both blocks are at least as long as the copy, and distinct.
             _ => unsafe {
                 let moved = self.alloc(wanted);
                 if !moved.is_null() {
@@ -245,7 +245,7 @@ mod tests {
 
     const ARENA: usize = 16 * 1024;
 
-    /// Counts what is taken from below.
+    /// Counts allocations from below.
     #[derive(Default)]
     struct Counted {
         held: Cell<usize>,
@@ -285,7 +285,7 @@ mod tests {
         SizeClasses::new(Counted::default())
     }
 
-    /// Numbers that look random and are the same in every run.
+    /// Returns numbers that look random and are the same in every run.
     fn numbers(mut seed: u64) -> impl FnMut(usize) -> usize {
         move |below| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -302,7 +302,7 @@ mod tests {
             if random(100) < 55 {
                 let layout = Layout::from_size_align(1 + random(3200), 1 << random(6)).unwrap();
                 let mark = round as u8;
-                // SAFETY: the layout has a size, and the piece is as long as it says.
+                // SAFETY: the layout has a size, and the block is as long as it says.
                 let piece = unsafe {
                     let piece = allocator.alloc(layout);
                     piece.write_bytes(mark, layout.size());
@@ -318,7 +318,7 @@ mod tests {
             {
                 held.remove(&piece);
                 let wanted = 1 + random(3200);
-                // SAFETY: the piece was made for this layout and is given up once.
+                // SAFETY: the block was allocated with this layout and is freed once.
                 unsafe {
                     let moved = allocator.realloc(piece as *mut u8, layout, wanted);
                     let kept = std::slice::from_raw_parts(moved, layout.size().min(wanted));
@@ -347,7 +347,7 @@ mod tests {
                 })
                 .collect();
             for (piece, layout) in pieces {
-                // SAFETY: each piece was made for its layout and is given up once.
+                // SAFETY: each block was allocated with its layout and is freed once.
                 unsafe { allocator.dealloc(piece, layout) };
             }
             let held = allocator.below.held.get();
@@ -359,7 +359,7 @@ mod tests {
     fn a_freed_piece_is_the_next_of_its_class() {
         let allocator = allocator();
         let layout = Layout::from_size_align(40, 8).unwrap();
-        // SAFETY: the layout has a size, and each piece is given up once.
+        // SAFETY: the layout has a size, and each block is freed once.
         unsafe {
             let first = allocator.alloc(layout);
             allocator.dealloc(first, layout);
@@ -371,7 +371,7 @@ mod tests {
     fn a_piece_from_below_goes_back_there() {
         let allocator = allocator();
         let layout = Layout::from_size_align(40, 8).unwrap();
-        // SAFETY: the layout has a size, and the piece is given up once.
+        // SAFETY: the layout has a size, and the block is freed once.
         unsafe {
             let foreign = allocator.below.alloc(layout);
             allocator.dealloc(foreign, layout);
@@ -381,7 +381,7 @@ mod tests {
             let grown = allocator.realloc(foreign, layout, 4000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(4000, 8).unwrap());
-            // That one is kept for the next of its size, and no second.
+            // One block is kept for the next allocation of its size, and no second one.
             assert_eq!(allocator.below.held.get(), 4000);
             let other = Layout::from_size_align(5000, 8).unwrap();
             allocator.dealloc(allocator.alloc(other), other);
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn an_allocator_below_that_has_no_more_is_passed_on() {
         struct Empty;
-        // SAFETY: it hands out nothing.
+        // SAFETY: it allocates nothing.
         unsafe impl GlobalAlloc for Empty {
             unsafe fn alloc(&self, _: Layout) -> *mut u8 {
                 ptr::null_mut()

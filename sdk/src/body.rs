@@ -31,11 +31,11 @@ pub use channel::Sender;
 
 /// The body of a request or a response, incoming or outgoing.
 ///
-/// A body is bytes that are there already, or a stream that is read piece by piece and never held whole. It implements
-/// [`http_body::Body`], so it fits everything that is written against that trait.
+/// A body is bytes in memory, or a stream that is read frame by frame and never held completely. It implements
+/// [`http_body::Body`], so it works with code for that trait.
 ///
-/// A body that came in and goes out untouched, as in a proxy or an echo, is moved inside the host: its bytes never enter
-/// the component.
+/// An incoming body that is sent on unchanged, as in a proxy or an echo, is moved inside the host: its bytes never
+/// enter the component.
 ///
 /// # Examples
 ///
@@ -54,16 +54,16 @@ pub struct Body {
     /// Whether `data` is `Empty` or `Bytes`. The compiler can follow this flag, unlike the tag of `data`, and leaves the code for
     /// streams out of components whose bodies are all made of bytes.
     is_bytes: bool,
-    /// Trailers that follow the data: added to bytes, or read from another body after its data.
+    /// Trailers after the data: added to bytes, or read from another body after its data.
     trailers: Option<Box<HeaderMap>>,
-    /// Whether it came with a response from another server, whose fault it is if it is not as it should be.
+    /// Whether it is the body of a response from an upstream. Then its failures are the upstream's fault.
     of_response: bool,
-    /// The URL that the response came from, if a client received it. An extension of the response would be an entry of a hash
-    /// map, which costs several times as much.
+    /// The URL of the response, if a client received it. A response extension would need a hash map, which costs
+    /// several times as much.
     url: Option<Box<FinalUrl>>,
 }
 
-/// How much memory is asked for ahead of the bytes that it is for.
+/// The most memory that is reserved in advance.
 const MOST_AHEAD_BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
@@ -71,13 +71,13 @@ enum Data {
     #[default]
     Empty,
     Bytes(Bytes),
-    /// Boxed, because a body is moved more often than one comes in.
+    /// Boxed, because bodies are moved more often than received.
     Incoming(Box<Incoming>),
     Stream(Stream),
 }
 
 impl Body {
-    /// Makes a body without a byte.
+    /// Makes an empty body.
     ///
     /// # Examples
     ///
@@ -91,9 +91,9 @@ impl Body {
         Self { data: Data::Empty, is_bytes: true, trailers: None, of_response: false, url: None }
     }
 
-    /// Makes a body from a stream of pieces, which is polled as fast as the peer takes them.
+    /// Makes a body from a stream of pieces. It is polled as fast as the peer reads.
     ///
-    /// An error of the stream breaks the message off, so that the peer never takes a part for the whole.
+    /// An error of the stream breaks the message off, so that the peer notices that it is incomplete.
     ///
     /// # Examples
     ///
@@ -139,10 +139,10 @@ impl Body {
         Self::boxed(FromHttpBody::new(body))
     }
 
-    /// Makes a body that is written from elsewhere, and the sender that writes it.
+    /// Makes a body, and the sender that writes it.
     ///
-    /// The sender waits until the peer has taken the piece before, so no more than one piece is held. See [`Sender`] for
-    /// how such a body ends.
+    /// The sender waits until the peer has taken the last piece, so at most one piece is held. See [`Sender`] for the
+    /// end of such a body.
     ///
     /// # Examples
     ///
@@ -168,12 +168,12 @@ impl Body {
         (sender, Self::boxed(receiver))
     }
 
-    /// Adds trailers, the fields that follow the data (RFC 9110, section 6.5).
+    /// Adds trailers, which follow the data (RFC 9110, section 6.5).
     ///
-    /// A trailer replaces those of the same name that the body has, whether it came with them or they were added before. A body
-    /// from outside is then no longer moved inside the host.
+    /// A trailer replaces earlier ones of the same name, received or added. An incoming body with added trailers is
+    /// copied through the component.
     ///
-    /// HTTP/1.1 servers may pass on only those that the `Trailer` field of the head announces.
+    /// HTTP/1.1 servers may send only those that the `Trailer` header announces.
     ///
     /// # Examples
     ///
@@ -200,10 +200,10 @@ impl Body {
         self
     }
 
-    /// Fails the reading of this body as soon as it is known to be longer than `limit` bytes.
+    /// Limits the size of this body: reading fails once it is known to be longer than `limit` bytes.
     ///
-    /// The failure is an [`Error`] of which [`is_too_large`](Error::is_too_large) is true, which becomes the status 413
-    /// when a handler returns it. A body whose length is known fails before the first byte is read.
+    /// [`Error::is_too_large`] is true for the failure, which becomes the status 413 if a handler returns it. A body
+    /// whose known length exceeds the limit fails before the first byte is read.
     ///
     /// # Examples
     ///
@@ -224,11 +224,11 @@ impl Body {
         Self { of_response, url, ..Self::boxed(Limited::new(self, limit)) }
     }
 
-    /// Reads the next piece of the data, never an empty one; `None` after the last.
+    /// Reads the next piece of the data, which is never empty. Returns `None` after the last.
     ///
     /// # Errors
     ///
-    /// Fails if the body breaks off, exceeds a limit, or its source fails. After an error, `None` follows.
+    /// Fails if the body breaks off, exceeds a limit, or its source fails. The next call returns `None`.
     ///
     /// # Examples
     ///
@@ -245,7 +245,7 @@ impl Body {
         poll_fn(|cx| self.poll_data(cx)).await
     }
 
-    /// Reads what is left of the data, drops it, and answers with the trailers.
+    /// Reads and discards the rest of the data, and returns the trailers.
     ///
     /// # Errors
     ///
@@ -272,7 +272,7 @@ impl Body {
         Ok(self.trailers.take().map(|trailers| *trailers))
     }
 
-    /// Reads the whole body into memory. Set a limit with [`limited`](Body::limited) for a body from outside.
+    /// Reads the whole body into memory. Set a limit with [`limited`](Body::limited) for incoming bodies.
     ///
     /// # Errors
     ///
@@ -297,7 +297,7 @@ impl Body {
         let Some(second) = self.next_chunk().await.transpose()? else {
             return Ok(first);
         };
-        // What the peer declares is the peer's word; the rest is asked for as it comes.
+        // The declared length is not trusted for a large allocation.
         let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0).min(MOST_AHEAD_BYTES);
         let mut whole = BytesMut::with_capacity(first.len() + second.len() + rest);
         whole.extend_from_slice(&first);
@@ -416,7 +416,7 @@ impl MessageBody for Body {
     fn known(&self) -> Known {
         let length = match &self.data {
             Data::Stream(body) => match body.size_hint().exact() {
-                // Without data it may still have trailers.
+                // A stream without data may still have trailers.
                 Some(0) if !body.is_end_stream() => None,
                 None if body.is_end_stream() => Some(0),
                 length => length,

@@ -1,7 +1,7 @@
 //! Requests to other servers.
 //!
-//! [`get`] is the shortest way, a [`Client`] the one with all the choices, and [`send`] one exchange and nothing more: what
-//! a proxy needs.
+//! [`get`] is the shortest way to send a request, a [`Client`] has all options, and [`send`] makes a single exchange,
+//! as a proxy needs.
 
 mod builder;
 #[cfg(feature = "multipart")]
@@ -29,18 +29,18 @@ pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
 pub use response::{FinalUrl, ResponseExt};
 
-/// Sends a request and answers when the head of the response has arrived: one exchange, without redirects, and without a
-/// time limit but the host's.
+/// Sends a request, and returns at the head of the response. Makes a single exchange: no redirects, and no time limit
+/// except the host's.
 ///
-/// The body of the request is sent meanwhile, and goes on being sent while the response is read, or when it is dropped.
-/// A body of bytes is sent to its end, also after the handler has answered. One that streams is broken off where the
-/// exchange of the handler ends before it; [`wait_until`](crate::wait_until) puts that end off.
+/// The body of the request is sent meanwhile, and continues to be sent while the response is read, or after it is
+/// dropped. A body of bytes is sent to its end, even after the handler has returned. A body that streams is broken off
+/// when the handler's exchange ends; [`wait_until`](crate::wait_until) postpones that end.
 ///
-/// The URI must be absolute: scheme (`http` or `https`), authority, path. User and password in it are not sent, and bytes
-/// beyond ASCII are percent-encoded; the rest of the target stays as it is. A `host` field gives way to the authority of the
-/// URI; fields that belong to one connection only (RFC 9110, section 7.6.1) are left out, those that a `connection` field
-/// names among them, so that a request which came in can be sent on as it is. A request without content has no framing
-/// header, except for `content-length: 0` with POST, PUT and PATCH.
+/// The URI must be absolute: scheme (`http` or `https`), authority, path. User information is not sent, and bytes
+/// beyond ASCII are percent-encoded; the rest of the target is unchanged. The authority of the URI replaces a `host`
+/// header. Hop-by-hop headers (RFC 9110, section 7.6.1), including those that a `connection` header names, are removed,
+/// so that an incoming request can be sent on unchanged. A request without content has no framing header, except for
+/// `content-length: 0` with POST, PUT and PATCH.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub fn get<U: IntoUrl>(url: U) -> impl Future<Output = Result<Response, Error>> 
     Client::new().get(url).send()
 }
 
-/// Refuses a request whose URL cannot be asked for, before anything is sent.
+/// Rejects a request with an invalid URL, before anything is sent.
 fn check(request: &mut Request) -> Result<(), Error> {
     url::check(request.uri_mut())
         .map_err(|reason| Error::new(Kind::Request, reason).with_target(request.method(), request.uri()))

@@ -1,4 +1,4 @@
-//! Errors that answer a request.
+//! Errors that become responses.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,15 +9,15 @@ use crate::sys::http::target::Invalid;
 use crate::sys::request::RequestError;
 use crate::sys::{body, outbound};
 
-/// An error that a handler answers with: a status, a sentence for the client, and a source for the operator.
+/// An error of a handler: a status, a detail for the client, and a source for the log.
 ///
-/// Every [`std::error::Error`] becomes one with `?`. The client gets a problem document (RFC 9457,
-/// `application/problem+json`) with the status and the sentence; the source never leaves the component. It goes to
-/// stderr instead, with its chain of causes and the method and path of the request.
+/// `?` converts every [`std::error::Error`]. The client gets a problem document (RFC 9457, `application/problem+json`)
+/// with the status and the detail. The source never leaves the component: it is logged on stderr, with its chain of
+/// causes and the method and path of the request.
 ///
-/// The status of an error made by `?` is 500, with these exceptions. A [`client::Error`] is 502, or 504 if it is a timeout,
-/// and so is a [`body::Error`] about the body of a response from another server. A [`body::Error`] about another body is
-/// 413 if that exceeded a limit, and 400 otherwise.
+/// An error made by `?` has the status 500, with these exceptions: a [`client::Error`](crate::client::Error) has 502,
+/// or 504 if it is a time-out, and so has a [`body::Error`](crate::body::Error) about the response of an upstream. A
+/// [`body::Error`](crate::body::Error) about another body has 413 if the body exceeds a limit, and 400 otherwise.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ struct ErrorParts {
 }
 
 impl Error {
-    /// Makes an error with a status and a sentence that the client may read.
+    /// Makes an error with a status and a detail that the client may see.
     ///
     /// # Examples
     ///
@@ -57,7 +57,7 @@ impl Error {
         Self { inner: Box::new(ErrorParts { status, detail: Some(detail.into()), source: None }) }
     }
 
-    /// Makes an error with a status, whose name is all that the client gets.
+    /// Makes an error with a status and without a detail.
     ///
     /// # Examples
     ///
@@ -72,7 +72,7 @@ impl Error {
         Self { inner: Box::new(ErrorParts { status, detail: None, source: None }) }
     }
 
-    /// Sets the source: what the operator should know and the client should not.
+    /// Sets the source, which is logged and not sent to the client.
     ///
     /// # Examples
     ///
@@ -90,14 +90,14 @@ impl Error {
         self
     }
 
-    /// Sets the sentence that the client may read.
+    /// Sets the detail that the client may see.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.inner.detail = Some(detail.into());
         self
     }
 
-    /// Sets another status.
+    /// Sets the status.
     ///
     /// # Examples
     ///
@@ -113,26 +113,26 @@ impl Error {
         self
     }
 
-    /// The status with which this error answers.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.inner.status
     }
 
-    /// The sentence that the client gets, if there is one beside the status.
+    /// Returns the detail that the client may see, if there is one.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.inner.detail.as_deref()
     }
 
-    /// What the operator gets to see.
+    /// Returns the source, which is logged.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_deref().map(|source| source as _)
     }
 }
 
-/// The status that fits an error which reached a handler's `?`.
+/// Returns the status for an error that was converted by `?`.
 fn status_of(error: &(dyn StdError + 'static)) -> StatusCode {
     if let Some(error) = error.downcast_ref::<body::Error>() {
         return match (error.is_of_response(), error.is_timeout(), error.is_too_large()) {
@@ -188,7 +188,7 @@ impl From<RequestError> for Error {
 }
 
 impl Error {
-    /// Takes the parts of the response: the status, the detail, and the source for the log.
+    /// Returns the parts of the response: status, detail, and the source for the log.
     pub(crate) fn into_parts(self) -> (StatusCode, Option<String>, Option<Box<dyn StdError + Send + Sync>>) {
         let ErrorParts { status, detail, source } = *self.inner;
         (status, detail, source)

@@ -1,4 +1,4 @@
-//! What a handler can take as its argument.
+//! Extractors: the arguments of handlers.
 
 #[cfg(feature = "form")]
 mod form;
@@ -26,20 +26,20 @@ pub use json::Json;
 #[cfg(feature = "multipart")]
 pub use multipart::Multipart;
 
-/// How many bytes of a body an extractor reads into memory, unless `#[http_component(max_body = "…")]` says otherwise:
-/// 2 MiB.
+/// The default limit for bodies that an extractor reads into memory: 2 MiB. `#[http_component(max_body = "…")]` sets
+/// another one.
 ///
-/// A longer body is answered with 413, before any of it is read if its length is known. Handlers that take [`Body`] or
-/// [`Request`] read as much as they like; [`Body::limited`] sets a limit of their own.
+/// A longer body gets 413, before any of it is read if its length is known. The limit does not apply to handlers that
+/// take [`Body`] or [`Request`]; use [`Body::limited`] there.
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
 
-/// A type that a handler can take as its argument.
+/// An argument of a handler.
 ///
-/// An extractor fetches only what it needs from the host: a handler that takes [`Method`] never pays for the fields.
+/// An extractor fetches only what it needs from the host: a handler that takes [`Method`] does not pay for the headers.
 ///
 /// # Examples
 ///
-/// An extractor that reads the body; one that does not implements [`FromRequestParts`]:
+/// An extractor that reads the body. One that does not implements [`FromRequestParts`]:
 ///
 /// ```
 /// use wayside::{Error, FromRequest, IncomingRequest, StatusCode, http_component};
@@ -68,20 +68,20 @@ pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
     note = "a handler takes nothing or one type that implements `wayside::FromRequest` or `wayside::FromRequestParts`"
 )]
 pub trait FromRequest<M = via::Request>: Sized {
-    /// The answer when the request does not hold what this type needs.
+    /// The response to a request that lacks what this type needs.
     type Rejection: IntoResponse;
 
-    /// Takes this type out of a request.
+    /// Extracts this type from a request.
     ///
     /// # Errors
     ///
-    /// Fails with the response that tells the client what its request lacks.
+    /// Fails with a response that tells the client what its request lacks.
     fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 }
 
-/// A type that can be extracted from a request without its body.
+/// An argument that does not need the body.
 ///
-/// Every such type is a [`FromRequest`] as well. Like that one, it fetches only what it needs from the host.
+/// Every such type implements [`FromRequest`] as well, and fetches only what it needs from the host.
 ///
 /// # Examples
 ///
@@ -119,7 +119,7 @@ pub trait FromRequestParts: Sized {
     ///
     /// # Errors
     ///
-    /// Fails with the response that tells the client what its request lacks.
+    /// Fails with a response that tells the client what its request lacks.
     fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 }
 
@@ -132,7 +132,7 @@ impl<T: FromRequestParts> FromRequest<via::Parts> for T {
     }
 }
 
-/// How a type is extracted: these keep the implementation for all [`FromRequestParts`] apart from the others. Nobody names
+/// Markers that keep the blanket implementation for [`FromRequestParts`] apart from the others. Users need not name
 /// them.
 mod via {
     #[derive(Debug)]
@@ -141,7 +141,7 @@ mod via {
     pub enum Parts {}
 }
 
-/// A request as it arrived: each part is fetched from the host only when it is asked for.
+/// An incoming request, whose parts are fetched from the host on demand.
 ///
 /// # Examples
 ///
@@ -166,53 +166,53 @@ impl IncomingRequest {
         Self { body_limit: bytes, ..self }
     }
 
-    /// How many bytes of the body an extractor should read into memory: [`BODY_LIMIT`], or what `max_body` of
-    /// [`http_component`](crate::http_component) says.
+    /// Returns the limit for bodies that an extractor reads into memory: [`BODY_LIMIT`], or `max_body` of
+    /// [`http_component`](crate::http_component).
     #[must_use]
     pub fn body_limit(&self) -> u64 {
         self.body_limit
     }
 
-    /// The method.
+    /// Returns the method.
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the host passed on what is no method (RFC 9110, section 9.1).
+    /// Fails with 400 if the host passed an invalid method (RFC 9110, section 9.1).
     pub fn method(&self) -> Result<Method, Error> {
         Ok(self.request.method()?)
     }
 
-    /// The target, with scheme and authority where the host tells them.
+    /// Returns the target, with scheme and authority if the host has them.
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the host passed on what is no URI.
+    /// Fails with 400 if the host passed an invalid URI.
     pub fn uri(&self) -> Result<Uri, Error> {
         Ok(self.request.uri()?)
     }
 
-    /// The fields, with `host` restored.
+    /// Returns the headers, including `host`.
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the host passed on what is no field, or more than 24 576 of them.
+    /// Fails with 400 if the host passed an invalid header, or more than 24 576 of them.
     pub fn headers(&self) -> Result<HeaderMap, Error> {
         Ok(self.request.headers()?)
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub fn into_body(self) -> Body {
         self.request.into_body()
     }
 
-    /// All of it, as the `http` crate's type.
+    /// Converts to the `http` crate's type.
     ///
     /// # Errors
     ///
     /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
     pub fn into_request(self) -> Result<Request, Error> {
-        // Made where it is returned, because all of it takes long to move.
+        // Built in its final place, because a request is expensive to move.
         let mut made = Ok(Request::new(Body::empty()));
         if let Ok(request) = &mut made {
             match self.request.head(request) {
@@ -286,7 +286,7 @@ impl FromRequest for Request {
     }
 }
 
-/// Implements [`FromRequest`] for what a whole body is made into, alone and with the rest of the request.
+/// Implements [`FromRequest`] for types that are made from the whole body, alone and within a [`Request`].
 macro_rules! from_whole_body {
     ($($type:ty, $bytes:ident => $made:expr;)*) => {$(
         impl FromRequest for $type {
@@ -333,7 +333,7 @@ async fn whole(body: Body, limit: u64) -> Result<Bytes, Error> {
     })
 }
 
-/// The media type of a body, in lower case and without its parameters.
+/// Returns the media type of a body, in lower case and without its parameters.
 #[cfg(any(feature = "json", feature = "form"))]
 fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

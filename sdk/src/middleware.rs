@@ -1,12 +1,12 @@
-//! Middleware: a handler in front of another.
+//! Middleware: handlers in front of other handlers.
 //!
-//! `#[http_middleware]` makes a function middleware. It takes a request and [`Next`], and answers: by itself, or with what
-//! the next handler answered, as it is or changed. Bodies stream through it both ways; one that it does not touch is
-//! moved by the host.
+//! `#[http_middleware]` makes a function middleware. It takes a request and [`Next`], and returns its own response or
+//! that of the next handler, changed or unchanged. Bodies stream through it in both directions; the host moves a body
+//! that the middleware does not touch.
 //!
-//! Middleware is a component of WASI 0.3, of the world `wasi:http/middleware`, so it needs the feature `wasip3`. In WASI
-//! 0.2 a component cannot make what it would pass on. What stands behind it is up to the host: an application or more
-//! middleware, joined when the host starts, or composed into one component before.
+//! Middleware is a component of WASI 0.3, of the world `wasi:http/middleware`, so it needs the feature `wasip3`. In
+//! WASI 0.2 a component cannot create a request for the next handler. The host decides what comes next: an application
+//! or more middleware, linked at start or composed into one component.
 //!
 //! # Examples
 //!
@@ -42,7 +42,7 @@ use crate::sys::log::Chain;
 use crate::sys::{Here, World};
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, url};
 
-/// What stands behind middleware: more of it, or the application.
+/// The next handler: more middleware, or the application.
 pub struct Next(NextHandler);
 
 type Answering = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync;
@@ -53,7 +53,7 @@ enum NextHandler {
 }
 
 impl Next {
-    /// Makes one of a function, to test middleware natively.
+    /// Makes a next handler from a function, to test middleware natively.
     ///
     /// # Examples
     ///
@@ -76,15 +76,14 @@ impl Next {
         })))
     }
 
-    /// Passes a request on, and answers when the head of the response has arrived.
+    /// Passes a request to the next handler, and returns at the head of the response.
     ///
-    /// It may be called as often as middleware likes, or not at all. The body of the request is sent meanwhile, and goes on
-    /// being sent while the response is read. As with [`client::send`](crate::client::send), fields that belong to one
-    /// connection only are left out, the authority of the URI wins over a `host` field, and a `content-length` must be
-    /// true of the body: remove it where you change the length.
+    /// Middleware may call it any number of times. The body of the request is sent meanwhile, and continues to be sent
+    /// while the response is read. Like with [`client::send`](crate::client::send), hop-by-hop headers are removed, the
+    /// authority of the URI replaces a `host` header, and a `content-length` must match the body: remove it if you
+    /// change the length.
     ///
-    /// What is behind always answers: where it fails without a response, the answer is a 500, and a line on stderr says
-    /// why.
+    /// There is always a response: if the next handler fails without one, it is a 500, and stderr has the reason.
     pub async fn run<B: Into<Body>>(&self, request: Request<B>) -> Response {
         let mut request: Request = request.map(Into::into);
         url::encode(request.uri_mut());
@@ -126,10 +125,10 @@ where
     Ok(middleware(argument, Next(NextHandler::Host)).await)
 }
 
-/// Makes the compiler point at the second argument's type when it is not that of middleware.
+/// Makes the compiler point at the second argument's type if it is not [`Next`].
 pub fn check_next<N: IsNext>() {}
 
-/// Is [`Next`].
+/// Implemented by [`Next`] only.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the second argument of middleware",
     label = "expected `wayside::middleware::Next`",

@@ -1,4 +1,4 @@
-//! What a handler can answer with.
+//! Results of handlers.
 
 mod error;
 mod parts;
@@ -16,7 +16,7 @@ use crate::{Body, Response};
 
 pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
 
-/// A type that a handler can answer with.
+/// A result of a handler.
 ///
 /// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A tuple adds a status, headers, or
 /// both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`: an optional status first, then up
@@ -24,7 +24,7 @@ pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
 ///
 /// # Examples
 ///
-/// An answer of one's own:
+/// A custom response type:
 ///
 /// ```
 /// use wayside::{IntoResponse, Response, StatusCode};
@@ -46,7 +46,7 @@ pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
     note = "a handler returns a type that implements `wayside::IntoResponse`, or a `Result` of two such types"
 )]
 pub trait IntoResponse {
-    /// Turns this into a response.
+    /// Converts this to a response.
     fn into_response(self) -> Response;
 
     /// Sends this as the response. Not API: the default is right for every implementation outside this crate.
@@ -161,12 +161,12 @@ respond! {
     };
 }
 
-/// Text sent as `text/plain; charset=utf-8` that is not a `String`: bytes of which nobody has to check that they are UTF-8,
-/// or a [`Body`] that streams.
+/// Text that is not a `String`, sent as `text/plain; charset=utf-8`: bytes without a UTF-8 check, or a [`Body`] that
+/// streams.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text<T>(pub T);
 
-/// A page: text sent as `text/html; charset=utf-8`.
+/// An HTML page, sent as `text/html; charset=utf-8`.
 ///
 /// # Examples
 ///
@@ -191,7 +191,7 @@ impl IntoResponse for Parts {
     }
 }
 
-/// A response without a body, whose headers these are.
+/// Headers alone make a response without a body.
 macro_rules! headers_alone {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
         impl<$($generics)*> IntoResponse for $type
@@ -211,7 +211,7 @@ headers_alone! {
     [I] AppendHeaders<I>;
 }
 
-/// Adds each value of a tuple in front of the last one to the response that the last one makes.
+/// Adds each value of a tuple, except the last, to the response of the last value.
 macro_rules! tuples {
     ($(($($part:ident)+))*) => {$(
         #[allow(non_snake_case, reason = "each variable has the name of its type")]

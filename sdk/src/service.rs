@@ -1,7 +1,7 @@
 //! Tower services as handlers.
 //!
-//! All requests of an instance share one service. Such a service keeps the waker of its last caller only, so one request at
-//! a time asks whether it is ready: the others stand in line, and each wakes the next when it has made its call.
+//! All requests of an instance share one service. A service keeps the waker of its last caller only, so one request at
+//! a time calls `poll_ready`. The others wait in a queue, and each wakes the next one after its call.
 
 mod grpc;
 
@@ -43,15 +43,15 @@ where
     }
 }
 
-/// The service of an instance, and the requests that stand in line for it.
+/// The service of an instance, and its queue of requests.
 struct Shared {
-    /// Made by the first request. Absent while a request uses it.
+    /// Created by the first request. `None` while a request uses it.
     service: Option<Box<dyn Erased>>,
     line: VecDeque<Place>,
     last_number: u64,
 }
 
-/// A request in the line.
+/// A request in the queue.
 struct Place {
     number: u64,
     /// Present while it waits for its turn.
@@ -59,12 +59,12 @@ struct Place {
 }
 
 thread_local! {
-    /// Nothing of the service runs while it is borrowed, and no waker is cloned, woken or dropped.
+    /// While it is borrowed, no code of the service runs, and no waker is cloned, woken or dropped.
     static SHARED: RefCell<Shared> =
         const { RefCell::new(Shared { service: None, line: VecDeque::new(), last_number: 0 }) };
 }
 
-/// Runs a request through the service that a function makes, once an instance. A call of gRPC is held to its deadline.
+/// Sends a request to the service, which `make` creates once per instance. Enforces the deadline of a gRPC call.
 ///
 /// # Errors
 ///
@@ -84,7 +84,7 @@ where
     answer.map_err(|error| Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error))
 }
 
-/// Calls the service when it is ready and the requests before this one have called it.
+/// Calls the service when it is ready and earlier requests have called it.
 async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Response, BoxError> {
     let mut request = Some(request);
     let mut turn = Turn(None);
@@ -92,7 +92,7 @@ async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Re
         if !turn.is_first(cx) {
             return Poll::Pending;
         }
-        // A service that panics or fails is not put back: it is of no use any more, and the next request makes another.
+        // A service that panics or fails is not put back, and the next request creates another.
         let mut service = SHARED.with_borrow_mut(|shared| shared.service.take()).unwrap_or_else(&make);
         let answering = match service.poll_ready(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(match request.take() {
@@ -114,7 +114,7 @@ fn put_back(service: Box<dyn Erased>) {
     let _other = SHARED.with_borrow_mut(|shared| shared.service.replace(service));
 }
 
-/// The place of a request in the line; dropped, it leaves the line, and wakes the next if it was the first.
+/// The place of a request in the queue. Dropping it leaves the queue, and wakes the next request if it was the first.
 struct Turn(Option<u64>);
 
 impl Turn {
@@ -171,7 +171,7 @@ mod tests {
     use crate::test;
     use crate::time::sleep;
 
-    /// How many services were made, and what they know of each other's requests.
+    /// The number of services, and what they share between requests.
     #[derive(Clone, Default)]
     struct Log {
         made: Rc<Cell<u32>>,
@@ -193,7 +193,7 @@ mod tests {
         }
     }
 
-    /// Takes one request at a time, and obeys the path: `/panic`, `/panic-ready`, `/nest`.
+    /// Takes one request at a time. The path selects its behaviour: `/panic`, `/panic-ready`, `/nest`.
     struct OneAtATime {
         log: Log,
         fails: bool,
@@ -220,7 +220,7 @@ mod tests {
             let path = request.uri().path().to_owned();
             assert_ne!(path, "/panic");
             if path == "/nest" {
-                // It stands in line, and leaves it.
+                // It enters the queue, and leaves it.
                 let inner = Box::pin(call(unused, Request::new(Body::empty())));
                 assert!(futures_util::FutureExt::now_or_never(inner).is_none());
             }
@@ -240,7 +240,7 @@ mod tests {
         let log = log.clone();
         move || {
             log.made.set(log.made() + 1);
-            // The first of those that fail does.
+            // The first of the failing ones does.
             let fails = log.made() == 1 && log.busy.replace(false);
             Box::new(OneAtATime { log: log.clone(), fails })
         }

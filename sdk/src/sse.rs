@@ -1,4 +1,4 @@
-//! Server-sent events: a response that goes on as long as there is something to tell.
+//! Server-sent events: a response that continues while there are events.
 //!
 //! # Examples
 //!
@@ -29,20 +29,20 @@ use pin_project_lite::pin_project;
 use crate::time::{Sleep, sleep};
 use crate::{Body, IntoResponse, Response};
 
-/// A stream of events (the `text/event-stream` of the HTML standard), each sent at once.
+/// A stream of events (`text/event-stream` of the HTML standard). Each is sent at once.
 ///
-/// An error of the stream breaks the response off; the client connects again by itself.
+/// An error of the stream breaks the response off; the client reconnects by itself.
 #[derive(Debug)]
 pub struct Sse {
     body: Body,
 }
 
-/// How long the stream may be silent before a comment is sent to keep the connection.
+/// The longest silence before a comment is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 impl Sse {
-    /// Makes a response of a stream of events, with a comment after every 15 seconds of silence, so that what stands
-    /// between the two ends keeps the connection.
+    /// Makes a response from a stream of events. Sends a comment after every 15 seconds of silence, so that proxies
+    /// keep the connection open.
     pub fn new<S, E>(events: S) -> Self
     where
         S: Stream<Item = Result<Event, E>> + Send + 'static,
@@ -51,7 +51,7 @@ impl Sse {
         Self::with_keep_alive(events, Some(KEEP_ALIVE))
     }
 
-    /// Makes a response of a stream of events, with a comment after each silence of the given length, or none.
+    /// Makes a response from a stream of events, with a comment after each silence of this length, or without comments.
     ///
     /// # Examples
     ///
@@ -84,7 +84,7 @@ impl IntoResponse for Sse {
     }
 }
 
-/// One event.
+/// An event.
 ///
 /// # Examples
 ///
@@ -105,7 +105,7 @@ impl Event {
     #[must_use]
     pub fn new(data: impl AsRef<str>) -> Self {
         let mut event = Self { lines: String::new() };
-        // A line break of any kind ends a line of the stream.
+        // Any line break ends a line of the stream.
         for line in data.as_ref().replace("\r\n", "\n").split(['\n', '\r']) {
             event.push("data", line);
         }
@@ -119,14 +119,14 @@ impl Event {
         self
     }
 
-    /// Sets the id that the client sends as `last-event-id` when it connects again. Line breaks and NUL are left out.
+    /// Sets the ID that the client sends as `last-event-id` when it reconnects. Line breaks and NUL are removed.
     #[must_use]
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.push("id", &one_line(id.as_ref()).replace('\0', ""));
         self
     }
 
-    /// Sets how long the client waits before it connects again, in whole milliseconds.
+    /// Sets how long the client waits before it reconnects, in whole milliseconds.
     #[must_use]
     pub fn retry(mut self, after: Duration) -> Self {
         self.push("retry", &after.as_millis().to_string());

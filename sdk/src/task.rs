@@ -1,4 +1,4 @@
-//! Futures that run beside the handler.
+//! Tasks: futures that run beside the handler.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,11 +10,10 @@ use crate::sys::executor::nested::{examine, is_own};
 use crate::sys::executor::{self, Job, Until};
 use crate::sys::{Here, World as _};
 
-/// Runs a future beside the current one, on the same thread.
+/// Runs a future as a task, on the same thread.
 ///
-/// It makes progress whenever the handler waits. Dropping the handle cancels the future; awaiting it yields the
-/// result; [`detach`](Task::detach) lets it go on by itself until the exchange ends, which is when the last byte of the
-/// response has been sent.
+/// It makes progress whenever the handler waits. Dropping the handle cancels the task; awaiting it returns the result;
+/// [`detach`](Task::detach) lets it continue until the exchange ends, when the last byte of the response has been sent.
 ///
 /// # Examples
 ///
@@ -37,7 +36,7 @@ where
             return Poll::Ready(());
         }
         let output = std::task::ready!(future.as_mut().poll(cx));
-        // Woken when the lock is free: a waker may poll the task at once, or own it.
+        // Woken after the lock is released: a waker may poll the task at once, or own it.
         let waker = {
             let mut result = lock(&runner.result);
             result.output = Some(output);
@@ -52,10 +51,10 @@ where
     Task { state, job, detached: false }
 }
 
-/// Runs a future beside the current one, and on after the response has been sent, until it ends.
+/// Runs a future as a task that continues after the response until it ends.
 ///
-/// The client does not wait for it; the instance does, and takes no other request meanwhile. It runs also when the client
-/// goes away, but not when the handler panics. Natively, [`test::block_on`](crate::test::block_on) waits for it.
+/// The client does not wait for it. The instance does, and takes no other request meanwhile. The task also runs if the
+/// client disconnects, but not if the handler panics. Natively, [`test::block_on`](crate::test::block_on) waits for it.
 ///
 /// # Examples
 ///
@@ -77,7 +76,7 @@ pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
     executor::spawn(Box::pin(future), Until::ItEnds);
 }
 
-/// A spawned future; awaiting it yields what the future yields.
+/// A spawned task. Awaiting it returns the result of its future.
 ///
 /// # Examples
 ///
@@ -113,7 +112,7 @@ impl<T> Default for TaskResult<T> {
 }
 
 impl<T> Task<T> {
-    /// Lets the future run to its end, or to that of the exchange, whatever happens to this handle.
+    /// Lets the task continue to its end, or to the end of the exchange.
     ///
     /// # Examples
     ///
@@ -131,7 +130,7 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        // Cloned before the lock, and the one that it replaces dropped after it: both run code of others.
+        // Cloned before the lock, and the replaced waker is dropped after it, because both run foreign code.
         let waker = cx.waker().clone();
         let (output, _replaced) = {
             let mut result = lock(&self.state.result);
@@ -154,7 +153,7 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if !self.detached {
             self.state.cancelled.store(true, Ordering::Relaxed);
-            // Polled once more, the future is dropped at once and not when something happens to wake it.
+            // Polled once more, so that the future is dropped now and not at its next wake-up.
             self.job.wake_by_ref();
         }
     }
@@ -181,7 +180,7 @@ pub(crate) mod tests {
     use crate::sys::executor::blocking::block_on;
     use crate::time::sleep;
 
-    /// Fails where something does not come to its end.
+    /// Fails if `run` does not end.
     #[track_caller]
     pub(crate) fn within_a_minute(run: impl FnOnce() + Send + 'static) {
         let (done, told) = mpsc::channel();

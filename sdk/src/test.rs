@@ -1,8 +1,7 @@
-//! Testing handlers natively, under plain `cargo test`.
+//! Native tests of handlers, with plain `cargo test`.
 //!
-//! A handler stays the function that you wrote, so a test calls it. `#[wayside::test]` or [`block_on`] runs what is
-//! async, [`outbound`] answers the calls that it makes to other servers, and [`pause`] stops the clock, so that a test of
-//! an hour takes no time.
+//! A handler stays an ordinary function, so a test calls it. `#[wayside::test]` or [`block_on`] runs async code,
+//! [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that a test of an hour takes no time.
 //!
 //! # Examples
 //!
@@ -36,10 +35,9 @@ use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock, Reply, Times};
 
-/// Runs a future to its end on this thread, with everything that it spawned; what it leaves to
-/// [`wait_until`](crate::wait_until) as well.
+/// Runs a future to its end on this thread, including its tasks and those of [`wait_until`](crate::wait_until).
 ///
-/// What [`outbound`] and [`pause`] set up, and the future keeps to its end, stays in place until that work is done.
+/// Guards of [`outbound`] and [`pause`] that the future keeps to its end stay in effect until those tasks are done.
 ///
 /// # Panics
 ///
@@ -61,7 +59,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     scope::run(future)
 }
 
-/// Makes a request as a handler's extractors see it, to test an extractor of one's own.
+/// Makes an incoming request, to test your own extractor.
 ///
 /// # Examples
 ///
@@ -78,9 +76,9 @@ pub fn incoming<B: Into<Body>>(request: Request<B>) -> IncomingRequest {
     IncomingRequest::new(sys::ArrivingRequest(request.map(MessageBody::into_outgoing)))
 }
 
-/// What can answer outbound calls: a function of the request, or a [`Mock`].
+/// Responds to outbound calls: a function of the request, or a [`Mock`].
 pub trait Upstream {
-    /// Answers a call.
+    /// Responds to a call.
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
 }
 
@@ -95,10 +93,10 @@ where
     }
 }
 
-/// Answers the outbound calls of this thread, until the returned guard is dropped. One that a test keeps to its end
-/// answers the work left to [`wait_until`](crate::wait_until) as well.
+/// Responds to the outbound calls of this thread, until the returned guard is dropped. A guard that a test keeps to its
+/// end also covers the tasks of [`wait_until`](crate::wait_until).
 ///
-/// Without it every outbound call fails. Guards nest: the newest answers.
+/// Without it, outbound calls fail. Guards nest: the newest one applies.
 ///
 /// # Examples
 ///
@@ -124,7 +122,7 @@ impl<U: Upstream> sys::Upstream for Native<U> {
     }
 }
 
-/// Keeps what was given to [`outbound`] in place.
+/// Keeps the upstream of [`outbound`] in effect.
 #[must_use = "outbound calls are answered only as long as this lives"]
 pub struct Outbound {
     previous: Option<Rc<dyn sys::Upstream>>,

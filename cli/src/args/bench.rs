@@ -9,19 +9,19 @@ use super::request::{parse_header, parse_path};
 use super::{Guest, Target};
 use crate::units::parse_duration;
 
-/// Measures a component: how long requests take, how many it answers a second, what they cost it.
+/// Measures a component: the duration of requests, the requests per second, and the cost of a request.
 ///
-/// Requests are made in process, without a socket, and answered as `wayside serve` would. Fuel (about one unit an
-/// instruction), calls to the host and memory come from a run of their own; fuel hardly depends on the machine.
+/// Requests are made in process, without a socket, and handled as `wayside serve` would. Fuel (about one unit per
+/// instruction), host calls and memory are measured in a separate run; fuel hardly depends on the machine.
 ///
-/// Responses with another status than 2xx are counted by their status. Those with 5xx, and those that break off, are failures,
-/// after which the exit code is 1; 3xx and 4xx are not, because to redirect or to refuse may be what is measured.
+/// Responses outside of 2xx are counted by status. Responses with 5xx, and those that break off, are failures, and make
+/// the exit code 1; 3xx and 4xx are not, because a redirect or a rejection may be the subject.
 ///
-/// With --vs both components take turns in short rounds, so that whatever else the machine does meets both. The ratio is the
-/// median of the rounds, with the range that the middle half of them is in.
+/// With --vs both components take turns in short rounds, so that other load on the machine affects both. The ratio is
+/// the median of the rounds, with the range of the middle half.
 ///
-/// A debug build of this command compiles components as well as a release build, and runs all around them several times
-/// slower: take the figures of `cargo run --release` or `cargo install`, or look at fuel.
+/// A debug build of this command compiles components like a release build, but runs the code around them several times
+/// slower: use `cargo run --release` or `cargo install`, or compare fuel.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
     #[command(flatten)]
@@ -31,8 +31,8 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "TARGET")]
     pub(crate) vs: Option<PathBuf>,
 
-    /// Fail if the component takes more time or fuel than that of --vs by more than this, in percent, or if the two answer
-    /// with different statuses [default: never]
+    /// Fail if the component takes more time or fuel than that of --vs by more than this, in percent, or if the
+    /// statuses differ [default: never]
     #[arg(long, value_name = "PERCENT", requires = "vs", value_parser = parse_percent)]
     pub(crate) fail_above: Option<f64>,
 
@@ -40,35 +40,35 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "CASE", value_parser = parse_case)]
     pub(crate) case: Vec<Case>,
 
-    /// Field of the requests; can be given several times
+    /// Header of the requests; can be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Body of the requests: text, or @FILE for a file's content; the method is POST where a case has none
+    /// Body of the requests: text, or @FILE for the content of a file; the method is POST if a case has none
     #[arg(short, long, value_name = "DATA")]
     pub(crate) data: Option<String>,
 
-    /// How many requests are measured, of each case and component [default: 1000]
+    /// Number of measured requests, for each case and component [default: 1000]
     #[arg(long, value_name = "N", default_value_t = 1000, hide_default_value = true,
           value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) requests: u64,
 
-    /// How many requests are under way at once [default: 1]
+    /// Number of concurrent requests [default: 1]
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: u32,
 
-    /// How long a case may take, shared by the components; what was measured until then counts, and one request of each in
-    /// any case, in us, ms, s, min or h [default: 30s]
+    /// Time limit of a case, shared by the components, in us, ms, s, min or h; measurements up to then count, and each
+    /// component sends at least one request [default: 30s]
     #[arg(long, value_name = "DURATION", default_value = "30s", hide_default_value = true, value_parser = parse_duration)]
     pub(crate) max_time: Duration,
 
-    /// How many requests an instance takes before it is replaced [default: 1]
+    /// Number of requests that an instance takes before it is replaced [default: 1]
     #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) reuse: u32,
 
-    /// Print JSON, times in nanoseconds
+    /// Print JSON, with times in nanoseconds
     #[arg(long)]
     pub(crate) json: bool,
 

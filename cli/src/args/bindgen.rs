@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Writes the bindings of the SDK anew from the WIT in a checkout of the project.
+/// Regenerates the bindings of the SDK from the WIT in a checkout of the project.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bindgen {
     /// Change nothing; fail if the bindings are stale

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-/// Builds a crate as a component, takes out what only debuggers need, and prints where the component is.
+/// Builds a crate as a component, removes debug data, and prints the path of the component.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
     /// Directory of the crate [default: .]
     #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
     pub(crate) dir: PathBuf,
 
-    /// Build with cargo's profile `dev`, and leave names and debug information in, for backtraces with lines
+    /// Build with cargo's profile `dev`, and keep names and debug information, for backtraces with lines
     #[arg(long)]
     pub(crate) debug: bool,
 

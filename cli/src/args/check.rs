@@ -3,15 +3,16 @@
 use super::Target;
 use crate::hosts::{Host, parse_host, parse_world};
 
-/// Tells whether a component would run on another host: which imports that host would not satisfy, and who asks for them.
+/// Tells whether another host can run a component: which imports that host lacks, and which part of the component
+/// imports them.
 ///
-/// Interfaces are compared, and their versions as the host compares them. Functions within them are not, with one exception: a
-/// component is middleware if it imports the function that calls the next handler. Without --host and --world, all hosts are
-/// told of that enough is known about.
+/// Compares interfaces, and versions like the host does. Does not compare functions, with one exception: a component is
+/// middleware if it imports the function that calls the next handler. Without --host and --world, the report covers all
+/// known hosts.
 ///
-/// What is missing is mended at the side that asks. Rust's standard library asks for `wasi:cli`, whatever the component
-/// does: take a host that offers it, as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a
-/// lower version; for one of 0.3, build for WASI 0.2. Middleware becomes a service with `wayside compose`.
+/// To resolve a missing import: Rust's standard library imports `wasi:cli` in any component, so use a host that has it,
+/// such as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a lower version; for one of
+/// 0.3, build for WASI 0.2. `wayside compose` makes a service of middleware.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     #[command(flatten)]

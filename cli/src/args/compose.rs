@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Target;
 
-/// Makes one component of a component and the middleware in front of it, for hosts that chain nothing themselves.
+/// Composes a component and its middleware into one component, for hosts without middleware chains.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Compose {
     #[command(flatten)]
@@ -15,7 +15,7 @@ pub(crate) struct Compose {
     pub(crate) output: PathBuf,
 
     /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
-    /// given several times, the outermost first
+    /// given several times, outermost first
     #[arg(long, value_name = "TARGET", required = true)]
     pub(crate) middleware: Vec<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! What every sub-command that runs a component takes.
+//! Arguments of every sub-command that runs a component.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use crate::units::{parse_duration, parse_memory, parse_size};
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Guest {
     /// Middleware in front of the component: a .wasm file, or the directory of a crate, which is built first; can be
-    /// given several times, the outermost first [default: none]
+    /// given several times, outermost first [default: none]
     #[arg(long, value_name = "TARGET")]
     pub(crate) middleware: Vec<PathBuf>,
 
-    /// Environment variable of the component, which sees no others; can be given several times
+    /// Environment variable of the component, which gets no others; can be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     pub(crate) env: Vec<(String, String)>,
 
-    /// File with environment variables, a `NAME=VALUE` a line, with `#` comments and quotes, up to 16 MiB; the last value of a
-    /// name counts, and --env wins over it; can be given several times
+    /// File with environment variables, one `NAME=VALUE` per line, with `#` comments and quotes, up to 16 MiB; the last
+    /// value of a name counts, and --env overrides it; can be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Vec<PathBuf>,
 
-    /// What the component finds in `wasi:config` under a name; can be given several times
+    /// Setting for `wasi:config`; can be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     pub(crate) config: Vec<(String, String)>,
 
-    /// What the component uses as `wasi:keyvalue`: `memory`, which ends with the command, or a Redis server as
+    /// Store for `wasi:keyvalue`: `memory`, which ends with the command, or a Redis server as
     /// `redis://[user:password@]host[:port]` [default: memory]
     #[arg(long, value_name = "memory|URL", value_parser = parse_store)]
     pub(crate) keyvalue: Option<Store>,
@@ -36,28 +36,27 @@ pub(crate) struct Guest {
     #[command(flatten)]
     pub(crate) outbound: Outbound,
 
-    /// How long the component may take for the head of a response, and again after the end of its body, in us, ms, s, min
-    /// or h [default: 30s]
+    /// Time limit for the head of a response, and again after the end of its body, in us, ms, s, min or h [default:
+    /// 30s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// How much memory an instance may have, in KB, MB, GB (powers of 1000), KiB, MiB or GiB (of 1024)
-    /// [default: 256 MiB]
+    /// Memory limit of an instance, in KB, MB, GB (powers of 1000), KiB, MiB or GiB (powers of 1024) [default: 256 MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
     pub(crate) max_memory: Option<usize>,
 
-    /// How large the body of a request may be, in the same units; a larger one is answered with 413
-    /// [default: no limit, because bodies stream]
+    /// Size limit of a request body, in the same units; a larger one gets 413 [default: no limit, because bodies
+    /// stream]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) max_body: Option<u64>,
 
-    /// Print each call of the component to its host on stderr, or in the log where that is JSON: interface, function,
-    /// arguments without lists, result
+    /// Print each host call of the component on stderr, or in the JSON log: interface, function, arguments without
+    /// lists, result
     #[arg(long)]
     pub(crate) trace_wasi: bool,
 }
 
-/// Where values are kept.
+/// The storage of `wasi:keyvalue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
     Memory,

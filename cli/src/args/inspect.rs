@@ -2,7 +2,7 @@
 
 use super::Target;
 
-/// Tells what a component is: its world, what it imports and exports, its size.
+/// Describes a component: its world, its imports and exports, its size.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
     #[command(flatten)]

@@ -7,15 +7,15 @@ use crate::template::Template;
 /// Makes a crate for a component, with tests and a README.
 #[derive(Debug, clap::Args)]
 pub(crate) struct New {
-    /// Directory to make; its last part is the name of the crate
+    /// Directory to create; its last part is the name of the crate
     #[arg(value_name = "NAME", required_unless_present = "list")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// What to begin with; --list tells more [default: hello]
+    /// Template of the crate; see --list [default: hello]
     #[arg(long, value_name = "TEMPLATE", value_enum, default_value = "hello", hide_default_value = true)]
     pub(crate) template: Template,
 
-    /// List the templates, and make nothing
+    /// List the templates, and create nothing
     #[arg(long)]
     pub(crate) list: bool,
 

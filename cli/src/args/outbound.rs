@@ -1,4 +1,4 @@
-//! Who answers the calls of a component, as every sub-command that runs one takes it.
+//! Arguments for the outbound calls of a component, for every sub-command that runs one.
 
 use std::path::PathBuf;
 
@@ -6,38 +6,38 @@ use wayside_harness::{Error, Rule};
 
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Outbound {
-    /// Server that the component may call, as `[scheme://]host[:port]`: `*` stands for any public host, `*.example.org` for
-    /// the public ones below a name, a range as `10.0.0.0/8` for any host in it; ports can be a range as `8000-8099`; can be
-    /// given several times [default: none]
+    /// Server that the component may call, as `[scheme://]host[:port]`: `*` matches any public host, `*.example.org`
+    /// the public ones below a name, a range such as `10.0.0.0/8` any host in it; the port can be a range such as
+    /// `8000-8099`; can be given several times [default: none]
     #[arg(long, value_name = "PATTERN", value_parser = parse_rule)]
     pub(crate) allow_outbound: Vec<Rule>,
 
-    /// Answer the component's calls as a TOML file says, with `[[call]]` and `[call.reply]`, and without a network
+    /// Respond to outbound calls as a TOML file says, with `[[call]]` and `[call.reply]`, without a network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["allow_outbound", "record", "replay"])]
     pub(crate) mock: Option<PathBuf>,
 
-    /// Record the component's calls and their answers in a cassette, a TOML file that can be read and changed
+    /// Record outbound calls and their responses in a cassette, a TOML file that can be read and edited
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     pub(crate) record: Option<PathBuf>,
 
-    /// Field, or parameter of URLs and forms, whose values --record keeps out as secret, beside `authorization`, cookies, keys,
-    /// tokens, passwords and signatures; can be given several times
+    /// Header, or parameter of URLs and forms, whose values --record redacts, in addition to `authorization`, cookies,
+    /// keys, tokens, passwords and signatures; can be given several times
     #[arg(long, value_name = "NAME", value_parser = parse_secret)]
     pub(crate) redact: Vec<String>,
 
-    /// Answer the component's calls from a cassette, without a network; a call that it does not hold fails
+    /// Respond to outbound calls from a cassette, without a network; other calls fail
     #[arg(long, value_name = "FILE", conflicts_with = "allow_outbound")]
     pub(crate) replay: Option<PathBuf>,
 
-    /// Write the --allow-outbound patterns that the component's calls need into a file, one a line; every call is allowed
-    /// meanwhile, unless --mock or --replay answers it
+    /// Write the --allow-outbound rules that the component needs to a file, one per line; every call is allowed
+    /// meanwhile, unless --mock or --replay responds to it
     #[arg(long, value_name = "FILE", conflicts_with = "allow_outbound")]
     pub(crate) learn_outbound: Option<PathBuf>,
 }
 
 impl Outbound {
-    /// Lets flags win over what a file says: each takes the place of its own key, and of those that cannot stand beside it.
-    /// What one of them keeps out as secret stays out.
+    /// Lets flags override the settings of a file: each replaces its own key and the keys that exclude it. Names that
+    /// either of them redacts stay redacted.
     pub(crate) fn over(self, file: Self) -> Self {
         let given = self.given();
         let is_given = |name: &str| given.contains(&(name, true));
@@ -60,7 +60,7 @@ impl Outbound {
         }
     }
 
-    /// Two that would answer the same calls.
+    /// Returns two settings that would both respond to calls.
     pub(crate) fn conflict(&self) -> Option<(&'static str, &'static str)> {
         let given = self.given();
         let is_given = |name: &str| given.contains(&(name, true));
@@ -78,7 +78,7 @@ impl Outbound {
     }
 }
 
-/// What is refused together, as the declaration above says of the flags.
+/// The excluding keys, as the declaration above states them for flags.
 const CONFLICTS: [(&str, &str); 6] = [
     ("mock", "allow-outbound"),
     ("mock", "record"),
@@ -106,7 +106,7 @@ pub(crate) fn parse_secret(name: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// Settings with some of their keys, each of them with the value `by`.
+    /// Makes settings with some of their keys, each with the value `by`.
     fn settings(keys: &[&str], by: &str) -> Outbound {
         let file = |key: &str| keys.contains(&key).then(|| by.into());
         Outbound {

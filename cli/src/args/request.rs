@@ -10,7 +10,7 @@ pub(crate) struct Request {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Path and query, or a whole URL [default: /]
+    /// Path and query, or an absolute URL [default: /]
     #[arg(value_name = "PATH", default_value = "/", hide_default_value = true, value_parser = parse_path)]
     pub(crate) path: Uri,
 
@@ -18,20 +18,20 @@ pub(crate) struct Request {
     #[arg(short = 'X', long, value_name = "METHOD")]
     pub(crate) method: Option<Method>,
 
-    /// Field of the request; can be given several times
+    /// Header of the request; can be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Body of the request: text, @FILE for a file's content, or @- for standard input; a pipe is read until the response is
-    /// complete
+    /// Body of the request: text, @FILE for the content of a file, or @- for standard input; a pipe is read until the
+    /// response is complete
     #[arg(short, long, value_name = "DATA")]
     pub(crate) data: Option<String>,
 
-    /// Print status and fields before the body
+    /// Print status and headers before the body
     #[arg(short, long)]
     pub(crate) include: bool,
 
-    /// Print on stderr what the request took: fuel (about one unit an instruction) and memory
+    /// Print the usage of the request on stderr: fuel (about one unit per instruction) and memory
     #[arg(long)]
     pub(crate) usage: bool,
 
@@ -39,7 +39,7 @@ pub(crate) struct Request {
     pub(crate) guest: Guest,
 }
 
-/// Reads a target in one of the forms of RFC 9112, section 3.2: a path, a whole URL, or the asterisk.
+/// Parses a target in one of the forms of RFC 9112, section 3.2: a path, an absolute URL, or the asterisk.
 pub(super) fn parse_path(text: &str) -> Result<Uri, String> {
     let form = "write a path that starts with a slash, as `/search?q=1`, or a whole URL";
     let uri: Uri = text.parse().map_err(|error| format!("{error}; {form}"))?;

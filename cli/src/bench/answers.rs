@@ -1,15 +1,15 @@
-//! How the measured requests were answered.
+//! Counts the responses to the measured requests.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use http::StatusCode;
 
-/// One answer.
+/// One response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,
-    /// Whether the response came to its end.
+    /// Whether the response was complete.
     pub(super) is_whole: bool,
 }
 
@@ -20,7 +20,7 @@ impl Answered {
     }
 }
 
-/// The answers of one component, counted.
+/// The responses of one component.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     pub(super) statuses: BTreeMap<u16, u64>,
@@ -34,22 +34,22 @@ impl Answers {
         self.failed += u64::from(answer.has_failed());
     }
 
-    /// How many have another status than 2xx.
+    /// Returns the number of statuses outside of 2xx.
     pub(super) fn non_2xx(&self) -> u64 {
         self.others().map(|(_, count)| count).sum()
     }
 
-    /// Whether no answer has a status of 2xx.
+    /// Whether no response has a 2xx status.
     pub(super) fn none_is_2xx(&self) -> bool {
         !self.statuses.is_empty() && self.statuses.keys().all(|status| !is_2xx(*status))
     }
 
-    /// Whether the same statuses came as from another component.
+    /// Whether another component has the same statuses.
     pub(super) fn has_the_statuses_of(&self, other: &Self) -> bool {
         self.statuses.keys().eq(other.statuses.keys())
     }
 
-    /// The statuses that are not 2xx, by class: `4xx: 30 of 401, 2 of 404; 5xx: 1 of 503`.
+    /// Formats the statuses outside of 2xx, by class: `4xx: 30 of 401, 2 of 404; 5xx: 1 of 503`.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let mut class = 0;
@@ -64,7 +64,7 @@ impl Answers {
         text
     }
 
-    /// The statuses: `200, 404`.
+    /// Formats the statuses: `200, 404`.
     pub(super) fn list(&self) -> String {
         self.statuses.keys().map(u16::to_string).collect::<Vec<_>>().join(", ")
     }

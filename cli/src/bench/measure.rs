@@ -1,4 +1,4 @@
-//! Sends requests and keeps the time.
+//! Sends requests and measures the time.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use wayside_harness::{Body, Error, Harness};
 
 use super::answers::{Answered, Answers};
 
-/// How many requests are sent before any is measured: code and memory get warm.
+/// The number of requests before the measurement, which warm up code and memory.
 const WARM_UP: u64 = 20;
-/// How many requests fuel is counted of; more would count the same.
+/// The number of requests whose fuel is counted; more would give the same count.
 const COUNTED: usize = 5;
-/// How many rounds components take turns in.
+/// The number of rounds in which components take turns.
 const ROUNDS: u64 = 20;
-/// The longest time that is told from longer ones, in nanoseconds.
+/// The longest distinguishable time in nanoseconds.
 const LONGEST: u64 = 3_600_000_000_000;
 
-/// A request that is sent again and again.
+/// A request that is sent repeatedly.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) method: Method,
@@ -30,7 +30,7 @@ pub(super) struct Sample {
     pub(super) body: Bytes,
 }
 
-/// How much is measured.
+/// The amount of measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) requests: u64,
@@ -38,14 +38,14 @@ pub(super) struct Extent {
     pub(super) max_time: Duration,
 }
 
-/// A component with its two harnesses: one for time, and one that counts.
+/// A component with its two harnesses: one for time, and one that counts fuel.
 pub(super) struct Subject {
     pub(super) name: String,
     pub(super) timed: Harness,
     pub(super) counting: Harness,
 }
 
-/// What one component did.
+/// The results of one component.
 pub(super) struct Measured {
     /// In nanoseconds.
     pub(super) latency: Histogram<u64>,
@@ -56,7 +56,7 @@ pub(super) struct Measured {
     medians: Vec<f64>,
 }
 
-/// What a request costs the component.
+/// The usage of one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
     pub(super) fuel: u64,
@@ -64,11 +64,11 @@ pub(super) struct Cost {
     pub(super) memory_bytes: usize,
 }
 
-/// How two components compare, the first to the second: above 1 it takes more.
+/// The ratio of the first component to the second: above 1, the first takes more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratio {
     pub(super) time: f64,
-    /// What the middle half of the rounds is within.
+    /// The range of the middle half of the rounds.
     pub(super) quartiles: (f64, f64),
     pub(super) fuel: f64,
 }
@@ -84,7 +84,7 @@ impl Sample {
         request
     }
 
-    /// Sends it, and reads the whole answer.
+    /// Sends the request, and reads the whole response.
     async fn send(&self, app: &Harness) -> Answered {
         let response = app.request(self.request()).await;
         let status = response.status();
@@ -99,7 +99,7 @@ impl Sample {
 }
 
 impl Subject {
-    /// Makes sure that it answers.
+    /// Checks that the component responds.
     async fn answers(&self, app: &Harness, sample: &Sample) -> Result<(), Error> {
         if !sample.send(app).await.has_failed() {
             return Ok(());
@@ -110,7 +110,7 @@ impl Subject {
     }
 }
 
-/// What to do where a component fails.
+/// Returns what to do if a component fails.
 pub(super) const SEE_ANSWER: &str = "`wayside request` shows the answer, and what the component says";
 
 /// Measures components with a request, in turns.
@@ -133,7 +133,7 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
     for round in 0..rounds {
         let requests = share(extent.requests, rounds, round);
         for turn in 0..subjects.len() {
-            // The one that went last goes first in the next round.
+            // The last one of a round goes first in the next.
             let which = if round % 2 == 0 { turn } else { subjects.len() - 1 - turn };
             let turns = (rounds - round) * subjects.len() as u64 - turn as u64;
             let end = end_of_turn(Instant::now(), end, turns);
@@ -146,12 +146,12 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
     Ok(measured)
 }
 
-/// The requests of one round, which add up to all.
+/// Returns the requests of one round; all rounds together have the total.
 fn share(requests: u64, rounds: u64, round: u64) -> u64 {
     requests / rounds + u64::from(round < requests % rounds)
 }
 
-/// When a turn is over: those that are left have equal shares of the time that is left.
+/// Returns the end of a turn: the remaining turns share the remaining time equally.
 fn end_of_turn(now: Instant, end: Instant, turns: u64) -> Instant {
     now + end.saturating_duration_since(now) / u32::try_from(turns).unwrap_or(u32::MAX).max(1)
 }
@@ -161,7 +161,7 @@ async fn cost(subject: &Subject, sample: &Sample) -> Result<Cost, Error> {
         subject.answers(&subject.counting, sample).await?;
         subject.counting.idle().await;
     }
-    // Middleware in front of the component is measured with it, and each of them has a usage of its own.
+    // Middleware in front of the component is measured with it, and has its own usage.
     let mut requests: BTreeMap<u64, Cost> = BTreeMap::new();
     for usage in subject.counting.usage() {
         let cost = requests.entry(usage.request).or_default();
@@ -192,8 +192,8 @@ impl Measured {
         let mut answers = futures_util::stream::iter(0..requests)
             .map(|number| async move {
                 let start = Instant::now();
-                // What is late is not begun; what was begun is measured. Of each there is one in every round, so that
-                // there is something to compare.
+                // A late request is not started; a started one is measured. Each component sends at least one request
+                // per round, so that there is something to compare.
                 if number > 0 && start >= end {
                     return None;
                 }
@@ -214,12 +214,12 @@ impl Measured {
         self.latency.add(&latency).map_err(|error| Error::new("cannot add up the times of requests").with_source(error))
     }
 
-    /// Requests a second.
+    /// Returns the requests per second.
     pub(super) fn rate(&self) -> f64 {
         self.latency.len() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    /// How this compares with another that took turns with it; nothing where no round was whole.
+    /// Compares with another component that took turns with this one. `None` if no round was complete.
     pub(super) fn compared_with(&self, other: &Self) -> Option<Ratio> {
         let mut ratios: Vec<f64> = self.medians.iter().zip(&other.medians).map(|(one, other)| one / other).collect();
         ratios.sort_by(f64::total_cmp);
@@ -233,7 +233,7 @@ impl Measured {
 }
 
 impl Ratio {
-    /// What it takes more of than is allowed, in percent.
+    /// Returns what exceeds the allowed percentage.
     pub(super) fn regressions(&self, allowed_percent: f64) -> Vec<(&'static str, f64)> {
         let more = [("time", self.time), ("fuel", self.fuel)].map(|(what, ratio)| (what, (ratio - 1.0) * 100.0));
         more.into_iter().filter(|(_, percent)| *percent > allowed_percent).collect()
@@ -262,7 +262,7 @@ mod tests {
         let now = Instant::now();
         let end = now + Duration::from_secs(8);
         assert_eq!(end_of_turn(now, end, 4), now + Duration::from_secs(2));
-        // A turn that took longer leaves less to the others.
+        // A turn that took longer leaves less time for the others.
         let later = now + Duration::from_secs(6);
         assert_eq!(end_of_turn(later, end, 2), later + Duration::from_secs(1));
         assert_eq!(end_of_turn(end + Duration::from_secs(1), end, 1), end + Duration::from_secs(1));

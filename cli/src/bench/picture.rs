@@ -1,4 +1,4 @@
-//! A histogram for the terminal.
+//! Draws a histogram on the terminal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use hdrhistogram::Histogram;
 
 use crate::units;
 
-/// How many lines the times are spread over.
+/// The number of lines.
 const LINES: usize = 10;
-/// How long the longest bar is.
+/// The length of the longest bar in characters.
 const BAR: u64 = 50;
 
-/// The quantiles that are told, with their names.
+/// The quantiles and their names.
 pub(super) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// `p50 1.2 ms  p90 2.0 ms  ...  max 9.9 ms`.
+/// Formats `p50 1.2 ms  p90 2.0 ms  ...  max 9.9 ms`.
 pub(super) fn quantiles(latency: &Histogram<u64>) -> String {
     let mut text = String::new();
     for (name, quantile) in QUANTILES {
@@ -26,7 +26,7 @@ pub(super) fn quantiles(latency: &Histogram<u64>) -> String {
     text
 }
 
-/// A line for each stretch of time, each as many times the one before it.
+/// Draws a line for each interval of time; each is the same multiple of the one before.
 pub(super) fn bars(latency: &Histogram<u64>) -> String {
     let (min, max) = (latency.min().max(1) as f64, latency.max().max(1) as f64);
     let lines = if latency.equivalent(latency.min(), latency.max()) { 1 } else { LINES };

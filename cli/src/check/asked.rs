@@ -1,4 +1,4 @@
-//! Who within a component asks for what it imports.
+//! Finds the parts of a component that import an interface.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,13 +7,13 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use wasmparser::{Parser, Payload};
 use wayside_harness::Error;
 
-/// What the modules of a component say.
+/// The imports and bindings of a component's modules.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// The versions at which an interface is asked for, by its name.
+    /// The imported versions of each interface, by name.
     versions: BTreeMap<String, BTreeSet<String>>,
-    /// The packages that bring bindings, by the version of `wit-bindgen` that made them, as far as that can be told: from
-    /// what the crate depends on, and from what tools left in the component.
+    /// The packages with bindings, by version of `wit-bindgen`, as far as they are known: from the dependencies of the
+    /// crate, and from data that tools left in the component.
     pub(super) bindgens: BTreeMap<String, Vec<String>>,
 }
 
@@ -37,7 +37,8 @@ impl Asked {
     }
 
     fn import(&mut self, module: &str) {
-        // Asynchronous functions have a prefix, as in `[async-lower]`; it belongs to the function, not to the module.
+        // Asynchronous functions have a prefix, such as `[async-lower]`, which belongs to the function and not to the
+        // module.
         if let Some((name, version)) = module.split_once('@')
             && name.contains(':')
         {
@@ -45,7 +46,7 @@ impl Asked {
         }
     }
 
-    /// `component-type:wit-bindgen:0.63.0:wasi:http@0.2.6:proxy:encoded world`.
+    /// Parses `component-type:wit-bindgen:0.63.0:wasi:http@0.2.6:proxy:encoded world`.
     fn custom(&mut self, name: &str) {
         if let Some(rest) = name.strip_prefix("component-type:wit-bindgen:")
             && let Some(version) = rest.split(':').next()
@@ -54,7 +55,7 @@ impl Asked {
         }
     }
 
-    /// Who asks for an interface, for people.
+    /// Describes the importers of an interface.
     pub(super) fn who(&self, interface: &str) -> Vec<String> {
         let versions = self.versions.get(interface).into_iter().flatten();
         versions.map(|version| format!("{} at {version}", self.origin(interface, version))).collect()
@@ -74,17 +75,17 @@ impl Asked {
     }
 }
 
-/// What the C library below the standard libraries of Rust and C asks for, which is bound at 0.2.0.
+/// The imports of the C library below the standard libraries of Rust and C, which is bound to 0.2.0.
 const LIBC_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
-/// What nobody but a standard library asks for in practice.
+/// Interfaces that in practice only a standard library imports.
 const STANDARD_LIBRARY: [&str; 2] = ["wasi:cli/exit", "wasi:cli/environment"];
 
-/// The packages that a crate is built from which depend on `wit-bindgen`, by the version of it.
+/// Returns the packages of a crate's tree that depend on `wit-bindgen`, by its version.
 fn packages(dir: &Path) -> Option<BTreeMap<String, Vec<String>>> {
     let mut command = MetadataCommand::new();
     command.manifest_path(dir.join("Cargo.toml"));
     command.other_options(["--filter-platform".to_owned(), "wasm32-wasip2".to_owned()]);
-    // The crate was built a moment ago, so this works or tells nothing that the build has not.
+    // The crate was built a moment ago, so a failure here would have shown in the build.
     let metadata = command.exec().ok()?;
     let nodes = &metadata.resolve.as_ref()?.nodes;
     let manifest = std::fs::canonicalize(dir.join("Cargo.toml")).ok()?;

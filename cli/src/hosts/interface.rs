@@ -1,8 +1,8 @@
-//! The names of interfaces, and their versions.
+//! Names and versions of interfaces.
 
 use std::fmt;
 
-/// `wasi:http/types@0.2.6`, in its parts.
+/// The parts of `wasi:http/types@0.2.6`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
     /// `wasi:http/types`
@@ -10,24 +10,24 @@ pub(crate) struct Interface {
     pub(super) version: Version,
 }
 
-/// A version, with what follows the dash in drafts.
+/// A version, including the part after the dash of a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     numbers: [u64; 3],
     draft: Option<String>,
 }
 
-/// The lines of WASI within which versions fit each other.
+/// The lines of WASI whose versions are compatible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     V02,
     V03,
-    /// Drafts and whatever else: what is not equal does not fit.
+    /// Drafts and other versions are compatible only if they are equal.
     Other,
 }
 
 impl Interface {
-    /// Reads a name with a version; anything else is no interface that a host could offer by its name.
+    /// Parses a name with a version. Other names are not interfaces of a host.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, version) = text.split_once('@')?;
         let name = name.contains(':').then(|| name.to_owned())?;
@@ -54,7 +54,7 @@ impl Version {
         }
     }
 
-    /// Whether this is no newer than another of the same line.
+    /// Whether this is not newer than another version of the same line.
     pub(super) fn is_within(&self, newest: &Self) -> bool {
         self.line() == newest.line() && self.numbers <= newest.numbers
     }

@@ -1,4 +1,4 @@
-//! A line for each request, and the output of components under the requests that it belongs to.
+//! Access lines, and the output of components with the request that it belongs to.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,19 +12,19 @@ use wayside_harness::{BodyEnd, Event, Exchange, LogStream, show};
 use super::{mark, now, print};
 use crate::units;
 
-/// How long a line of output gets before it is printed without its end.
+/// How many bytes a line of output may have before it is printed in parts.
 const LINE_BYTES: usize = 64 * 1024;
 
-/// Writes what happens to the requests of one component.
+/// Logs the requests of one component.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    /// The name of the component, where there are several.
+    /// The name of the component, if there are several.
     component: Option<String>,
-    /// The beginnings of lines.
+    /// Incomplete lines.
     begun: Mutex<HashMap<(u64, LogStreamKey), String>>,
 }
 
-/// A stream as part of a key; `true` for stderr.
+/// The stream as a part of the key; `true` for stderr.
 type LogStreamKey = bool;
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct RequestLine<'a> {
     host_calls: Option<u64>,
     response_bytes: u64,
     end: Option<String>,
-    /// What the client did that ended the request early.
+    /// The fault of the client that ended the request early.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_fault: Option<String>,
 }
@@ -62,7 +62,7 @@ struct OutputLine<'a> {
     component: Option<&'a str>,
     request: u64,
     stream: &'static str,
-    /// Missing where the line is an object itself, which follows as it is.
+    /// `None` if the line is a JSON object, which follows unchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
 }
@@ -72,7 +72,7 @@ impl AccessLog {
         Self { component, begun: Mutex::default() }
     }
 
-    /// Writes down what is worth a line.
+    /// Logs an event.
     pub(crate) fn observe(&self, event: &Event) {
         match event {
             Event::Wrote(entry) => self.wrote(entry.request, entry.stream, &entry.text),
@@ -124,7 +124,7 @@ impl AccessLog {
             let mut json =
                 serde_json::to_string(&OutputLine { time: now(), kind: "output", component, request, stream, text })?;
             if is_object {
-                // Put in as it stands: reading it would change numbers and the order of keys.
+                // Inserted unchanged: parsing it would change numbers and the order of keys.
                 json.truncate(json.len() - 1);
                 json.push_str(&format!(",\"json\":{}}}", line.trim()));
             }
@@ -164,7 +164,7 @@ impl AccessLog {
     }
 }
 
-/// `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
+/// Formats `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
 fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     let mut text = format!("{mark}{} {path} ", exchange.method);
     // Writing to a `String` never fails.
@@ -192,7 +192,7 @@ fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     text
 }
 
-/// Milliseconds, to the microsecond.
+/// Converts to milliseconds, with microsecond precision.
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }

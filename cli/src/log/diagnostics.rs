@@ -1,4 +1,4 @@
-//! Warnings and errors of the harness, and whatever `WAYSIDE_LOG` asks for.
+//! Warnings and errors of the harness, and other records that `WAYSIDE_LOG` selects.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use wayside_harness::show;
 
 use super::{mark, now, print};
 
-/// Prints events of this process.
+/// Prints the events of this process.
 pub(super) struct Diagnostics;
 
 impl<S: Subscriber> Layer<S> for Diagnostics {
@@ -21,7 +21,7 @@ impl<S: Subscriber> Layer<S> for Diagnostics {
         event.record(&mut fields);
         let metadata = event.metadata();
         let level = level(*metadata.level());
-        // Where debugging is asked for, it matters who speaks.
+        // Debug output names the source of a record.
         let target = (*metadata.level() > Level::INFO).then(|| metadata.target());
         print(|| fields.text(level, target), || fields.json(level, target));
     }
@@ -56,7 +56,7 @@ struct DiagnosticLine<'a> {
 pub(super) struct Fields {
     pub(super) message: String,
     pub(super) request: Option<u64>,
-    /// The others, as text where they are neither numbers nor truth values.
+    /// The other fields, as text if they are neither numbers nor booleans.
     pub(super) others: Vec<(&'static str, Value)>,
 }
 
@@ -96,7 +96,7 @@ impl Fields {
     }
 }
 
-/// A message whose further lines are all indented, so that none passes for an entry of the log.
+/// Indents further lines of a message, so that none looks like another log entry.
 fn indented(message: &str) -> String {
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! Each call of a component to its host, told by the bindings of wasmtime: a span a call, and in it an event with the
-//! arguments and one with the result.
+//! Logs host calls. wasmtime's bindings trace them: one span per call, with an event for the arguments and one for the
+//! result.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,7 +19,7 @@ const CALL: &str = "wit-bindgen import";
 /// The name of the spans of instances.
 const REQUEST: &str = "request";
 
-/// Lets through what the bindings tell, and the requests that it belongs to.
+/// Selects the traces of the bindings, and the spans of the requests.
 pub(super) fn filter() -> FilterFn {
     filter_fn(|metadata| is_request(metadata) || metadata.name() == CALL || interface(metadata.target()).is_some())
 }
@@ -28,7 +28,7 @@ fn is_request(metadata: &Metadata<'_>) -> bool {
     metadata.name() == REQUEST && metadata.is_span() && metadata.target().starts_with("wayside_harness")
 }
 
-/// `wasi:http/types` from the path of the module that holds its bindings.
+/// Derives `wasi:http/types` from the path of the bindings' module.
 fn interface(module: &str) -> Option<String> {
     let (_, path) = module.split_once("::wasi::")?;
     let (package, interface) = path.split_once("::")?;
@@ -44,13 +44,13 @@ struct WasiLine<'a> {
     interface: &'a str,
     function: &'a str,
     arguments: Map<String, Value>,
-    /// Missing where the call did not return.
+    /// `None` if the call did not return.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a str>,
 }
 
-/// The values that the bindings print, in fewer words: without the `Ok` of the host's own result, which says that there was
-/// no trap, and with resources as their numbers.
+/// Shortens the values that the bindings print: removes the `Ok` of the host's own result, which means that there was
+/// no trap, and shows resources as numbers.
 fn readable(value: &str) -> String {
     let value = value.strip_prefix("Ok(").and_then(|value| value.strip_suffix(')')).unwrap_or(value);
     let mut pieces = value.split("Resource { rep: ");
@@ -63,11 +63,11 @@ fn readable(value: &str) -> String {
     text.replace("\"...\"", "...")
 }
 
-/// What the bindings print of a value, without user and password of URLs and authorities.
+/// Formats a value without user information of URLs and authorities.
 fn shown(function: &str, value: &str) -> String {
     let value = show::urls(value);
     match (value.find('"'), value.rfind('@')) {
-        // An authority alone has no slashes in front of it.
+        // A lone authority has no slashes before it.
         (Some(start), Some(end)) if function.ends_with("authority") && start < end => {
             format!("{}redacted{}", &value[..=start], &value[end..])
         }
@@ -75,7 +75,7 @@ fn shown(function: &str, value: &str) -> String {
     }
 }
 
-/// Prints a line for each call, when it returns.
+/// Prints a line for each call when it returns.
 pub(super) struct Calls;
 
 impl Calls {
@@ -124,7 +124,7 @@ struct Call {
     arguments: Vec<(&'static str, Value)>,
 }
 
-/// The number of the request at hand, kept with the span of its instance.
+/// The number of the current request, stored with the span of its instance.
 struct Request(u64);
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
@@ -145,7 +145,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
         span.extensions_mut().insert(Call { request, interface, function, arguments: Vec::new() });
     }
 
-    /// An instance that turns to another request says so.
+    /// An instance that switches to another request records it.
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();

@@ -1,10 +1,10 @@
-//! Names of crates: which will do.
+//! Validates names of crates.
 
 use std::path::Path;
 
 use wayside_harness::Error;
 
-/// The name of the crate that a directory is made for.
+/// Returns the name of the crate for a directory.
 pub(super) fn of(dir: &Path) -> Result<String, Error> {
     let Some(name) = dir.file_name() else {
         return Err(Error::new(format!("`{}` names no new directory", dir.display()))
@@ -39,7 +39,7 @@ fn objection(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The nearest name that will do.
+/// Returns the nearest valid name.
 fn proposal(name: &str) -> String {
     let fit: String = name
         .chars()
@@ -54,7 +54,7 @@ fn proposal(name: &str) -> String {
     if objection(&app).is_none() { app } else { "app".to_owned() }
 }
 
-/// What the edition reserves, for now or for later.
+/// Keywords and reserved words of the edition.
 const KEYWORDS: [&str; 53] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
     "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
@@ -62,7 +62,7 @@ const KEYWORDS: [&str; 53] = [
     "try", "type", "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "Self",
 ];
 
-/// What the crate is built with, and what cargo writes its artifacts to.
+/// Names of dependencies, and of cargo's target directories.
 const TAKEN: [&str; 21] = [
     "alloc",
     "axum",

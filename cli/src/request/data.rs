@@ -1,4 +1,4 @@
-//! The body of a request, as `--data` says.
+//! The request body from `--data`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,10 +11,10 @@ use http_body_util::StreamBody;
 use tokio::sync::{mpsc, watch};
 use wayside_harness::{Body, Error};
 
-/// How much is read at once.
+/// The size of a read in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Opens what `--data` says: text, `@FILE`, or `@-` for standard input. Files are streamed.
+/// Opens the value of `--data`: text, `@FILE`, or `@-` for standard input. Files are streamed.
 pub(super) fn open(data: Option<&str>) -> Result<(Body, End), Error> {
     match data.map(|data| (data, data.strip_prefix('@'))) {
         None => Ok((Body::empty(), End::default())),
@@ -36,12 +36,12 @@ pub(super) fn open(data: Option<&str>) -> Result<(Body, End), Error> {
     }
 }
 
-/// The right to end a body whose source may never end, as a pipe or a terminal.
+/// Ends a body whose source may be endless, such as a pipe or a terminal.
 #[derive(Default)]
 pub(super) struct End(Option<watch::Sender<bool>>);
 
 impl End {
-    /// Gives up what has not been read. To the component, the body breaks off.
+    /// Drops the unread rest. For the component, the body breaks off.
     pub(super) fn now(&self) {
         if let Some(end) = &self.0 {
             end.send_replace(true);
@@ -49,8 +49,8 @@ impl End {
     }
 }
 
-/// Streams a source that a separate thread reads. Nothing waits for the thread: it reads a pipe until every writer has
-/// closed it.
+/// Streams a source that a separate thread reads. The process does not wait for the thread: it reads a pipe until every
+/// writer has closed it.
 fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<(Body, End), Error> {
     let (sender, chunks) = mpsc::channel(1);
     let read = move || read(source, &sender);
@@ -69,7 +69,7 @@ fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<
     Ok((Body::new(StreamBody::new(frames)), End(may_be_endless.then_some(end))))
 }
 
-/// Completes when the body is ended. Stays pending if no sender is left to end it.
+/// Completes when the body is ended. Pending forever if the sender is gone.
 async fn given_up(ended: &mut watch::Receiver<bool>) {
     if ended.wait_for(|has_ended| *has_ended).await.is_err() {
         std::future::pending::<()>().await;
@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives a first piece, and then waits for ever.
+    /// Yields a first piece, and then waits forever.
     struct HeldOpen(Option<&'static [u8]>);
 
     impl Read for HeldOpen {

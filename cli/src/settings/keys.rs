@@ -1,13 +1,13 @@
-//! The keys of a file: which are not known, and which were meant.
+//! Finds unknown keys of a settings file, and suggests known ones.
 
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor, value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// How many changes make another word of one.
+/// The largest edit distance of a suggestion.
 const TYPO: usize = 3;
 
-/// A key that means nothing.
+/// An unknown key.
 pub(super) struct Unknown {
     pub(super) key: String,
     pub(super) offset: usize,
@@ -15,7 +15,7 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
-    /// What to write instead.
+    /// The suggestion.
     pub(super) fn help(&self) -> String {
         let distance = |known: &&&str| strsim::osa_distance(known, &self.key);
         match self.known.iter().min_by_key(distance) {
@@ -28,7 +28,7 @@ impl Unknown {
     }
 }
 
-/// The first unknown key of a file: at its top, or in the table of a component.
+/// Finds the first unknown key of a file: at its top, or in the table of a component.
 pub(super) fn find_unknown<'de, File: Deserialize<'de>, Table: Deserialize<'de>>(
     tree: &Spanned<DeTable<'_>>,
 ) -> Option<Unknown> {
@@ -46,10 +46,10 @@ fn unknown_in(table: &DeTable<'_>, known: &'static [&'static str]) -> Option<Unk
     unknown.min_by_key(|unknown| unknown.offset)
 }
 
-/// The names of the fields of a type, as it asks for them.
+/// Returns the names of the fields of a type, through its `Deserialize` implementation.
 fn names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // It gets nothing but the question across.
+    // The error contains nothing but the question.
     let _ = T::deserialize(Names(&mut names));
     names
 }

@@ -1,4 +1,4 @@
-//! A body that is written from elsewhere.
+//! Bodies that are written piece by piece.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,9 +13,9 @@ use super::Error;
 
 /// Writes a body made by [`Body::channel`](super::Body::channel).
 ///
-/// Such a body ends well only with [`finish`](Sender::finish) or
+/// Such a body ends normally only with [`finish`](Sender::finish) or
 /// [`finish_with_trailers`](Sender::finish_with_trailers). Dropping the sender breaks the message off, so that the peer
-/// never takes a part for the whole.
+/// notices that it is incomplete.
 ///
 /// # Examples
 ///
@@ -63,11 +63,11 @@ pub(super) fn channel() -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Hands over one piece, once the piece before has been taken. An empty piece is dropped.
+    /// Sends one piece, after the last one was taken. Empty pieces are dropped.
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::is_closed`] when nobody reads the body any more, as when the client went away.
+    /// Fails with [`Error::is_closed`] if the reader is gone, for example because the client disconnected.
     ///
     /// # Examples
     ///
@@ -88,7 +88,7 @@ impl Sender {
     pub async fn send(&mut self, chunk: impl Into<Bytes>) -> Result<(), Error> {
         let mut chunk = Some(chunk.into()).filter(|chunk: &Bytes| !chunk.is_empty());
         poll_fn(|cx| {
-            // Cloned before the lock: that runs code of others.
+            // Cloned before the lock, because cloning runs foreign code.
             let waker = cx.waker().clone();
             let (sent, receiver, _replaced) = {
                 let mut shared = lock(&self.shared);
@@ -132,7 +132,7 @@ impl Sender {
     }
 
     fn end(&self, end: End) {
-        // What the message is not ended with, as after its end, is dropped when the lock is free.
+        // An end that comes too late is dropped after the lock is released.
         let (receiver, _unused) = {
             let mut shared = lock(&self.shared);
             match shared.end {
@@ -191,7 +191,7 @@ impl Drop for Receiver {
 }
 
 impl ChannelState {
-    /// How the message ended, told once.
+    /// The end of the message, reported once.
     fn take_end(&mut self) -> Option<Result<Frame<Bytes>, Error>> {
         match self.end.replace(End::Done) {
             Some(End::Finished(Some(trailers))) => Some(Ok(Frame::trailers(trailers))),
@@ -202,8 +202,8 @@ impl ChannelState {
 }
 
 fn lock(shared: &Mutex<ChannelState>) -> MutexGuard<'_, ChannelState> {
-    // No code of others runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. A waker may
-    // poll the body at once, or own it. So a poisoned lock still guards a whole state.
+    // No foreign code runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. A waker may
+    // poll the body at once, or own it. So a poisoned lock still guards a consistent state.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Owns what it wakes, and does nothing.
+    /// Owns the future that it should wake, and does nothing.
     struct Owner<T>(Mutex<Option<T>>);
 
     impl<T: Send> Wake for Owner<T> {
@@ -298,14 +298,14 @@ mod tests {
     #[test]
     fn a_waker_may_own_the_other_end() {
         within_a_minute(|| {
-            // Replaced, the waker goes with the body that it owns.
+            // The replaced waker is dropped with the body that it owns.
             let (mut sender, body) = Body::channel();
             block_on(sender.send("one")).unwrap();
             poll_once(sender.send("two"), body);
             let (_, other) = Body::channel();
             poll_once(sender.send("two"), other);
             assert!(block_on(sender.send("two")).unwrap_err().is_closed());
-            // It goes with the body that it waits for, and the sender with it.
+            // The waker is dropped with its body, and the sender with it.
             let (sender, mut body) = Body::channel();
             poll_once(body.next_chunk(), sender);
             drop(body);

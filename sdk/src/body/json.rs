@@ -9,7 +9,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is no such document.
+    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is not JSON of this type.
     ///
     /// # Examples
     ///

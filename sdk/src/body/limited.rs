@@ -1,4 +1,4 @@
-//! Bodies that may not be longer than so much.
+//! Bodies with a size limit.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! Bodies made of streams, and of other crates' bodies.
+//! Bodies made from streams, and from bodies of other crates.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,4 +1,4 @@
-//! Trailers that are added to a body which may have some.
+//! Bodies with added trailers.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,10 +9,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, Error};
 
-/// A body with more trailers. It is a body of its own, so that a component that adds none has no code for it.
+/// A body with added trailers. A separate type, so that a component that adds none has no code for it.
 pub(super) struct WithTrailers {
     body: Body,
-    /// Missing after they have been sent.
+    /// `None` after they were sent.
     added: Option<HeaderMap>,
 }
 
@@ -50,7 +50,7 @@ impl HttpBody for WithTrailers {
         self.added.is_none()
     }
 
-    /// The framing of trailers has no place for a length.
+    /// A message with trailers has no `content-length`.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

@@ -13,12 +13,12 @@ use crate::sys::{Here, World};
 use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
-/// How long a whole exchange may take unless the client says otherwise.
+/// The default time limit of an exchange.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How many redirects are followed unless the client says otherwise.
+/// The default limit of redirects.
 const REDIRECTS: u32 = 10;
 
-/// Sends requests with settings of its own. Cheap to make; a handler may make one for each request.
+/// Sends requests with its own settings. Cheap to make; a handler may make one for each request.
 ///
 /// # Examples
 ///
@@ -81,7 +81,7 @@ impl Client {
         ClientBuilder { client: Self::new() }
     }
 
-    /// Starts a request. An invalid URL is an error when the request is sent.
+    /// Starts a request. An invalid URL becomes an error when the request is sent.
     ///
     /// # Examples
     ///
@@ -169,7 +169,8 @@ impl Client {
         self.timeouts.total
     }
 
-    /// Sends a request and follows redirects, all within the time limit. A redirect without a fragment keeps the one before.
+    /// Sends a request and follows redirects within the time limit. A redirect without a fragment keeps the previous
+    /// fragment.
     pub(super) async fn run(
         &self,
         mut request: Box<Request>,
@@ -183,7 +184,7 @@ impl Client {
         let mut previous = Vec::new();
         loop {
             let spent = match start {
-                // The first exchange starts with all of the time.
+                // The first exchange starts with the whole time limit.
                 Some(start) if followed > 0 => Here::now().saturating_sub(start),
                 _ => Duration::ZERO,
             };
@@ -224,7 +225,7 @@ impl Client {
         }
     }
 
-    /// Asks the policy about a redirect, if there is one.
+    /// Applies the policy to a redirect, if there is one.
     fn decide(&self, response: &Response, next: &redirect::Following, previous: &mut Vec<Uri>) -> RedirectAction {
         let Some(policy) = &self.policy else { return RedirectAction::Follow };
         previous.push(next.from.clone());
@@ -233,23 +234,23 @@ impl Client {
     }
 }
 
-/// Notes where a response came from.
+/// Stores the URL of a response.
 fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
     response.body_mut().set_url(FinalUrl(Url { uri, fragment }));
     response
 }
 
 impl ClientBuilder {
-    /// Limits the whole exchange, from the first byte sent to the last byte of the response's body, redirects included.
+    /// Limits the whole exchange, from the first byte sent to the last byte of the response body, including redirects.
     ///
-    /// It is kept by the component's own clock, so it holds also where the host has no limit, as for a TLS handshake that
-    /// hangs. 30 seconds by default.
+    /// The component's own clock enforces it, so it applies even where the host has no limit, such as to a TLS
+    /// handshake that hangs. 30 seconds by default.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.total = Some(limit);
         self
     }
 
-    /// Lets an exchange take as long as it takes.
+    /// Removes the limit of the whole exchange.
     ///
     /// # Examples
     ///
@@ -266,44 +267,43 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the time to connect. The host keeps it; without a call the host's own limit holds.
+    /// Limits the time to connect. The host enforces it. The default is the host's own limit.
     ///
-    /// A host that cannot keep it makes requests fail with [`Error::is_unsupported`].
+    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.connect = Some(limit);
         self
     }
 
-    /// Limits the wait for the head of the response, counted from the moment the request is sent. The host keeps it;
-    /// without a call the host's own limit holds.
+    /// Limits the wait for the head of the response, from the moment the request is sent. The host enforces it. The
+    /// default is the host's own limit.
     ///
-    /// A host that cannot keep it makes requests fail with [`Error::is_unsupported`].
+    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.first_byte = Some(limit);
         self
     }
 
-    /// Limits the pauses within the body of the response; each piece that arrives starts the time anew. The host keeps
-    /// it; without a call the host's own limit holds.
+    /// Limits each pause within the response body. The host enforces it. The default is the host's own limit.
     ///
-    /// A host that cannot keep it makes requests fail with [`Error::is_unsupported`].
+    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn between_bytes_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.between_bytes = Some(limit);
         self
     }
 
-    /// Follows at most so many redirects; 10 by default, none with 0: then a 3xx response is a response like others.
+    /// Follows at most so many redirects. The default is 10. With 0, a 3xx response is returned like any other.
     ///
-    /// A redirect to another origin (scheme, host or port) takes neither `authorization`, `cookie`, `proxy-authorization`
-    /// and `referer` with it nor any [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308, a body of bytes is
-    /// sent again with its trailers; one that streams is not, and the redirect is the response. Where the method becomes
-    /// GET, the headers that describe the body go with it.
+    /// A redirect to another origin (scheme, host or port) drops the headers `authorization`, `cookie`,
+    /// `proxy-authorization` and `referer`, and every [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308,
+    /// a body of bytes is sent again with its trailers; a body that streams cannot be, so the redirect itself is
+    /// returned. If the method becomes GET, headers that describe the body are dropped with it.
     pub fn redirects(mut self, most: u32) -> Self {
         self.client.redirects = most;
         self
     }
 
-    /// Asks a function about each redirect, within the limit of [`redirects`](Self::redirects).
+    /// Calls a function for each redirect, within the limit of [`redirects`](Self::redirects).
     ///
     /// # Examples
     ///
@@ -327,7 +327,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends a field with each request that does not set it itself.
+    /// Sets a header for each request that does not set it itself.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Forms with files, to be sent.
+//! Multipart forms for requests.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::body;
 /// A form with files, `multipart/form-data` (RFC 7578), for [`RequestBuilder::multipart`](super::RequestBuilder::multipart).
 /// Needs the feature `multipart`.
 ///
-/// Files are bodies, so they stream; where the length of each is known, that of the form is.
+/// Files are bodies, so they stream. If all their lengths are known, so is that of the form.
 ///
 /// # Examples
 ///
@@ -50,13 +50,13 @@ impl Form {
         Self { boundary, pieces: VecDeque::new() }
     }
 
-    /// Adds a field of text.
+    /// Adds a text field.
     pub fn text(self, name: impl AsRef<str>, value: impl Into<String>) -> Self {
         let disposition = format!("form-data; name=\"{}\"", escaped(name.as_ref()));
         self.part(&disposition, None, value.into().into())
     }
 
-    /// Adds a file: the name of its field, its own name, its media type, its content.
+    /// Adds a file: the name of the field, the file name, the media type, and the content.
     pub fn file(
         self,
         name: impl AsRef<str>,
@@ -90,12 +90,12 @@ impl Form {
     }
 }
 
-/// Escapes a name as the HTML standard does, so that it cannot end its quotes or its line.
+/// Escapes a name as the HTML standard says, so that it cannot end its quotes or its line.
 fn escaped(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Bodies, one after the other.
+/// Bodies in sequence.
 struct Pieces(VecDeque<Body>);
 
 impl HttpBody for Pieces {
@@ -107,7 +107,7 @@ impl HttpBody for Pieces {
             match ready!(Pin::new(piece).poll_frame(cx)) {
                 Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                // Trailers of a part have no place in a form.
+                // A part of a form has no trailers.
                 Some(Ok(_)) => {}
                 None => {
                     self.0.pop_front();

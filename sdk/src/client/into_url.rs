@@ -1,15 +1,15 @@
-//! What a URL can be made of.
+//! Conversions to URLs.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::Uri;
 
-/// A type that the URL of a request can be made of: text, or a [`Uri`].
+/// A type that can be the URL of a request: text, or a [`Uri`].
 ///
-/// Text is read as browsers do it: what a URL may not hold is percent-encoded, `.` and `..` are resolved, and spaces around
-/// it are left out. A host must be ASCII: write an international name in punycode. A fragment is not sent; it comes back
-/// in [`ResponseExt::final_url`](super::ResponseExt::final_url).
+/// Text is parsed like in browsers: invalid characters are percent-encoded, `.` and `..` are resolved, and surrounding
+/// spaces are removed. A host must be ASCII: write an international name in punycode. A fragment is not sent; it is
+/// part of [`ResponseExt::final_url`](super::ResponseExt::final_url).
 ///
 /// # Examples
 ///
@@ -32,13 +32,13 @@ pub trait IntoUrl: sealed::IntoUrl {}
 pub(super) mod sealed {
     use crate::url::Url;
 
-    /// Why text is not a URL, and the text.
+    /// The reason why a text is not a URL, and the text.
     pub struct Invalid {
         pub(in crate::client) reason: String,
         pub(in crate::client) text: Vec<u8>,
     }
 
-    /// A URL that was parsed.
+    /// A parsed URL.
     pub struct Parsed(pub(in crate::client) Url);
 
     pub trait IntoUrl {

@@ -1,4 +1,4 @@
-//! Which redirects are followed.
+//! The policy for redirects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,21 +40,21 @@ impl Redirect<'_> {
     }
 }
 
-/// What becomes of a [`Redirect`].
+/// The decision about a [`Redirect`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectAction {
-    /// The redirect is followed.
+    /// Follows the redirect.
     Follow,
-    /// The response that redirects is the response of the call.
+    /// Returns the redirecting response as the response of the call.
     Stop,
-    /// The call fails with an error of which [`Error::is_redirect`](super::Error::is_redirect) is true.
+    /// Fails with an error for which [`Error::is_redirect`](super::Error::is_redirect) is true.
     Refuse,
 }
 
 type Decide = dyn Fn(&Redirect<'_>) -> RedirectAction + Send + Sync;
 
-/// A function of the user that decides about each redirect.
+/// The user's function for redirects.
 #[derive(Clone)]
 pub(super) struct Policy(Arc<Decide>);
 

@@ -6,7 +6,7 @@ use super::{Error, Kind};
 use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
-/// What is kept of a request, to send it again.
+/// The parts of a request that another one needs.
 pub(super) struct Again {
     uri: Uri,
     /// `None` if the client follows no redirects.
@@ -20,14 +20,14 @@ struct Kept {
     body: Option<Body>,
 }
 
-/// What follows a response.
+/// The next step after a response.
 pub(super) enum Next {
-    /// Nothing: this is where it came from.
+    /// Return the response, which came from this URL.
     Done(Uri),
     Request(Following),
 }
 
-/// The request that a redirect asks for.
+/// Send this request.
 pub(super) struct Following {
     pub(super) from: Uri,
     pub(super) request: Box<Request>,
@@ -45,7 +45,7 @@ impl Again {
         Self { uri: request.uri().clone(), request: follows.then(keep) }
     }
 
-    /// What follows a response to the request.
+    /// Decides about the next step after a response.
     pub(super) fn next(self, response: &Response) -> Result<Next, Error> {
         let Self { uri, request } = self;
         if !is_redirect(response.status()) {
@@ -87,7 +87,7 @@ fn is_redirect(status: StatusCode) -> bool {
     )
 }
 
-/// Whether a redirect is followed with GET, and without the body.
+/// Whether a redirect changes the method to GET, and drops the body.
 fn becomes_get(status: StatusCode, method: &Method) -> bool {
     match status {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::POST,
@@ -102,7 +102,7 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
     one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other)
 }
 
-/// Removes what another origin must not learn.
+/// Removes headers that another origin must not learn.
 fn remove_secrets(headers: &mut HeaderMap) {
     for secret in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::REFERER] {
         headers.remove(secret);
@@ -110,7 +110,7 @@ fn remove_secrets(headers: &mut HeaderMap) {
     let sensitive: Vec<HeaderName> =
         headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
     for name in sensitive {
-        // Other values of the name stay.
+        // Other values of the header stay.
         let kept: Vec<_> = headers.get_all(&name).iter().filter(|value| !value.is_sensitive()).cloned().collect();
         headers.remove(&name);
         for value in kept {
@@ -119,7 +119,7 @@ fn remove_secrets(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a header describes the content of a request, and means nothing without it.
+/// Whether a header describes the content of a request, and is meaningless without it.
 fn describes_content(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-")
         || matches!(

@@ -1,4 +1,4 @@
-//! A request in the making.
+//! Builds requests.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Client, Error, Kind};
 use crate::url::Url;
 use crate::{Body, Request, Response};
 
-/// A request in the making; what is wrong with it is reported when it is sent.
+/// Builds a request. Invalid parts are reported when it is sent.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ use crate::{Body, Request, Response};
 #[derive(Debug)]
 #[must_use = "call `send` to send the request"]
 pub struct RequestBuilder {
-    // Boxed, because each step moves the whole.
+    // Boxed, because each method moves the whole builder.
     making: Box<Making>,
 }
 
@@ -40,18 +40,18 @@ struct Making {
     client: Client,
     request: Result<Box<Request>, Error>,
     media_type: Option<MediaType>,
-    /// Of the URL; it is not sent.
+    /// The fragment of the URL, which is not sent.
     fragment: Option<Box<str>>,
     timeout: Option<Duration>,
 }
 
-/// The media type of a body that this module writes.
+/// The media type of a body that this module wrote.
 #[derive(Debug)]
 #[allow(dead_code, reason = "each feature has its own")]
 enum MediaType {
-    /// For requests without a `content-type`.
+    /// Applies if the request has no `content-type`.
     Default(HeaderValue),
-    /// Replaces any `content-type`: only this one names the boundary of the form.
+    /// Replaces any `content-type`, because it contains the boundary of the form.
     Fixed(HeaderValue),
 }
 
@@ -78,9 +78,9 @@ impl RequestBuilder {
         self
     }
 
-    /// Adds a header. Headers of the same name that were added before stay, and all are sent in order.
+    /// Adds a header. Earlier headers of the same name stay, and all are sent in order.
     ///
-    /// A `content-type` replaces the one that `json` and `form` would set.
+    /// A `content-type` replaces that of `json` and `form`.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
@@ -94,7 +94,7 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets fields, in the place of others of the same names.
+    /// Sets headers, and replaces those of the same names.
     ///
     /// # Examples
     ///
@@ -112,13 +112,13 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the `authorization` field to a bearer token (RFC 6750).
+    /// Sets the `authorization` header to a bearer token (RFC 6750).
     pub fn bearer_auth(self, token: impl AsRef<str>) -> Self {
         let value = format!("Bearer {}", token.as_ref());
         self.change(|request| set_authorization(request, &value))
     }
 
-    /// Sets the `authorization` field to a name and a password (RFC 7617).
+    /// Sets the `authorization` header to a user name and a password (RFC 7617).
     ///
     /// # Examples
     ///
@@ -133,7 +133,7 @@ impl RequestBuilder {
         self.change(|request| set_authorization(request, &value))
     }
 
-    /// Adds to the query of the URL. Needs the feature `form`.
+    /// Adds parameters to the query of the URL. Needs the feature `form`.
     ///
     /// # Examples
     ///
@@ -168,7 +168,7 @@ impl RequestBuilder {
         self.set_body(None, || Ok(body.into()))
     }
 
-    /// Sets the body to a JSON document, and the media type with it. Needs the feature `json`.
+    /// Sets the body to a JSON document, with its media type. Needs the feature `json`.
     ///
     /// # Examples
     ///
@@ -186,7 +186,7 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to a form, `application/x-www-form-urlencoded`, and the media type with it. Needs the feature `form`.
+    /// Sets the body to a form, `application/x-www-form-urlencoded`, with its media type. Needs the feature `form`.
     ///
     /// # Examples
     ///
@@ -204,8 +204,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to a form with files, and the media type with it, which replaces any `content-type` of the request.
-    /// Needs the feature `multipart`.
+    /// Sets the body to a multipart form, with its media type, which replaces any `content-type` of the request. Needs
+    /// the feature `multipart`.
     #[cfg(feature = "multipart")]
     pub fn multipart(self, form: super::Form) -> Self {
         match HeaderValue::try_from(form.media_type()) {
@@ -222,20 +222,19 @@ impl RequestBuilder {
         })
     }
 
-    /// Limits this exchange, in the place of the client's own [`timeout`](super::ClientBuilder::timeout).
+    /// Limits this exchange, in place of the client's [`timeout`](super::ClientBuilder::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.making.timeout = Some(limit);
         self
     }
 
-    /// Sends the request and answers when the head of the response has arrived, while the body goes on being sent.
+    /// Sends the request, and returns at the head of the response, while the body continues to be sent.
     ///
     /// # Errors
     ///
-    /// Fails if a part of the request is not valid, and like [`send`](super::send) while it is sent; with
-    /// [`Error::is_redirect`] if there are too many redirects or one leads nowhere; with [`Error::is_timeout`] if the time
-    /// limit runs out. A response with a 4xx or 5xx status is not an error; see
-    /// [`error_for_status`](super::ResponseExt::error_for_status).
+    /// Fails if a part of the request is invalid, and like [`send`](super::send); with [`Error::is_redirect`] after too
+    /// many redirects or an invalid one; with [`Error::is_timeout`] after the time limit. A response with a 4xx or 5xx
+    /// status is not an error; see [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
         let Making { client, request, fragment, media_type, timeout } = *self.making;
         let mut request = request?;
@@ -261,7 +260,7 @@ fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -
     Error::new(Kind::Request, format!("{what} is not valid")).with_source(source)
 }
 
-/// RFC 4648, section 4; a whole crate for one field would be more.
+/// Base64 (RFC 4648, section 4). A crate for one header would be large.
 #[expect(clippy::indexing_slicing, reason = "a digit has six bits, and the alphabet 64 characters")]
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -317,7 +316,7 @@ mod tests {
         assert_eq!(test::block_on(request.send()).unwrap().status(), 200);
     }
 
-    /// The values of a header as the server gets them.
+    /// The values of a header as the server receives them.
     fn sent(request: RequestBuilder, name: &'static str) -> Vec<HeaderValue> {
         let _upstream = test::outbound(move |request: Request| async move {
             let values = request.headers().get_all(name).iter();

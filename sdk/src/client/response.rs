@@ -1,10 +1,10 @@
-//! What a response is asked.
+//! Methods for responses.
 
 use super::{Error, Kind};
 use crate::Response;
 pub use crate::url::FinalUrl;
 
-/// What a response tells beside its head and its body.
+/// Additional methods of a response.
 ///
 /// # Examples
 ///
@@ -21,11 +21,11 @@ pub trait ResponseExt: Sized {
     ///
     /// # Errors
     ///
-    /// See above; [`Error::status`] is the status.
+    /// Fails as described above; [`Error::status`] is the status.
     fn error_for_status(self) -> Result<Self, Error>;
 
-    /// Returns the URL that answered, after all redirects, as long as the response has its own body. `None` for a response that
-    /// no [`Client`](super::Client) received: [`send`](super::send) follows no redirects.
+    /// Returns the URL of the response, after all redirects, as long as it has its own body. `None` if no
+    /// [`Client`](super::Client) received it: [`send`](super::send) follows no redirects.
     ///
     /// # Examples
     ///

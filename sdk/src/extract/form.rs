@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use super::{media_type, whole};
 use crate::{Error, FromRequest, FromRequestParts, IncomingRequest};
 
-/// The query of the URI, read into a type. Needs the feature `form`.
+/// The query of the URI, parsed into a type. Needs the feature `form`.
 ///
-/// A query of another shape is answered with 400.
+/// A query that does not fit the type gets 400.
 ///
 /// # Examples
 ///
@@ -40,9 +40,9 @@ impl<T: DeserializeOwned> FromRequestParts for Query<T> {
     }
 }
 
-/// A form, `application/x-www-form-urlencoded`, read into a type. Needs the feature `form`.
+/// A form, `application/x-www-form-urlencoded`, parsed into a type. Needs the feature `form`.
 ///
-/// Another media type is answered with 415, a form of another shape with 422, one over the limit for bodies with 413.
+/// Another media type gets 415, a form that does not fit the type 422, one over the body limit 413.
 ///
 /// # Examples
 ///

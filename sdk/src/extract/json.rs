@@ -1,4 +1,4 @@
-//! JSON in and out of a handler.
+//! JSON in requests and responses.
 
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -9,10 +9,11 @@ use crate::respond::collect;
 use crate::sys::Responder;
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Response};
 
-/// A JSON document: as an argument, the request's body; as an answer, the response's. Needs the feature `json`.
+/// A JSON document: the request body as an argument, the response body as a result. Needs the feature `json`.
 ///
-/// As an argument it wants the media type `application/json` or one that ends in `+json`, and answers 415 without it,
-/// 400 to what is not JSON, 422 to JSON of another shape, and 413 over [`BODY_LIMIT`](super::BODY_LIMIT).
+/// As an argument it requires the media type `application/json` or one that ends in `+json`. It responds with 415 to
+/// another media type, 400 to invalid JSON, 422 to JSON that does not fit the type, and 413 over
+/// [`BODY_LIMIT`](super::BODY_LIMIT).
 ///
 /// # Examples
 ///
@@ -63,7 +64,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Whether the fields declare a JSON body: `application/json`, or a structured syntax suffix (RFC 6839, section 3.1).
+/// Whether the headers declare a JSON body: `application/json`, or a structured syntax suffix (RFC 6839, section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
@@ -71,7 +72,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn rejection(error: serde_json::Error) -> Error {
     let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-    // What serde says of the client's own document is the client's to read.
+    // The client may see what serde reports about its own document.
     Error::new(status, format!("the request body is not the expected JSON: {error}"))
 }
 

@@ -1,4 +1,4 @@
-//! Forms with files.
+//! Multipart forms in requests.
 
 mod boundary;
 mod disposition;
@@ -22,12 +22,12 @@ use crate::{Body, Error, FromRequest, IncomingRequest};
 
 /// A form with files, `multipart/form-data` (RFC 7578), read part by part. Needs the feature `multipart`.
 ///
-/// Memory holds one piece of the body at a time, of whatever size the form and its parts are. The limit for bodies counts
-/// for each part that is read into memory, and not for the whole.
+/// At most one piece of the body is in memory at a time, whatever the size of the form and its parts. The body limit
+/// applies to each part that is read into memory, and not to the whole form.
 ///
-/// A request with another media type is answered with 415, a malformed form with 400. A form is malformed without its first or
-/// last delimiter, with more than 16 KiB of headers in a part, or with a header that is not valid or names the part twice. Lines
-/// end with CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
+/// A request with another media type gets 415, a malformed form 400. A form is malformed if its first or last delimiter
+/// is missing, if a part has more than 16 KiB of headers, or if a header is invalid or names the part twice. Lines end
+/// with CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ pub struct Part {
 struct ReadForm {
     body: Body,
     parser: Parser,
-    /// The number of the part that is read, from 1.
+    /// The number of the current part, from 1.
     part: u64,
 }
 
@@ -86,7 +86,7 @@ impl FromRequest for Multipart {
 }
 
 impl Multipart {
-    /// The next part; what is left unread of the one before is dropped.
+    /// Returns the next part. Discards the unread rest of the current one.
     ///
     /// # Errors
     ///
@@ -102,35 +102,35 @@ impl Multipart {
 }
 
 impl Part {
-    /// The name of the field, without the escapes that it was sent with. A name that is not UTF-8 is read as ISO 8859-1.
+    /// Returns the name of the field, unescaped. A name that is not UTF-8 is read as ISO 8859-1.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.names.name.as_deref()
     }
 
-    /// The name that the client gives the file. It is the client's word: no path to write to.
+    /// Returns the file name from the client. Do not use it as a path: the client can send any text.
     ///
-    /// It is the parameter `filename`, or else [`extended_file_name`](Self::extended_file_name).
+    /// It is the parameter `filename`, or [`extended_file_name`](Self::extended_file_name) without one.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.names.file_name.as_deref().or_else(|| self.extended_file_name())
     }
 
-    /// The name that the client gives the file in the parameter `filename*`, decoded (RFC 8187).
+    /// Returns the file name in the parameter `filename*`, decoded (RFC 8187).
     ///
-    /// Clients must not send it in a form (RFC 7578, section 4.2), but some do, beside the parameter `filename`.
+    /// Clients must not send it in a form (RFC 7578, section 4.2), but some do, in addition to `filename`.
     #[must_use]
     pub fn extended_file_name(&self) -> Option<&str> {
         self.names.extended_file_name.as_deref()
     }
 
-    /// The headers of this part.
+    /// Returns the headers of this part.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The next piece of the content, never an empty one; `None` after the last.
+    /// Reads the next piece of the content, which is never empty. Returns `None` after the last.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Fails like [`next_chunk`](Part::next_chunk), and with 413 if it is longer than the limit for bodies.
+    /// Fails like [`next_chunk`](Part::next_chunk), and with 413 if the content exceeds the body limit.
     ///
     /// # Examples
     ///
@@ -189,7 +189,7 @@ impl Part {
 }
 
 impl ReadForm {
-    /// Drops what is left of the current part; answers with the number and the headers of the next one.
+    /// Discards the rest of the current part. Returns the number and the headers of the next one.
     fn poll_next_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(u64, HeaderMap)>, Error>> {
         loop {
             match ready!(self.poll_event(cx))? {

@@ -1,4 +1,4 @@
-//! The headers that a tuple adds to its last value.
+//! Headers that a tuple adds to its last value.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -9,12 +9,11 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use super::IntoResponse;
 use crate::{Error, Response};
 
-/// A value that a tuple adds to its last value: headers, or whatever an implementation puts into [`ResponseParts`].
+/// A value that a tuple adds to its last value: headers, or other changes of [`ResponseParts`].
 ///
-/// In an array or a [`HeaderMap`], entries of the same name are all sent, in their order. They replace all headers of that
-/// name that the last value has, such as its `content-type`. The exception is `set-cookie`: each one is a cookie (RFC 6265,
-/// section 3), so cookies are added to those that the last value has. [`AppendHeaders`] adds to every header. `None` adds
-/// nothing.
+/// In an array or a [`HeaderMap`], repeated names are all sent, in order. They replace all headers of that name in the
+/// last value, such as its `content-type`. The exception is `set-cookie`: each is a separate cookie (RFC 6265, section
+/// 3), so cookies are added. [`AppendHeaders`] adds to every header. `None` adds nothing.
 ///
 /// # Examples
 ///
@@ -44,11 +43,11 @@ pub trait IntoResponseParts {
     /// The response to send if this cannot be added.
     type Error: IntoResponse;
 
-    /// Adds this to the parts of a response.
+    /// Adds this to a response.
     ///
     /// # Errors
     ///
-    /// Fails with the response to send instead, such as one for the invalid name of a header.
+    /// Fails with another response, for example because of an invalid header name.
     fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error>;
 }
 
@@ -67,24 +66,24 @@ impl ResponseParts {
         self.response
     }
 
-    /// The headers so far.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
-    /// The headers, to change them.
+    /// Returns the headers for changes.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.response.headers_mut()
     }
 
-    /// The extensions, to change them. They stay in the component.
+    /// Returns the extensions for changes. They stay in the component.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.response.extensions_mut()
     }
 }
 
-/// Headers that are added to those of the same name, as `vary` or `link` may need.
+/// Headers that are added to earlier ones of the same name, as `vary` or `link` may need.
 ///
 /// # Examples
 ///
@@ -98,7 +97,7 @@ impl ResponseParts {
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AppendHeaders<I>(
-    /// The names and values: an array, a vector or another iterator.
+    /// Names and values: an array, a vector or another iterator.
     pub I,
 );
 
@@ -174,7 +173,7 @@ where
 /// Replaces headers of the same name, except `set-cookie`, which is added.
 fn replace(headers: &mut HeaderMap, added: HeaderMap) {
     let mut name = SET_COOKIE;
-    // A map names a header once, in front of its first value.
+    // A map yields a name once, before its first value.
     for (next, value) in added {
         match next {
             Some(next) if next != SET_COOKIE => {

@@ -1,6 +1,6 @@
-//! The deadline of a gRPC call, which its client sends as `grpc-timeout`.
+//! The deadline of a gRPC call, from its header `grpc-timeout`.
 //!
-//! tonic keeps it in the server that comes with its transport, which no component has.
+//! tonic enforces it in its own server, which components do not use.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,25 +17,25 @@ use crate::{Body, Response, body};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// How many digits a time limit may have.
+/// The most digits of a time limit.
 const MOST_DIGITS: usize = 8;
 
-/// A call of gRPC that has a deadline.
+/// A gRPC call with a deadline.
 pub(super) struct Limited {
     limit: Duration,
-    /// The media type of the call, which is that of its answer.
+    /// The media type of the call and its response.
     content_type: HeaderValue,
 }
 
 impl Limited {
-    /// The deadline of a request, if it is one of gRPC. A malformed one counts for nothing, as in tonic's server.
+    /// Returns the deadline of a gRPC request. A malformed one is ignored, as in tonic's server.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let content_type = headers.get(header::CONTENT_TYPE).filter(|value| is_grpc(value.as_bytes()))?;
         let limit = duration(headers.get(GRPC_TIMEOUT)?.as_bytes())?;
         Some(Self { limit, content_type: content_type.clone() })
     }
 
-    /// Waits for the answer to a call until its deadline, and makes its body end then.
+    /// Waits for the response until the deadline, and ends its body then.
     pub(super) async fn answer(
         self,
         call: impl Future<Output = Result<Response, BoxError>>,
@@ -57,7 +57,8 @@ impl Limited {
         }
     }
 
-    /// A body that ends at the deadline, with the status in its trailers; gRPC-Web has other trailers and no such end.
+    /// A body that ends at the deadline, with the status in its trailers. gRPC-Web encodes trailers differently and has
+    /// no such end.
     fn limited(&self, body: Body, deadline: Sleep) -> Body {
         if body.is_end_stream() || is_web(self.content_type.as_bytes()) {
             return body;
@@ -66,7 +67,7 @@ impl Limited {
     }
 }
 
-/// The status 4, which takes the place of an answer or of its trailers.
+/// The status 4 (`DEADLINE_EXCEEDED`), which replaces a response or its trailers.
 fn deadline_exceeded() -> HeaderMap {
     HeaderMap::from_iter([
         (HeaderName::from_static("grpc-status"), HeaderValue::from_static("4")),
@@ -75,7 +76,7 @@ fn deadline_exceeded() -> HeaderMap {
 }
 
 struct LimitedBody {
-    /// Missing after its end.
+    /// `None` after its end.
     body: Option<Body>,
     deadline: Sleep,
 }
@@ -87,7 +88,7 @@ impl HttpBody for LimitedBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        // First, because a body that always has more would never end.
+        // Checked first, because a body that always has more data would never end.
         if Pin::new(&mut this.deadline).poll(cx).is_ready() {
             this.body = None;
             return Poll::Ready(Some(Ok(Frame::trailers(deadline_exceeded()))));
@@ -121,7 +122,7 @@ fn is_web(content_type: &[u8]) -> bool {
     content_type.get(b"application/grpc".len()) == Some(&b'-')
 }
 
-/// Reads a time limit: up to eight digits and a unit.
+/// Parses a time limit: up to eight digits and a unit.
 fn duration(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
@@ -156,7 +157,7 @@ mod tests {
         ]))
     }
 
-    /// The answer to a call of one second whose service does this.
+    /// The response to a call of one second whose service does this.
     fn answer(call: impl Future<Output = Result<Response, BoxError>>) -> Response {
         block_on(limited("application/grpc", "1S").unwrap().answer(call)).unwrap()
     }
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(block_on(failed).unwrap_err().to_string(), "no");
     }
 
-    /// What arrives of a body whose pieces come after so many seconds each.
+    /// What arrives of a body whose pieces come at intervals of so many seconds.
     fn read(pieces: &'static [u64]) -> (String, Option<String>) {
         let _paused = pause();
         let stream = futures_util::stream::unfold(pieces.iter(), async |mut pieces| {

@@ -1,4 +1,4 @@
-//! A clock that stands still.
+//! A stopped clock.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::scope;
 use crate::sys::timer;
 
-/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped. One that a test keeps to
-/// its end stops it for the work left to [`wait_until`](crate::wait_until) as well.
+/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped. A guard that a test
+/// keeps to its end also covers the tasks of [`wait_until`](crate::wait_until).
 ///
-/// When every future waits and one of them for time to pass, the clock jumps to the first moment that one waits for: a
-/// sleep of an hour takes no time. [`advance`] moves it by hand.
+/// When all futures wait, the clock jumps to the next timer, so a sleep of an hour takes no time. [`advance`] moves it
+/// by hand.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub fn pause() -> Pause {
     Pause { stood_before: timer::set_paused(true), not_send: PhantomData }
 }
 
-/// Moves the clock that [`pause`] stopped; does nothing to one that runs.
+/// Moves a clock that [`pause`] stopped. Does nothing to a running clock.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ pub fn advance(span: Duration) {
 #[derive(Debug)]
 pub struct Pause {
     stood_before: bool,
-    // It belongs to the thread whose clock it stopped.
+    // The guard belongs to the thread whose clock it stopped.
     not_send: PhantomData<Rc<()>>,
 }
 

@@ -1,4 +1,4 @@
-//! Outbound calls that a test expects, and what answers them.
+//! Mocks: expected outbound calls and their replies.
 
 mod call;
 mod reply;
@@ -21,11 +21,11 @@ pub use call::Call;
 pub use reply::Reply;
 pub use times::Times;
 
-/// Answers the calls that it expects, the first that fits, and panics at any other with the parts that do not fit.
+/// Responds to expected calls, each with the first match. Panics at any other call with the mismatches.
 ///
-/// [`verify`](Self::verify) fails a test whose expected calls did not come. It also runs when the last clone of the mock is
-/// dropped, so a mock that is given to [`outbound`](super::outbound) is verified when the guard is dropped, and the work
-/// left to [`wait_until`](crate::wait_until) is done.
+/// [`verify`](Self::verify) fails a test whose expected calls did not come. It also runs when the last clone of the
+/// mock is dropped, so [`outbound`](super::outbound) verifies it when the guard is dropped and the tasks of
+/// [`wait_until`](crate::wait_until) are done.
 ///
 /// # Examples
 ///
@@ -58,7 +58,7 @@ struct Expectations {
     in_order: bool,
     /// The position up to which calls came, if they must come in order.
     position: usize,
-    /// Whether the test was told already, or does not want to be.
+    /// Whether verification has run or is turned off.
     is_settled: bool,
 }
 
@@ -75,21 +75,21 @@ impl Mock {
         Self::default()
     }
 
-    /// Expects a call, and answers it with a text, a status, a function of the request, or another [`Reply`].
+    /// Expects a call, and responds with a text, a status, a function of the request, or another [`Reply`].
     #[must_use]
     pub fn reply(self, call: Call, reply: impl Into<Reply>) -> Self {
         self.inner.lock().list.push(Expectation { call, reply: reply.into(), count: 0 });
         self
     }
 
-    /// Expects the calls in the order of their declaration. By default they may come in any order.
+    /// Expects the calls in the order of their declaration. By default, any order is accepted.
     #[must_use]
     pub fn in_order(self) -> Self {
         self.inner.lock().in_order = true;
         self
     }
 
-    /// Does not fail the test if expected calls did not come.
+    /// Turns verification off.
     #[must_use]
     pub fn unverified(self) -> Self {
         self.inner.lock().is_settled = true;
@@ -129,7 +129,7 @@ impl MockState {
 impl Drop for MockState {
     fn drop(&mut self) {
         let expectations = self.lock();
-        // A test that fails already says why.
+        // The test fails already, for its own reason.
         if expectations.is_settled || std::thread::panicking() {
             return;
         }
@@ -140,7 +140,7 @@ impl Drop for MockState {
 }
 
 impl Expectations {
-    /// The reply to a request, or the reason why no call fits it.
+    /// Returns the reply to a request, or the description of the mismatch.
     fn choose(&mut self, request: &Request<Bytes>) -> Result<Reply, String> {
         let chosen = if self.in_order { self.next_in_order(request) } else { self.first_that_fits(request) };
         let chosen = chosen.and_then(|index| self.list.get_mut(index));
@@ -150,7 +150,7 @@ impl Expectations {
                 Ok(expectation.reply.clone())
             }
             None => {
-                // The test fails with this, so it need not be told again of what did not come.
+                // The test fails with this, so missing calls need not be reported as well.
                 self.is_settled = true;
                 Err(self.describe_unexpected(request))
             }
@@ -214,7 +214,7 @@ impl Upstream for Mock {
             let (parts, body) = request.into_parts();
             let body = match body.bytes().await {
                 Ok(body) => body,
-                // The caller's own body failed; the host would not have sent the request either.
+                // The caller's body failed; the host would not have sent the request either.
                 Err(_) => return StatusCode::BAD_REQUEST.into_response(),
             };
             let request = Request::from_parts(parts, body);

@@ -1,8 +1,8 @@
-//! What a test set up, for as long as the work that it leaves behind.
+//! Keeps what a test set up for the tasks that it leaves behind.
 //!
-//! A test's guards are dropped where its future ends, and the work left to `wait_until` runs after that. So what was in place
-//! before the last drops is put back for that work. A drop counts as one of the last if the future does nothing between
-//! it and its end that another guard would change: wait, make an outbound call, or set up something else.
+//! A test's guards are dropped where its future ends, and the tasks of `wait_until` run after that. So the state before
+//! the last drops is restored for those tasks. A drop counts as one of the last if the future does nothing after it
+//! that depends on guards: wait, make an outbound call, or set up another guard.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -14,16 +14,16 @@ use crate::sys::executor::{blocking, take_spawned};
 use crate::sys::timer::{self, Paused};
 use crate::sys::{self, Upstream};
 
-/// What guards put in place.
+/// The state that guards set.
 struct InPlace {
-    /// The number of outbound calls before: another one makes this out of date.
+    /// The number of outbound calls so far. Another call makes this out of date.
     calls: u64,
     outbound: Option<Rc<dyn Upstream>>,
     paused: Option<Paused>,
 }
 
 impl InPlace {
-    /// Puts it in place, and answers with what was there before.
+    /// Sets this state, and returns the previous one.
     fn swap(self) -> Self {
         Self { calls: self.calls, outbound: sys::set_outbound(self.outbound), paused: timer::set_clock(self.paused) }
     }
@@ -36,13 +36,13 @@ impl InPlace {
 }
 
 thread_local! {
-    /// How many futures run inside each other.
+    /// The nesting depth of running futures.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// What was in place before the last drops of guards.
+    /// The state before the last drops of guards.
     static DROPPED: RefCell<Option<InPlace>> = const { RefCell::new(None) };
 }
 
-/// Runs a future and the work that it leaves behind.
+/// Runs a future and the tasks that it leaves behind.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let _running = Running::new();
     let mut future = pin!(future);
@@ -63,12 +63,12 @@ pub(super) fn guard_dropped() {
     }
 }
 
-/// Notes that the future goes on with what is in place now.
+/// Notes that the future continues with the current state.
 pub(crate) fn changed() {
     let _before = DROPPED.take();
 }
 
-/// A future that runs. When it panics, what it left behind goes with it, and not into the next test of this thread.
+/// A running future. If it panics, its tasks are dropped, so that they do not reach the next test of this thread.
 struct Running;
 
 impl Running {
@@ -89,7 +89,7 @@ impl Drop for Running {
     }
 }
 
-/// What is in place for the work after a future.
+/// The state for the tasks after a future.
 struct Kept {
     before: Option<InPlace>,
 }
@@ -118,7 +118,7 @@ mod tests {
     use crate::test::{self, Call, Mock};
     use crate::{client, spawn, time, wait_until};
 
-    /// Leaves a call behind, and notes what comes of it.
+    /// Leaves an outbound call behind, and records its result.
     fn call_later(url: &'static str) -> Arc<Mutex<String>> {
         let noted = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&noted);

@@ -1,17 +1,17 @@
-//! The boundary between the parts of a form, from its `content-type`.
+//! The boundary between the parts of a form.
 
 use http::StatusCode;
 
 use super::parameters::Parameters;
 use crate::Error;
 
-/// How long a boundary may be (RFC 2046, section 5.1.1).
+/// The longest boundary (RFC 2046, section 5.1.1).
 const MOST_BYTES: usize = 70;
 
 /// The characters of a boundary besides letters and digits.
 const PUNCTUATION: &[u8] = b"'()+_,-./:=? ";
 
-/// Reads the boundary of a form.
+/// Parses the boundary in a `content-type`.
 pub(super) fn of_form(content_type: &[u8]) -> Result<Vec<u8>, Error> {
     let not_a_form = || {
         Error::new(

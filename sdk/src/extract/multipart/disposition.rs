@@ -1,4 +1,4 @@
-//! How a part of a form is named: its `content-disposition` (RFC 7578, section 4.2).
+//! The names of a part: its `content-disposition` (RFC 7578, section 4.2).
 
 use http::{HeaderMap, header};
 
@@ -13,7 +13,7 @@ pub(super) struct Disposition {
 }
 
 impl Disposition {
-    /// Reads the names from the headers of a part. `None` if they are malformed.
+    /// Parses the names in the headers of a part. `None` if they are malformed.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::CONTENT_DISPOSITION).iter();
         let Some(value) = values.next() else { return Some(Self::default()) };
@@ -29,7 +29,7 @@ impl Disposition {
     }
 }
 
-/// Takes back the escapes that browsers write for the three characters that a name cannot hold (WHATWG HTML,
+/// Reverts the escapes that browsers use for the three characters that a name cannot contain (WHATWG HTML,
 /// "multipart/form-data encoding algorithm").
 fn unescaped(value: &[u8]) -> String {
     let mut plain = Vec::with_capacity(value.len());
@@ -47,7 +47,7 @@ fn unescaped(value: &[u8]) -> String {
     text(plain)
 }
 
-/// Bytes as UTF-8, and as ISO 8859-1 if they are not.
+/// Decodes bytes as UTF-8, or as ISO 8859-1 if they are not UTF-8.
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| latin1(error.as_bytes()))
 }
@@ -56,7 +56,8 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// Reads a value like `UTF-8''%e2%82%ac.txt` (RFC 8187, section 3.2). `None` if it is malformed or has another charset.
+/// Parses a value like `UTF-8''%e2%82%ac.txt` (RFC 8187, section 3.2). `None` if it is malformed or has another
+/// charset.
 fn extended(value: &[u8]) -> Option<String> {
     let mut parts = value.splitn(3, |byte| *byte == b'\'');
     let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);

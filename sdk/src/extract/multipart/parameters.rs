@@ -1,6 +1,6 @@
-//! The parameters of a header, as in `form-data; name="a"`.
+//! Header values with parameters, such as `form-data; name="a"`.
 
-/// A value in front of its parameters.
+/// A value and its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parameters {
     /// In lower case.
@@ -9,15 +9,15 @@ pub(super) struct Parameters {
     parameters: Vec<(String, Vec<u8>)>,
 }
 
-/// The characters that a backslash escapes. In front of any other it stands for itself, as in the Windows paths that some
-/// clients send for file names.
+/// The characters that a backslash escapes. Before any other it is an ordinary character, as in the Windows paths that
+/// some clients send as file names.
 const ESCAPED: &[u8] = b"\"\\";
 
 impl Parameters {
-    /// Reads a header. `None` if it is malformed.
+    /// Parses a header. `None` if it is malformed.
     ///
-    /// Quoted strings have escapes (RFC 9110, section 5.6.4). Browsers write a backslash as it is (WHATWG HTML, "multipart/form-data
-    /// encoding algorithm"), so a header that makes no sense with escapes is read without.
+    /// Quoted strings have escapes (RFC 9110, section 5.6.4). Browsers do not escape backslashes (WHATWG HTML,
+    /// "multipart/form-data encoding algorithm"), so a header that is invalid with escapes is parsed without.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         Self::read_with(header, ESCAPED).or_else(|| Self::read_with(header, b""))
     }
@@ -50,7 +50,7 @@ impl Parameters {
     }
 }
 
-/// Reads a quoted string, or up to the next parameter; returns the value and what follows.
+/// Parses a quoted string, or text up to the next parameter. Returns the value and the rest.
 fn read_value<'a>(text: &'a [u8], escaped: &[u8]) -> Option<(Vec<u8>, &'a [u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let end = text.iter().position(|byte| *byte == b';').unwrap_or(text.len());

@@ -1,6 +1,6 @@
-//! Cuts a form into its parts while its bytes arrive (RFC 2046, section 5.1.1).
+//! Splits a form into its parts while its bytes arrive (RFC 2046, section 5.1.1).
 //!
-//! It holds back only what could be the beginning of a delimiter, and the headers of a part until they are complete.
+//! It buffers only a possible beginning of a delimiter, and the headers of a part until they are complete.
 
 use std::fmt;
 use std::mem;
@@ -10,18 +10,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::search::Search;
 
-/// How many bytes of headers a part may have.
+/// The most bytes of headers in a part.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
 
-/// How many spaces and tabs may follow a delimiter on its line.
+/// The most spaces and tabs after a delimiter.
 const MOST_PADDING_BYTES: usize = 256;
 
-/// What the bytes of a form mean, in order.
+/// An event of the parser.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// A part begins.
     Part(HeaderMap),
-    /// The next piece of its content, never empty.
+    /// The next piece of its content, which is never empty.
     Data(Bytes),
     /// The part has ended.
     PartEnd,
@@ -29,7 +29,7 @@ pub(super) enum Event {
     End,
 }
 
-/// Why the bytes are no form.
+/// The reason why a form is malformed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
     NoDelimiter,
@@ -40,22 +40,22 @@ pub(super) enum Malformed {
 }
 
 pub(super) struct Parser {
-    /// Finds delimiters with the line break in front of them.
+    /// Finds delimiters with the line break before them.
     delimiter: Search,
-    /// What has arrived and has not been passed on.
+    /// The unprocessed input.
     buffer: Bytes,
-    /// Whether nothing more arrives.
+    /// Whether the input is complete.
     is_complete: bool,
-    /// Whether the buffer starts a line whose line break is not in it.
+    /// Whether the buffer starts within a line whose line break has not arrived.
     is_line_start: bool,
     state: ParserState,
 }
 
 #[derive(Clone)]
 enum ParserState {
-    /// In front of the first delimiter.
+    /// Before the first delimiter.
     Preamble,
-    /// Behind a delimiter. So many bytes have been searched for the end of the headers.
+    /// After a delimiter. So many bytes have been searched for the end of the headers.
     Headers {
         searched: usize,
     },
@@ -64,21 +64,21 @@ enum ParserState {
     Failed(Malformed),
 }
 
-/// What there is of a delimiter in the buffer.
+/// The delimiter in the buffer.
 enum Found {
-    /// None that is complete. So many bytes come before the place where one could begin.
+    /// No complete one. So many bytes come before the first possible beginning of one.
     Nothing { before: usize },
-    /// One, with its line break in front and its line to the end.
+    /// A complete one: its start including the line break before, and the end of its line.
     Delimiter { start: usize, end: usize, is_last: bool },
 }
 
-/// What follows a boundary on its line.
+/// The rest of the line after a boundary.
 enum LineEnd {
     Delimiter {
         length: usize,
         is_last: bool,
     },
-    /// The line is longer than the delimiter, and so is none.
+    /// The line is longer than the delimiter, so it is not one.
     Other,
     Incomplete,
 }
@@ -94,7 +94,7 @@ impl Parser {
         }
     }
 
-    /// Takes the next bytes of the form.
+    /// Adds input.
     pub(super) fn push(&mut self, bytes: Bytes) {
         if self.buffer.is_empty() {
             self.buffer = bytes;
@@ -106,12 +106,12 @@ impl Parser {
         }
     }
 
-    /// Takes note that nothing follows.
+    /// Ends the input.
     pub(super) fn complete(&mut self) {
         self.is_complete = true;
     }
 
-    /// The next event; `None` where more bytes are needed.
+    /// Returns the next event, or `None` if it needs more input.
     pub(super) fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &self.state {
             ParserState::Preamble => self.next_in_preamble(),
@@ -166,7 +166,7 @@ impl Parser {
     }
 
     fn next_in_headers(&mut self, searched: usize) -> Result<Option<Event>, Malformed> {
-        // An empty line ends them, which is the first one if there are none.
+        // An empty line ends the headers. It is the first line if there are none.
         let lines = if self.buffer.starts_with(b"\r\n") {
             Some(0)
         } else {
@@ -220,7 +220,7 @@ impl Parser {
         Found::Nothing { before: self.delimiter.find_beginning(&self.buffer, from) }
     }
 
-    /// Reads what follows a boundary that ends at a place in the buffer.
+    /// Parses the rest of the line after a boundary that ends at this position.
     fn line_end(&self, at: usize) -> LineEnd {
         let rest = self.buffer.get(at..).unwrap_or_default();
         let (is_last, after) = match rest {
@@ -234,15 +234,15 @@ impl Parser {
             _ if padding > MOST_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
-            // The line break of the last one belongs to what may follow.
+            // The line break after the last delimiter belongs to the epilogue.
             [] if is_last => LineEnd::Delimiter { length, is_last },
             _ => LineEnd::Other,
         }
     }
 }
 
-/// Reads header lines, each with its line break. A line that starts with a space continues the one before (RFC 5322, section
-/// 2.2.3).
+/// Parses header lines, each with its line break. A line that starts with a space continues the previous one (RFC 5322,
+/// section 2.2.3).
 fn read_headers(mut lines: &[u8]) -> Result<HeaderMap, Malformed> {
     let mut headers = HeaderMap::new();
     let mut whole = Vec::new();

@@ -1,7 +1,7 @@
-//! Finding a delimiter in the bytes of a form, mostly without looking at each of them.
+//! Finds a delimiter in a form, mostly without reading each byte.
 
-/// A pattern to find: Horspool's algorithm, which looks at the byte where a match would end and skips ahead by as much as that
-/// byte allows.
+/// A pattern for Horspool's algorithm, which reads the byte where a match would end and skips as far as that byte
+/// allows.
 pub(super) struct Search {
     pattern: Vec<u8>,
     skips: [u8; 256],
@@ -25,7 +25,7 @@ impl Search {
         &self.pattern
     }
 
-    /// Where the pattern is found first, not before `from`.
+    /// Returns the first position of the pattern, from `from` on.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let length = self.pattern.len();
         let mut start = from;
@@ -39,7 +39,7 @@ impl Search {
         None
     }
 
-    /// Where the end of a text could be the beginning of the pattern; the length of the text if it cannot.
+    /// Returns the position where the end of a text could be the beginning of the pattern, or the length of the text.
     pub(super) fn find_beginning(&self, text: &[u8], from: usize) -> usize {
         let first = from.max((text.len() + 1).saturating_sub(self.pattern.len()));
         let could_begin = |start: &usize| text.get(*start..).is_some_and(|end| self.pattern.starts_with(end));
@@ -55,7 +55,7 @@ mod tests {
     fn every_match_is_found_and_nothing_else() {
         for pattern in ["\r\n--cut", "a", "aa", "aba", "abcab", "\r\n--\r\r"] {
             let search = Search::new(pattern.as_bytes().to_vec());
-            // Every text of eight letters out of those of the pattern and one more.
+            // Every text of eight letters, from those of the pattern and one more.
             let letters: Vec<char> = "x".chars().chain(pattern.chars()).take(4).collect();
             for number in 0..letters.len().pow(8) {
                 let mut digits = number;

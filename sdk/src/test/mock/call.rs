@@ -1,4 +1,4 @@
-//! Which calls a mock expects.
+//! Expected calls of a mock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::Request;
 
 type Condition = Arc<dyn Fn(&Request<Bytes>) -> bool + Send + Sync>;
 
-/// A call that a [`Mock`](super::Mock) expects. Parts that are not set fit every call.
+/// A call that a [`Mock`](super::Mock) expects. Properties that are not set match every call.
 ///
 /// # Examples
 ///
@@ -51,10 +51,11 @@ impl Call {
         Self::default()
     }
 
-    /// Expects a method and a URL with its query. Each `*` in the URL stands for any text, which may be empty or have slashes.
+    /// Expects a method and a URL with its query. Each `*` in the URL stands for any text, also an empty one or one
+    /// with slashes.
     ///
-    /// Equivalent URLs fit (RFC 9110, section 4.2.3): scheme and host ignore case, the default port may be left out, an empty
-    /// path is `/`, and `%7E` is `~`. A slash at the end of a path is part of it.
+    /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port may be
+    /// left out, an empty path is `/`, and `%7E` is `~`. A slash at the end of a path is significant.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self::any().method(method).url(url)
@@ -86,15 +87,15 @@ impl Call {
         self
     }
 
-    /// Expects a parameter in the query, which may have others; name and value are not percent-encoded. The URL of this call
-    /// is then compared without its query.
+    /// Expects a query parameter; the query may have others. Name and value are not percent-encoded. The URL of this
+    /// call is then compared without its query.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Expects a header with a value. The call may have others, also of the same name.
+    /// Expects a header with a value; it may have other values as well.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -108,12 +109,11 @@ impl Call {
         self
     }
 
-    /// Expects a body that is this JSON document, whatever its white space and the order of its keys. Needs the feature
-    /// `json`.
+    /// Expects a body with this JSON document. White space and key order do not matter. Needs the feature `json`.
     ///
     /// # Panics
     ///
-    /// Panics if the value cannot be written as JSON, such as a map whose keys are not strings.
+    /// Panics if the value cannot be serialized, for example a map with keys that are not strings.
     #[cfg(feature = "json")]
     #[must_use]
     #[expect(clippy::panic, reason = "this is how a test fails")]
@@ -125,7 +125,8 @@ impl Call {
         self
     }
 
-    /// Expects that a function returns true for the request; `what` describes it in messages, as in `a long body`.
+    /// Expects that a function returns true for the request. `what` describes it in messages, for example `a long
+    /// body`.
     #[must_use]
     pub fn matches<F>(mut self, what: impl Into<String>, condition: F) -> Self
     where
@@ -135,16 +136,16 @@ impl Call {
         self
     }
 
-    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number; once or more by default.
+    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
     ///
-    /// When it has come as often as it may, later calls of the mock are tried.
+    /// After its last expected time, later calls of the mock apply.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
         self.times = times.into();
         self
     }
 
-    /// A line for each part that does not fit.
+    /// Returns a line for each mismatch.
     pub(super) fn misfits(&self, request: &Request<Bytes>) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(method) = &self.method

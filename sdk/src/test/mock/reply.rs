@@ -1,4 +1,4 @@
-//! What a mock answers with.
+//! Replies of a mock.
 
 use std::fmt;
 use std::future::Future;
@@ -13,8 +13,8 @@ use crate::{IntoResponse, Request, Response, time};
 
 type Function = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
 
-/// The answer to a call that a [`Mock`](super::Mock) expects: a text, a status, a function of the request, or one that is
-/// put together here.
+/// The reply to an expected call of a [`Mock`](super::Mock): a text, a status, a function of the request, or one that
+/// is built here.
 ///
 /// # Examples
 ///
