@@ -1,12 +1,12 @@
-//! Why bindings could not be generated or checked.
+//! The error of the generator.
 
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
 /// A failure to generate, write or check bindings.
 ///
-/// Its text names the file or world; [`source`](error::Error::source) carries what the parser, the generator or the
-/// operating system said.
+/// Its text names the file or world; [`source`](error::Error::source) is the error of the parser, the generator or the
+/// operating system.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -22,13 +22,13 @@ enum Kind {
 }
 
 impl Error {
-    /// Whether checked-in bindings differ from what the WIT yields today.
+    /// Whether checked-in bindings differ from those of the current WIT.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self.kind, Kind::Stale(_))
     }
 
-    /// Takes out what lies below, to hand it on in another error.
+    /// Takes the source out, for use in another error.
     pub fn take_source(&mut self) -> Option<Box<dyn error::Error + Send + Sync>> {
         self.source.take()
     }

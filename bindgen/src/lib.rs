@@ -1,8 +1,7 @@
 //! Generates the Rust bindings of the `wayside` crate from WIT.
 //!
-//! The bindings are checked in, so that whoever uses the SDK builds neither a WIT parser nor a code generator. This
-//! crate writes them and tells whether they are stale; the command `wayside bindgen` and the SDK's freshness test are
-//! its callers.
+//! The bindings are checked in, so that users of the SDK build neither a WIT parser nor a code generator. This crate
+//! writes them and detects stale ones, for the command `wayside bindgen` and the SDK's freshness test.
 
 mod error;
 
@@ -15,19 +14,19 @@ use wit_parser::{Resolve, WorldId};
 
 pub use error::Error;
 
-/// One world of the SDK: where its WIT lies, and where its bindings go.
+/// A world of the SDK: the place of its WIT and of its bindings.
 #[derive(Clone, Copy, Debug)]
 pub struct World {
     /// The name of the folder of its WIT, and of its bindings module.
     pub name: &'static str,
     /// The name of the world in its WIT.
     world: &'static str,
-    /// Worlds that some components are of besides, and the macros that say so of a component. They are not bound: a
-    /// component imports what its world has, whether it calls it or not, if it exports the same interface.
+    /// Further worlds of some components, and the macros that declare them. They are not bound, because a component
+    /// that exports an interface of its world would also import the rest of it, even without a call.
     declared: &'static [(&'static str, &'static str)],
-    /// Module path of the bindings as seen from a crate that uses the SDK's export macro.
+    /// The module path of the bindings, as seen from a crate that uses the SDK's export macro.
     bindings_module: &'static str,
-    /// Name of the export macro, unique in the SDK because exported macros share one namespace.
+    /// The name of the export macro, unique in the SDK because exported macros share one namespace.
     export_macro: &'static str,
 }
 
@@ -49,23 +48,23 @@ pub const WORLDS: &[World] = &[
     },
 ];
 
-/// What [`World::update`] did.
+/// The result of [`World::update`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
-    /// The file already held these bindings.
+    /// The file was up to date.
     Fresh,
     /// The file was written.
     Written,
 }
 
 impl World {
-    /// Where the WIT of this world lies in a checkout rooted at `root`.
+    /// Returns the directory of this world's WIT in a checkout rooted at `root`.
     #[must_use]
     pub fn wit_dir(&self, root: &Path) -> PathBuf {
         root.join("wit").join(self.name)
     }
 
-    /// Where the bindings of this world lie in a checkout rooted at `root`.
+    /// Returns the file of this world's bindings in a checkout rooted at `root`.
     #[must_use]
     pub fn bindings_file(&self, root: &Path) -> PathBuf {
         root.join("sdk/src/bindings").join(format!("{}.rs", self.name))
@@ -98,7 +97,7 @@ impl World {
         Ok(format!("{}{}{declared}", self.header(), String::from_utf8_lossy(generated)))
     }
 
-    /// Writes the bindings of this world where they are missing or stale.
+    /// Writes the bindings of this world if they are missing or stale.
     ///
     /// # Errors
     ///
@@ -113,11 +112,11 @@ impl World {
         Ok(Update::Written)
     }
 
-    /// Checks that the bindings of this world are those that [`World::generate`] yields.
+    /// Checks that the bindings of this world are up to date.
     ///
     /// # Errors
     ///
-    /// Fails like [`World::generate`], and with an error that names the fixing command if the file is missing or stale.
+    /// Fails like [`World::generate`]. If the file is missing or stale, the error names the command that updates it.
     pub fn check(&self, root: &Path) -> Result<(), Error> {
         let file = self.bindings_file(root);
         if is_current(&file, &self.generate(root)?) {
@@ -149,7 +148,7 @@ impl World {
     }
 }
 
-/// A macro that says of a component that it is of a world.
+/// A macro that declares the world of a component.
 fn declaration(resolve: &Resolve, world: WorldId, name: &'static str, macro_name: &str) -> Result<String, Error> {
     let encoded = wit_component::metadata::encode(resolve, world, StringEncoding::UTF8, None, false)
         .map_err(|source| Error::generate(name, source))?;

@@ -1,4 +1,4 @@
-//! Which modules of a crate import which.
+//! Imports between the modules of a crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,8 @@ impl Imports {
         Self { modules }
     }
 
-    /// The imports between modules with the same parent. An import of an ancestor is none: a module is a part of its parent.
+    /// Returns the imports between modules with the same parent. Imports of an ancestor do not count, because a module
+    /// is a part of its parent.
     #[must_use]
     pub fn between_siblings(&self) -> BTreeSet<Arrow> {
         let mut arrows = BTreeSet::new();
@@ -69,13 +70,13 @@ impl Imports {
         arrows
     }
 
-    /// The imports between the modules of the root.
+    /// Returns the imports between the modules of the root.
     #[must_use]
     pub fn between_top_modules(&self) -> BTreeSet<Arrow> {
         self.between_siblings().into_iter().filter(|arrow| !arrow.from.contains("::")).collect()
     }
 
-    /// The circles of imports between modules with the same parent, each as the list of its modules.
+    /// Returns the circles of imports between modules with the same parent, each as the list of its modules.
     #[must_use]
     pub fn circles(&self) -> Vec<Vec<String>> {
         let mut imported: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -115,7 +116,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// The module that a path leads to, if it is another one of the crate.
+    /// Returns the module that a path leads to, if it is another module of the crate.
     fn module_of(&self, path: &[String]) -> Option<String> {
         let mut place: Vec<&str> = self.module.split("::").collect();
         let mut rest = path;
@@ -123,7 +124,7 @@ impl Resolver<'_> {
             "crate" | "$crate" => {
                 place.clear();
                 rest = &path[1..];
-                // A module of that name wins over a re-exported item.
+                // A module takes precedence over a re-exported item of the same name.
                 if let Some(name) = rest.first()
                     && !self.sources.has(name)
                     && let Some(original) = self.re_exports.get(name)
@@ -153,7 +154,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The paths of a `use`, one for each name.
+/// Returns the paths of a `use`, one for each name.
 fn paths_of(tree: &UseTree) -> Vec<Vec<String>> {
     match tree {
         UseTree::Path(path) => {
@@ -168,7 +169,7 @@ fn paths_of(tree: &UseTree) -> Vec<Vec<String>> {
     }
 }
 
-/// The paths of two names or more in code, macros included.
+/// Returns the paths with at least two names in code, including macros.
 fn paths_in(tokens: TokenStream, paths: &mut Vec<Vec<String>>) {
     let mut path: Vec<String> = Vec::new();
     let mut colons = 0;

@@ -11,7 +11,7 @@ use syn::{ImplItemFn, ItemEnum, ItemFn, ItemStruct, ItemTrait, ItemType, TraitIt
 
 use crate::sources::Sources;
 
-/// The types and functions of a crate, those for tests aside.
+/// The types and functions of a crate, without those for tests.
 #[derive(Debug, Default)]
 pub struct Items {
     /// The files that define a type, trait or alias, by its name.

@@ -1,5 +1,5 @@
-//! Checks of the sources of this project, which the compiler does not make: which modules import which, how often a name is
-//! used for a type, how long files and functions are. The tests of this crate hold the sources to them.
+//! Checks of this project's sources that the compiler does not make: imports between modules, repeated type names,
+//! sizes of files and functions. The tests of this crate apply them.
 
 mod imports;
 mod items;

@@ -15,7 +15,7 @@ pub struct Sources {
 
 /// A source file.
 pub struct Source {
-    /// The module, as in `body::channel`; empty for `lib.rs` and `main.rs`.
+    /// The module, such as `body::channel`; empty for `lib.rs` and `main.rs`.
     pub module: String,
     /// The file, relative to the workspace.
     pub path: PathBuf,
@@ -62,7 +62,7 @@ fn read_dir(root: &Path, dir: &Path, module: &str, files: &mut Vec<Source>) {
         if path.is_dir() {
             read_dir(root, &path, &child, files);
         } else if name == "tests" {
-            // The unit tests of the module above, in a file of their own.
+            // The unit tests of the parent module, in their own file.
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let module = if ["lib", "main"].contains(&name.as_str()) { String::new() } else { child };
             files.extend(read_file(root, &path, module));

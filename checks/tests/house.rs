@@ -1,4 +1,4 @@
-//! The rules of ARCHITECTURE.md and CONTRIBUTING.md that the sources themselves can break.
+//! Rules of ARCHITECTURE.md and CONTRIBUTING.md that can be checked in the sources.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ fn no_modules_import_each_other_in_a_circle() {
     assert!(wrong.is_empty(), "modules that import each other: {wrong:#?}");
 }
 
-/// The names that several types of a crate may have, because they mean the same: one for each world, or each module's error.
+/// Names that may have several types in a crate, because these mean the same: one per world, or each module's error.
 const REPEATED: [(&str, &str); 5] = [
     ("sdk/src", "Error"),
     ("sdk/src", "ArrivingBody"),
@@ -93,13 +93,13 @@ fn no_type_name_is_used_more_than_twice_in_a_crate() {
     assert!(repeated.is_empty(), "one name, one meaning: {repeated:#?}");
 }
 
-/// The value below which a share of the sorted numbers lies, in percent.
+/// Returns the value below which a share of the numbers lies, in percent.
 fn percentile(mut numbers: Vec<usize>, percent: usize) -> usize {
     numbers.sort_unstable();
     numbers[(numbers.len() - 1) * percent / 100]
 }
 
-/// The number of lines in front of the unit tests.
+/// Returns the number of lines before the unit tests.
 fn lines(source: &Source) -> usize {
     source.text.lines().count()
 }
@@ -114,7 +114,7 @@ fn files_are_short() {
     assert!(median <= 150 && most <= 320, "median {median}, 90 % below {most}; the longest are {longest:#?}");
 }
 
-/// Functions that are one table.
+/// Functions that consist of one table.
 const TABLES: [&str; 1] = ["known"];
 
 #[test]

@@ -19,22 +19,22 @@ pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenSt
         }
         Ok(expand(&options, &function))
     });
-    // The user's function stays beside the error, so that editors go on understanding the rest of the file.
+    // The user's function is kept beside the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
         let error = error.into_compile_error();
         quote!(#item #error)
     })
 }
 
-/// Parses the function that an attribute is on, or says where the attribute belongs.
+/// Parses the function below an attribute, or says where the attribute belongs.
 pub(crate) fn parse_function(item: TokenStream, place: &str) -> syn::Result<ItemFn> {
     syn::parse2(item.clone()).map_err(|error| {
-        // A function that does not parse has a better message from the parser; anything else never was a function.
+        // The parser has a better message for a function that does not parse; anything else is not a function.
         if item.to_string().contains("fn ") { error } else { syn::Error::new_spanned(item, place) }
     })
 }
 
-/// Refuses what the compiler would blame on code that the user never wrote.
+/// Rejects code that the compiler would report in generated code.
 fn validate(signature: &Signature) -> syn::Result<()> {
     validate_shape(signature)?;
     if let Some(second) = signature.inputs.iter().nth(1) {
@@ -46,7 +46,7 @@ fn validate(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
-/// Refuses functions that no host can call.
+/// Rejects functions that no host can call.
 pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     if let Some(parameter) = signature.generics.params.first() {
         return Err(syn::Error::new_spanned(
@@ -69,7 +69,7 @@ pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
-/// A service is made once, without a request at hand, and reads bodies in its own way.
+/// A service is created once, without a request, and reads bodies by itself.
 fn validate_service(options: &Options, service: &Ident, signature: &Signature) -> syn::Result<()> {
     if let Some(asyncness) = &signature.asyncness {
         return Err(syn::Error::new_spanned(asyncness, "a function that makes a service cannot be `async`"));
@@ -125,7 +125,7 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
         #function
 
         const _: () = {
-            // On every target, or a wrong type would pass where nothing is exported.
+            // On every target; otherwise a wrong type would compile where nothing is exported.
             const _: fn() = || {
                 #checks
                 #response_check
@@ -136,13 +136,13 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     }
 }
 
-/// A variable of an expansion. Its span hides it from the user's code; its name keeps it apart from the user's constants and
-/// statics, which a pattern would refer to whatever its span.
+/// A variable in generated code. Its span hides it from the user's code. Its name distinguishes it from the user's
+/// constants and statics, which a pattern would refer to regardless of its span.
 pub(crate) fn variable(name: &str) -> Ident {
     Ident::new(&format!("__wayside_{name}"), Span::mixed_site())
 }
 
-/// Makes the compiler point at the return type when it is no answer.
+/// Makes the compiler point at the return type if it is not a response.
 pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream {
     match output {
         ReturnType::Type(_, response) if is_nameable(response) => {
@@ -152,7 +152,7 @@ pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream
     }
 }
 
-/// How many bytes of a body extractors read.
+/// Returns the body limit of extractors.
 pub(crate) fn body_limit(options: &Options) -> TokenStream {
     let wayside = &options.wayside;
     match options.max_body {
@@ -161,7 +161,7 @@ pub(crate) fn body_limit(options: &Options) -> TokenStream {
     }
 }
 
-/// Whether a type can stand as a type argument, which `impl Trait` cannot.
+/// Whether a type can be a type argument, which `impl Trait` cannot.
 fn is_nameable(ty: &Type) -> bool {
     !quote!(#ty).into_iter().any(mentions_impl)
 }

@@ -20,7 +20,7 @@ pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenS
         let (request, next) = arguments(&function.sig)?;
         Ok(expand(&options, &function, request, next))
     });
-    // The user's function stays beside the error, so that editors go on understanding the rest of the file.
+    // The user's function is kept beside the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
         let error = error.into_compile_error();
         quote!(#item #error)
@@ -60,7 +60,7 @@ fn expand(options: &Options, function: &ItemFn, request_type: &Type, next_type: 
         #function
 
         const _: () = {
-            // On every target, or a wrong type would pass where nothing is exported.
+            // On every target; otherwise a wrong type would compile where nothing is exported.
             const _: fn() = || {
                 #request_check
                 #next_check

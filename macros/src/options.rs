@@ -1,14 +1,14 @@
-//! What stands in the parentheses of an attribute.
+//! The options in the parentheses of an attribute.
 
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, LitStr, Path, Token, parse_quote};
 
-/// The options of every attribute; each attribute says which of them it has.
+/// The options of all attributes. Each attribute declares which of them it has.
 pub(crate) struct Options {
-    /// Where the `wayside` crate is found.
+    /// The path of the `wayside` crate.
     pub(crate) wayside: Path,
-    /// How many bytes of a body extractors read.
+    /// The body limit of extractors.
     pub(crate) max_body: Option<u64>,
     /// Whether the function makes a service.
     pub(crate) service: Option<Ident>,
@@ -48,7 +48,7 @@ fn value(input: ParseStream<'_>, name: &Ident, what: &str) -> syn::Result<()> {
     input.parse::<Token![=]>().map(drop)
 }
 
-/// Reads a size: a number and a unit, decimal or binary.
+/// Parses a size: a number and a unit, decimal or binary.
 fn size(literal: &LitStr) -> syn::Result<u64> {
     let text = literal.value();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());

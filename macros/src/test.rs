@@ -28,8 +28,8 @@ fn validate(signature: &Signature) -> syn::Result<()> {
 
 fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
     let wayside = &options.wayside;
-    // `use wayside::test` brings the attribute with the module, in the place of the built-in one; a plain function stays
-    // what it would be with that.
+    // `use wayside::test` imports the attribute with the module, and replaces the built-in one. A plain function
+    // becomes what it would be with that.
     if function.sig.asyncness.take().is_none() {
         return quote!(#[::core::prelude::v1::test] #function);
     }

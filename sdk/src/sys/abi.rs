@@ -1,4 +1,4 @@
-//! What the worlds of WASI share of the canonical ABI: the memory of the host's answers, and the heads of messages in it.
+//! The canonical ABI, as the WASI worlds share it: memory for results of the host, and the heads of messages.
 
 pub(super) mod convert;
 pub(super) mod head;

@@ -1,4 +1,4 @@
-//! The native world: no host, nothing exported. Handlers are plain functions that tests call.
+//! The native world, without a host and an export: tests call handlers as functions.
 
 pub(crate) mod export;
 pub(crate) mod timer;
@@ -101,7 +101,7 @@ impl Blocking for Native {
     }
 }
 
-/// Waits for a response until its time limit. The finer limits are about connections, which a native test does not have.
+/// Waits for a response until its time limit. The other limits concern connections, which a native test does not have.
 async fn within<T>(limit: Option<Duration>, response: impl Future<Output = T>) -> Result<T, outbound::Error> {
     let mut response = std::pin::pin!(response);
     let mut sleep = limit.map(timer::Sleep::new);

@@ -79,12 +79,12 @@ macro_rules! conversions {
             }
         }
 
-        /// The cause as a caller can tell it apart, and a sentence.
+        /// Returns the kind of an error code, and a message.
         pub(super) fn error_from_wasi(code: wasi::ErrorCode) -> (Kind, String) {
             error_code::explained(error_code::explain!(code, wasi::ErrorCode))
         }
 
-        /// The headers of a message in the host, and the length that they declare.
+        /// Creates the headers of a message in the host. Returns the length that they declare.
         pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Option<u64>), String> {
             let fields = wasi::Fields::new();
             let declared = headers::append_all(&fields, headers)?;

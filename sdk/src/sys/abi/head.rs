@@ -1,7 +1,7 @@
-//! The head of a message as the host tells it.
+//! Reads the head of a message from the host.
 //!
 //! The generated bindings make a list of each name and each value, which costs more than all that is done with them later.
-//! Here the host puts them into one piece of memory, and what the `http` crate keeps are parts of that piece.
+//! Here the host writes them into one block of memory, and the values of the `http` crate are slices of that block.
 
 #![allow(unsafe_code, reason = "the answers of the host are addresses in memory that was made for them")]
 
@@ -23,14 +23,14 @@ use crate::sys::request::RequestError;
 pub(in crate::sys) trait Heads {
     /// The headers of a message in the host.
     type Fields;
-    /// A request that arrived.
+    /// An incoming request.
     type IncomingRequest;
 
-    /// Writes all headers through the address.
+    /// Writes all headers to the address.
     const ENTRIES: unsafe extern "C" fn(fields: u32, answer: *mut List);
-    /// Writes the authority through the address.
+    /// Writes the authority to the address.
     const AUTHORITY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
-    /// Writes path and query through the address.
+    /// Writes path and query to the address.
     const PATH_WITH_QUERY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
 
     fn handle_of_fields(fields: &Self::Fields) -> u32;
@@ -42,7 +42,7 @@ pub(in crate::sys) trait Heads {
     fn headers(request: &Self::IncomingRequest) -> Self::Fields;
 }
 
-/// How the canonical ABI lays out `list<tuple<string, list<u8>>>`.
+/// The layout of `list<tuple<string, list<u8>>>` in the canonical ABI.
 #[repr(C)]
 pub(in crate::sys) struct List {
     start: *mut Entry,
@@ -55,7 +55,7 @@ struct Entry {
     value: Text,
 }
 
-/// How it lays out `string` and `list<u8>`.
+/// The layout of `string` and `list<u8>`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Text {
@@ -63,28 +63,28 @@ struct Text {
     length: usize,
 }
 
-/// How it lays out `option<string>`.
+/// The layout of `option<string>`.
 #[repr(C)]
 pub(in crate::sys) struct OptionalText {
     is_some: u8,
     text: MaybeUninit<Text>,
 }
 
-/// Calls a function of the host that answers through an address.
+/// Calls a function of the host that writes its result to an address.
 ///
 /// # Safety
 ///
 /// The function writes a whole `T`.
 unsafe fn answer<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> T {
     let mut answer = MaybeUninit::uninit();
-    // SAFETY: the caller promises that the answer is written.
+    // SAFETY: the caller promises that the result is written.
     unsafe {
         call(handle, answer.as_mut_ptr());
         answer.assume_init()
     }
 }
 
-/// A text that the host handed over, within the piece or beside it.
+/// A text from the host, inside or outside of the block.
 struct Given<'a> {
     text: Text,
     piece: &'a Bytes,
@@ -93,7 +93,7 @@ struct Given<'a> {
 impl<'a> Given<'a> {
     /// # Safety
     ///
-    /// The host handed it over within the call to `gather` that the piece is of, and nobody else takes it.
+    /// The host returned it within the call of `gather` that made the block, and it has no other owner.
     unsafe fn new(text: Text, piece: &'a Bytes) -> Self {
         Self { text, piece }
     }
@@ -102,11 +102,11 @@ impl<'a> Given<'a> {
     ///
     /// As for `new`.
     unsafe fn optional(optional: OptionalText, piece: &'a Bytes) -> Option<Self> {
-        // SAFETY: the host writes the text where it says that there is one; the caller promises the rest.
+        // SAFETY: the host writes the text if the option is `some`; the caller promises the rest.
         (optional.is_some != 0).then(|| unsafe { Self::new(optional.text.assume_init(), piece) })
     }
 
-    /// Where it lies in the piece, if it does.
+    /// Returns its offset in the block, if it is inside.
     fn offset(&self) -> Option<usize> {
         let offset = (self.text.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
         (offset < self.piece.len()).then_some(offset)
@@ -116,22 +116,22 @@ impl<'a> Given<'a> {
         self.into_bytes_and_origin().0
     }
 
-    /// The bytes, and whether they are a part of the piece.
+    /// Returns the bytes, and whether they are a slice of the block.
     #[inline(always)]
     fn into_bytes_and_origin(self) -> (Bytes, bool) {
         let this = ManuallyDrop::new(self);
         match this.offset() {
             Some(offset) => (this.piece.slice(offset..offset + this.text.length), true),
-            // SAFETY: this drops what is kept from being dropped otherwise.
+            // SAFETY: `this` is not dropped, so this is the only owner.
             None => (unsafe { this.owned() }.into(), false),
         }
     }
 
     /// # Safety
     ///
-    /// It lies beside the piece, and this is called once.
+    /// It is outside of the block, and this is called once.
     unsafe fn owned(&self) -> Vec<u8> {
-        // SAFETY: the host asked for memory of this length, and wrote all of it.
+        // SAFETY: the host allocated memory of this length, and wrote all of it.
         unsafe { Vec::from_raw_parts(self.text.start, self.text.length, self.text.length) }
     }
 }
@@ -140,7 +140,7 @@ impl Deref for Given<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the host wrote all of it, and it lives as long as this and the piece.
+        // SAFETY: the host wrote all of it, and it lives as long as `self` and the block.
         unsafe { slice::from_raw_parts(self.text.start, self.text.length) }
     }
 }
@@ -148,13 +148,13 @@ impl Deref for Given<'_> {
 impl Drop for Given<'_> {
     fn drop(&mut self) {
         if self.offset().is_none() {
-            // SAFETY: nobody took it before.
+            // SAFETY: it has no other owner.
             drop(unsafe { self.owned() });
         }
     }
 }
 
-/// The names and values of a list of fields.
+/// The names and values of a list of headers.
 struct Entries<'a> {
     list: List,
     next: usize,
@@ -168,7 +168,7 @@ impl<'a> Iterator for Entries<'a> {
         if self.next == self.list.count {
             return None;
         }
-        // SAFETY: the list has that many entries, and each is taken once.
+        // SAFETY: the list has this many entries, and each is taken once.
         unsafe {
             let Entry { name, value } = self.list.start.add(self.next).read();
             self.next += 1;
@@ -181,7 +181,7 @@ impl Drop for Entries<'_> {
     fn drop(&mut self) {
         self.for_each(drop);
         if self.offset().is_none() {
-            // SAFETY: the host asked for memory of this length; the entries need no drop.
+            // SAFETY: the host allocated memory of this length; the entries need no drop.
             drop(unsafe { Vec::from_raw_parts(self.list.start, 0, self.list.count) });
         }
     }
@@ -192,20 +192,20 @@ impl<'a> Entries<'a> {
         Self { list, next: 0, piece }
     }
 
-    /// Where the list lies in the piece, if it does.
+    /// Returns the offset of the list in the block, if it is inside.
     fn offset(&self) -> Option<usize> {
         let offset = (self.list.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
         (offset < self.piece.len()).then_some(offset)
     }
 
-    /// Whether all names and values in the piece can stand in a field value, so that none needs a look of its own.
+    /// Whether all texts in the block are valid header values, so that they need no check of their own.
     fn are_values(&self) -> bool {
-        // Where the list comes first, texts are all that follows.
+        // If the list comes first, only texts follow.
         let texts = self.piece.get(self.list.count * size_of::<Entry>()..);
         self.offset() == Some(0) && texts.is_some_and(field::is_value)
     }
 
-    /// Makes room, with one place for `host`.
+    /// Reserves space, including one place for `host`.
     fn reserve(&self, headers: &mut HeaderMap) -> Result<(), String> {
         headers.try_reserve(self.list.count + 1).map_err(too_many)
     }
@@ -215,24 +215,24 @@ impl<'a> Entries<'a> {
         let mut told = Told::default();
         for (text, value) in self {
             let name = field::name(&*text)?;
-            // Two lengths are looked for before two names, because most fields have neither.
+            // Two lengths are compared before two names, because most headers have neither.
             match text.len() {
                 14 if name == header::CONTENT_LENGTH => {
                     told.append_length(headers, value)?;
                     continue;
                 }
-                // What the fields say takes the place of the authority.
+                // A `host` header replaces the authority.
                 4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
                 _ => {}
             }
             let (bytes, is_part) = value.into_bytes_and_origin();
             let value = if is_part && are_values {
-                // SAFETY: a part of what is a value is one too.
+                // SAFETY: a slice of a valid value is valid.
                 unsafe { field::value_unchecked(bytes) }
             } else {
                 field::value(&name, bytes)?
             };
-            // With `map_err`, the compiler makes thirty instructions more of it.
+            // `map_err` would compile to thirty more instructions.
             if let Err(error) = headers.try_append(name, value) {
                 return Err(too_many(error));
             }
@@ -241,7 +241,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What fields tell while they are read.
+/// Values that are collected while headers are read.
 #[derive(Default)]
 pub(in crate::sys) struct Told {
     /// The declared length of the body.
@@ -251,7 +251,7 @@ pub(in crate::sys) struct Told {
 }
 
 impl Told {
-    /// Appends a `content-length`, as one number, and once.
+    /// Appends a `content-length` as one number. Repetitions are dropped.
     #[inline(never)]
     fn append_length(&mut self, headers: &mut HeaderMap, value: Given<'_>) -> Result<(), String> {
         match framing::note(&mut self.length, &value) {
@@ -274,23 +274,23 @@ fn too_many(error: MaxSizeReached) -> String {
     error.to_string()
 }
 
-/// The headers of any message.
+/// Reads the headers of any message.
 pub(in crate::sys) fn headers<W: Heads>(fields: &W::Fields) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     append_to::<W>(&mut headers, fields)?;
     Ok(headers)
 }
 
-/// Adds the headers of any message to others.
+/// Appends the headers of any message.
 pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::Fields) -> Result<Told, String> {
-    // SAFETY: the called function writes its answer, and releases nothing.
+    // SAFETY: the called function writes its result, and frees nothing.
     let (list, piece) = unsafe { gather(|| answer(W::ENTRIES, W::handle_of_fields(fields))) };
     let entries = Entries::new(list, &piece);
     entries.reserve(headers)?;
     entries.append_to(headers)
 }
 
-/// The headers of a request, with `host`, and the length that they declare.
+/// Reads the headers of a request, including `host`, and the length that they declare.
 pub(in crate::sys) fn headers_of_request<W: Heads>(
     request: &W::IncomingRequest,
 ) -> Result<(HeaderMap, Told), RequestError> {
@@ -300,7 +300,7 @@ pub(in crate::sys) fn headers_of_request<W: Heads>(
     Ok((headers, told))
 }
 
-/// Fills in all of a request but its body.
+/// Fills in everything of a request except its body.
 pub(in crate::sys) fn read<W: Heads, B>(
     incoming: &W::IncomingRequest,
     request: &mut Request<B>,
@@ -309,7 +309,7 @@ pub(in crate::sys) fn read<W: Heads, B>(
     *request.method_mut() = method.map_err(RequestError::Invalid)?;
     let empty_path = target::empty_path(*request.method() == Method::OPTIONS);
     let fields = W::headers(incoming);
-    // SAFETY: the called functions write their answers, and release nothing.
+    // SAFETY: the called functions write their results, and free nothing.
     let ((list, authority, path), piece) = unsafe {
         gather(|| {
             let list = answer(W::ENTRIES, W::handle_of_fields(&fields));
@@ -318,7 +318,7 @@ pub(in crate::sys) fn read<W: Heads, B>(
         })
     };
     let entries = Entries::new(list, &piece);
-    // SAFETY: each is an answer that the piece was gathered for, and is taken once.
+    // SAFETY: each is a result of the call that made the block, and is taken once.
     let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
     let authority = authority.map(Given::into_bytes);
     let uri = target::uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path);
@@ -328,7 +328,7 @@ pub(in crate::sys) fn read<W: Heads, B>(
     entries.append_to(request.headers_mut()).map_err(invalid)
 }
 
-/// The target of a request.
+/// Reads the target of a request.
 pub(in crate::sys) fn uri_of_request<W: Heads>(request: &W::IncomingRequest) -> Result<Uri, RequestError> {
     let (scheme, authority, path) = lists(|| (W::scheme(request), W::authority(request), W::path_with_query(request)));
     let empty_path = match &path {
@@ -342,7 +342,7 @@ fn invalid(reason: String) -> RequestError {
     RequestError::Invalid(Invalid { part: "head", reason })
 }
 
-/// Hosts take `host` out of the headers and put it into the authority.
+/// Adds the authority as `host`, which hosts remove from the headers.
 fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), RequestError> {
     if let Some(authority) = authority {
         let host = field::value(&header::HOST, authority)

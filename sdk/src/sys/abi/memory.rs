@@ -1,8 +1,8 @@
 //! The memory of a component.
 //!
-//! The host puts the lists and texts that it answers with into memory that it gets from `cabi_realloc`. What the SDK asks
-//! for comes from the size classes; what anybody else asks for must come from C's `malloc`, because the C library asks
-//! for its environment and its directories in this way too, and gives the answers up with `free`.
+//! The host allocates memory for lists and texts with `cabi_realloc`. Results of the SDK's calls come from its
+//! allocator. Results of other calls must come from C's `malloc`: the C library reads its environment and its
+//! directories through this function too, and frees them with `free`.
 
 #![allow(unsafe_code, reason = "this is where the canonical ABI and the allocator get their memory")]
 
@@ -15,16 +15,16 @@ use bytes::Bytes;
 
 use crate::allocator::{Below, SizeClasses};
 
-/// Components of this world have one thread, as the allocator needs.
+/// Components have one thread, as the allocator requires.
 #[global_allocator]
 static ALLOCATOR: SizeClasses<Pages> = SizeClasses::new(Pages { owned: [const { Cell::new(0) }; OWNED_WORDS] });
 
 /// The size of a page of WebAssembly memory, and of an arena.
 const PAGE_BYTES: usize = 64 * 1024;
-/// A bit for each page that a 32-bit memory can have.
+/// A bit for each page of a 32-bit memory.
 const OWNED_WORDS: usize = 65_536 / 32;
 
-/// C's allocator, and arenas that are whole pages of their own.
+/// C's allocator, and arenas that are whole pages.
 struct Pages {
     owned: [Cell<u32>; OWNED_WORDS],
 }
@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Pages {
     }
 }
 
-// SAFETY: a page that the memory grows by belongs to whoever grew it; C's allocator grows the memory for itself.
+// SAFETY: new pages belong to the caller that grew the memory; C's allocator grows the memory for itself.
 unsafe impl Below for Pages {
     #[cold]
     #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
@@ -70,13 +70,13 @@ unsafe impl Below for Pages {
 }
 
 thread_local! {
-    /// Whether what the host asks memory for goes to the SDK.
+    /// Whether results of the host come from the SDK's allocator.
     static OURS: Cell<bool> = const { Cell::new(false) };
-    /// What is left of the piece that the answers at hand are gathered in.
+    /// The free part of the block for the current results: its next address and its end.
     static LEFT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
-/// Calls a function of the host that answers with lists or texts, whose memory then comes from the size classes.
+/// Calls a function of the host whose result contains lists or texts. Their memory comes from the SDK's allocator.
 pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     let before = OURS.replace(true);
     let answer = call();
@@ -84,11 +84,11 @@ pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     answer
 }
 
-/// How much is gathered in one piece: enough for the head of most messages.
+/// The size of the block in bytes: enough for the head of most messages.
 const GATHERED_BYTES: usize = 1024;
 
-/// Calls functions of the host, and has the memory of all that they answer with in one piece, as far as it goes; what
-/// has no room there has memory of its own.
+/// Calls functions of the host, and puts the memory of their results into one block, as far as it fits. The rest is
+/// allocated separately.
 ///
 /// # Safety
 ///
@@ -102,21 +102,21 @@ pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     LEFT.set((start as usize, start as usize + GATHERED_BYTES));
     let answer = lists(call);
     let (end, _) = LEFT.replace((0, 0));
-    // SAFETY: the piece was made for this layout. What was handed out of it lies at its start without a gap, and the host
-    // has written all that it asked for.
+    // SAFETY: the block was allocated with this layout. The allocations in it are contiguous from its start, and the
+    // host has written all of them.
     let piece = unsafe { Vec::from_raw_parts(start, end - start as usize, GATHERED_BYTES) };
     (answer, Bytes::from(piece))
 }
 
-/// Gives the host memory for an answer; what the canonical ABI calls `realloc`.
+/// Allocates memory for a result of the host: `realloc` in the canonical ABI.
 ///
 /// # Safety
 ///
-/// The host calls it as the canonical ABI says: with what an earlier call returned, or with nothing.
+/// The host calls it as the canonical ABI says: with the result of an earlier call, or with null.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     let (next, end) = LEFT.get();
-    // A size of 0 counts as too large. What would leave a gap before it gets memory of its own.
+    // A size of 0 counts as too large. An allocation that would leave a gap before it is separate.
     if size.wrapping_sub(1) < end - next && old_size | next & (align - 1) == 0 {
         LEFT.set((next + size, end));
         return next as *mut u8;
@@ -125,7 +125,7 @@ unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, s
     unsafe { realloc(old, old_size, align, size) }
 }
 
-/// Memory of its own for an answer.
+/// Allocates memory outside of the block.
 ///
 /// # Safety
 ///
@@ -136,10 +136,10 @@ unsafe fn realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *
         // An aligned address that is never read.
         return align as *mut u8;
     }
-    // Nothing is made smaller than that.
+    // Allocations never shrink.
     let size = size.max(1);
-    // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory; both places are as long as what is
-    // copied, and distinct.
+    // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory. Both places are at least as
+    // long as the copy, and distinct.
     let answer = unsafe {
         let (old_layout, layout) =
             (Layout::from_size_align_unchecked(old_size, align), Layout::from_size_align_unchecked(size, align));

@@ -1,19 +1,19 @@
-//! The memory of a component without the feature `allocator`: the standard library's, for everything.
+//! The memory of a component without the feature `allocator`: everything comes from the standard library.
 
 #![allow(unsafe_code, reason = "the callers of the other memory have something to promise")]
 
 use bytes::Bytes;
 
-/// Calls a function of the host that answers with lists or texts.
+/// Calls a function of the host whose result contains lists or texts.
 pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Calls functions of the host; each answer has memory of its own.
+/// Calls functions of the host; each result has its own memory.
 ///
 /// # Safety
 ///
-/// None here; see the memory of the feature `allocator`.
+/// None here; see the version with the feature `allocator`.
 pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     (call(), Bytes::new())
 }

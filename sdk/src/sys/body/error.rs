@@ -9,7 +9,7 @@ use crate::sys::http::reason::sentence;
 
 /// A failure to read or write a body.
 ///
-/// Ask the predicates for the cause; [`source`](StdError::source) has what lies below it.
+/// The predicates tell the cause; [`source`](StdError::source) returns the underlying error.
 ///
 /// # Examples
 ///
@@ -23,14 +23,14 @@ use crate::sys::http::reason::sentence;
 /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
 /// ```
 pub struct Error {
-    // Boxed, because the results of reading and writing are moved at every piece and are rarely errors.
+    // Boxed, because the results of reads and writes are moved with every piece and are rarely errors.
     inner: Box<Inner>,
 }
 
 struct Inner {
     kind: Kind,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// Whether it is about the body of a response from another server.
+    /// Whether it is the body of a response from an upstream.
     of_response: bool,
 }
 
@@ -46,7 +46,7 @@ enum Kind {
     },
     /// The body that is being sent has another length than its head declares.
     Length(LengthError),
-    /// The host does not take what is being sent.
+    /// The host rejected the body that is being sent.
     Rejected(String),
     Aborted,
     Closed,
@@ -63,7 +63,7 @@ impl Error {
         Self { inner: Box::new(Inner { kind, source, of_response: false }) }
     }
 
-    /// Whether the body ended before its end: the connection broke, or the writer gave up.
+    /// Whether the body broke off before its end: the connection broke, or the writer gave up.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(self.inner.kind, Kind::BrokenOff { .. } | Kind::Aborted)
@@ -80,12 +80,12 @@ impl Error {
         self
     }
 
-    /// Whether it was the body of a response from another server.
+    /// Whether it is the body of a response from an upstream.
     pub(crate) fn is_of_response(&self) -> bool {
         self.inner.of_response
     }
 
-    /// Whether nobody reads the body any more, as when the client went away.
+    /// Whether the reader of the body is gone, for example because the client disconnected.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.inner.kind, Kind::Closed)
@@ -97,7 +97,7 @@ impl Error {
         matches!(self.inner.kind, Kind::TooLarge(_))
     }
 
-    /// Whether the bytes arrived but were not the text or the document that was asked for.
+    /// Whether the bytes arrived but are not the requested text or document.
     #[must_use]
     pub fn is_decode(&self) -> bool {
         match self.inner.kind {

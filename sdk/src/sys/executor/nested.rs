@@ -1,40 +1,40 @@
-//! Finds waits that can never end, because an executor of another crate blocks the only thread.
+//! Detects executors of other crates that block the only thread, so that they would wait forever.
 //!
-//! `futures::executor::block_on(sleep)` in a handler polls the timer once and then keeps the thread, so that the SDK's
-//! executor never comes to wake it. In a component `std::thread::park` returns at once: such an executor spins, silently,
-//! until the host ends the instance.
+//! `futures::executor::block_on(sleep)` in a handler polls the timer once and then blocks the thread, so that the SDK's
+//! executor never wakes it. In a component `std::thread::park` returns at once: such an executor spins silently until
+//! the host ends the instance.
 //!
-//! Its waker tells it from the wakers of combinators, such as `FuturesUnordered`, which wake the task around them. Where a
-//! future of the SDK is polled with an unknown kind of waker, the SDK wakes it once. A combinator hands that on to a waker
-//! of the SDK, and an executor that gives way lets the SDK's executor poll again; the kind is known from then on. An
-//! executor that blocks polls the same future at once, again and again.
+//! Its wakers must be told from those of combinators, such as `FuturesUnordered`, which wake the task around them. When
+//! a future of the SDK is polled with an unknown kind of waker, the SDK wakes it once. A combinator passes this on to a
+//! waker of the SDK, and a cooperative executor lets the SDK's executor poll again: then the kind is known. An executor
+//! that blocks polls the same future again and again.
 
 use std::cell::Cell;
 use std::task::Waker;
 
-/// How often a kind of waker polls without the SDK's executor in between, before that is a wait without an end. Executors
-/// that give way do so after some hundred polls.
+/// How often a kind of waker may poll without the SDK's executor in between, before the wait counts as endless.
+/// Cooperative executors yield after some hundred polls.
 const MOST_POLLS: u16 = 10_000;
 
-/// A kind of foreign wakers.
+/// A kind of foreign waker.
 #[derive(Clone, Copy)]
 struct WakerKind {
-    /// The address of its functions.
+    /// The address of its vtable.
     address: usize,
-    /// The round in which it polled.
+    /// The round of its last poll.
     round: u16,
-    /// How often it polled in that round; 0 once it is known to lead to the SDK's executor.
+    /// The number of its polls in that round; 0 once it is known to lead to the SDK's executor.
     polls: u16,
 }
 
 const NONE: [WakerKind; 6] = [WakerKind { address: 0, round: 0, polls: 0 }; 6];
 
 thread_local! {
-    /// How often a waker of the SDK was woken on this thread.
+    /// The number of wake-ups of the SDK's wakers on this thread.
     static WAKES: Cell<u32> = const { Cell::new(0) };
-    /// How often the executor of this thread polled a future.
+    /// The number of polls by the executor of this thread.
     static ROUND: Cell<u16> = const { Cell::new(0) };
-    /// The kinds of the SDK's own wakers: of the future that the executor runs, and of those spawned beside it.
+    /// The kinds of the SDK's own wakers: of the main future, and of spawned futures.
     static ROOT: Cell<usize> = const { Cell::new(0) };
     static SPAWNED: Cell<usize> = const { Cell::new(0) };
     /// The last kinds of foreign wakers.
@@ -45,7 +45,7 @@ fn address(waker: &Waker) -> usize {
     std::ptr::from_ref(waker.vtable()).addr()
 }
 
-/// Notes that the executor is about to poll the future that it runs.
+/// Notes that the executor is about to poll its main future.
 pub(crate) fn begin_root(waker: &Waker) {
     ROOT.set(address(waker));
     ROUND.set(ROUND.get().wrapping_add(1));
@@ -57,25 +57,25 @@ pub(crate) fn begin_spawned(waker: &Waker) {
     ROUND.set(ROUND.get().wrapping_add(1));
 }
 
-/// Notes that a waker of the SDK was woken.
+/// Notes a wake-up of one of the SDK's wakers.
 pub(crate) fn count_wake() {
     // A thread that ends may wake as well.
     let _ = WAKES.try_with(|wakes| wakes.set(wakes.get().wrapping_add(1)));
 }
 
-/// Whether a waker is one of the SDK's own: cloned, woken or dropped, it runs no code of others.
+/// Whether a waker is one of the SDK's, which can be cloned, woken and dropped without running foreign code.
 pub(crate) fn is_own(waker: &Waker) -> bool {
     let address = address(waker);
     ROOT.get() == address || SPAWNED.get() == address
 }
 
-/// Examines a foreign waker that polls a future which only the SDK's executor can bring on.
+/// Examines a foreign waker of a future that only the SDK's executor can complete.
 ///
-/// Wakes it, if it is of an unknown kind, so nothing may be borrowed or locked meanwhile.
+/// Wakes a waker of an unknown kind, so nothing may be borrowed or locked.
 ///
 /// # Panics
 ///
-/// Panics if the SDK's executor is kept from running.
+/// Panics if the SDK's executor cannot run.
 #[cold]
 #[inline(never)]
 #[expect(clippy::panic, reason = "waiting for ever would be worse, and say nothing")]
@@ -94,7 +94,7 @@ pub(crate) fn examine(waker: &Waker) {
         kind.polls = 0;
     }
     if kind.polls == MOST_POLLS {
-        // A native test may catch the panic and go on.
+        // A native test may catch the panic and continue.
         FOREIGN.set(NONE);
         panic!(
             "an executor of another crate, such as `futures::executor::block_on`, keeps the only thread from what it waits \
@@ -109,7 +109,7 @@ fn remember(kind: WakerKind) {
     match kinds.iter_mut().find(|known| known.address == kind.address) {
         Some(known) => *known = kind,
         None => {
-            // Each moves on by one place, and the last leaves.
+            // Each moves by one place, and the last is dropped.
             let mut moved = kind;
             kinds.iter_mut().for_each(|place| std::mem::swap(place, &mut moved));
         }

@@ -52,7 +52,7 @@ pub(super) static HOOKS: Hooks = Hooks { poll: poll_spawned };
 
 /// Polls the spawned futures of an exchange. Returns whether the exchange is over, if its own future has `ended`.
 fn poll_spawned(ended: bool) -> bool {
-    // What they wake, wakes the exchange as well.
+    // Wakers of spawned futures wake the exchange as well.
     run_spawned();
     let over = ended && !any_until(Until::ItEnds);
     if over {

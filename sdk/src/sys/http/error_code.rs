@@ -1,8 +1,8 @@
-//! The error codes of `wasi:http`: a cause that callers can tell apart, and a sentence.
+//! The error codes of `wasi:http`: a kind that callers can distinguish, and a message.
 
 use std::fmt;
 
-/// The causes of a failed call that a caller can tell apart.
+/// The distinguishable kinds of failed calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Timeout,
@@ -20,8 +20,8 @@ pub(crate) enum Kind {
     Host,
 }
 
-/// Explains an error code of a host: its cause, the sentence for it, and the detail that it carries. The codes of all versions of
-/// WASI have the same names, so each world calls this with its own type.
+/// Explains an error code of a host: its kind, the message, and the detail that it carries. The codes of all WASI
+/// versions have the same names, so each world uses this with its own type.
 #[allow(unused_macros, reason = "natively only tests use it")]
 macro_rules! explain {
     ($code:expr, $codes:path) => {{
@@ -146,7 +146,7 @@ macro_rules! explain {
 #[allow(unused_imports, reason = "natively only tests use it")]
 pub(crate) use explain;
 
-/// The cause and the sentence of an explained code.
+/// Returns the kind and the message of an explained code.
 pub(crate) fn explained((kind, text, detail): (Kind, &'static str, Option<String>)) -> (Kind, String) {
     let message = match detail {
         Some(detail) => format!("{text}: {}", super::reason::sentence(&detail)),

@@ -1,4 +1,4 @@
-//! Fields as they come from a host: the same checks as the `http` crate makes, at a fraction of the cost.
+//! Header names and values from a host, with the same checks as in the `http` crate at a fraction of the cost.
 
 #![allow(unsafe_code, reason = "the check that the `http` crate would make is made here, eight bytes at a time")]
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::InvalidHeaderName;
 use http::{HeaderName, HeaderValue, header};
 
-/// Makes a field name; most are among the few that every client sends, and those need no parsing.
+/// Makes a header name. Most are among a few that every client sends, which need no parsing.
 #[inline]
 pub(crate) fn name(name: impl AsRef<[u8]>) -> Result<HeaderName, String> {
     let name = name.as_ref();
@@ -21,14 +21,14 @@ fn no_name(name: &[u8], error: &InvalidHeaderName) -> String {
     format!("the field name `{}`: {error}", name.escape_ascii())
 }
 
-/// A name that the standards do not have, made by the compiler.
+/// A name without a constant in the `http` crate, made at compile time.
 macro_rules! own {
     ($name:literal) => {
         const { HeaderName::from_static($name) }
     };
 }
 
-/// The names that clients, servers and what stands between them send most.
+/// The names that clients, servers and proxies send most.
 #[inline]
 fn known(name: &[u8]) -> Option<HeaderName> {
     const HOST: u64 = short(b"host");
@@ -113,9 +113,9 @@ fn known(name: &[u8]) -> Option<HeaderName> {
     })
 }
 
-// Comparing texts takes some ten instructions a byte on WebAssembly, comparing numbers one.
+// On WebAssembly, comparing texts takes some ten instructions per byte, comparing numbers one.
 
-/// The first and the last bytes of a name of 4 to 8 bytes, which together are all of it.
+/// Returns the first and the last four bytes of a name of 4 to 8 bytes, which contain all of it.
 const fn short(name: &[u8]) -> u64 {
     match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32,
@@ -123,7 +123,7 @@ const fn short(name: &[u8]) -> u64 {
     }
 }
 
-/// The first and the last bytes of a name of 8 to 16 bytes, which together are all of it.
+/// Returns the first and the last eight bytes of a name of 8 to 16 bytes, which contain all of it.
 const fn long(name: &[u8]) -> (u64, u64) {
     match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
@@ -131,25 +131,25 @@ const fn long(name: &[u8]) -> (u64, u64) {
     }
 }
 
-/// Makes a field value of bytes that are taken over.
+/// Makes a header value of owned bytes.
 #[inline]
 pub(crate) fn value(name: &HeaderName, bytes: impl Into<Bytes>) -> Result<HeaderValue, String> {
     let bytes = bytes.into();
     if !is_value(&bytes) {
         return Err(no_value(name));
     }
-    // SAFETY: it is one.
+    // SAFETY: the check succeeded.
     Ok(unsafe { value_unchecked(bytes) })
 }
 
-/// Makes a field value of bytes that are one.
+/// Makes a header value without a check.
 ///
 /// # Safety
 ///
-/// [`is_value`] is true of the bytes, which is what the `http` crate asks of a value: no control byte except a tab.
+/// [`is_value`] is true for the bytes. This is the `http` crate's rule: no control byte except tabs.
 #[inline]
 pub(crate) unsafe fn value_unchecked(bytes: Bytes) -> HeaderValue {
-    // SAFETY: the caller's promise is the same.
+    // SAFETY: the caller promises it.
     unsafe { HeaderValue::from_maybe_shared_unchecked(bytes) }
 }
 
@@ -158,16 +158,16 @@ fn no_value(name: &HeaderName) -> String {
     format!("the value of the field `{name}` has bytes that are not allowed")
 }
 
-/// Whether bytes can stand in a field value (RFC 9110, section 5.5): no control character but the tab.
+/// Whether bytes are a valid header value (RFC 9110, section 5.5): no control character except tabs.
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The last eight overlap those before, so that nothing is left over.
+    // The last eight bytes overlap the ones before, so that none is left over.
     let Some(last) = bytes.last_chunk() else {
         return bytes.iter().all(is_allowed);
     };
-    // A byte below 0x20 or above 0x9f sets its high bit in the first term, one from 0x7f to 0xfe in the second. What a
-    // neighbour carries over comes from a byte that is suspicious itself.
+    // A byte below 0x20 or above 0x9f sets its high bit in the first term, one from 0x7f to 0xfe in the second. A carry
+    // into a neighbour comes only from a byte that is itself suspicious.
     let suspicious = |found: u64, eight: &[u8; 8]| {
         let word = u64::from_ne_bytes(*eight);
         found | word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)

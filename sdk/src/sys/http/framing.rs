@@ -1,20 +1,20 @@
-//! The length of a body: what heads declare of it, and what they may (RFC 9110, sections 6.4 and 8.6).
+//! The framing of messages (RFC 9110, sections 6.4 and 8.6).
 
 use http::{HeaderMap, Method, StatusCode, header};
 
-/// Reads a number of bytes: digits and nothing else.
+/// Parses a number of bytes: digits and nothing else.
 pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
     digits.iter().try_fold(0, |number: u64, digit| {
         let digit = digit.wrapping_sub(b'0');
-        // Beyond that, another digit may not fit.
+        // Above this, another digit may overflow.
         (digit < 10 && number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
     })
 }
 
-/// Reads the value of a `content-length`: a number, or a list of equal numbers.
+/// Parses the value of a `content-length`: a number, or a list of equal numbers.
 pub(crate) fn declared(value: &[u8]) -> Option<u64> {
     number(value).or_else(|| of_list(value))
 }
@@ -26,8 +26,8 @@ fn of_list(value: &[u8]) -> Option<u64> {
     numbers.all(|number| number == Some(first)).then_some(first)
 }
 
-/// Takes note of a `content-length`, and tells whether it is the first of its message. Fails if it is not a number of bytes, or
-/// contradicts the one before.
+/// Adds a `content-length` to those of a message. Returns whether it is the first. Fails if it is not a number of
+/// bytes, or contradicts an earlier one.
 pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, InvalidLength> {
     let declared = declared(value).ok_or(InvalidLength)?;
     match length.replace(declared) {
@@ -42,7 +42,7 @@ pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, Inval
 pub(crate) struct InvalidLength;
 
 impl InvalidLength {
-    /// The reason in a message that shows the value.
+    /// Returns the reason with the value.
     #[cold]
     pub(crate) fn reason(self, value: &[u8]) -> String {
         let why = if declared(value).is_some() { "contradicts the one before" } else { "is not a number of bytes" };
@@ -50,7 +50,7 @@ impl InvalidLength {
     }
 }
 
-/// Reads the `content-length` of a message, and leaves one header of it.
+/// Parses the `content-length` of a message, and leaves one header of it.
 #[allow(dead_code, reason = "the worlds that have a host read it with the other headers")]
 pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
     let mut length = None;
@@ -63,7 +63,7 @@ pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String>
     Ok(length)
 }
 
-/// Checks that a status is valid and not an interim one (RFC 9110, section 15).
+/// Checks that a status is valid and final (RFC 9110, section 15).
 fn check_status(status: StatusCode) -> Result<(), String> {
     if (200..600).contains(&status.as_u16()) { Ok(()) } else { Err(refused(status)) }
 }
@@ -78,7 +78,7 @@ fn refused(status: StatusCode) -> String {
     }
 }
 
-/// Whether a response has no content, whatever its headers say.
+/// Whether a response never has content, whatever its headers say.
 pub(crate) fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
@@ -86,24 +86,24 @@ pub(crate) fn is_bodiless(status: StatusCode) -> bool {
 /// How a message is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Framing {
-    /// What becomes of its `content-length`.
+    /// The change of its `content-length`.
     pub(crate) header: Header,
-    /// The length that its body must have.
+    /// The required length of its body.
     pub(crate) declared: Option<u64>,
     pub(crate) has_body: bool,
 }
 
-/// What becomes of the `content-length` of a message.
+/// A change of the `content-length` of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Header {
     Keep,
     Add(u64),
     Remove,
-    /// Replaces one that says otherwise by 0.
+    /// Replaces another value by 0.
     Clear,
 }
 
-/// What is known of a body: its length, and whether trailers follow.
+/// The known properties of a body: its length, and whether trailers follow.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     pub(crate) length: Option<u64>,
@@ -111,13 +111,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// The length that a `content-length` may tell: there is none beside trailers.
+    /// Returns the length for a `content-length`, which a message with trailers cannot have.
     fn told(self) -> Option<u64> {
         self.length.filter(|_| !self.has_trailers)
     }
 }
 
-/// The framing of a request with the length that its user set.
+/// Returns the framing of a request. `set` is the length that its user set.
 pub(crate) fn of_request(method: &Method, set: Option<u64>, body: Known) -> Result<Framing, String> {
     if let (Some(declared), Some(length)) = (set, body.length)
         && declared != length
@@ -131,12 +131,13 @@ pub(crate) fn of_request(method: &Method, set: Option<u64>, body: Known) -> Resu
     Ok(Framing { header, declared: set.or(body.told()), has_body: body.told() != Some(0) })
 }
 
-/// Whether a request of this method says that it has no content.
+/// Whether a request of this method usually has content, so that an empty one declares its length.
 fn anticipates_content(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// The framing of a response with the length that the handler set. Fails if the status or the length is not valid.
+/// Returns the framing of a response. `set` is the length that the handler set. Fails if the status or the length is
+/// invalid.
 pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, body: Known) -> Result<Framing, String> {
     check_status(status)?;
     let has_content = !is_head && !is_bodiless(status);
@@ -151,7 +152,7 @@ pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, b
         (StatusCode::RESET_CONTENT, None, _) if !is_head => Header::Add(0),
         (StatusCode::RESET_CONTENT, Some(1..), _) => Header::Clear,
         (_, None, Some(length)) if has_content => Header::Add(length),
-        // An empty body says nothing of that which GET would be answered with.
+        // An empty body does not tell the length of the response to GET.
         (_, None, Some(length @ 1..)) if is_head && !is_bodiless(status) => Header::Add(length),
         _ => Header::Keep,
     };

@@ -1,15 +1,15 @@
-//! The headers of a message as hosts take them.
+//! Writes the headers of a message to the host.
 
 use http::{HeaderMap, header};
 
 use super::framing::{self, Header};
 
-/// How many bytes of headers hosts take, as wasmtime counts them; above it they end the instance.
+/// The most bytes of headers that wasmtime accepts, by its own count. Above it, the instance traps.
 const LIMIT_BYTES: usize = 128 * 1024;
-/// What wasmtime adds to the length of each name and value: the size of the structs that hold them.
+/// wasmtime's overhead for each name and value: the size of the structs that hold them.
 const NAME_OVERHEAD_BYTES: usize = 32;
 const VALUE_OVERHEAD_BYTES: usize = 40;
-/// The room for a `content-length`, which is added after the others; 2^64 has 20 digits.
+/// Reserved for a `content-length`, which is added after the others; 2^64 has 20 digits.
 const LENGTH_BYTES: usize = "content-length".len() + NAME_OVERHEAD_BYTES + 20 + VALUE_OVERHEAD_BYTES;
 
 /// The headers of a message in the host.
@@ -20,10 +20,10 @@ pub(crate) trait HostHeaders {
     fn delete(&self, name: &str) -> Result<(), Refused>;
 }
 
-/// Why the host refuses a header.
+/// The reason why the host refuses a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The host sets such headers itself.
+    /// Only the host sets this header.
     Forbidden,
     /// Another reason.
     Because(&'static str),
@@ -38,10 +38,10 @@ impl Refused {
     }
 }
 
-/// Adds the headers of a message, and returns the length that they declare.
+/// Writes the headers of a message. Returns the length that they declare.
 ///
-/// Hop-by-hop headers (RFC 9110, section 7.6.1) are left out, because hosts refuse them, and so is `host`, which hosts make
-/// of the authority.
+/// Removes hop-by-hop headers (RFC 9110, section 7.6.1), which hosts refuse, and `host`, which hosts derive from the
+/// authority.
 pub(crate) fn append_all(fields: &impl HostHeaders, headers: &HeaderMap) -> Result<Option<u64>, String> {
     let mut size = 0;
     let mut declared = None;
@@ -57,7 +57,7 @@ pub(crate) fn append_all(fields: &impl HostHeaders, headers: &HeaderMap) -> Resu
             if !is_first.map_err(|invalid| invalid.reason(value.as_bytes()))? {
                 continue;
             }
-            // Hosts take neither a second value nor a list.
+            // Hosts accept neither a second value nor a list.
             if framing::number(value.as_bytes()).is_none() {
                 append_length(fields, declared.unwrap_or_default())?;
                 continue;
@@ -80,7 +80,7 @@ fn too_large(name: &str) -> String {
     format!("the fields are too large: `{name}` takes them beyond the {LIMIT_BYTES} bytes that hosts accept")
 }
 
-/// Adds a header, unless the host sets it itself.
+/// Writes a header, unless only the host may set it.
 pub(crate) fn append(fields: &impl HostHeaders, name: &str, value: &[u8]) -> Result<(), String> {
     match fields.append(name, value) {
         Ok(()) | Err(Refused::Forbidden) => Ok(()),
@@ -106,13 +106,13 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn delete_named_by_connection(fields: &impl HostHeaders, headers: &HeaderMap) {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     for option in values.flat_map(|value| value.split(',')) {
-        // A name that is invalid or forbidden was not added.
+        // An invalid or forbidden name was not added.
         let _ = fields.delete(option.trim());
     }
 }
 
 fn append_length(fields: &impl HostHeaders, length: u64) -> Result<(), String> {
-    // The formatting of the standard library costs more than the rest of a response; 2^64 has 20 digits.
+    // Formatting with the standard library costs more than the rest of a response; 2^64 has 20 digits.
     let mut digits = [0; 20];
     let mut rest = length;
     let mut count = 0;
@@ -128,7 +128,7 @@ fn append_length(fields: &impl HostHeaders, length: u64) -> Result<(), String> {
     append(fields, "content-length", digits)
 }
 
-/// Changes the `content-length` of a message as its framing asks for.
+/// Changes the `content-length` of a message.
 pub(crate) fn set_length(fields: &impl HostHeaders, header: Header) -> Result<(), String> {
     match header {
         Header::Keep => Ok(()),
@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    /// A host that keeps headers, refuses `x-bad` and sets `x-own` itself.
+    /// A host that stores headers, refuses `x-bad` and sets `x-own` itself.
     #[derive(Default)]
     struct Fake(RefCell<Vec<(String, String)>>);
 
@@ -190,7 +190,7 @@ mod tests {
         })
     }
 
-    /// What the host has of headers, and the length that they declare.
+    /// Returns the headers in the host, and the length that they declare.
     type Sent = (Vec<(String, String)>, Option<u64>);
 
     fn sent(lines: &[(&str, &str)]) -> Result<Sent, String> {

@@ -1,19 +1,19 @@
-//! What a host says of a failure, in one sentence.
+//! Shortens a host's description of a failure to one sentence.
 
-/// The most that is kept of a sentence, in bytes.
+/// The longest sentence in bytes.
 const MOST_BYTES: usize = 500;
 
-/// What stands before the causes in the texts of Rust's error reports.
+/// The line before the causes in Rust's error reports.
 const CAUSES: &str = "Caused by:";
 
-/// Makes one sentence of what a host says of a failure for its developers: the failure, and the causes that it lists.
+/// Makes one sentence of a host's description of a failure: the failure and its causes.
 ///
-/// Some hosts add the stack of their own process, if their environment asks for it, which is of no use to a component and
-/// not for its clients.
+/// Some hosts append a backtrace of their own process if their environment says so. It is useless for a component, and
+/// must not reach its clients.
 #[cold]
 #[inline(never)]
 pub(crate) fn sentence(text: &str) -> String {
-    // Lines are taken and trimmed by hand: what the standard library has for it would be a thirtieth of a small component.
+    // Splits and trims lines by hand: the standard library's functions would be a thirtieth of a small component.
     let mut rest = text;
     let mut sentence = String::new();
     let mut in_causes = false;
@@ -32,7 +32,7 @@ pub(crate) fn sentence(text: &str) -> String {
     sentence
 }
 
-/// Takes the next line, without spaces around it.
+/// Takes the next line, without surrounding spaces.
 fn next_line<'a>(rest: &mut &'a str) -> Option<&'a str> {
     if rest.is_empty() {
         return None;
@@ -43,7 +43,7 @@ fn next_line<'a>(rest: &mut &'a str) -> Option<&'a str> {
     Some(line.trim_ascii())
 }
 
-/// Adds a cause without its number in the list, unless the sentence ends with it already.
+/// Appends a cause without its number in the list, unless the sentence ends with it already.
 fn add_cause(sentence: &mut String, line: &str) {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let cause = line.get(digits..).and_then(|rest| rest.strip_prefix(": ")).filter(|_| digits > 0).unwrap_or(line);

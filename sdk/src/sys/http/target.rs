@@ -1,4 +1,4 @@
-//! The target of a request: scheme, authority and path, as hosts tell them apart.
+//! The target of a request: scheme, authority and path.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{Method, Uri};
 
-/// A part of a request that is not valid.
+/// An invalid part of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// The part, such as `path`.
+    /// The name of the part, such as `path`.
     pub(crate) part: &'static str,
     pub(crate) reason: String,
 }
@@ -20,21 +20,21 @@ impl Invalid {
     }
 }
 
-/// The path that an empty one stands for: `*` in an OPTIONS request (RFC 9112, section 3.2.4), and `/` in any other.
+/// Returns the path that an empty one stands for: `*` in an OPTIONS request (RFC 9112, section 3.2.4), otherwise `/`.
 pub(crate) fn empty_path(is_options: bool) -> &'static str {
     if is_options { "*" } else { "/" }
 }
 
 /// Whether a request asks for the options of the whole server, as `OPTIONS *`.
 ///
-/// A host may refuse the path `*`, because a URI with an authority has no such path. In full, that URI has an empty path (RFC
-/// 9112, section 3.2.4).
+/// A host may refuse the path `*`, because a URI with an authority has no such path. In absolute form, that URI has an
+/// empty path (RFC 9112, section 3.2.4).
 pub(crate) fn is_asterisk(method: &Method, path: &PathAndQuery) -> bool {
     *method == Method::OPTIONS && path == "*"
 }
 
-/// Makes the URI of an incoming request. Scheme and authority are taken together or not at all, as a URI has them; the
-/// default scheme is `http`.
+/// Makes the URI of an incoming request. A URI has scheme and authority together or neither; the default scheme is
+/// `http`.
 pub(crate) fn uri(
     scheme: Option<Result<Scheme, Invalid>>,
     authority: Option<Bytes>,
@@ -54,12 +54,12 @@ pub(crate) fn uri(
     Uri::from_parts(parts).map_err(|error| Invalid::new("target", error))
 }
 
-/// Reads a scheme that is neither `http` nor `https`.
+/// Parses a scheme other than `http` and `https`.
 pub(crate) fn other_scheme(name: &str) -> Result<Scheme, Invalid> {
     Scheme::try_from(name).map_err(|error| Invalid::new("scheme", error))
 }
 
-/// Reads a method that has no variant in WIT.
+/// Parses a method without a variant in WIT.
 pub(crate) fn other_method(name: &str) -> Result<Method, Invalid> {
     Method::from_bytes(name.as_bytes()).map_err(|error| Invalid::new("method", error))
 }

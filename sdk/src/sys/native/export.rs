@@ -1,4 +1,4 @@
-//! What the macros call natively: the checks, and no export.
+//! The native version of what the macros call: checks without an export.
 
 /// Checks a handler without exporting it.
 #[doc(hidden)]
@@ -6,7 +6,7 @@
 macro_rules! __export_native {
     ($request:ident => $answer:expr) => {
         const _: fn($crate::__private::ArrivingRequest) = |$request| {
-            // Never called: it makes the compiler check the handler, and count it as used.
+            // Never called: it makes the compiler check the handler, and treat it as used.
             let _ = $answer;
         };
     };
@@ -14,7 +14,7 @@ macro_rules! __export_native {
 
 pub use crate::__export_native as export;
 
-/// Natively nothing says that it is middleware.
+/// Natively, middleware declares nothing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_native_middleware {

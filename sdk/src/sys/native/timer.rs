@@ -1,4 +1,4 @@
-//! Timers of a thread, on the system's clock.
+//! Timers on the clock of the thread.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ thread_local! {
     static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
 }
 
-/// What stands in for the system's clock on this thread: it stands still until something waits for it.
+/// A stopped clock of this thread: it moves only when a timer is waited for.
 #[derive(Clone, Copy)]
 pub(crate) struct Paused {
     now: Instant,
@@ -24,29 +24,29 @@ thread_local! {
     static PAUSED: Cell<Option<Paused>> = const { Cell::new(None) };
 }
 
-/// Stops or starts the clock of this thread; tells whether it stood before.
+/// Stops or starts the clock of this thread. Returns whether it was stopped.
 pub(crate) fn set_paused(paused: bool) -> bool {
     PAUSED.replace(paused.then(|| Paused { now: now() })).is_some()
 }
 
-/// The clock of this thread; `None` is that of the system.
+/// Returns the clock of this thread; `None` is the system's.
 pub(crate) fn clock() -> Option<Paused> {
     PAUSED.get()
 }
 
-/// Replaces the clock of this thread, and answers with the one before.
+/// Replaces the clock of this thread, and returns the previous one.
 pub(crate) fn set_clock(clock: Option<Paused>) -> Option<Paused> {
     PAUSED.replace(clock)
 }
 
-/// Moves a clock that stands still.
+/// Moves a stopped clock.
 pub(crate) fn advance(span: Duration) {
     if let Some(paused) = PAUSED.get() {
         PAUSED.set(Some(Paused { now: later(paused.now, span) }));
     }
 }
 
-/// The time since this thread asked first.
+/// Returns the time since the first call on this thread.
 pub(crate) fn elapsed() -> Duration {
     thread_local! {
         static START: Instant = now();
@@ -58,7 +58,7 @@ fn now() -> Instant {
     PAUSED.get().map_or_else(Instant::now, |paused| paused.now)
 }
 
-/// A moment after a span; one beyond what the clock can count is as good as for ever.
+/// Adds a duration to a time. Saturates at 100 years.
 fn later(moment: Instant, span: Duration) -> Instant {
     const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 100);
     moment.checked_add(span).or_else(|| moment.checked_add(FOR_EVER)).unwrap_or(moment)
@@ -66,7 +66,7 @@ fn later(moment: Instant, span: Duration) -> Instant {
 
 /// The timers of a thread.
 struct Timers {
-    /// The number that was given last.
+    /// The last number.
     last: u64,
     /// The wakers, by time and number.
     wakers: BTreeMap<(Instant, u64), Waker>,
@@ -74,7 +74,7 @@ struct Timers {
 
 pub(crate) struct Sleep {
     deadline: Instant,
-    /// The number of the timer in `TIMERS`, once it is there.
+    /// Its number in `TIMERS`, once it is registered.
     number: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl Future for Sleep {
         if now() >= self.deadline {
             return Poll::Ready(());
         }
-        // Cloned before the borrow and dropped after it: both run code of others, and a waker may own a timer.
+        // Cloned before the borrow and dropped after it: both run foreign code, and a waker may own a timer.
         let waker = cx.waker().clone();
         let _replaced = TIMERS.with_borrow_mut(|timers| {
             let number = *self.number.get_or_insert_with(|| {
@@ -110,15 +110,15 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            // The timers of a thread that ends may be gone before its futures.
+            // The timers of an ending thread may be dropped before its futures.
             let _waker = TIMERS.try_with(|timers| timers.borrow_mut().wakers.remove(&(self.deadline, number)));
         }
     }
 }
 
-/// Waits for the first timer of this thread or an unpark, and wakes the timers that are due.
+/// Waits for the first timer of this thread or an unpark, and wakes the expired timers.
 ///
-/// A clock that stands still is moved to the first timer instead: nothing else can happen before it.
+/// A stopped clock is moved to the first timer instead, because no other event can come before.
 pub(super) fn park() {
     let first = TIMERS.with_borrow(|timers| timers.wakers.first_key_value().map(|((deadline, _), _)| *deadline));
     let span = first.map(|deadline| deadline.saturating_duration_since(now()));
@@ -131,7 +131,7 @@ pub(super) fn park() {
     wake_due();
 }
 
-/// Wakes the timers of this thread that are due.
+/// Wakes the expired timers of this thread.
 pub(super) fn wake_due() {
     if TIMERS.with_borrow(|timers| timers.wakers.is_empty()) {
         return;

@@ -1,6 +1,6 @@
-//! One request and its answer.
+//! A request and its response.
 //!
-//! An instance of this world handles one request at a time, so the exchange at hand is kept in one place, where a panic
+//! An instance of this world handles one request at a time, so the current exchange is a global, where the panic hook
 //! finds it too.
 
 use std::cell::{Cell, RefCell};
@@ -30,9 +30,9 @@ thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
 }
 
-/// The exchange at hand.
+/// The current exchange.
 struct Exchange {
-    /// Tells a request of this exchange from one that a handler kept from an earlier one.
+    /// Distinguishes this exchange from an earlier one, whose request a handler may have kept.
     number: u32,
     request: Option<wasi::IncomingRequest>,
     /// Present until the head of the response is sent.
@@ -45,7 +45,7 @@ impl Exchange {
     const NONE: Self = Self { number: 0, request: None, response_out: None, writer: None };
 }
 
-/// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
+/// Handles one request to its end: the handler, the response with its body, and spawned futures.
 pub fn serve<F: Future<Output: Answer>>(
     request: wasi::IncomingRequest,
     response_out: wasi::ResponseOutparam,
@@ -63,10 +63,10 @@ pub fn serve<F: Future<Output: Answer>>(
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
 }
 
-/// The request of an exchange: a token for what the exchange holds.
+/// The request of an exchange. A token for the global.
 pub struct ArrivingRequest {
     number: u32,
-    /// The length of the body, once the fields have been read, where they tell it.
+    /// The declared length of the body, once the headers have been read.
     declared: Cell<Option<Option<u64>>>,
 }
 
@@ -112,13 +112,13 @@ impl IncomingRequest for ArrivingRequest {
     }
 }
 
-/// The length that the fields of a request declare, without reading the others.
+/// Reads only the `content-length` of a request.
 fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
     let values = lists(|| request.headers().get(header::CONTENT_LENGTH.as_str()));
     framing::declared(values.first()?)
 }
 
-/// The writer of the response, kept in the exchange.
+/// The writer of the response, in the global.
 struct ResponseWriter;
 
 impl Slot for ResponseWriter {
@@ -131,7 +131,7 @@ impl Slot for ResponseWriter {
     }
 
     fn may_block(&self) -> bool {
-        // The handler has returned, so what remains are the futures that it spawned.
+        // The handler has returned, so only spawned futures remain.
         executor::is_alone()
     }
 }
@@ -140,7 +140,7 @@ fn take_writer() -> Option<Writer> {
     EXCHANGE.with_borrow_mut(|exchange| exchange.writer.take())
 }
 
-/// Sends the response to the host. A response that cannot be sent becomes a 500 and a log line.
+/// Sends the response to the host. If it cannot be sent, sends a 500 and logs the reason.
 struct ToHost;
 
 impl<B: MessageBody> Responder<B> for ToHost {
@@ -276,7 +276,7 @@ fn cut_on_error(sent: Result<(), body::Error>) {
     }
 }
 
-/// Hands the head to the host.
+/// Sends the head to the host.
 fn set(response: wasi::OutgoingResponse) {
     if let Some(out) = EXCHANGE.with_borrow_mut(|exchange| exchange.response_out.take()) {
         wasi::ResponseOutparam::set(out, Ok(response));
@@ -289,7 +289,7 @@ fn is_head() -> bool {
     })
 }
 
-/// Writes a line about the exchange at hand to stderr.
+/// Logs a line about the current exchange on stderr.
 pub(super) fn log(message: &str) {
     let target = EXCHANGE.try_with(|exchange| exchange.try_borrow().ok().and_then(|exchange| exchange.target()));
     match target.ok().flatten() {
@@ -299,7 +299,7 @@ pub(super) fn log(message: &str) {
 }
 
 impl Exchange {
-    /// Method and path, as they stand in log lines.
+    /// Formats method and path for log lines.
     fn target(&self) -> Option<String> {
         let request = self.request.as_ref()?;
         let path = request.path_with_query();
@@ -307,7 +307,7 @@ impl Exchange {
     }
 }
 
-/// Answers or breaks off the exchange at hand after a panic, when no other code can run any more.
+/// Responds or breaks off after a panic, when no other code runs any more.
 fn answer_panic() {
     let parts = EXCHANGE.try_with(|exchange| {
         let mut exchange = exchange.try_borrow_mut().ok()?;
@@ -316,11 +316,11 @@ fn answer_panic() {
     let Ok(Some((response_out, writer))) = parts else {
         return;
     };
-    // Dropped before its end, the body is broken off.
+    // Dropping it before its end breaks the body off.
     drop(writer);
     if let Some(out) = response_out {
         let fields = wasi::Fields::new();
-        // A client makes do without the media type.
+        // The media type is optional.
         let _ = headers::append(&fields, header::CONTENT_TYPE.as_str(), PROBLEM_JSON.as_bytes());
         let response = wasi::OutgoingResponse::new(fields);
         let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {
@@ -328,13 +328,13 @@ fn answer_panic() {
         };
         wasi::ResponseOutparam::set(out, Ok(response));
         if writer.write_blocking(INTERNAL.as_bytes()).is_ok() {
-            // Nobody is left who could act on a failure.
+            // No code is left to handle a failure.
             let _ = writer.finish_plainly();
         }
     }
 }
 
-/// Answers 500 if the head has not been sent, and else breaks the message off.
+/// Responds with 500 if the head has not been sent; otherwise breaks the message off.
 fn on_panic(info: &PanicHookInfo<'_>) {
     log(&info.to_string());
     answer_panic();

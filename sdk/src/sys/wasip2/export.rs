@@ -1,4 +1,4 @@
-//! What the macros call in this world: the export of a component.
+//! The export of a component, for the macros.
 
 pub use super::bindings;
 pub use super::exchange::serve;
@@ -8,7 +8,7 @@ pub use super::exchange::serve;
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        // These names are in scope for the user's function and types.
+        // The user's code can see these names.
         struct __WaysideComponent;
 
         impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for __WaysideComponent {
@@ -26,7 +26,7 @@ macro_rules! __export_handler {
 
 pub use crate::__export_handler as export;
 
-/// Refuses middleware.
+/// Rejects middleware.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_no_middleware {

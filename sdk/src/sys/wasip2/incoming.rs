@@ -1,4 +1,4 @@
-//! Bodies that arrive.
+//! Incoming bodies.
 
 use std::task::{Context, Poll, ready};
 
@@ -15,31 +15,31 @@ use crate::sys::abi::head;
 use crate::sys::body::{Error, IncomingBody};
 use crate::sys::http::length::{Received, Stage};
 
-/// How much is asked of the host at once.
+/// The size of a read in bytes.
 const READ_BYTES: u64 = 64 * 1024;
 
-/// A body that is arriving, of a request or of a response.
+/// The body of an incoming request or of a response from an upstream.
 pub struct ArrivingBody {
     state: BodyState,
     received: Received,
-    /// When the whole exchange must be done.
+    /// The deadline of the whole exchange.
     deadline: Option<Ready>,
-    /// Hosts have taken the drop of a response for the end of the exchange, so it stays as long as its body.
+    /// Some hosts end the exchange when the response is dropped, so it lives as long as its body.
     _response: Option<wasi::IncomingResponse>,
 }
 
 enum BodyState {
     Unread(wasi::IncomingBody),
     Data(Data),
-    /// All data has been read; the trailers have not been asked for.
+    /// All data has been read; the trailers have not been requested.
     Read(wasi::IncomingBody),
     Trailers(Trailers),
-    /// How the body ended is known and has not been told.
+    /// The end of the body is known and has not been returned.
     Ended(Result<Option<wasi::Trailers>, Error>),
     Done,
 }
 
-/// Fields are dropped from the first to the last, and each is a child of the next: another order traps.
+/// Dropped in this order: each field is a child of the next one, and another order traps.
 struct Data {
     ready: Option<Ready>,
     stream: InputStream,
@@ -66,9 +66,9 @@ impl ArrivingBody {
         Self { state: BodyState::Unread(body), received: Received::new(declared), deadline, _response: Some(response) }
     }
 
-    /// Runs an operation on the stream until it yields something else than "nothing yet".
+    /// Repeats an operation on the stream until it returns something.
     ///
-    /// The operation answers with how many bytes it took from the stream, and what they are to the caller.
+    /// The operation returns the number of bytes that it took from the stream, and a value for the caller.
     pub(super) fn poll_with<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -99,9 +99,9 @@ impl ArrivingBody {
         }
     }
 
-    /// The trailers as the host has them, once all data has been read.
+    /// Polls for the trailers as host resources, after all data has been read.
     ///
-    /// Blocks everything until they are there, where it may.
+    /// Blocks the thread for them if `may_block`.
     pub(super) fn poll_fields(
         &mut self,
         may_block: bool,
@@ -131,12 +131,12 @@ impl ArrivingBody {
         Poll::Ready(trailers)
     }
 
-    /// Whether the body has come to its end, without trailers. Asks the host, and waits for nothing.
+    /// Whether the body has ended without trailers. Asks the host without waiting.
     ///
-    /// A request without content has such a body, and passed on, it must not get framing (RFC 9112, section 6.3).
+    /// A request without content has such a body, and must not get framing when it is sent on (RFC 9112, section 6.3).
     pub(super) fn is_over(&mut self) -> bool {
         if let Some(data) = self.open() {
-            // A read of no bytes tells whether the stream is closed, and takes nothing.
+            // A read of zero bytes tells whether the stream is closed, and takes nothing.
             let Err(error) = data.stream.read(0) else { return false };
             if let Some(Err(error)) = self.end::<()>(error) {
                 self.state = BodyState::Ended(Err(error));
@@ -154,7 +154,7 @@ impl ArrivingBody {
         is_over
     }
 
-    /// Asks for the trailers, if all data has been read or none is wanted.
+    /// Requests the trailers, if all data has been read or none is wanted.
     fn ask_for_trailers(&mut self) {
         if let BodyState::Read(_) | BodyState::Unread(_) = self.state
             && let BodyState::Read(body) | BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done)
@@ -168,7 +168,7 @@ impl ArrivingBody {
         result: Result<Result<Option<wasi::Trailers>, wasi::ErrorCode>, ()>,
     ) -> Result<Option<wasi::Trailers>, Error> {
         match result {
-            // The outer error says that the trailers were taken before, which the state rules out.
+            // The outer error means that the trailers were taken before, which the state excludes.
             Err(()) => Ok(None),
             Ok(Ok(fields)) => Ok(fields),
             Ok(Err(code)) => {
@@ -178,8 +178,8 @@ impl ArrivingBody {
         }
     }
 
-    /// Gives up the wakers of whoever read from it before. They may own anything, so they must not be dropped where the
-    /// exchange is borrowed.
+    /// Drops the wakers of earlier readers. They may own anything, so they must not be dropped while the exchange is
+    /// borrowed.
     pub(super) fn forget_wakers(&self) {
         let ready = match &self.state {
             BodyState::Data(data) => data.ready.as_ref(),
@@ -189,7 +189,7 @@ impl ArrivingBody {
         ready.into_iter().chain(&self.deadline).for_each(Ready::forget_waker);
     }
 
-    /// Whether somebody must watch the clock while the body is read.
+    /// Whether the reader must watch the clock.
     pub(super) fn has_deadline(&self) -> bool {
         self.deadline.is_some()
     }
@@ -203,7 +203,7 @@ impl ArrivingBody {
             let BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done) else {
                 return None;
             };
-            // Fails only if somebody took the stream before, and nobody else has this body.
+            // Fails only if the stream was taken before, and this body has one owner.
             let stream = body.stream().ok()?;
             self.state = BodyState::Data(Data { ready: None, stream, body });
         }
@@ -213,7 +213,7 @@ impl ArrivingBody {
         }
     }
 
-    /// Takes note of the end of the stream; an end too early is an error.
+    /// Handles the end of the stream; an early end is an error.
     fn end<T>(&mut self, error: StreamError) -> Option<Result<T, Error>> {
         let BodyState::Data(Data { ready, stream, body }) = std::mem::replace(&mut self.state, BodyState::Done) else {
             return None;
@@ -222,7 +222,7 @@ impl ArrivingBody {
         drop(stream);
         match error {
             StreamError::LastOperationFailed(error) => {
-                // The host would now claim that there are no trailers, as if all had gone well.
+                // The host would now report that there are no trailers, as if the body were complete.
                 Some(Err(self.broken_off(error.to_debug_string())))
             }
             StreamError::Closed if !self.received.may_end() => Some(Err(self.broken_off(String::new()))),

@@ -1,4 +1,4 @@
-//! Bodies that are sent.
+//! Outgoing bodies.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -16,30 +16,30 @@ use super::poll::Ready;
 use crate::sys::body::{Error, Outgoing, OutgoingData};
 use crate::sys::http::length::Remaining;
 
-/// How much one splice may move.
+/// The most bytes of one splice.
 const SPLICE_BYTES: u64 = 1024 * 1024;
 
-/// Writes a body. Dropped without [`finish`](Writer::finish), it breaks the message off.
+/// Writes a body. Dropping it without [`finish`](Writer::finish) breaks the message off.
 ///
-/// Fields are dropped from the first to the last, and each is a child of the next: another order traps.
+/// Dropped in this order: each field is a child of the next one, and another order traps.
 pub(super) struct Writer {
     ready: Option<Ready>,
     stream: OutputStream,
     body: wasi::OutgoingBody,
 }
 
-/// Where a writer is kept: by itself, or where a panic finds it.
+/// The place of a writer: a variable, or a global where the panic hook finds it.
 ///
-/// Code of the user never runs inside `with`.
+/// User code never runs inside `with`.
 pub(super) trait Slot {
     /// Fails if the writer is gone.
     fn with<R>(&mut self, operation: impl FnOnce(&mut Writer) -> R) -> Result<R, Error>;
 
     fn take(self) -> Option<Writer>;
 
-    /// Whether the writer may block everything while it waits, because there is nothing else to do.
+    /// Whether the writer may block the thread, because no other future can run.
     ///
-    /// That saves the way back to the executor and here again, which is most of the cost of a long body.
+    /// This saves the way through the executor, which is most of the cost of a long body.
     fn may_block(&self) -> bool;
 }
 
@@ -58,13 +58,13 @@ impl Slot for Writer {
 }
 
 impl Writer {
-    /// `None` if the host gives out no stream, which it does once for each body.
+    /// `None` if the host returns no stream. It returns one for each body.
     pub(super) fn new(body: wasi::OutgoingBody) -> Option<Self> {
         let stream = body.write().ok()?;
         Some(Self { ready: None, stream, body })
     }
 
-    /// Writes what the host takes at once; the rest stays in `bytes`.
+    /// Writes as much as the host accepts at once; the rest stays in `bytes`.
     #[expect(clippy::indexing_slicing, reason = "the count is at most the length")]
     pub(super) fn write_now(&self, bytes: &mut Bytes) -> Result<(), Error> {
         while !bytes.is_empty() {
@@ -79,7 +79,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes everything, and blocks everything meanwhile.
+    /// Writes everything, and blocks the thread meanwhile.
     pub(super) fn write_all(&self, bytes: &mut Bytes) -> Result<(), Error> {
         let ready = self.stream.subscribe();
         while !bytes.is_empty() {
@@ -114,7 +114,7 @@ impl Writer {
             let moved = incoming.poll_with(cx, |input| match splice(&self.stream, input, limit) {
                 Ok(0) => {
                     blocked = self.is_blocked();
-                    // A blocked output is waited for below; the input has nothing to say about it.
+                    // A blocked output is waited for below; the input does not report it.
                     Ok(blocked.then_some((0, 0)))
                 }
                 Ok(count) => Ok(Some((count, count))),
@@ -123,7 +123,7 @@ impl Writer {
             match ready!(moved) {
                 Some(Ok(_)) if blocked => ready!(self.poll_ready(may_block, cx)),
                 Some(Ok(count)) => left.count(count)?,
-                // The host does not say which of the two streams it means.
+                // The host does not say which of the two streams failed.
                 Some(Err(error)) => return Poll::Ready(self.is_open().and(Err(error))),
                 None => return Poll::Ready(self.is_open()),
             }
@@ -147,20 +147,20 @@ impl Writer {
         ready.poll(cx)
     }
 
-    /// Makes what was written visible to the peer.
+    /// Sends buffered data to the peer.
     fn flush(&self) -> Result<(), Error> {
         self.stream.flush().map_err(write_error)
     }
 
-    /// Writes a few bytes without giving way to other futures: for the panic hook, where none can run.
+    /// Writes a few bytes without yielding: for the panic hook, where other futures cannot run.
     ///
-    /// The host takes at most 4096 bytes.
+    /// The host accepts at most 4096 bytes.
     pub(super) fn write_blocking(&self, bytes: &[u8]) -> Result<(), Error> {
         self.stream.blocking_write_and_flush(bytes).map_err(write_error)
     }
 
-    /// Ends a message of bytes well. Why the host refuses it is not told, because all that could be wrong was looked at
-    /// before, and the texts are a tenth of a small component.
+    /// Ends a message of bytes normally. Gives no reason if the host refuses, because everything was checked before,
+    /// and the texts are a tenth of a small component.
     pub(super) fn finish_plainly(self) -> Result<(), Error> {
         let Self { ready, stream, body } = self;
         drop(ready);
@@ -168,7 +168,7 @@ impl Writer {
         wasi::OutgoingBody::finish(body, None).map_err(|_| Error::rejected("it may not end there".to_owned()))
     }
 
-    /// Ends the message well.
+    /// Ends the message normally.
     pub(super) fn finish(self, trailers: Option<wasi::Fields>) -> Result<(), Error> {
         let Self { ready, stream, body } = self;
         drop(ready);
@@ -182,7 +182,7 @@ impl Writer {
 
 /// Writes a whole body into the writer and ends the message.
 ///
-/// On an error the writer is dropped, and with it the message is broken off.
+/// On an error the writer is dropped, which breaks the message off.
 pub(super) async fn write(slot: impl Slot, body: Outgoing, declared: Option<u64>) -> Result<(), Error> {
     let Outgoing { data, trailers } = body;
     let mut output = Output { slot, left: Remaining::new(declared), last: Bytes::new() };
@@ -194,7 +194,7 @@ pub(super) async fn write(slot: impl Slot, body: Outgoing, declared: Option<u64>
         }
         OutgoingData::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
-            // Its trailers pass through as the host has them; with others it would be a stream.
+            // Its trailers pass through as host resources; with added ones it would be a stream.
             let may_block = output.may_block_for(&incoming);
             let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
             return output.finish_with(received);
@@ -210,8 +210,8 @@ pub(super) async fn write(slot: impl Slot, body: Outgoing, declared: Option<u64>
 struct Output<S> {
     slot: S,
     left: Remaining,
-    /// The next piece to write. The one that completes the declared length is written when the body has ended well: peers
-    /// take its last byte for the end of the message.
+    /// The next piece. The piece that completes the declared length is written after the body has ended normally,
+    /// because peers take its last byte for the end of the message.
     last: Bytes,
 }
 
@@ -227,8 +227,7 @@ impl<S: Slot> Output<S> {
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
 
-    /// Writes a body piece by piece, flushes what was written where the next piece takes a while, and answers with the
-    /// trailers.
+    /// Writes a body piece by piece, and flushes if the next piece takes a while. Returns the trailers.
     async fn stream<B>(&mut self, mut body: Pin<&mut B>) -> Result<Option<Box<HeaderMap>>, Error>
     where
         B: Body<Data = Bytes, Error = Error> + ?Sized,

@@ -1,4 +1,4 @@
-//! Waiting for pollables of the host.
+//! Waits for pollables of the host.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -15,9 +15,9 @@ use crate::sys::executor::nested;
 use crate::sys::http::options::nanos;
 
 thread_local! {
-    /// Every registered pollable, at the index that its [`Ready`] holds.
+    /// Every registered pollable, at the index in its [`Ready`].
     static POLLABLES: RefCell<Vec<Option<Entry>>> = const { RefCell::new(Vec::new()) };
-    /// How to look at the pollables. Set with the first of them, so that a component without any has no code for it.
+    /// Polls without waiting. Stored with the first pollable, so that a component without any has no code for it.
     static LOOK: Cell<Option<fn()>> = const { Cell::new(None) };
     static ELAPSED: Cell<Option<Elapsed>> = const { Cell::new(None) };
 }
@@ -33,16 +33,16 @@ enum State {
     Fired,
 }
 
-/// A pollable of the host that futures can wait for, again and again.
+/// A pollable of the host that futures can wait for repeatedly.
 ///
-/// Must be dropped before the resource that the pollable came from: it is a child of it, and the host traps otherwise.
+/// Must be dropped before the pollable's resource: it is a child, and the host traps otherwise.
 pub(super) struct Ready {
     index: usize,
 }
 
 impl Ready {
     pub(super) fn new(pollable: Pollable) -> Self {
-        // The compiler must not know the only value, or it would put it in all the places that ask for it.
+        // The optimizer must not see that this is the only value, or it would inline it at every call.
         LOOK.set(Some(black_box(look_at_all)));
         POLLABLES.with_borrow_mut(|pollables| {
             let entry = Some(Entry { pollable, state: State::Idle });
@@ -60,7 +60,7 @@ impl Ready {
         })
     }
 
-    /// Blocks everything until the host says that this is ready.
+    /// Blocks the thread until the host reports the event.
     pub(super) fn block(&self) {
         POLLABLES.with_borrow(|pollables| {
             if let Some(Some(entry)) = pollables.get(self.index) {
@@ -69,11 +69,11 @@ impl Ready {
         });
     }
 
-    /// Ready once after each time that the host said so; pending and waiting otherwise.
+    /// Ready once after each event; otherwise waits for it.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let is_own = nested::is_own(cx.waker());
-        // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run
-        // code of others, and a waker may own what waits, which leaves the list with it.
+        // A foreign waker is cloned before the borrow, and others are dropped after it: both run foreign code, and a
+        // waker may own a future that unregisters here.
         let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
         let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| match entry(pollables, self.index) {
             Some(entry) => entry.poll(cx.waker(), &mut foreign),
@@ -85,7 +85,7 @@ impl Ready {
         ready
     }
 
-    /// Gives up the waker, if there is one.
+    /// Drops the waker, if there is one.
     pub(super) fn forget_waker(&self) {
         let _replaced = POLLABLES.with_borrow_mut(|pollables| {
             let entry = entry(pollables, self.index).filter(|entry| entry.is_waiting());
@@ -105,11 +105,11 @@ impl Drop for Ready {
     }
 }
 
-/// Blocks until the host has something for a waiting future, and wakes those futures.
+/// Blocks until the host reports an event for a waiting future, and wakes those futures.
 ///
 /// # Panics
 ///
-/// Panics if no future waits for the host: then nothing can ever happen.
+/// Panics if no future waits for the host, because then no event can come.
 #[expect(clippy::panic, reason = "nobody is left who could take an error, and the hook answers for the handler")]
 pub(super) fn park() {
     // The panic comes after the borrow, because the panic hook drops pollables.
@@ -119,7 +119,7 @@ pub(super) fn park() {
     }
 }
 
-/// Wakes the futures for which the host has something already.
+/// Wakes the futures whose events have come.
 pub(super) fn look() {
     if let Some(look) = LOOK.get() {
         look();
@@ -136,17 +136,17 @@ fn look_at_all() {
     woken.wake();
 }
 
-/// A span of no length, which is over: with it, waiting for several pollables takes no time.
+/// A timer that has expired: with it, waiting for several pollables returns at once.
 ///
-/// wasmtime gives way to its other work the first time that such a span is polled, and never for those that are ready
-/// anyhow. Without it, its timers stop after some hundred looks. So the span is replaced from time to time.
+/// wasmtime yields to its other tasks the first time that such a timer is polled, and never for pollables that are
+/// ready. Without it, its timers stop after some hundred polls. So the timer is replaced regularly.
 struct Elapsed {
     pollable: Pollable,
     looks: u8,
 }
 
 impl Elapsed {
-    /// How often one is used.
+    /// How often a timer is used.
     const LOOKS: u8 = 16;
 
     fn new() -> Self {
@@ -154,7 +154,7 @@ impl Elapsed {
     }
 }
 
-/// Who is to be told that something happened. One is what there is most often, and needs no list.
+/// The wakers of an event. One is the usual case, and needs no list.
 enum Woken {
     None,
     One(Waker),
@@ -181,7 +181,7 @@ fn wait(pollables: &mut [Option<Entry>]) -> Woken {
     wait_for_several(pollables, None)
 }
 
-/// Waits for one of the pollables at least, or for one more that nobody is told of.
+/// Waits for one of the pollables, or for another one without a waker.
 #[inline(never)]
 fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -> Woken {
     let mut waiting: Vec<&mut Entry> = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting()).collect();
@@ -191,7 +191,7 @@ fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -
 }
 
 impl Entry {
-    /// Waits with a waker, of which there may be a clone already. Answers also with what the caller has to drop.
+    /// Waits with a waker, which may have been cloned before. Returns also the value that the caller has to drop.
     fn poll(&mut self, waker: &Waker, clone: &mut Option<Waker>) -> (Poll<()>, State) {
         match &self.state {
             State::Fired => {
@@ -218,17 +218,17 @@ impl Entry {
     }
 }
 
-/// The time of the monotonic clock.
+/// Returns the time of the monotonic clock.
 pub(super) fn now() -> Duration {
     Duration::from_nanos(monotonic_clock::now())
 }
 
-/// A pollable that is ready after a span of the monotonic clock.
+/// Makes a pollable that is ready after a duration.
 pub(super) fn after(span: Duration) -> Ready {
     Ready::new(monotonic_clock::subscribe_duration(nanos(span)))
 }
 
-/// Completes after a span of the monotonic clock.
+/// Completes after a duration.
 pub(crate) struct Sleep(Ready);
 
 impl Sleep {

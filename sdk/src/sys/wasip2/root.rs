@@ -1,4 +1,4 @@
-//! The waker of the future that an instance runs.
+//! The waker of the main future.
 
 #![allow(unsafe_code, reason = "a waker without memory of its own has no other constructor")]
 
@@ -8,7 +8,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crate::sys::executor::blocking::Root;
 use crate::sys::executor::nested;
 
-/// Whether the future was woken. An instance runs one at a time, so that there is one such note.
+/// Whether the future was woken. An instance runs one main future at a time, so one flag is enough.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
 const RAW: RawWaker = RawWaker::new(std::ptr::null(), &RawWakerVTable::new(|_| RAW, |_| wake(), |_| wake(), |_| ()));
@@ -18,7 +18,7 @@ fn wake() {
     nested::count_wake();
 }
 
-/// The only future that runs, but for those that were spawned.
+/// The main future.
 pub(super) struct TheOnly;
 
 impl TheOnly {
@@ -30,7 +30,7 @@ impl TheOnly {
 
 impl Root for TheOnly {
     fn waker(&self) -> Waker {
-        // SAFETY: the functions use nothing but a static, from any thread and as often as they are called.
+        // SAFETY: the functions use only a static, so they can be called from any thread and any number of times.
         unsafe { Waker::from_raw(RAW) }
     }
 
@@ -41,7 +41,7 @@ impl Root for TheOnly {
 
 impl Drop for TheOnly {
     fn drop(&mut self) {
-        // Where one was run within another, the other looks once whether it was meant.
+        // If one main future ran within another, the outer one is polled once more in case the wake-up was for it.
         WOKEN.store(true, Ordering::Relaxed);
     }
 }

@@ -22,14 +22,14 @@ use crate::sys::http::{request, response};
 use crate::sys::log::Chain;
 use crate::sys::outbound::{self, Kind, Timeouts};
 
-/// Sends a request, and waits for its response where the future is polled.
+/// Sends a request; the returned future waits for the response.
 #[inline(never)]
 pub(super) fn send<B: MessageBody>(mut request: Box<Request<B>>, timeouts: &Timeouts) -> OutboundExchange<B> {
     let waiting = Waiting::start(&mut request, timeouts).map_err(Some);
     OutboundExchange { request, waiting }
 }
 
-/// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
+/// A request in flight. Not an `async fn`, because futures are moved, and this is the smallest form.
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
@@ -49,7 +49,7 @@ impl<B: MessageBody> Future for OutboundExchange<B> {
     }
 }
 
-/// What is going on between a request and the head of its response.
+/// An outbound call between its request and the head of its response.
 struct Waiting {
     upload: Upload,
     response: Pending,
@@ -117,7 +117,7 @@ fn invalid(reason: String) -> outbound::Error {
     outbound::Error::new(Kind::Request, reason)
 }
 
-/// Sends the body: at once if the host takes it at once, else beside whatever the handler does.
+/// Starts the body: sends it at once if the host accepts all of it, otherwise in the background.
 fn start_upload(writer: Writer, mut body: Outgoing, declared: Option<u64>) -> Result<Upload, outbound::Error> {
     let OutgoingData::Bytes(bytes) = &mut body.data else { return Ok(Upload::new(writer, body, declared)) };
     let length = bytes.len() as u64;
@@ -144,11 +144,11 @@ fn body_failed(cause: body::Error) -> outbound::Error {
 
 type Writing = Pin<Box<dyn Future<Output = Result<(), body::Error>> + Send>>;
 
-/// The body of a request on its way, which goes on beside the handler when nobody waits for the response any more.
+/// A request body in flight. It continues in the background when the response is no longer waited for.
 struct Upload {
     writing: Option<Writing>,
-    /// Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
-    /// the exchange, as what it comes from does.
+    /// Whether all bytes are in memory. Such a body is sent to its end, because a handler that has its response assumes
+    /// that the request was sent. A body that streams ends with the exchange, like its source.
     is_at_hand: bool,
     failure: Option<body::Error>,
 }
@@ -169,7 +169,7 @@ impl Upload {
             && let Poll::Ready(written) = writing.as_mut().poll(cx)
         {
             self.writing = None;
-            // A server that wants no more of it may have answered.
+            // A server that wants no more of the body may have responded.
             self.failure = written.err().filter(|error| !error.is_closed());
         }
     }
@@ -193,15 +193,15 @@ impl Drop for Upload {
     }
 }
 
-/// Logs the failure of a body whose response has come, or is not waited for.
+/// Logs the failure of a request body after the response, or without a caller.
 #[cold]
 fn log_failure(error: &body::Error) {
     exchange::log(&format!("the request body was cut: {}", Chain(error)));
 }
 
-/// A response that has yet to arrive.
+/// A response that has not arrived.
 ///
-/// Fields are dropped from the first to the last, and the first is a child of the second: another order traps.
+/// Dropped in this order: the first field is a child of the second, and another order traps.
 struct Pending {
     ready: Option<Ready>,
     response: wasi::FutureIncomingResponse,

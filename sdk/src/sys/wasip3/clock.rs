@@ -9,7 +9,7 @@ use super::abi::Wait;
 use super::bindings::wasi::clocks::monotonic_clock;
 use crate::sys::http::options::nanos;
 
-/// The time of the monotonic clock.
+/// Returns the time of the monotonic clock.
 pub(super) fn now() -> Duration {
     Duration::from_nanos(monotonic_clock::now())
 }

@@ -1,7 +1,6 @@
-//! One request and its answer.
+//! A request and its response.
 //!
-//! Several exchanges can be in flight in an instance. Each has a place in one table, where log lines find what they are
-//! about; the place of the exchange that runs is known.
+//! An instance can have several exchanges in flight. Each has a place in a table, where log lines find its request.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -31,15 +30,15 @@ use crate::sys::{Answer, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
-    /// The place of the exchange that runs.
+    /// The place of the running exchange.
     static AT_HAND: Cell<Option<Place>> = const { Cell::new(None) };
 }
 
-/// Where an exchange is in the table.
+/// The place of an exchange in the table.
 #[derive(Clone, Copy)]
 struct Place {
     index: usize,
-    /// Tells an exchange from another that had the place before.
+    /// Distinguishes an exchange from an earlier one in the same place.
     number: u32,
 }
 
@@ -53,21 +52,21 @@ impl Place {
     }
 }
 
-/// An exchange in flight, or the place that one left.
+/// An exchange in flight, or a free place.
 #[derive(Default)]
 struct Exchange {
     number: u32,
     request: Head,
 }
 
-/// What is known of the request.
+/// The known parts of the request.
 #[derive(Default)]
 enum Head {
     #[default]
     None,
-    /// All of it, in the hands of the host.
+    /// The whole request, in the host.
     Whole(wasi::Request),
-    /// What is kept when the body has been taken.
+    /// The rest for log lines, after the body has been taken.
     Target(wasi::Method, Option<String>),
 }
 
@@ -81,7 +80,7 @@ impl Head {
     }
 }
 
-/// Handles one request to its end: the handler, the response with its body, the futures spawned beside.
+/// Handles one request to its end: the handler, the response with its body, and spawned futures.
 pub(super) fn serve<F: Future<Output: Answer>>(
     request: wasi::Request,
     handler: impl FnOnce(ArrivingRequest) -> F + 'static,
@@ -128,16 +127,16 @@ fn begin(request: wasi::Request) -> Place {
 }
 
 fn end(place: Place) {
-    // Dropped when the table is free again: that calls the host.
+    // Dropped when the table is no longer borrowed, because that calls the host.
     let exchange = EXCHANGES
         .with_borrow_mut(|exchanges| exchanges.get_mut(place.index).map(|exchange| mem::take(&mut exchange.request)));
     drop(exchange);
 }
 
-/// The request of an exchange: a token for what the exchange holds.
+/// The request of an exchange. A token for the table.
 pub struct ArrivingRequest {
     place: Place,
-    /// The length of the body, once the fields have been read, where they tell it.
+    /// The declared length of the body, once the headers have been read.
     declared: Cell<Option<Option<u64>>>,
 }
 
@@ -153,7 +152,7 @@ impl ArrivingRequest {
         read.ok_or(RequestError::Gone)
     }
 
-    /// Takes the request out of the exchange, and leaves there what log lines need.
+    /// Takes the request out of the exchange, and leaves the parts for log lines.
     fn take(&self) -> Option<wasi::Request> {
         EXCHANGES.with_borrow_mut(|exchanges| {
             let exchange = exchanges.get_mut(self.place.index).filter(|exchange| exchange.number == self.place.number);
@@ -202,7 +201,7 @@ impl IncomingRequest for ArrivingRequest {
     }
 }
 
-/// The length that the fields of a request declare, without reading the others.
+/// Reads only the `content-length` of a request.
 fn declared_length(request: &wasi::Request) -> Option<u64> {
     let values = lists(|| request.get_headers().get(header::CONTENT_LENGTH.as_str()));
     framing::declared(values.first()?)
@@ -239,7 +238,7 @@ fn fail(reason: &str, is_head: bool) -> Sent {
     start_bytes(StatusCode::INTERNAL_SERVER_ERROR, fields, None, body, is_head)
 }
 
-/// The head of a response that was sent, with the rest if there is more, or the reason why it could not be sent.
+/// A response whose head was sent, with the rest if there is more; or the reason why it could not be sent.
 type Sent = Result<Option<Begun>, String>;
 
 /// A response whose head has been sent.
@@ -320,7 +319,7 @@ fn start_body<B: MessageBody>(
 
 type WaitUntilSent = fn(UntilSent) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Reports how the host came to the end of a response.
+/// Reports the end of the transmission of a response.
 type UntilSent = FutureReader<Result<(), wasi::ErrorCode>>;
 
 /// Sends the head, and the body if the host has it. Returns what remains to be written.
@@ -340,7 +339,7 @@ async fn until_sent(sent: UntilSent) {
     let _ = sent.await;
 }
 
-/// Writes a line about the exchange at hand to stderr.
+/// Logs a line about the current exchange on stderr.
 pub(super) fn log(message: &str) {
     match target() {
         Some(target) => eprintln!("{target}: {message}"),
@@ -348,7 +347,7 @@ pub(super) fn log(message: &str) {
     }
 }
 
-/// Method and path of the exchange at hand, as they stand in log lines.
+/// Formats method and path of the current exchange for log lines.
 fn target() -> Option<String> {
     let place = AT_HAND.get()?;
     let line = EXCHANGES.try_with(|exchanges| {
@@ -363,8 +362,8 @@ fn target() -> Option<String> {
     line.ok().flatten()
 }
 
-/// Breaks off the bodies of which a part has been sent, by their trailers. A panic before the head is answered by the host,
-/// with 500, because a task that the host drops cannot answer.
+/// Breaks off unfinished bodies, through their trailers. The host responds with 500 to a panic before the head, because
+/// a dropped task cannot respond.
 fn on_panic(info: &PanicHookInfo<'_>) {
     log(&info.to_string());
     abi::break_all_off();

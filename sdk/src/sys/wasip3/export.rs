@@ -1,4 +1,4 @@
-//! What the macros call in this world: the export of a component.
+//! The export of a component, for the macros.
 
 use std::future::Future;
 
@@ -6,14 +6,14 @@ pub use super::bindings;
 use super::exchange::ArrivingRequest;
 use crate::sys::Answer;
 
-/// A handler, as the export calls it.
+/// A handler for the export.
 #[doc(hidden)]
 pub trait Handler: 'static {
     fn answer(request: ArrivingRequest) -> impl Future<Output: Answer>;
 }
 
-/// Has the shape of the generated module of which the exports are made, so that they call what is here: a generated
-/// function would run the handler on the run time of `wit-bindgen`.
+/// Mirrors the generated module that the export macro uses, and replaces its functions: the generated ones would run
+/// the handler on the run time of `wit-bindgen`.
 #[doc(hidden)]
 pub mod component {
     pub mod exports {
@@ -26,7 +26,7 @@ pub mod component {
 
                     #[allow(unsafe_code, reason = "the host calls it with a request that it hands over")]
                     pub unsafe fn _export_handle_cabi<H: Handler>(request: i32) -> i32 {
-                        // SAFETY: the host hands the request over with this call.
+                        // SAFETY: the host transfers the request with this call.
                         let request = unsafe { bindings::wasi::http::types::Request::from_handle(request as u32) };
                         exchange::serve(request, H::answer) as i32
                     }
@@ -46,7 +46,7 @@ pub mod component {
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        // This name is in scope for the user's function and types.
+        // The user's code can see this name.
         struct __WaysideComponent;
 
         impl $crate::__private::Handler for __WaysideComponent {

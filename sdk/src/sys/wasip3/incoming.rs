@@ -1,4 +1,4 @@
-//! Bodies that arrive.
+//! Incoming bodies.
 
 use std::future::{Future as _, IntoFuture as _};
 use std::pin::Pin;
@@ -18,23 +18,23 @@ use crate::sys::abi::head;
 use crate::sys::body::{Error, IncomingBody};
 use crate::sys::http::length::{Received, Stage};
 
-/// How much is asked of the host at once.
+/// The size of a read in bytes.
 const READ_BYTES: usize = 64 * 1024;
 
-/// How a body ended, with its trailers if it ended well.
+/// The end of a body: its trailers if there are any, or an error.
 pub(super) type Ended = Result<Option<wasi::Trailers>, wasi::ErrorCode>;
 
-/// A body that is arriving, of a request or of a response.
+/// The body of an incoming request or of a response from an upstream.
 pub struct ArrivingBody {
     state: BodyState,
     received: Received,
-    /// When the whole exchange must be done.
+    /// The deadline of the whole exchange.
     deadline: Option<Sleep>,
 }
 
 enum BodyState {
     Data(Source, FutureReader<Ended>),
-    /// All data has been read. A body that declares no length may still turn out to have broken off.
+    /// All data has been read. A body without a declared length may still turn out to be incomplete.
     Ending(Pin<Box<FutureRead<Ended>>>),
     Ended(Option<wasi::Trailers>),
     Done,
@@ -49,11 +49,11 @@ impl ArrivingBody {
         Self { state: BodyState::Data(Source::new(data), ended), received: Received::new(declared), deadline }
     }
 
-    /// Gives the stream back as the host has it, so that its bytes need not pass through the component.
+    /// Returns the stream of the host, so that its bytes need not pass through the component.
     ///
-    /// Fails where the component has a part of the body already, or must watch the clock while it is read.
+    /// Fails if the component has read a part of the body, or must watch the clock while it is read.
     pub(super) fn into_parts(mut self) -> Result<(StreamReader<u8>, FutureReader<Ended>), Self> {
-        // The host keeps what it has of a piece for whoever read the beginning, and would lose it.
+        // The host keeps a partly read piece for the same reader, and would lose it.
         if self.deadline.is_some() || self.received.bytes > 0 {
             return Err(self);
         }
@@ -85,7 +85,7 @@ impl ArrivingBody {
                         return Poll::Ready(None);
                     }
                 }
-                // What is known to be whole needs no more than that.
+                // A complete body needs no confirmation.
                 BodyState::Ending(_) if self.received.is_complete() => return Poll::Ready(None),
                 BodyState::Ending(_) => {
                     if let Err(error) = ready!(self.poll_end(cx)) {
@@ -97,7 +97,7 @@ impl ArrivingBody {
         }
     }
 
-    /// Learns how the body ended.
+    /// Waits for the end of the body.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let BodyState::Ending(ended) = &mut self.state else {
             return Poll::Ready(Ok(()));
@@ -114,7 +114,7 @@ impl ArrivingBody {
         })
     }
 
-    /// The trailers as the host has them, once all data has been read.
+    /// Polls for the trailers as host resources, after all data has been read.
     pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
         ready!(self.poll_end(cx))?;
         match std::mem::replace(&mut self.state, BodyState::Done) {

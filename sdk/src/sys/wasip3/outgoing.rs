@@ -1,4 +1,4 @@
-//! Bodies that are sent.
+//! Outgoing bodies.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -14,32 +14,32 @@ use super::incoming::{ArrivingBody, Ended};
 use crate::sys::body::{Error, IncomingBody as _, Outgoing, OutgoingData};
 use crate::sys::http::length::Remaining;
 
-/// The two ends of a message in the making: what the host gets, and what remains to be written.
+/// A new message: the parts for the host, and the rest to write.
 pub(super) struct Message {
     /// `None` if the message has no data.
     pub(super) data: Option<StreamReader<u8>>,
     pub(super) ended: FutureReader<Ended>,
-    /// `None` if everything is in the hands of the host.
+    /// `None` if the host has everything.
     pub(super) rest: Option<Rest>,
 }
 
-/// What remains to be written of a message. Dropped, it breaks the message off.
+/// The rest of a message. Dropping it breaks the message off.
 ///
-/// How it is written comes with it, so that a component in which nobody makes a body of one kind has no code for it. It is in a
-/// box also for bytes alone, because futures are moved by the byte, and those that wait for it would grow by all of it.
+/// It contains the code that writes it, so that a component has code only for the kinds of bodies that it sends. Boxed
+/// even for bytes, because the futures that wait for it are moved, and would grow by its size.
 pub(super) struct Rest {
     origin: Origin,
     write: Pin<Box<dyn Future<Output = Result<(), Error>>>>,
 }
 
-/// Where the bytes of a message are.
+/// The place of a message's data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// All of them are there.
+    /// In memory.
     AtHand,
-    /// The component makes them, or they come from somewhere as it writes them.
+    /// The component produces it while it writes.
     Stream,
-    /// They are in the hands of the host.
+    /// In the host.
     Host,
 }
 
@@ -51,13 +51,13 @@ impl Message {
         Self { data: None, ended, rest: None }
     }
 
-    /// Makes a message of bytes alone.
+    /// Makes a message of bytes.
     pub(super) fn of_bytes(bytes: Bytes, declared: Option<u64>) -> Self {
         let (output, ending, message) = Self::begin(declared);
         Self { rest: Some(Rest::new(Origin::AtHand, write_bytes(ending, output, bytes))), ..message }
     }
 
-    /// Makes a message of a body that is not known to be empty. A body that came in as it is goes out as it is.
+    /// Makes a message from a body that may have data. The host gets an unread incoming body back.
     pub(super) fn new(body: Outgoing, declared: Option<u64>) -> Self {
         let Outgoing { data, trailers } = body;
         let data = match (data, &trailers) {
@@ -73,11 +73,11 @@ impl Message {
         Self { rest: Some(Rest::new(origin, write(ending, output, data, trailers))), ..message }
     }
 
-    /// Makes a message that may go back to where its body came from.
+    /// Makes a message that may return to the source of its body.
     ///
-    /// A component must not read a future that it wrote itself (the component model takes that for a mistake and traps).
-    /// Middleware that writes the body of a request and gets it back as that of the response would, so how the body ends is
-    /// told by a future of this component's own.
+    /// A component must not read a future that it wrote itself: the component model traps. Middleware that sends a
+    /// request body and gets it back as the response body would do that, so the end of the body is reported by a future
+    /// of this component.
     pub(super) fn returning(body: Outgoing, declared: Option<u64>) -> Self {
         let message = Self::new(body, declared);
         if message.rest.is_some() {
@@ -103,35 +103,35 @@ impl Rest {
         Self { origin, write: Box::pin(write) }
     }
 
-    /// Whether all of the body is there, and comes from nowhere.
+    /// Whether all of the body is in memory.
     pub(super) fn is_at_hand(&self) -> bool {
         self.origin == Origin::AtHand
     }
 
-    /// Whether the bytes are in the hands of the host.
+    /// Whether the data is in the host.
     pub(super) fn is_handed_on(&self) -> bool {
         self.origin == Origin::Host
     }
 
-    /// Writes what remains of the body and ends the message.
+    /// Writes the rest of the body and ends the message.
     pub(super) fn write(self) -> impl Future<Output = Result<(), Error>> {
         self.write
     }
 }
 
-/// Ends a message as the body that was handed on does.
+/// Ends a message like the body that was passed through.
 async fn end(ending: Ending, ended: FutureReader<Ended>) -> Result<(), Error> {
     match ended.await {
         Ok(trailers) => ending.finish(trailers),
-        // Dropped, it says that the message broke off.
+        // Dropping it breaks the message off.
         Err(_) => drop(ending),
     }
     Ok(())
 }
 
-// Arguments are dropped from the last to the first: the stream ends before the message says how, however it ends.
+// Arguments are dropped from the last to the first: the stream ends before the end of the message is reported.
 
-/// Writes bytes whose number is the declared length, where there is one.
+/// Writes bytes whose number is the declared length, if one is declared.
 async fn write_bytes(ending: Ending, mut output: Output, bytes: Bytes) -> Result<(), Error> {
     output.put(bytes).await?;
     drop(output);
@@ -153,7 +153,7 @@ async fn write(
         }
         OutgoingData::Incoming(mut incoming) => {
             output.write_incoming(&mut incoming).await?;
-            // Its trailers pass through as the host has them; with others it would be a stream.
+            // Its trailers pass through as host resources; with added ones it would be a stream.
             let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
             output.finish().await?;
             ending.finish(received);
@@ -177,12 +177,12 @@ async fn write(
     Ok(())
 }
 
-/// The data of a message, with what is left of the declared length, where there is one.
+/// The data stream of a message, and the rest of its declared length.
 pub(super) struct Output {
     sink: Sink,
     left: Remaining,
-    /// The piece that completes the declared length. It is written when the body has ended well: peers take its last byte
-    /// for the end of the message.
+    /// The piece that completes the declared length. It is written after the body has ended normally, because peers
+    /// take its last byte for the end of the message.
     last: Bytes,
 }
 

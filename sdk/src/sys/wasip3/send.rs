@@ -21,10 +21,10 @@ use crate::sys::http::{request, response, target};
 use crate::sys::log::Chain;
 use crate::sys::outbound::{self, Kind, Timeouts};
 
-/// Why the upload failed, told to whoever waits for the response.
+/// The failure of a request body, for the code that waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
-/// Sends a request, and waits for its response where the future is polled.
+/// Sends a request; the returned future waits for the response.
 pub(super) fn send<B: MessageBody>(request: Box<Request<B>>, timeouts: &Timeouts) -> OutboundExchange<B> {
     OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, convert::options(timeouts)?)?;
@@ -34,13 +34,13 @@ pub(super) fn send<B: MessageBody>(request: Box<Request<B>>, timeouts: &Timeouts
     })
 }
 
-/// Passes a request on to the handler behind this one.
+/// Passes a request to the next handler.
 pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExchange<B> {
     OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, None)?;
         if request.uri().path_and_query().is_some_and(|path| target::is_asterisk(request.method(), path)) {
-            // The handler behind this one may get the path without the host in between, and hosts show an empty one as `/`.
-            // A host takes none in any case.
+            // The next handler may get the path directly from this component, and hosts show an empty path as `/`. A
+            // missing path is accepted everywhere.
             let _ = outgoing.set_path_with_query(None);
         }
         let upload_error = rest.map(upload_beside);
@@ -48,7 +48,7 @@ pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExcha
     })
 }
 
-/// A request on its way. It is no `async fn`, because futures are moved about, and this is the smallest that it can be.
+/// A request in flight. Not an `async fn`, because futures are moved, and this is the smallest form.
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
@@ -81,7 +81,7 @@ impl<B: MessageBody> Future for OutboundExchange<B> {
     }
 }
 
-/// What is going on between a request and the head of its response.
+/// An outbound call between its request and the head of its response.
 struct Waiting {
     response: abi::OutboundCall,
     deadline: Option<Sleep>,
@@ -116,7 +116,7 @@ impl Waiting {
     }
 }
 
-/// Makes a request, and what remains to be written of it.
+/// Makes a request. Returns it with the rest of its body.
 fn outgoing<B: MessageBody>(
     request: &mut Request<B>,
     options: Option<wasi::RequestOptions>,
@@ -127,25 +127,25 @@ fn outgoing<B: MessageBody>(
     let framing = request::write_headers(&fields, request, body.known()).map_err(invalid)?;
     let Message { data, ended, rest } =
         if framing.has_body { Message::new(body.into_outgoing(), framing.declared) } else { Message::empty() };
-    // The second value tells how the sending went. The response tells it too, and writers learn it from their stream.
+    // The second value reports the transmission. The response reports it too, and writers learn it from their stream.
     let (outgoing, _) = wasi::Request::new(fields, data, ended, options);
     request::write_target(&outgoing, request.method(), request.uri()).map_err(invalid)?;
     Ok((outgoing, rest))
 }
 
-/// Sends what remains of a request beside whatever the handler does.
+/// Sends the rest of a request in the background.
 fn upload_beside(rest: Rest) -> UploadError {
     let failure = UploadError::default();
     let report = Arc::clone(&failure);
-    // Bytes at hand need nobody any more, and a handler that has its answer takes them for sent. What streams ends with
-    // the exchange, as what it comes from does.
+    // A body in memory is sent to its end, because a handler that has its response assumes that the request was sent. A
+    // body that streams ends with the exchange, like its source.
     let is_at_hand = rest.is_at_hand();
     let upload = async move {
         if let Err(error) = rest.write().await
             && !error.is_closed()
         {
             if Arc::strong_count(&report) == 1 {
-                // The response has come, or nobody waits for it.
+                // The response has arrived, or is no longer waited for.
                 log_failure(&error);
             }
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

@@ -1,4 +1,4 @@
-//! The alarm of a task that sleeps: the end of a stream without data.
+//! The alarm of a sleeping task: the end of a stream without data.
 //!
 //! The host calls a sleeping task back for events only. So a waker makes an event: it closes a stream that the task reads.
 
@@ -23,7 +23,7 @@ pub(super) fn start(reader: u32) {
 }
 
 pub(super) fn drop_reader(reader: u32) {
-    // SAFETY: the maker of the stream gives this end up, and no operation is under way on it.
+    // SAFETY: the owner of the stream drops this end once, and no operation is in progress on it.
     unsafe { (VTABLE.drop_readable)(reader) }
 }
 

@@ -1,4 +1,4 @@
-//! Calls that the host, or another component, answers later.
+//! Asynchronous calls of host functions and of other components.
 
 use std::future::Future;
 use std::mem;
@@ -31,14 +31,14 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "wasi:http/handler@0.3.0")]
 unsafe extern "C" {
-    /// Only in components that pass requests on: what a component does not call is not linked.
+    /// Referenced only by components that pass requests on, because unused imports are not linked.
     #[link_name = "[async-lower]handle"]
     fn handle(request: u32, result: *mut u8) -> u32;
 }
 
-/// A call under way.
+/// A call in progress.
 struct Call {
-    /// The number of the call; 0 once it is over.
+    /// The handle of the call; 0 after its end.
     subtask: u32,
     /// Whether the callee has taken its arguments.
     started: bool,
@@ -50,7 +50,7 @@ const RETURNED: u32 = 2;
 const CANCELLED_BEFORE_START: u32 = 3;
 
 impl Call {
-    /// Takes note of what the host answered at once.
+    /// Handles the immediate result of the call.
     fn new(packed: u32) -> Self {
         let mut call = Self { subtask: packed >> 4, started: false, returned: false };
         call.update(packed & 0xf);
@@ -71,12 +71,12 @@ impl Call {
         if status > STARTED && self.subtask != 0 {
             let subtask = mem::take(&mut self.subtask);
             waitable::forget(subtask);
-            // SAFETY: the call is over, and its number is not used any more.
+            // SAFETY: the call is over, and its handle is not used again.
             unsafe { subtask_drop(subtask) };
         }
     }
 
-    /// Gives up the call if it is not over.
+    /// Cancels the call if it is not over.
     fn cancel(&mut self) {
         if self.subtask == 0 {
             return;
@@ -85,19 +85,19 @@ impl Call {
             self.update(status);
         }
         if self.subtask != 0 {
-            // SAFETY: the call is not over, and when this returns it is.
+            // SAFETY: the call is in progress, and over when this returns.
             let status = unsafe { subtask_cancel(self.subtask) };
             self.update(status);
         }
     }
 }
 
-/// Waits until a moment of the monotonic clock.
+/// Waits until a time of the monotonic clock.
 pub(in crate::sys::wasip3) struct Wait(Call);
 
 impl Wait {
     pub(in crate::sys::wasip3) fn new(when: u64) -> Self {
-        // SAFETY: the shape is that of the import.
+        // SAFETY: the signature is that of the import.
         Self(Call::new(unsafe { wait_until(when as i64) }))
     }
 }
@@ -116,22 +116,22 @@ impl Drop for Wait {
     }
 }
 
-/// A request on its way, until its response arrives.
+/// A request in flight, until its response arrives.
 pub(in crate::sys::wasip3) struct OutboundCall {
     call: Call,
-    /// The number of the request, which is the callee's when the call has started.
+    /// The handle of the request. The callee owns it once the call has started.
     request: u32,
-    /// Where the result is written to; given up only when the call is over.
+    /// The address of the result. Freed only after the end of the call.
     result: *mut u8,
 }
 
-// SAFETY: the result is on the heap, and nobody else knows it but the host.
+// SAFETY: the result is on the heap, and only the host uses it meanwhile.
 unsafe impl Send for OutboundCall {}
 
 impl OutboundCall {
     /// Sends a request to a server.
     pub(in crate::sys::wasip3) fn with_server(request: Request) -> Self {
-        // SAFETY: the function is an import of the shape that is asked for.
+        // SAFETY: the function is an import with the required signature.
         unsafe { Self::start(request, send) }
     }
 
@@ -147,15 +147,15 @@ impl OutboundCall {
     unsafe fn start(request: Request, import: unsafe extern "C" fn(u32, *mut u8) -> u32) -> Self {
         let request = request.take_handle();
         let result = value::allocate();
-        // SAFETY: the result has room for what is written there, and stays until the call is over (see `drop`).
+        // SAFETY: the result is large enough, and stays until the end of the call (see `drop`).
         let packed = unsafe { import(request, result) };
         Self { call: Call::new(packed), request, result }
     }
 
-    /// Takes the result of a call that has returned.
+    /// Takes the result of a finished call.
     fn take(&mut self) -> Result<Response, ErrorCode> {
         let result = mem::replace(&mut self.result, ptr::null_mut());
-        // SAFETY: the host has written the result there, and this is the only time that it is read.
+        // SAFETY: the host has written the result, and it is read once.
         unsafe { value::lift_response(result) }
     }
 }
@@ -180,7 +180,7 @@ impl Drop for OutboundCall {
             return;
         }
         if !self.call.started {
-            // SAFETY: the callee never took the request, so it is still the component's.
+            // SAFETY: the callee has not taken the request, so the component still owns it.
             drop(unsafe { Request::from_handle(self.request) });
         }
         // SAFETY: the call is over, and the host has written nothing.

@@ -1,4 +1,4 @@
-//! The task that runs, and the waitables that it waits for.
+//! The running task, and the waitables that it waits for.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ unsafe extern "C" {
 }
 
 thread_local! {
-    /// The task that runs.
+    /// The running task.
     pub(super) static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
     /// The waitable sets of ended tasks, for the next ones.
     pub(super) static SETS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
@@ -22,14 +22,14 @@ thread_local! {
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) woken: AtomicBool,
-    /// Whether the host will call only when an event comes.
+    /// Whether the host calls the task back only for an event.
     pub(super) asleep: AtomicBool,
-    /// Whether an event was made to wake it, which may not have come yet.
+    /// Whether an alarm was set, whose event may not have come yet.
     pub(super) alarmed: AtomicBool,
     pub(super) cancelled: AtomicBool,
-    /// The waitables that the task waits for; 0 before the first.
+    /// The waitable set of the task; 0 before the first waitable.
     pub(super) set: AtomicU32,
-    /// How many values are being written that nobody waits for.
+    /// The number of unattended writes.
     pub(super) unattended: AtomicU32,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::sys::wasip3) fn waker() -> Waker {
     })
 }
 
-/// The waitables of the current task.
+/// Returns the waitable set of the current task.
 pub(super) fn set() -> u32 {
     with_current(|shared| match shared.set.load(Ordering::Relaxed) {
         0 => {
@@ -54,12 +54,12 @@ pub(super) fn set() -> u32 {
     })
 }
 
-/// Keeps the current task from ending before an unattended value has been written.
+/// Keeps the current task alive until an unattended write has ended.
 pub(super) fn expect_one_more() {
     with_current(|shared| shared.unattended.fetch_add(1, Ordering::Relaxed));
 }
 
-/// Takes note that an unattended value of the current task has been written.
+/// Notes the end of an unattended write.
 pub(super) fn expect_one_less() {
     with_current(|shared| shared.unattended.fetch_sub(1, Ordering::Relaxed));
 }

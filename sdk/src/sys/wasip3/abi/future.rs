@@ -1,4 +1,4 @@
-//! Futures of the component model, of which the writing end must be written before it is dropped: hosts trap otherwise.
+//! Futures of the component model. Their writer must write before it is dropped, or the host traps.
 
 use std::cell::RefCell;
 use std::mem;
@@ -16,11 +16,11 @@ type Read = Result<(), ErrorCode>;
 const READ: &FutureVtable<Read> = <Read as FuturePayload>::VTABLE;
 
 thread_local! {
-    /// The bodies that have not ended.
+    /// The writers of unfinished bodies.
     static OPEN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The end of a body that is being sent. Dropped without [`finish`](Ending::finish), it breaks the body off.
+/// The end of an outgoing body. Dropping it without [`finish`](Ending::finish) breaks the body off.
 pub(in crate::sys::wasip3) struct Ending(u32);
 
 impl Ending {
@@ -30,7 +30,7 @@ impl Ending {
         (Self(writer), reader)
     }
 
-    /// Ends the body well.
+    /// Ends the body normally.
     pub(in crate::sys::wasip3) fn finish(self, trailers: Option<Trailers>) {
         let writer = self.0;
         mem::forget(self);
@@ -54,36 +54,36 @@ fn end(writer: u32, ended: Ended) {
     write(ENDED, writer, value);
 }
 
-/// Breaks every body off that has not ended: for the panic hook, after which no other code runs.
+/// Breaks off every unfinished body: for the panic hook, after which no other code runs.
 pub(in crate::sys::wasip3) fn break_all_off() {
     let open = OPEN.try_with(|open| open.try_borrow_mut().map(|mut open| mem::take(&mut *open)));
     for writer in open.into_iter().flatten().flatten() {
         let value = Value::new(Err(ErrorCode::InternalError(None)));
-        // SAFETY: the value has the shape that the future has, and is never given up.
+        // SAFETY: the value has the layout of the future's type, and is never freed.
         unsafe { (ENDED.start_write)(writer, value.address()) };
     }
 }
 
-/// Makes a future that says that a body was read without trouble.
+/// Makes a future that reports that a body was read without a failure.
 pub(in crate::sys::wasip3) fn say_ok() -> FutureReader<Read> {
     let (writer, reader) = new(READ);
     write(READ, writer, Value::Ok);
     reader
 }
 
-/// Makes a future: the number of its writing end, and the reader.
+/// Makes a future. Returns the handle of its writer, and the reader.
 fn new<T>(vtable: &'static FutureVtable<T>) -> (u32, FutureReader<T>) {
-    // SAFETY: the call has no conditions; the reading end goes to its only owner.
+    // SAFETY: the call has no conditions; the reader gets its only owner.
     unsafe {
         let ends = (vtable.new)();
         ((ends >> 32) as u32, FutureReader::new(ends as u32, vtable))
     }
 }
 
-/// Writes a value, and gives up the writing end when it has been taken or nobody wants it any more.
+/// Writes a value, and drops the writer when the value was taken or is no longer wanted.
 fn write<T>(vtable: &'static FutureVtable<T>, writer: u32, value: Value) {
-    // SAFETY: the value has the shape that the future has, and stays until the write is over: in `Unattended` if that
-    // takes a while.
+    // SAFETY: the value has the layout of the future's type, and stays until the end of the write: in `Unattended`, if
+    // the write does not end at once.
     let code = unsafe { (vtable.start_write)(writer, value.address()) };
     let write = Unattended { value, drop_writable: vtable.drop_writable };
     if code == BLOCKED {

@@ -1,4 +1,4 @@
-//! Streams of bytes.
+//! Byte streams.
 
 use std::mem;
 use std::task::{Context, Poll, ready};
@@ -12,14 +12,14 @@ use crate::sys::wasip3::bindings::wit_stream::{self, StreamPayload};
 
 const VTABLE: &StreamVtable<u8> = <u8 as StreamPayload>::VTABLE;
 
-/// What one operation may move (the canonical ABI's own limit).
+/// The most bytes of one operation (limit of the canonical ABI).
 const MOST_BYTES: usize = (1 << 28) - 1;
 
-/// The end of a stream that is read.
+/// The reader of a stream.
 pub(in crate::sys::wasip3) struct Source {
-    /// The number of the end; 0 once it has been given away.
+    /// Its handle; 0 after it was given away.
     reader: u32,
-    /// Where bytes are read to; the host writes behind its length while `reading`.
+    /// The read buffer. The host writes after its length while `reading`.
     buffer: Vec<u8>,
     reading: bool,
     ended: bool,
@@ -30,7 +30,7 @@ impl Source {
         Self { reader: reader.take_handle(), buffer: Vec::new(), reading: false, ended: false }
     }
 
-    /// The next piece, never empty, of at most so many bytes; `None` at the end.
+    /// Reads the next piece, which is never empty, of at most so many bytes. Returns `None` at the end.
     pub(in crate::sys::wasip3) fn poll_read(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let code = if self.reading {
@@ -50,24 +50,24 @@ impl Source {
     fn start(&mut self, most: usize) -> u32 {
         self.buffer.reserve_exact(most.saturating_sub(self.buffer.capacity()));
         let room = self.buffer.spare_capacity_mut();
-        // SAFETY: the host writes into the room behind the buffer's length. The buffer is not touched while `reading`,
-        // and given up only after the operation has been cancelled (see `drop`).
+        // SAFETY: the host writes into the spare capacity of the buffer. The buffer is not touched while `reading`, and
+        // is freed only after the operation was cancelled (see `drop`).
         unsafe { (VTABLE.start_read)(self.reader, room.as_mut_ptr().cast(), room.len().min(MOST_BYTES)) }
     }
 
-    /// Takes note of what was read.
+    /// Handles the result of a read.
     fn take(&mut self, code: u32) -> usize {
         let (status, count) = outcome(code);
         self.ended = status == Status::Dropped;
-        // SAFETY: the host has written so many bytes behind the buffer's length, which is 0, and no more than it was
-        // given room for.
+        // SAFETY: the host has written so many bytes after the buffer's length, which is 0, and at most its spare
+        // capacity.
         unsafe { self.buffer.set_len(count) };
         count
     }
 
     fn piece(&mut self) -> Bytes {
         if self.buffer.len() < self.buffer.capacity() / 2 {
-            // A small piece does not hold on to a large buffer, which serves again.
+            // A small piece is copied, so that it does not keep a large buffer, which is reused.
             let piece = Bytes::copy_from_slice(&self.buffer);
             self.buffer.clear();
             return piece;
@@ -75,7 +75,7 @@ impl Source {
         mem::take(&mut self.buffer).into()
     }
 
-    /// Gives the stream back as it is; fails while an operation is under way.
+    /// Returns the stream. Fails while an operation is in progress.
     pub(in crate::sys::wasip3) fn into_reader(mut self) -> Result<StreamReader<u8>, Self> {
         if self.reading || self.ended {
             return Err(self);
@@ -92,7 +92,7 @@ impl Drop for Source {
             return;
         }
         if self.reading && waitable::withdraw(self.reader).is_none() {
-            // SAFETY: the operation is under way, and over when the call returns.
+            // SAFETY: the operation is in progress, and over when the call returns.
             unsafe { (VTABLE.cancel_read)(self.reader) };
         }
         waitable::forget(self.reader);
@@ -100,16 +100,16 @@ impl Drop for Source {
     }
 }
 
-/// The end of a stream that is written; dropped, it ends the stream.
+/// The writer of a stream. Dropping it ends the stream.
 pub(in crate::sys::wasip3) struct Sink {
     writer: StreamWriter<u8>,
-    /// What is left to write; the host reads it while `writing`.
+    /// The rest to write. The host reads it while `writing`.
     bytes: Bytes,
     writing: bool,
     closed: bool,
 }
 
-/// The reader has gone away.
+/// The reader was dropped.
 pub(in crate::sys::wasip3) struct Closed;
 
 impl Sink {
@@ -118,13 +118,13 @@ impl Sink {
         (Self { writer, bytes: Bytes::new(), writing: false, closed: false }, reader)
     }
 
-    /// Sets what [`poll_flush`](Sink::poll_flush) writes; nothing may be left of what was set before.
+    /// Sets the bytes for [`poll_flush`](Sink::poll_flush). The previous ones must be written.
     pub(in crate::sys::wasip3) fn set(&mut self, bytes: Bytes) {
         debug_assert!(!self.writing && self.bytes.is_empty());
         self.bytes = bytes;
     }
 
-    /// Writes to the end what was set.
+    /// Writes all bytes.
     pub(in crate::sys::wasip3) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         loop {
             let code = if self.writing {
@@ -146,8 +146,8 @@ impl Sink {
     }
 
     fn start(&mut self) -> u32 {
-        // SAFETY: the host reads the bytes, which do not change, and are given up only after the operation has been
-        // cancelled (see `drop`).
+        // SAFETY: the host reads the bytes, which do not change, and are freed only after the operation was cancelled
+        // (see `drop`).
         unsafe { (VTABLE.start_write)(self.writer.handle(), self.bytes.as_ptr(), self.bytes.len().min(MOST_BYTES)) }
     }
 }
@@ -155,7 +155,7 @@ impl Sink {
 impl Drop for Sink {
     fn drop(&mut self) {
         if self.writing && waitable::withdraw(self.writer.handle()).is_none() {
-            // SAFETY: the operation is under way, and over when the call returns.
+            // SAFETY: the operation is in progress, and over when the call returns.
             unsafe { (VTABLE.cancel_write)(self.writer.handle()) };
         }
         waitable::forget(self.writer.handle());

@@ -1,7 +1,7 @@
-//! Tasks: one for each call of the export, from its start until nothing is left to do.
+//! Tasks: one for each call of the export, from its start until all its work is done.
 //!
-//! A task runs until it waits for something, and then says so by what it returns; the host calls it again with the event.
-//! Several tasks of an instance can be in flight at a time, one of them running.
+//! A task runs until it waits, and returns the set that it waits for; the host calls it back with the event. Several
+//! tasks of an instance can be in flight, and one of them runs.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -30,7 +30,7 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "[export]wasi:http/handler@0.3.0")]
 unsafe extern "C" {
-    /// A response, or an error code, flattened; an error code is never returned.
+    /// The flattened result: a response, or an error code, which is never returned.
     #[link_name = "[task-return]handle"]
     fn task_return(is_error: i32, response: i32, _: i32, _: MaybeUninit<u64>, _: *mut u8, _: *mut u8, _: usize, _: i32);
 }
@@ -41,44 +41,44 @@ unsafe extern "C" {
     fn task_cancel();
 }
 
-/// Events that are not about a waitable.
+/// Events without a waitable.
 const EVENT_NONE: u32 = 0;
 const EVENT_CANCEL: u32 = 6;
 
-/// What a task asks of the host when it stops running.
+/// The return values of a task.
 const EXIT: u32 = 0;
 const YIELD: u32 = 1;
 const WAIT: u32 = 2;
 
-/// A task, which the host keeps a pointer to.
+/// A task. The host stores a pointer to it.
 struct Task {
-    /// Gone once it has ended, while values are still being written.
+    /// `None` after its end, while unattended writes continue.
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     shared: Arc<Shared>,
 }
 
 thread_local! {
-    /// How many tasks there are.
+    /// The number of tasks.
     static TASKS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Runs a future as the task that the host has just begun; what it returns is for the host.
+/// Runs a future as the task that the host has just started. Returns the value for the host.
 pub(in crate::sys::wasip3) fn start(future: impl Future<Output = ()> + 'static) -> u32 {
     TASKS.set(TASKS.get() + 1);
     let shared = Arc::default();
     CURRENT.set(Some(Arc::clone(&shared)));
     let task = Box::into_raw(Box::new(Task { future: Some(Box::pin(future)), shared }));
     foreign::enter();
-    // SAFETY: the host keeps the pointer for this task alone, and hands it back to nobody but `callback`.
+    // SAFETY: the host stores the pointer for this task, and passes it only to `callback`.
     unsafe { context_set(task.cast()) };
     run(task)
 }
 
-/// Goes on with the task that the host has an event for; what it returns is for the host.
+/// Continues the task with an event. Returns the value for the host.
 pub(in crate::sys::wasip3) fn callback(event: u32, waitable: u32, code: u32) -> u32 {
-    // SAFETY: `start` put the pointer there, and the task lives until it has returned `EXIT`.
+    // SAFETY: `start` stored the pointer, and the task lives until it returns `EXIT`.
     let task = unsafe { context_get() }.cast::<Task>();
-    // SAFETY: as above; nobody else has a reference to a task that does not run.
+    // SAFETY: as above; no other reference to a task exists while it does not run.
     let shared = unsafe { Arc::clone(&(*task).shared) };
     shared.asleep.store(false, Ordering::Relaxed);
     CURRENT.set(Some(shared));
@@ -93,14 +93,14 @@ pub(in crate::sys::wasip3) fn callback(event: u32, waitable: u32, code: u32) -> 
     // SAFETY: as above.
     let Task { future, shared } = unsafe { &*task };
     if future.is_some() && !shared.woken.load(Ordering::Relaxed) {
-        // Nobody waited for the event, as for that of a value that has been written: the future has nothing to learn.
+        // No future waited for the event, such as that of an unattended write.
         return sleep(shared);
     }
     run(task)
 }
 
 fn run(task: *mut Task) -> u32 {
-    // SAFETY: the pointer is that of `start`, and the host runs a task in one place at a time.
+    // SAFETY: the pointer is that of `start`, and the host does not run a task twice at the same time.
     let Task { future, shared } = unsafe { &mut *task };
     let waker = Waker::from(Arc::clone(shared));
     while let Some(running) = future {
@@ -120,14 +120,14 @@ fn run(task: *mut Task) -> u32 {
     end(task)
 }
 
-/// Whether there was an event for a task that would go on without one.
+/// Handles an event for a task that is awake. Returns whether there was one.
 fn deliver_one(shared: &Shared) -> bool {
     let set = shared.set.load(Ordering::Relaxed);
     if set == 0 {
         return false;
     }
     let mut payload = [0; 2];
-    // SAFETY: the set is the task's, and the payload outlives the call.
+    // SAFETY: the set belongs to the task, and the payload outlives the call.
     let event = unsafe { waitable_set_poll(set, &raw mut payload) };
     if event != EVENT_NONE {
         waitable::deliver(payload[0], payload[1]);
@@ -137,7 +137,7 @@ fn deliver_one(shared: &Shared) -> bool {
 
 /// # Panics
 ///
-/// Panics if no event can come: then nothing can ever happen.
+/// Panics if no event can come, because the task would sleep forever.
 #[expect(clippy::panic, reason = "waiting for ever would be worse, and say nothing")]
 fn sleep(shared: &Shared) -> u32 {
     if TASKS.get() == 1 && !waitable::any_awaited() {
@@ -150,7 +150,7 @@ fn sleep(shared: &Shared) -> u32 {
 }
 
 fn end(task: *mut Task) -> u32 {
-    // SAFETY: the pointer is that of `start`; the host is told that the task is over, and does not come back.
+    // SAFETY: the pointer is that of `start`; the host gets `EXIT`, and does not call the task again.
     let task = unsafe { Box::from_raw(task) };
     if task.shared.alarmed.load(Ordering::Relaxed) {
         while deliver_one(&task.shared) {}
@@ -166,20 +166,20 @@ fn end(task: *mut Task) -> u32 {
     EXIT
 }
 
-/// Answers the call that the current task came from.
+/// Returns the response of the current task.
 pub(in crate::sys::wasip3) fn return_response(response: Response) {
-    // SAFETY: the shape is that of the export's result, and the response is handed over. A task answers once: the
-    // exchange sees to it.
+    // SAFETY: the signature is that of the export's result, and the response is transferred. The exchange calls this
+    // once per task.
     unsafe {
         task_return(0, response.take_handle() as i32, 0, MaybeUninit::zeroed(), ptr::null_mut(), ptr::null_mut(), 0, 0);
     }
 }
 
-/// Whether the caller has given up the current task; if so, tells it once that the task agrees.
+/// Whether the caller has cancelled the current task. If so, confirms it once.
 pub(in crate::sys::wasip3) fn is_cancelled() -> bool {
     let cancelled = with_current(|shared| shared.cancelled.swap(false, Ordering::Relaxed));
     if cancelled {
-        // SAFETY: the caller asked for it, and the task has not answered: the exchange asks before it does.
+        // SAFETY: the caller asked for it, and the task has not returned: the exchange checks before it does.
         unsafe { task_cancel() };
     }
     cancelled
@@ -193,7 +193,7 @@ impl Wake for Shared {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Relaxed);
         nested::count_wake();
-        // A task that sleeps is woken by an event and by nothing else, so one is made: the end of a stream of its own.
+        // Only an event wakes a sleeping task, so one is made: the end of a stream.
         if self.asleep.swap(false, Ordering::Relaxed) {
             self.alarmed.store(true, Ordering::Relaxed);
             let (reader, writer) = alarm::new();

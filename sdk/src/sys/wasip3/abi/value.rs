@@ -13,30 +13,30 @@ pub(super) type Ended = Result<Option<Trailers>, ErrorCode>;
 
 pub(super) const ENDED: &FutureVtable<Ended> = <Ended as FuturePayload>::VTABLE;
 
-/// Where a response is in a result that may hold an error code instead, which is aligned to 8 bytes.
+/// The offset of a response in a result, which may contain an error code and is aligned to 8 bytes.
 const RESPONSE_OFFSET: usize = 8;
 
-/// Zeros are how the canonical ABI writes the first case of a variant: `ok`, and `none` in it.
+/// Zeros are the first case of a variant in the canonical ABI: `ok`, and `none` in it.
 #[repr(align(8))]
 struct Zeros([u8; 64]);
 static OK: Zeros = Zeros([0; 64]);
 
-/// A value that is being written.
+/// A value that is being written without a waiting future.
 pub(super) struct Unattended {
     pub(super) value: Value,
     pub(super) drop_writable: unsafe extern "C" fn(u32),
 }
 
 impl Unattended {
-    /// Ends a write that is over.
+    /// Ends a finished write.
     pub(super) fn end(self, writer: u32, code: u32) {
         self.value.end(outcome(code).0 == Status::Completed);
-        // SAFETY: the write is over, and this was the only user of the writing end.
+        // SAFETY: the write is over, and this is the only user of the writer.
         unsafe { (self.drop_writable)(writer) };
     }
 }
 
-/// A value as the canonical ABI writes it.
+/// A value in the layout of the canonical ABI.
 pub(super) enum Value {
     Ok,
     Lowered(*mut u8),
@@ -45,7 +45,7 @@ pub(super) enum Value {
 impl Value {
     pub(super) fn new(ended: Ended) -> Self {
         let address = allocate();
-        // SAFETY: there is room for the value.
+        // SAFETY: the allocation is large enough.
         unsafe { (ENDED.lower)(ended, address) };
         Self::Lowered(address)
     }
@@ -59,8 +59,8 @@ impl Value {
 
     fn end(self, taken: bool) {
         let Self::Lowered(address) = self else { return };
-        // SAFETY: the address is that of `new`, and the host is done with it. What it took, it has copied, except for
-        // resources, which are its own now; what it did not take comes back whole.
+        // SAFETY: the address is that of `new`, and the host is done with it. The host has copied a taken value, except
+        // for resources, which it owns now; a value that was not taken is unchanged.
         unsafe {
             if taken {
                 (ENDED.dealloc_lists)(address);
@@ -72,7 +72,7 @@ impl Value {
     }
 }
 
-/// Room for a value with an error code: how a body ended, or what became of a request.
+/// Allocates a value with an error code: the end of a body, or the result of a request.
 pub(super) fn allocate() -> *mut u8 {
     // SAFETY: the layout has a size.
     let address = unsafe { alloc(ENDED.layout) };
@@ -84,20 +84,20 @@ pub(super) fn allocate() -> *mut u8 {
 
 /// # Safety
 ///
-/// The address is one of [`allocate`], which nobody uses any more.
+/// The address is one of [`allocate`], and no longer used.
 pub(super) unsafe fn free(address: *mut u8) {
     // SAFETY: the caller's promise is passed on.
     unsafe { dealloc(address, ENDED.layout) }
 }
 
-/// Reads what became of a request, and frees its room.
+/// Reads the result of a request, and frees it.
 ///
 /// # Safety
 ///
-/// The address is one of [`allocate`], to which the host has written a response or an error code.
+/// The address is one of [`allocate`], where the host has written a response or an error code.
 pub(super) unsafe fn lift_response(address: *mut u8) -> Result<Response, ErrorCode> {
-    // SAFETY: the first byte says which of the two it is. A response is a number behind it, aligned as an error code
-    // would be, which has the same place as in the end of a body.
+    // SAFETY: the first byte is the tag. A response is a handle at its offset; an error code has the same offset as in
+    // the end of a body.
     unsafe {
         let result = if *address == 0 {
             Ok(Response::from_handle(*address.add(RESPONSE_OFFSET).cast()))

@@ -1,6 +1,6 @@
-//! What the host reports on: the ends of streams and futures, and calls that it has not answered yet.
+//! Waitables: the ends of streams and futures, and calls in progress.
 //!
-//! All of them are numbers in one table of the instance, so what waits for them is kept in one table too, by that number.
+//! All of them are handles in one table of the instance, so their states are in one table too, by handle.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -21,10 +21,10 @@ thread_local! {
     static WAITABLES: RefCell<Vec<Waitable>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A waitable of the instance, whether anybody waits for it or not.
+/// The state of a waitable.
 #[derive(Default)]
 struct Waitable {
-    /// The set that the waitable is in; 0 is none.
+    /// Its waitable set; 0 for none.
     set: u32,
     state: WaitState,
 }
@@ -35,29 +35,28 @@ enum WaitState {
     Idle,
     /// A future waits for the event.
     Waiting(Waker),
-    /// The event has come, and the future has not asked again yet.
+    /// The event has come, and the future has not polled again.
     Happened(u32),
     /// Code that `wit-bindgen` generated waits for the event.
     Foreign(Foreign),
-    /// A value that is being written, with nobody who waits for it.
+    /// An unattended write.
     Unattended(Unattended),
-    /// The end of a stream that exists to be closed, which wakes a task.
+    /// The reader of an alarm's stream, which wakes a task.
     Alarm,
 }
 
-/// A function that wants to hear of an event, and the pointer that it wants back with it.
+/// A callback for an event, and its argument.
 #[derive(Clone, Copy)]
 pub(super) struct Foreign {
     pub(super) callback: unsafe extern "C" fn(*mut c_void, u32),
     pub(super) pointer: *mut c_void,
 }
 
-/// The event of a waitable on which an operation goes on; waits for it where it has not come yet.
+/// Polls for the event of an operation in progress.
 pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
     let set = current::set();
     let is_own = is_own(cx.waker());
-    // A foreign waker is cloned before the borrow, and what is left of it and of another dropped after it: both run code
-    // of others.
+    // A foreign waker is cloned before the borrow, and others are dropped after it, because both run foreign code.
     let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
     let (event, _replaced) = with(waitable, |entry| {
         if let WaitState::Happened(code) = entry.state {
@@ -74,7 +73,7 @@ pub(super) fn poll(waitable: u32, cx: &mut Context<'_>) -> Poll<u32> {
     event
 }
 
-/// Stops waiting; answers with the event if it has come already, and the operation is over.
+/// Stops waiting. Returns the event if it has come already, so that the operation is over.
 pub(super) fn withdraw(waitable: u32) -> Option<u32> {
     match take(waitable, true) {
         WaitState::Happened(code) => Some(code),
@@ -82,12 +81,12 @@ pub(super) fn withdraw(waitable: u32) -> Option<u32> {
     }
 }
 
-/// Takes note that a waitable goes away, and that its number may come back as that of another.
+/// Notes that a waitable is dropped, and that its handle may be reused.
 pub(super) fn forget(waitable: u32) {
     take(waitable, false);
 }
 
-/// Makes the current task wait for a value that is being written.
+/// Makes the current task wait for an unattended write.
 pub(super) fn attend(waitable: u32, write: Unattended) {
     let set = current::set();
     current::expect_one_more();
@@ -97,7 +96,7 @@ pub(super) fn attend(waitable: u32, write: Unattended) {
     });
 }
 
-/// Lets generated code wait; answers with the pointer of whoever waited before.
+/// Registers a callback of generated code. Returns the previous one's argument.
 pub(super) fn register(waitable: u32, foreign: Foreign) -> *mut c_void {
     let set = current::set();
     let old = with(waitable, |entry| {
@@ -107,7 +106,7 @@ pub(super) fn register(waitable: u32, foreign: Foreign) -> *mut c_void {
     pointer_of(&old)
 }
 
-/// Ends what [`register`] began.
+/// Removes the callback of [`register`].
 pub(super) fn unregister(waitable: u32) -> *mut c_void {
     pointer_of(&take(waitable, true))
 }
@@ -119,7 +118,7 @@ fn pointer_of(state: &WaitState) -> *mut c_void {
     }
 }
 
-/// Puts the end of a stream that is about to be closed into the set of a task that sleeps.
+/// Adds the reader of an alarm to the set of a sleeping task.
 pub(super) fn set_alarm(waitable: u32, set: u32) {
     let _old = with(waitable, |entry| {
         entry.join(waitable, set);
@@ -127,9 +126,9 @@ pub(super) fn set_alarm(waitable: u32, set: u32) {
     });
 }
 
-/// Hands an event to whoever waits for it.
+/// Delivers an event.
 pub(super) fn deliver(waitable: u32, code: u32) {
-    // Whoever is told may use the table, so it is not borrowed meanwhile.
+    // The table is not borrowed meanwhile, because the receiver may use it.
     match with(waitable, |entry| mem::take(&mut entry.state)) {
         WaitState::Waiting(waker) => {
             with(waitable, |entry| entry.state = WaitState::Happened(code));
@@ -137,8 +136,8 @@ pub(super) fn deliver(waitable: u32, code: u32) {
         }
         WaitState::Foreign(Foreign { callback, pointer }) => {
             with(waitable, |entry| entry.leave(waitable));
-            // SAFETY: whoever registered the function promised that it may be called with this pointer until it is
-            // taken out again, which it was not.
+            // SAFETY: generated code promises that the callback may be called with this argument until it is removed,
+            // which it was not.
             unsafe { callback(pointer, code) }
         }
         WaitState::Unattended(write) => {
@@ -154,17 +153,17 @@ pub(super) fn deliver(waitable: u32, code: u32) {
     }
 }
 
-/// Whether anything is waited for that the host could report.
+/// Whether any event can come.
 pub(super) fn any_awaited() -> bool {
     WAITABLES
         .with_borrow(|all| all.iter().any(|entry| !matches!(entry.state, WaitState::Idle | WaitState::Happened(_))))
 }
 
-/// Takes everything out of a set, which then can be used for another task.
+/// Removes all waitables from a set, which can then be reused.
 ///
-/// A future that several tasks poll waits in the set of the one that polled last. Where that task is over, the others are told to
-/// ask again, or the event would come to nobody. Generated code cannot be told: whoever shares a future of its between tasks
-/// has to keep the one that polled last alive.
+/// A future that several tasks poll waits in the set of the last poller. If that task ends, the others are woken to
+/// poll again, or the event would be lost. Generated code cannot be woken: if tasks share one of its futures, the last
+/// poller must stay alive.
 pub(super) fn clear(set: u32) {
     let mut left = Vec::new();
     WAITABLES.with_borrow_mut(|all| {
@@ -175,7 +174,7 @@ pub(super) fn clear(set: u32) {
             }
         }
     });
-    // Whoever is told may use the table, so it is not borrowed meanwhile.
+    // The table is not borrowed meanwhile, because the receiver may use it.
     for state in left {
         if let WaitState::Waiting(waker) = state {
             waker.wake();
@@ -187,7 +186,7 @@ impl Waitable {
     fn join(&mut self, waitable: u32, set: u32) {
         if self.set != set {
             self.set = set;
-            // SAFETY: both are numbers that the host gave out.
+            // SAFETY: both are handles from the host.
             unsafe { waitable_join(waitable, set) }
         }
     }
@@ -195,7 +194,7 @@ impl Waitable {
     fn leave(&mut self, waitable: u32) {
         if self.set != 0 {
             self.set = 0;
-            // SAFETY: the number is one that the host gave out; 0 is no set.
+            // SAFETY: the handle is from the host; 0 is no set.
             unsafe { waitable_join(waitable, 0) }
         }
     }
