@@ -126,9 +126,9 @@ impl<'a> ServerBuilder<'a> {
     /// Sets how long a client may be inactive. 30 seconds by default, a year at most.
     ///
     /// - A connection without a request is closed after this time: one that sends nothing, or only a part of a head,
-    /// and one that is kept for the next request. The time starts again with the first byte after a request.
+    ///   and one that is kept for the next request. The time starts again with the first byte after a request.
     /// - A client that sends no byte of its request body for this long, while the component waits for it, gets 408. If
-    /// the head of the response was sent, the body breaks off inside the component.
+    ///   the head of the response was sent, the body breaks off inside the component.
     /// - A client that reads no byte of its response for this long is disconnected; in HTTP/2 its stream is reset.
     ///
     /// [`Exchange::client_fault`](crate::Exchange::client_fault) tells which of these ended a request.

@@ -16,9 +16,9 @@ use proc_macro::TokenStream;
 /// # Options
 ///
 /// - `max_body = "10 MiB"`: the limit for bodies that an extractor reads into memory; 2 MiB by default. The units are
-/// B, kB, KiB, MB, MiB, GB and GiB.
+///   B, kB, KiB, MB, MiB, GB and GiB.
 /// - `service`: the function makes a `tower_service::Service`, such as an `axum::Router`, once per instance, and the
-/// service is the handler. The `grpc-timeout` of gRPC calls is enforced. Needs the feature `tower`.
+///   service is the handler. The `grpc-timeout` of gRPC calls is enforced. Needs the feature `tower`.
 /// - `crate = path`: the path of the `wayside` crate, if it has another name; `::wayside` by default.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Options
 ///
 /// - `max_body = "10 MiB"`: the limit for bodies that an extractor reads into memory; 2 MiB by default. The units are
-/// B, kB, KiB, MB, MiB, GB and GiB.
+///   B, kB, KiB, MB, MiB, GB and GiB.
 /// - `crate = path`: the path of the `wayside` crate, if it has another name; `::wayside` by default.
 ///
 /// # Errors

@@ -16,8 +16,8 @@ use crate::sys::{body, outbound};
 /// causes and the method and path of the request.
 ///
 /// An error made by `?` has the status 500, with these exceptions: a [`client::Error`](crate::client::Error) has 502,
-/// or 504 if it is a time-out, and so has a [`body::Error`](crate::body::Error) about the response of an upstream. A
-/// [`body::Error`](crate::body::Error) about another body has 413 if the body exceeds a limit, and 400 otherwise.
+/// or 504 if it is a time-out, and so has a [`body::Error`] about the response of an upstream. A
+/// [`body::Error`] about another body has 413 if the body exceeds a limit, and 400 otherwise.
 ///
 /// # Examples
 ///

@@ -20,10 +20,10 @@ use crate::{Error, show};
 ///
 /// - a name or an address, such as `example.org`, `127.0.0.1` or `[::1]`: that server, at any address;
 /// - `*.example.org`, every name below `example.org`, or `*`, every server on every port, with a public address.
-/// Private, loopback and link-local addresses and the other special ones of RFC 6890 are denied, also if a name
-/// resolves to one;
+///   Private, loopback and link-local addresses and the other special ones of RFC 6890 are denied, also if a name
+///   resolves to one;
 /// - a range of addresses (CIDR), such as `10.0.0.0/8` or `fd00::/8`, with a port as `[fd00::/8]:8080`: every server in
-/// it, also if a name resolves to it.
+///   it, also if a name resolves to it.
 ///
 /// # Examples
 ///
