@@ -67,7 +67,7 @@ impl World {
     /// Returns the file of this world's bindings in a checkout rooted at `root`.
     #[must_use]
     pub fn bindings_file(&self, root: &Path) -> PathBuf {
-        root.join("sdk/src/bindings").join(format!("{}.rs", self.name))
+        root.join("sdk/src/sys").join(self.name).join("bindings.rs")
     }
 
     /// Generates the bindings of this world as Rust source text.

@@ -18,7 +18,7 @@ const FLOORS: [Floors; 2] = [
         dir: "sdk/src",
         floors: &[
             &["test"],
-            &["handler", "middleware", "service", "extract", "sse"],
+            &["component", "middleware", "service", "extract", "sse"],
             &["client"],
             &["respond", "error"],
             &["body", "task", "time"],
@@ -29,7 +29,7 @@ const FLOORS: [Floors; 2] = [
     Floors {
         dir: "host-harness/src",
         floors: &[
-            &["inspector", "reload", "answer", "routes", "testing"],
+            &["inspector", "reload", "routes", "harness", "test_response"],
             &["server"],
             &["chain", "compose"],
             &["guest"],

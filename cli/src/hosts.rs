@@ -15,11 +15,11 @@ pub(crate) use interface::Interface;
 pub(crate) struct Host {
     /// As given on the command line, such as `wasmtime@48`.
     pub(crate) name: String,
-    kind: Kind,
+    kind: HostKind,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum HostKind {
     Wayside,
     /// `wasmtime serve`, and whether it knows WASI 0.3.
     Wasmtime {
@@ -151,10 +151,10 @@ pub(crate) fn known() -> Vec<Host> {
 /// Parses the name of a host.
 pub(crate) fn parse_host(text: &str) -> Result<Host, String> {
     let kind = match text {
-        "wayside" => Kind::Wayside,
-        "wasmtime@48" => Kind::Wasmtime { v03: true },
-        "wasmtime@36" => Kind::Wasmtime { v03: false },
-        "jco" => Kind::Jco,
+        "wayside" => HostKind::Wayside,
+        "wasmtime@48" => HostKind::Wasmtime { v03: true },
+        "wasmtime@36" => HostKind::Wasmtime { v03: false },
+        "jco" => HostKind::Jco,
         _ => return Err("enough is known about wasmtime@36, wasmtime@48, jco and wayside".to_owned()),
     };
     Ok(Host { name: text.to_owned(), kind })
@@ -176,7 +176,7 @@ pub(crate) fn parse_world(text: &str) -> Result<Host, String> {
             Some(version.ok_or("write the version as @0.2.6 for a proxy, and as @0.3.0 for the others")?)
         }
     };
-    Ok(Host { name: text.to_owned(), kind: Kind::World(World { imports, export, line, newest }) })
+    Ok(Host { name: text.to_owned(), kind: HostKind::World(World { imports, export, line, newest }) })
 }
 
 impl Host {
@@ -184,11 +184,11 @@ impl Host {
     pub(crate) fn import(&self, import: &Interface, provided: bool) -> Verdict {
         let name = import.name.as_str();
         match &self.kind {
-            Kind::Wayside if provided && name == HANDLER => Verdict::Missing(NO_APPLICATION),
-            Kind::Wayside if provided => Verdict::Offered,
-            Kind::Wayside => Verdict::Missing("this harness does not offer it"),
-            Kind::Wasmtime { v03 } => wasmtime(import, *v03),
-            Kind::Jco => {
+            HostKind::Wayside if provided && name == HANDLER => Verdict::Missing(NO_APPLICATION),
+            HostKind::Wayside if provided => Verdict::Offered,
+            HostKind::Wayside => Verdict::Missing("this harness does not offer it"),
+            HostKind::Wasmtime { v03 } => wasmtime(import, *v03),
+            HostKind::Jco => {
                 let package = name.strip_prefix("wasi:").and_then(|rest| rest.split('/').next());
                 let replaced = package.is_some_and(|package| JCO_PACKAGES.contains(&package));
                 if replaced && import.version.line() == Line::V02 {
@@ -197,8 +197,8 @@ impl Host {
                     Verdict::Missing(NOT_KNOWN)
                 }
             }
-            Kind::World(world) if !world.imports.contains(&name) => Verdict::Missing(NOT_IN_WORLD),
-            Kind::World(world) => world.version(&import.version),
+            HostKind::World(world) if !world.imports.contains(&name) => Verdict::Missing(NOT_IN_WORLD),
+            HostKind::World(world) => world.version(&import.version),
         }
     }
 
@@ -208,30 +208,30 @@ impl Host {
             |name: &str, line| exports.iter().find(|export| export.name == name && export.version.line() == line);
         let (v02, v03) = (handler("wasi:http/incoming-handler", Line::V02), handler("wasi:http/handler", Line::V03));
         match &self.kind {
-            Kind::World(world) => match handler(world.export, world.line) {
+            HostKind::World(world) => match handler(world.export, world.line) {
                 Some(export) => world.version(&export.version),
                 None => Verdict::Missing("the component does not export the handler of this world"),
             },
-            Kind::Wayside | Kind::Wasmtime { v03: true } if v02.or(v03).is_some() => Verdict::Offered,
-            Kind::Wasmtime { v03: false } | Kind::Jco if v02.is_some() => Verdict::Offered,
-            Kind::Wasmtime { .. } if v03.is_some() => Verdict::Missing(BEFORE_03),
-            Kind::Jco if v03.is_some() => Verdict::Missing(NOT_KNOWN),
+            HostKind::Wayside | HostKind::Wasmtime { v03: true } if v02.or(v03).is_some() => Verdict::Offered,
+            HostKind::Wasmtime { v03: false } | HostKind::Jco if v02.is_some() => Verdict::Offered,
+            HostKind::Wasmtime { .. } if v03.is_some() => Verdict::Missing(BEFORE_03),
+            HostKind::Jco if v03.is_some() => Verdict::Missing(NOT_KNOWN),
             _ => Verdict::Missing("the component exports no HTTP handler"),
         }
     }
 
     /// Whether this is a world, which runs nothing.
     pub(crate) fn is_world(&self) -> bool {
-        matches!(self.kind, Kind::World(_))
+        matches!(self.kind, HostKind::World(_))
     }
 
     /// Returns the command that runs a component on this host.
     pub(crate) fn command(&self, flags: &[&str], path: &str) -> Option<String> {
         let program = match self.kind {
-            Kind::Wayside => "wayside serve",
-            Kind::Wasmtime { .. } => "wasmtime serve",
-            Kind::Jco => "jco serve",
-            Kind::World(_) => return None,
+            HostKind::Wayside => "wayside serve",
+            HostKind::Wasmtime { .. } => "wasmtime serve",
+            HostKind::Jco => "jco serve",
+            HostKind::World(_) => return None,
         };
         let flags: String = flags.iter().map(|flag| format!(" {flag}")).collect();
         Some(format!("{program}{flags} {path}"))

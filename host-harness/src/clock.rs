@@ -117,18 +117,18 @@ impl Clock {
             // A component that polls in a loop must let other tasks run.
             return tokio::task::yield_now().await;
         };
-        let _waiting = Waiting::new(self, wanted);
+        let _waiting = Registered::new(self, wanted);
         self.when(|state| (state.elapsed >= wanted).then_some(())).await;
     }
 }
 
 /// Keeps a moment registered.
-struct Waiting<'a> {
+struct Registered<'a> {
     clock: &'a Clock,
     until: Duration,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> Registered<'a> {
     fn new(clock: &'a Clock, until: Duration) -> Self {
         *clock.lock().waiting.entry(until).or_default() += 1;
         clock.0.changed.notify_waiters();
@@ -136,7 +136,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Registered<'_> {
     fn drop(&mut self) {
         let mut state = self.clock.lock();
         if let Some(count) = state.waiting.get_mut(&self.until) {

@@ -1,6 +1,6 @@
 //! Loads components: their kind, and what they need of a host.
 
-pub(crate) mod bounds;
+pub(crate) mod structure;
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -110,7 +110,7 @@ impl Component {
     /// Compiles a component from the bytes of a file.
     pub(crate) fn compile(path: &Path, bytes: &[u8], purpose: Purpose) -> Result<Self, Error> {
         check_kind(path, bytes)?;
-        if let Some(excess) = bounds::excess(bytes) {
+        if let Some(excess) = structure::excess(bytes) {
             return Err(Error::new(format!("the component `{}` {excess}", path.display())).with_help(
                 "no tool is known that makes such a component; build it anew, from a source that you trust",
             ));

@@ -2,9 +2,9 @@
 
 mod busy;
 mod clock;
-mod delivery;
 mod io_error;
 mod linker;
+mod response;
 mod state;
 mod trap;
 mod upload;
@@ -29,7 +29,7 @@ use crate::message::headers::remove_connection_fields;
 use crate::message::problem::problem;
 use crate::telemetry::{Recorder, Running, Tracked};
 
-use delivery::Delivery;
+use response::ResponseDelivery;
 pub(crate) use state::Settings;
 
 /// A component, linked and ready to be instantiated for each request.
@@ -199,7 +199,7 @@ impl From<Busy> for Failure {
 }
 
 /// Ends a request that exceeds its limit: with 408 if the component waits for the client, otherwise with 504.
-fn overdue(running: &Running, delivery: &Delivery, limit: Duration) {
+fn overdue(running: &Running, delivery: &ResponseDelivery, limit: Duration) {
     if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
         delivery.fail(Failure::ClientTooSlow);
     } else {

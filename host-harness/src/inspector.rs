@@ -21,11 +21,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::builds::Builds;
+use crate::harness::{Harness, Origin};
 use crate::inbound::Inbound;
 use crate::message::body::Body;
 use crate::message::problem::problem;
 use crate::telemetry::{Recorder, Resent};
-use crate::testing::{Harness, Origin};
 use crate::{Error, Server, ServerBuilder};
 use history::{Entry, History};
 

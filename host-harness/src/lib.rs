@@ -47,7 +47,6 @@
 //! # Ok(()) }
 //! ```
 
-mod answer;
 mod bindings;
 mod builds;
 pub mod cargo;
@@ -62,6 +61,7 @@ mod environment;
 mod error;
 mod file;
 mod guest;
+mod harness;
 mod head;
 mod inbound;
 mod inspector;
@@ -76,11 +76,10 @@ mod server;
 pub mod show;
 mod strip;
 mod telemetry;
-mod testing;
+mod test_response;
 
 pub use {bytes, http, http_body};
 
-pub use answer::Answer;
 pub use builds::{Build, Builds, Outcome};
 pub use clock::Clock;
 pub use component::{Component, Description, Import, World};
@@ -88,6 +87,7 @@ pub use component::{Component, Description, Import, World};
 pub use compose::compose;
 pub use environment::check_variable;
 pub use error::Error;
+pub use harness::{Harness, HarnessBuilder};
 pub use inspector::Inspector;
 pub use keyvalue::KeyValue;
 pub use limits::Limits;
@@ -101,5 +101,5 @@ pub use reload::Live;
 pub use routes::Routes;
 pub use server::{Server, ServerBuilder};
 pub use strip::strip;
-pub use telemetry::{BodyEnd, Call, Capture, Event, Exchange, LogEntry, LogStream, Trap, Usage};
-pub use testing::{Harness, HarnessBuilder};
+pub use telemetry::{BodyEnd, Capture, Event, Exchange, LogEntry, LogStream, OutboundCall, Trap, Usage};
+pub use test_response::TestResponse;

@@ -2,9 +2,8 @@
 
 mod address;
 mod cassette;
+mod cut_body;
 pub(crate) mod difference;
-mod document;
-mod ending;
 mod faults;
 pub(crate) mod framed;
 pub(crate) mod json;
@@ -12,6 +11,7 @@ mod learn;
 pub mod mock;
 mod network;
 mod policy;
+mod toml_file;
 mod upload;
 mod url;
 
@@ -33,7 +33,7 @@ use crate::message::error_code::ErrorCode;
 use mock::Mock;
 use network::Network;
 use policy::Policy;
-use upload::Upload;
+use upload::RequestBodyEnd;
 
 pub use cassette::Redaction;
 pub use faults::Fault;
@@ -252,7 +252,7 @@ impl Service<Request<Body>> for Outbound {
         if request.body().is_end_stream() {
             return (self.0)(request);
         }
-        let upload = Upload::default();
+        let upload = RequestBodyEnd::default();
         let answer = (self.0)(upload.watch(request));
         Box::pin(async move { upload.answer(answer.await) })
     }

@@ -22,11 +22,11 @@ use tokio::task::JoinHandle;
 use crate::builds::{Build, Builds, Outcome};
 use crate::cargo::{self, Interrupt, Progress, Rebuilt};
 use crate::engine::Purpose;
+use crate::harness::Origin;
 use crate::inbound::Inbound;
 use crate::message::body::Body;
 use crate::message::problem::problem;
 use crate::telemetry::Recorder;
-use crate::testing::Origin;
 use crate::{Component, Error, Event, Harness, HarnessBuilder, Inspector, ServerBuilder};
 use sources::{Sources, overlooked};
 

@@ -1,6 +1,6 @@
 //! Removes debug data from a component.
 
-use crate::component::bounds::LEVELS;
+use crate::component::structure::LEVELS;
 
 /// Removes names and debug information from a component and all nested modules.
 ///

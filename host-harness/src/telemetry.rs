@@ -24,7 +24,7 @@ use records::Records;
 
 pub use capture::Capture;
 pub(crate) use exchange::declared_bytes;
-pub use exchange::{BodyEnd, Call, Event, Exchange};
+pub use exchange::{BodyEnd, Event, Exchange, OutboundCall};
 pub(crate) use output::Output;
 
 /// Output of a component.
@@ -234,7 +234,7 @@ impl Recorder {
         self.lock().usage.all()
     }
 
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<OutboundCall> {
         self.lock().calls.all()
     }
 
@@ -387,7 +387,7 @@ impl Tracked {
         F: Future<Output = Result<Response<Body>, ErrorCode>> + Send + 'static,
     {
         self.lock().calls += 1;
-        let call = Call {
+        let call = OutboundCall {
             request: self.request,
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -450,7 +450,7 @@ impl Drop for Tracked {
 
 /// An unfinished call, which is recorded when this is dropped.
 struct Calling {
-    call: Call,
+    call: OutboundCall,
     /// The number of bytes of the request body that were sent.
     sent: Arc<AtomicU64>,
     started: Instant,
@@ -465,7 +465,7 @@ impl Drop for Calling {
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
         // The bodies of all calls would need too much memory.
-        let call = Call { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
+        let call = OutboundCall { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
         recorder.lock().calls.push(call);
     }
 }

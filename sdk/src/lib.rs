@@ -10,9 +10,9 @@
 mod allocator;
 pub mod body;
 pub mod client;
+mod component;
 pub mod error;
 pub mod extract;
-mod handler;
 pub mod middleware;
 pub mod respond;
 #[cfg(feature = "tower")]
@@ -50,11 +50,11 @@ pub type Response<B = Body> = http::Response<B>;
 #[doc(hidden)]
 pub mod __private {
     #[cfg(not(feature = "tower"))]
-    pub use crate::handler::answer_service;
-    pub use crate::handler::{ArrivingRequest, answer, check_argument, check_response};
+    pub use crate::component::answer_service;
+    pub use crate::component::{ArrivingRequest, answer, check_argument, check_response};
     pub use crate::middleware::{answer_middleware, check_next};
     #[cfg(feature = "tower")]
     pub use crate::service::answer_service;
-    pub use crate::sys::Answer;
+    pub use crate::sys::HandlerResult;
     pub use crate::sys::export::*;
 }

@@ -37,7 +37,7 @@ use std::pin::Pin;
 
 use http::StatusCode;
 
-use crate::handler::ArrivingRequest;
+use crate::component::ArrivingRequest;
 use crate::sys::log::Chain;
 use crate::sys::{Here, World};
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, url};

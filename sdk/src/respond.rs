@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::sys::{Answer, Responder};
+use crate::sys::{HandlerResult, Responder};
 use crate::{Body, Response};
 
 pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
@@ -59,7 +59,7 @@ pub trait IntoResponse {
     }
 }
 
-impl<T: IntoResponse> Answer for T {
+impl<T: IntoResponse> HandlerResult for T {
     type Body = Body;
 
     fn send<R: Responder<Body>>(self, responder: R) -> R::Sent {

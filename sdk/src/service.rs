@@ -16,7 +16,7 @@ use http::StatusCode;
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
-use crate::handler::ArrivingRequest;
+use crate::component::ArrivingRequest;
 use crate::{Body, Error, IncomingRequest, Request, Response};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -23,7 +23,7 @@ use body::{IncomingBody, MessageBody};
 use outbound::Timeouts;
 use request::IncomingRequest;
 
-pub use respond::Answer;
+pub use respond::HandlerResult;
 pub(crate) use respond::Responder;
 
 #[cfg(all(target_os = "wasi", target_env = "p2", not(feature = "wasip3")))]

@@ -28,7 +28,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let state = Arc::new(State { cancelled: AtomicBool::new(false), result: Mutex::default() });
+    let state = Arc::new(TaskState { cancelled: AtomicBool::new(false), result: Mutex::default() });
     let runner = Arc::clone(&state);
     let mut future = Box::pin(future);
     let run = poll_fn(move |cx| {
@@ -90,12 +90,12 @@ pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
 /// ```
 #[must_use = "dropping a task cancels it; call `detach` to let it run"]
 pub struct Task<T> {
-    state: Arc<State<T>>,
+    state: Arc<TaskState<T>>,
     job: Arc<Job>,
     detached: bool,
 }
 
-struct State<T> {
+struct TaskState<T> {
     cancelled: AtomicBool,
     result: Mutex<TaskResult<T>>,
 }

@@ -1,4 +1,4 @@
-//! The component as its clients meet it: built as it is deployed, and asked over HTTP.
+// Tests of the component, as a client sees it.
 
 use wayside_harness::{Harness, http::Request};
 

@@ -1,4 +1,4 @@
-//! The components as their clients meet them: built as they are deployed, one in front of the other, and asked over HTTP.
+// The components as their clients meet them: built as they are deployed, one in front of the other, and asked over HTTP.
 
 use wayside_harness::{Error, Harness, http::Request};
 

@@ -1,5 +1,5 @@
-//! The component as its clients meet it: built as it is deployed, and asked over HTTP. A function answers in place of the
-//! upstream server, so nothing here needs the network.
+// Tests of the component, as a client sees it. A function answers in place of the
+// upstream server, so nothing here needs the network.
 
 use wayside_harness::http::{Request, Response};
 use wayside_harness::{Error, Harness, Outbound};

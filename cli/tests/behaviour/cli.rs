@@ -151,8 +151,8 @@ fn bindgen_check_passes_on_a_fresh_checkout_and_names_the_fix_elsewhere() {
 fn bindgen_check_fails_on_stale_bindings_and_names_the_fixing_command() {
     let copy = temporary("bindgen-stale");
     super::wit::copy_dir(&root().join("wit"), &copy.join("wit"));
-    fs::create_dir_all(copy.join("sdk/src/bindings")).unwrap();
-    fs::write(copy.join("sdk/src/bindings/wasip2.rs"), "// Old.\n").unwrap();
+    fs::create_dir_all(copy.join("sdk/src/sys/wasip2")).unwrap();
+    fs::write(copy.join("sdk/src/sys/wasip2/bindings.rs"), "// Old.\n").unwrap();
     let dir = copy.to_string_lossy();
     let output = run(&["bindgen", "--check", "--root", &dir]);
     assert_message(&output, &["are stale", "help: write them anew with `cargo run -- bindgen`"]);

@@ -36,7 +36,7 @@ async fn a_component_holds_each_wasi_package_in_one_version() {
 /// What the standard library of Rust asks for; a host that has no more than that runs the components.
 #[test]
 fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface_once() {
-    let bindings = fs::read_to_string(root().join("sdk/src/bindings/wasip2.rs")).unwrap();
+    let bindings = fs::read_to_string(root().join("sdk/src/sys/wasip2/bindings.rs")).unwrap();
     let mut modules: BTreeMap<&str, usize> = BTreeMap::new();
     for line in bindings.lines().filter_map(|line| line.trim().strip_prefix("pub mod ")) {
         *modules.entry(line.trim_end_matches(" {")).or_default() += 1;

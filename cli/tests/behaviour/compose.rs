@@ -61,15 +61,15 @@ impl Drawn {
         request
     }
 
-    async fn sent_to(&self, app: &Harness) -> Answer {
+    async fn sent_to(&self, app: &Harness) -> Received {
         let (head, body) = app.request(self.request()).await.into_parts();
         let body = body.bytes_and_trailers().await.ok();
-        Answer { status: head.status, headers: head.headers, body }
+        Received { status: head.status, headers: head.headers, body }
     }
 }
 
 #[derive(Debug, PartialEq)]
-struct Answer {
+struct Received {
     status: StatusCode,
     headers: HeaderMap,
     /// Missing where it broke off.
@@ -100,8 +100,8 @@ impl BothWays {
             let (one, other) = (drawn.sent_to(&self.composed).await, drawn.sent_to(&self.chained).await);
             assert_eq!(one, other, "{drawn:?}");
             match &one {
-                Answer { body: None, .. } => cut += 1,
-                Answer { status, .. } if status.is_success() => whole += 1,
+                Received { body: None, .. } => cut += 1,
+                Received { status, .. } if status.is_success() => whole += 1,
                 _ => failed += 1,
             }
         }

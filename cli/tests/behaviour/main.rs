@@ -3,7 +3,6 @@
 #![allow(clippy::duplicate_mod, reason = "the files of tests over every world are there once for each")]
 
 mod allow;
-mod answer;
 mod bench;
 mod blame;
 mod browser;
@@ -37,6 +36,7 @@ mod settings;
 mod spawn_local;
 mod telemetry;
 mod terminal;
+mod test_response;
 mod wasip3;
 mod wit;
 mod world;

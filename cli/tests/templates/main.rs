@@ -18,21 +18,21 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub use real::*;
 
-#[rustfmt::skip]
-#[path = "../../templates/axum/component.rs"]
-mod axum;
-#[rustfmt::skip]
-#[path = "../../templates/hello/component.rs"]
-mod hello;
-#[rustfmt::skip]
-#[path = "../../templates/json/component.rs"]
-mod json;
-#[rustfmt::skip]
-#[path = "../../templates/middleware/component.rs"]
-mod middleware;
-#[rustfmt::skip]
-#[path = "../../templates/proxy/component.rs"]
-mod proxy;
+mod axum {
+    include!("../../templates/axum/component.rs");
+}
+mod hello {
+    include!("../../templates/hello/component.rs");
+}
+mod json {
+    include!("../../templates/json/component.rs");
+}
+mod middleware {
+    include!("../../templates/middleware/component.rs");
+}
+mod proxy {
+    include!("../../templates/proxy/component.rs");
+}
 
 const TEMPLATES: [&str; 5] = ["hello", "json", "proxy", "axum", "middleware"];
 

@@ -10,11 +10,11 @@ use wasmtime_wasi::p2::bindings::clocks::monotonic_clock as p2;
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock as p3;
 
-use super::state::State;
+use super::state::InstanceState;
 use crate::Clock;
 
 /// Replaces the running clocks by a stopped one.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     p2::add_to_linker::<_, Stopped>(linker, view)?;
     p3::add_to_linker::<_, Stopped>(linker, view)?;
@@ -33,7 +33,7 @@ struct View<'a> {
     table: &'a mut ResourceTable,
 }
 
-fn view(state: &mut State) -> View<'_> {
+fn view(state: &mut InstanceState) -> View<'_> {
     let (clock, table) = state.stopped_clock();
     View { clock, table }
 }

@@ -7,10 +7,10 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::IoError;
 use wasmtime_wasi_io::bindings::wasi::io::error::{self, Host, HostError};
 
-use super::state::State;
+use super::state::InstanceState;
 
 /// Replaces wasmtime's implementation.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     error::add_to_linker::<_, Plain>(linker, |state| View(state.table()))?;
     linker.allow_shadowing(false);

@@ -3,13 +3,13 @@
 use wasmtime::component::Linker;
 
 use super::io_error;
-use super::state::State;
+use super::state::InstanceState;
 use crate::config::Config;
 use crate::keyvalue::KeyValueView;
 
 /// Adds the functions that the harness implements itself.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     io_error::add_to_linker(linker)?;
-    Config::add_to_linker(linker, State::config)?;
-    KeyValueView::add_to_linker(linker, State::keyvalue)
+    Config::add_to_linker(linker, InstanceState::config)?;
+    KeyValueView::add_to_linker(linker, InstanceState::keyvalue)
 }

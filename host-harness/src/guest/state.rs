@@ -56,7 +56,7 @@ impl Settings {
 }
 
 /// The data of a store.
-pub(crate) struct State {
+pub(crate) struct InstanceState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     table: ResourceTable,
@@ -91,7 +91,7 @@ struct Hooks {
     uploads: Uploads,
 }
 
-impl State {
+impl InstanceState {
     /// Creates the store of an instance, with its limits and counters.
     pub(crate) fn store(engine: &Engine, settings: &Settings, running: &Running) -> Store<Self> {
         running.instantiated();
@@ -232,13 +232,13 @@ fn seed_random(wasi: &mut WasiCtxBuilder, seed: u64, request: u64) {
     wasi.secure_random(random);
 }
 
-impl WasiView for State {
+impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
-impl WasiHttpView for State {
+impl WasiHttpView for InstanceState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
     }
@@ -326,6 +326,6 @@ impl WasiHttpHooks for Hooks {
 // The store moves between threads with its state.
 const _: fn() = || {
     fn is_send<T: Send>() {}
-    is_send::<State>();
+    is_send::<InstanceState>();
     is_send::<Pin<Box<dyn Future<Output = SentRequest> + Send>>>();
 };

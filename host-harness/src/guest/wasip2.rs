@@ -14,17 +14,17 @@ use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
 
 use super::busy::Busy;
-use super::delivery::Delivery;
-use super::state::{Settings, State};
+use super::response::ResponseDelivery;
+use super::state::{InstanceState, Settings};
 use super::trap::reason;
-use super::{Failure, clock, delivery, linker, overdue};
+use super::{Failure, clock, linker, overdue, response};
 use crate::component::Component;
 use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
 use crate::telemetry::Running;
 
 pub(super) struct Wasip2 {
-    pre: ProxyPre<State>,
+    pre: ProxyPre<InstanceState>,
     idle: Pool,
 }
 
@@ -33,7 +33,7 @@ type Pool = Arc<Mutex<Vec<Instance>>>;
 
 /// An instance, which lives as long as its store.
 struct Instance {
-    store: Store<State>,
+    store: Store<InstanceState>,
     /// `None` before the first request.
     proxy: Option<Proxy>,
     /// The number of requests that it can still take, including the current one.
@@ -61,7 +61,7 @@ impl Wasip2 {
         running: Running,
     ) -> Result<Response<Body>, Failure> {
         let instance = self.instance(settings, &running);
-        let (delivery, answered) = Delivery::new();
+        let (delivery, answered) = ResponseDelivery::new();
         let worker = RequestWorker {
             pre: self.pre.clone(),
             idle: Arc::clone(&self.idle),
@@ -78,7 +78,7 @@ impl Wasip2 {
     fn instance(&self, settings: &Settings, running: &Running) -> Instance {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut instance = idle.unwrap_or_else(|| Instance {
-            store: State::store(self.pre.engine(), settings, running),
+            store: InstanceState::store(self.pre.engine(), settings, running),
             proxy: None,
             left: settings.reuse,
         });
@@ -92,12 +92,12 @@ impl Wasip2 {
 
 /// Runs one instance to its end, which may be after the end of the response.
 struct RequestWorker {
-    pre: ProxyPre<State>,
+    pre: ProxyPre<InstanceState>,
     idle: Pool,
     instance: Instance,
     running: Running,
     timeout: Duration,
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseDelivery>,
 }
 
 impl RequestWorker {
@@ -130,13 +130,13 @@ impl RequestWorker {
                 false
             }
         };
-        self.running.used(busy.lap(), State::took(store));
+        self.running.used(busy.lap(), InstanceState::took(store));
         self.instance.left -= 1;
         self.instance.store.data_mut().done();
         if !ended_well {
             self.instance.store.data_mut().cut_uploads();
             // Only the writer, which lives in the store, can tell a truncated response body from a complete one.
-            let kept: delivery::KeptStore = Arc::new(Mutex::new(self.instance.store));
+            let kept: response::KeptStore = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
         } else if self.instance.left > 0 {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.instance);
@@ -145,10 +145,10 @@ impl RequestWorker {
 }
 
 async fn call(
-    pre: &ProxyPre<State>,
+    pre: &ProxyPre<InstanceState>,
     instance: &mut Instance,
     request: Request<Body>,
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseDelivery>,
 ) -> wasmtime::Result<()> {
     let store = &mut instance.store;
     let proxy = match &mut instance.proxy {

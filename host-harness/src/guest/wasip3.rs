@@ -15,8 +15,8 @@ use tracing::Instrument as _;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use super::delivery::{Delivery, GuestResponse};
-use super::state::{Settings, State};
+use super::response::{GuestResponse, ResponseDelivery};
+use super::state::{InstanceState, Settings};
 use super::{Failure, Guest, clock, linker};
 use crate::component::Component;
 use crate::message::body::Begun;
@@ -30,7 +30,7 @@ pub(super) struct Wasip3(Arc<Instances>);
 
 /// The instances of one component that take more requests.
 struct Instances {
-    pre: ServicePre<State>,
+    pre: ServicePre<InstanceState>,
     settings: Arc<Settings>,
     live: Mutex<Vec<Live>>,
 }
@@ -65,26 +65,26 @@ impl Wasip3 {
 
     /// Runs a request, and returns at the head of the response. The component continues in its own task.
     pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> GuestResponse {
-        let (delivery, answered) = Delivery::new();
-        let waiting = Waiting { delivery: Arc::clone(&delivery), answered };
+        let (delivery, answered) = ResponseDelivery::new();
+        let waiting = WaitingClient { delivery: Arc::clone(&delivery), answered };
         self.0.give(Job { request, running, delivery });
         Ok(look_for_the_end(waiting.answer().await?).await)
     }
 }
 
 /// A client that waits for a response. Dropping it notifies the worker.
-struct Waiting {
-    delivery: Arc<Delivery>,
+struct WaitingClient {
+    delivery: Arc<ResponseDelivery>,
     answered: tokio::sync::oneshot::Receiver<GuestResponse>,
 }
 
-impl Waiting {
+impl WaitingClient {
     async fn answer(mut self) -> GuestResponse {
         (&mut self.answered).await.unwrap_or(Err(Failure::Trapped))
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingClient {
     fn drop(&mut self) {
         self.answered.close();
         self.delivery.tell();

@@ -11,9 +11,9 @@ use super::history::Entry;
 use super::plain_text::text;
 use super::saved;
 use crate::builds::{Build, Outcome, message};
+use crate::harness::Origin;
 use crate::telemetry::Capture;
-use crate::testing::Origin;
-use crate::{Call, LogStream, show};
+use crate::{LogStream, OutboundCall, show};
 
 /// The changes for the list.
 pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, origin: &Origin) -> Value {
@@ -90,7 +90,7 @@ pub(super) fn whole(entry: &Entry) -> Value {
     whole
 }
 
-fn call(call: &Call) -> Value {
+fn call(call: &OutboundCall) -> Value {
     json!({
         "method": call.method.as_str(),
         "url": show::url(&call.uri),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::{Call, Event, Exchange, LogEntry};
+use crate::{Event, Exchange, LogEntry, OutboundCall};
 
 /// The number of requests that are kept.
 const REQUESTS: usize = 500;
@@ -17,12 +17,12 @@ const CALLS: usize = 100;
 const LOG_BYTES: usize = 64 * 1024;
 
 pub(super) struct History {
-    kept: Mutex<Kept>,
+    kept: Mutex<Entries>,
     changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct Entries {
     entries: VecDeque<Entry>,
     /// The number of changes so far. A changed entry has the number of its last change.
     revision: u64,
@@ -40,7 +40,7 @@ pub(super) struct Entry {
     /// Whether events of this request may be lost, so that calls or output may be missing.
     pub(super) is_incomplete: bool,
     /// The first calls that ended.
-    pub(super) calls: Vec<Call>,
+    pub(super) calls: Vec<OutboundCall>,
     pub(super) logs: Vec<LogEntry>,
     /// The number of bytes of output that were left out.
     pub(super) unlogged_bytes: usize,
@@ -94,7 +94,7 @@ impl Entry {
     }
 
     fn count_bytes(&self) -> usize {
-        let calls = self.calls.iter().map(Call::kept_bytes);
+        let calls = self.calls.iter().map(OutboundCall::kept_bytes);
         self.exchange.kept_bytes() + calls.sum::<usize>() + self.log_bytes
     }
 }
@@ -131,12 +131,12 @@ impl History {
         (show(&changed, kept.missed), kept.revision)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl Entries {
     fn add(&mut self, event: Event) {
         match event {
             Event::Started(exchange) => {

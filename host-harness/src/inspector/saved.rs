@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 
 use super::history::Entry;
-use crate::testing::Origin;
+use crate::harness::Origin;
 use crate::{Exchange, Redaction, show};
 
 /// Headers that the harness or the connection sets, which do not belong in a test.

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tower_service::Service as _;
 
 use super::Outbound;
-use super::ending::Ending;
+use super::cut_body::Ending;
 use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::content_length;

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::Outbound;
-use super::document;
 use super::policy::target;
+use super::toml_file;
 use crate::{Error, file};
 
 /// Passes calls on, and writes the rules that would have allowed them.
 pub(super) fn learn(path: &Path, inner: Outbound) -> Result<Outbound, Error> {
-    file::replace(path, "").map_err(|error| document::unwritable(path, "list of rules", error))?;
+    file::replace(path, "").map_err(|error| toml_file::unwritable(path, "list of rules", error))?;
     let path = path.to_owned();
     let rules = Mutex::new(BTreeSet::new());
     Ok(Outbound::from_handler(move |request| {

@@ -38,9 +38,9 @@ pub(crate) fn shown(uri: &Uri) -> String {
 
 /// The end of a request body. Failures that follow from it are not the server's fault.
 #[derive(Clone, Default)]
-pub(super) struct Upload(Arc<OnceLock<Result<(), ErrorCode>>>);
+pub(super) struct RequestBodyEnd(Arc<OnceLock<Result<(), ErrorCode>>>);
 
-impl Upload {
+impl RequestBodyEnd {
     /// Observes the body of a request.
     pub(super) fn watch(&self, request: Request<Body>) -> Request<Body> {
         request.map(|body| observe(body, None, Sent(self.clone())))
@@ -72,7 +72,7 @@ impl Upload {
 }
 
 /// Observes the body of a request.
-struct Sent(Upload);
+struct Sent(RequestBodyEnd);
 
 impl Observer for Sent {
     fn end(self, _: u64, end: End<'_>) {
@@ -82,7 +82,7 @@ impl Observer for Sent {
 }
 
 /// Observes the body of a response while its request is still being sent.
-struct Received(Upload);
+struct Received(RequestBodyEnd);
 
 impl Observer for Received {
     fn error(&mut self, error: BodyError) -> BodyError {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     async fn answer_to(body: Body) -> Result<Response<Body>, ErrorCode> {
-        let upload = Upload::default();
+        let upload = RequestBodyEnd::default();
         let request = upload.watch(Request::new(body));
         let answer = request.into_body().bytes().await.map(|_| Response::new(Body::empty()));
         upload.answer(answer.map_err(|_| ErrorCode::ConnectionTerminated))

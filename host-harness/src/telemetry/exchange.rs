@@ -26,7 +26,7 @@ pub enum Event {
     /// The component wrote output.
     Wrote(LogEntry),
     /// An outbound call ended.
-    Called(Box<Call>),
+    Called(Box<OutboundCall>),
     /// The instance ended badly.
     Trapped(Trap),
     /// The response was sent or dropped, and the component has finished its work.
@@ -82,7 +82,7 @@ pub struct Exchange {
 /// An outbound call of a component.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Call {
+pub struct OutboundCall {
     /// The number of the client request that the component worked on, counted from 1.
     pub request: u64,
     /// The method of the call.
@@ -125,7 +125,7 @@ impl Exchange {
     }
 }
 
-impl Call {
+impl OutboundCall {
     /// The approximate number of client- and server-supplied bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         uri_bytes(&self.uri)
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_call_weighs_what_is_in_its_url_and_its_fields() {
-        let mut call = Call {
+        let mut call = OutboundCall {
             request: 1,
             method: Method::GET,
             uri: Uri::from_static("/"),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Call, LogEntry, LogStream, Trap, Usage};
+use super::{LogEntry, LogStream, OutboundCall, Trap, Usage};
 
 /// The number of entries of each kind. The oldest are dropped first.
 const KEPT: usize = 10_000;
@@ -18,7 +18,7 @@ pub(super) struct Records {
     pub(super) logs: Newest<LogEntry>,
     pub(super) traps: Newest<Trap>,
     pub(super) usage: Newest<Usage>,
-    pub(super) calls: Newest<Call>,
+    pub(super) calls: Newest<OutboundCall>,
 }
 
 impl Records {
@@ -95,7 +95,7 @@ impl Weighed for Usage {
     }
 }
 
-impl Weighed for Call {
+impl Weighed for OutboundCall {
     fn kept_bytes(&self) -> usize {
         self.kept_bytes()
     }

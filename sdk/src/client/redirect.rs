@@ -10,10 +10,10 @@ use crate::{Body, Request, Response};
 pub(super) struct Again {
     uri: Uri,
     /// `None` if the client follows no redirects.
-    request: Option<Kept>,
+    request: Option<Resendable>,
 }
 
-struct Kept {
+struct Resendable {
     method: Method,
     headers: HeaderMap,
     /// `None` if the body streams, and cannot be sent twice.
@@ -37,7 +37,7 @@ pub(super) struct Following {
 
 impl Again {
     pub(super) fn of(request: &Request, follows: bool) -> Self {
-        let keep = || Kept {
+        let keep = || Resendable {
             method: request.method().clone(),
             headers: request.headers().clone(),
             body: request.body().share(),
@@ -51,7 +51,7 @@ impl Again {
         if !is_redirect(response.status()) {
             return Ok(Next::Done(uri));
         }
-        let Some(Kept { method, mut headers, body }) = request else { return Ok(Next::Done(uri)) };
+        let Some(Resendable { method, mut headers, body }) = request else { return Ok(Next::Done(uri)) };
         let is_changed = becomes_get(response.status(), &method);
         let body = if is_changed { Some(Body::empty()) } else { body };
         let (Some(body), Some(location)) = (body, response.headers().get(header::LOCATION)) else {

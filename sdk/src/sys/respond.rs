@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use super::body::MessageBody;
 
 /// The result of a handler.
-pub trait Answer {
+pub trait HandlerResult {
     /// The body of the response.
     type Body: MessageBody;
 

@@ -5,12 +5,11 @@ mod clock;
 mod convert;
 mod exchange;
 pub(crate) mod export;
-mod imports;
+mod heads;
 mod incoming;
 mod outgoing;
 mod send;
 
-#[path = "../bindings/wasip3.rs"]
 #[rustfmt::skip]
 #[expect(clippy::uninlined_format_args, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code")]
 #[allow(unsafe_code, reason = "generated code: the canonical ABI passes pointers")]

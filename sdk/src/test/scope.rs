@@ -50,7 +50,7 @@ pub(super) fn run<F: Future>(future: F) -> F::Output {
         changed();
         future.as_mut().poll(cx)
     }));
-    let _kept = DROPPED.take().filter(InPlace::is_current).map(Kept::new);
+    let _kept = DROPPED.take().filter(InPlace::is_current).map(Restored::new);
     blocking::end();
     output
 }
@@ -90,17 +90,17 @@ impl Drop for Running {
 }
 
 /// The state for the tasks after a future.
-struct Kept {
+struct Restored {
     before: Option<InPlace>,
 }
 
-impl Kept {
+impl Restored {
     fn new(kept: InPlace) -> Self {
         Self { before: Some(kept.swap()) }
     }
 }
 
-impl Drop for Kept {
+impl Drop for Restored {
     fn drop(&mut self) {
         let _kept = self.before.take().map(InPlace::swap);
     }

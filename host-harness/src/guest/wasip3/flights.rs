@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep_until};
 use wasmtime::component::GuestTaskId;
 
 use super::job::{Job, Started};
-use crate::guest::delivery::{Delivery, KeptStore};
-use crate::guest::state::State;
+use crate::guest::response::{KeptStore, ResponseDelivery};
+use crate::guest::state::InstanceState;
 use crate::guest::{Failure, overdue};
 use crate::telemetry::{Running, Took};
 
@@ -41,7 +41,7 @@ struct Flight {
     /// The number in this instance. The components of a chain work on one request, and may pass it on more than once.
     number: u64,
     running: Running,
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseDelivery>,
     task: Option<GuestTaskId>,
     /// The deadline of its head. It is extended by the time that the next handler takes.
     deadline: Instant,
@@ -53,7 +53,7 @@ struct Flight {
 }
 
 struct Unread {
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseDelivery>,
     /// The time of the next check, and the number of frames that were read at the last one.
     check: Instant,
     waited_after: Option<u64>,
@@ -125,7 +125,7 @@ impl Flights {
     }
 
     /// Attributes the next work of the component to the request of a call.
-    pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut State) {
+    pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut InstanceState) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
             state.flight = flight.number;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Request;
 
-use crate::guest::delivery::Delivery;
+use crate::guest::response::ResponseDelivery;
 use crate::message::body::Body;
 use crate::telemetry::Running;
 
@@ -12,8 +12,8 @@ use crate::telemetry::Running;
 pub(super) struct Job {
     pub(super) request: Request<Body>,
     pub(super) running: Running,
-    pub(super) delivery: Arc<Delivery>,
+    pub(super) delivery: Arc<ResponseDelivery>,
 }
 
 /// The request before the component gets it, its delivery, and its number in the instance.
-pub(super) type Started = (Request<Body>, Arc<Delivery>, u64);
+pub(super) type Started = (Request<Body>, Arc<ResponseDelivery>, u64);

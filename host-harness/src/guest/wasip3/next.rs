@@ -10,11 +10,11 @@ use wasmtime_wasi_http::p3::bindings::http::types::ErrorCode as WasiErrorCode;
 use wasmtime_wasi_http::p3::{Request, Response};
 
 use crate::guest::Guest;
-use crate::guest::state::{State, is_for_whole_server};
+use crate::guest::state::{InstanceState, is_for_whole_server};
 use crate::message::body::Body;
 
 /// Links a guest as the import `wasi:http/handler`.
-pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime::Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>, next: Guest) -> wasmtime::Result<()> {
     let next = Arc::new(next);
     linker.instance("wasi:http/handler@0.3.0")?.func_wrap_concurrent("handle", move |accessor, (request,)| {
         let next = Arc::clone(&next);
@@ -24,7 +24,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, next: Guest) -> wasmtime
 
 type Called = Result<Resource<Response>, WasiErrorCode>;
 
-async fn call(accessor: &Accessor<State>, next: &Guest, request: Resource<Request>) -> wasmtime::Result<Called> {
+async fn call(
+    accessor: &Accessor<InstanceState>,
+    next: &Guest,
+    request: Resource<Request>,
+) -> wasmtime::Result<Called> {
     let taken = accessor.with(|mut access| {
         let passed_on = access.data_mut().pass_on();
         let mut request = access.data_mut().http().table.delete(request)?;

@@ -16,7 +16,7 @@ use super::flights::Flights;
 use super::job::{Job, Started};
 use crate::guest::Failure;
 use crate::guest::busy::Busy;
-use crate::guest::state::{Settings, State};
+use crate::guest::state::{InstanceState, Settings};
 use crate::guest::trap::reason;
 use crate::message::body::Body;
 use crate::telemetry::Running;
@@ -24,22 +24,22 @@ use crate::telemetry::Running;
 pub(super) struct Worker {
     /// Sends a request to another instance if this one has no place for it.
     others: Box<dyn Fn(Job) + Send + Sync>,
-    pre: ServicePre<State>,
-    store: Store<State>,
+    pre: ServicePre<InstanceState>,
+    store: Store<InstanceState>,
     flights: Arc<Flights>,
     jobs: mpsc::UnboundedReceiver<Job>,
 }
 
 impl Worker {
     pub(super) fn new(
-        pre: &ServicePre<State>,
+        pre: &ServicePre<InstanceState>,
         settings: &Settings,
         others: Box<dyn Fn(Job) + Send + Sync>,
         flights: Arc<Flights>,
         jobs: mpsc::UnboundedReceiver<Job>,
         running: &Running,
     ) -> Self {
-        let mut store = State::store(pre.engine(), settings, running);
+        let mut store = InstanceState::store(pre.engine(), settings, running);
         let at_next = Arc::clone(&flights);
         store.data_mut().calls_next = Some(Box::new(move |number| Box::new(at_next.calls_next(number))));
         if settings.at_once() > 1 {
@@ -72,7 +72,7 @@ impl Worker {
         while let Ok(job) = self.jobs.try_recv() {
             (self.others)(job);
         }
-        let took = State::took(&self.store);
+        let took = InstanceState::took(&self.store);
         if let Err(error) = &outcome {
             self.store.data_mut().done();
             self.store.data_mut().cut_uploads();
@@ -91,13 +91,14 @@ impl Worker {
         let first = flights.start(first);
         self.store.data_mut().flight = first.2;
         let service = self.pre.instantiate_async(&mut self.store).await?;
-        let serve = async |accessor: &Accessor<State>| serve(accessor, &service, flights, first, jobs, busy).await;
+        let serve =
+            async |accessor: &Accessor<InstanceState>| serve(accessor, &service, flights, first, jobs, busy).await;
         self.store.run_concurrent(serve).await?
     }
 }
 
 async fn serve(
-    accessor: &Accessor<State>,
+    accessor: &Accessor<InstanceState>,
     service: &Service,
     flights: &Flights,
     first: Started,
@@ -127,7 +128,7 @@ async fn serve(
             () = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)), if calls.is_empty() && !flights.is_empty() => {
                 let took = accessor.with(|mut access| {
                     access.data_mut().done();
-                    State::took(access.as_context_mut())
+                    InstanceState::took(access.as_context_mut())
                 });
                 flights.rest(busy.lap(), took);
             }
@@ -142,7 +143,7 @@ async fn serve(
 }
 
 /// Attributes the work of the store to this request alone.
-fn turn_to(mut store: impl wasmtime::AsContextMut<Data = State>, running: &Running) -> wasmtime::Result<()> {
+fn turn_to(mut store: impl wasmtime::AsContextMut<Data = InstanceState>, running: &Running) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     store.data_mut().next(running);
     if store.data().counts_fuel() { store.set_fuel(u64::MAX) } else { Ok(()) }
@@ -150,7 +151,7 @@ fn turn_to(mut store: impl wasmtime::AsContextMut<Data = State>, running: &Runni
 
 /// Calls the component, and sends its response to the client.
 async fn call(
-    accessor: &Accessor<State>,
+    accessor: &Accessor<InstanceState>,
     service: &Service,
     flights: &Flights,
     (request, delivery, number): Started,
@@ -179,6 +180,6 @@ async fn call(
 }
 
 /// Returns the component's call that the store works on, or worked on when it trapped.
-fn root_task(mut store: impl wasmtime::AsContextMut<Data = State>) -> Option<GuestTaskId> {
+fn root_task(mut store: impl wasmtime::AsContextMut<Data = InstanceState>) -> Option<GuestTaskId> {
     store.as_context_mut().async_call_stack().ok()?.last()
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, header};
 use super::literal;
 use crate::inspector::history::Entry;
 use crate::message::error_code;
-use crate::{BodyEnd, Call, show};
+use crate::{BodyEnd, OutboundCall, show};
 
 /// Headers of one connection, and the length, which the mock sets itself.
 const LEFT_OUT: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
@@ -17,7 +17,7 @@ pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     if entry.exchange.calls as usize != entry.calls.len() {
         return Some("not all of its calls were kept");
     }
-    let is_given_up = |call: &Call| call.status.is_ok() && call.end == Some(BodyEnd::GivenUp);
+    let is_given_up = |call: &OutboundCall| call.status.is_ok() && call.end == Some(BodyEnd::GivenUp);
     if entry.exchange.end == Some(BodyEnd::GivenUp) && entry.calls.iter().any(is_given_up) {
         return Some("its client hung up, and so the answer to a call was not read to its end");
     }
@@ -31,11 +31,13 @@ pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
 }
 
 /// Writes a mock of all calls.
-pub(super) fn mock(calls: &[Call]) -> String {
+pub(super) fn mock(calls: &[OutboundCall]) -> String {
     // Calls are recorded when they end, but the replies to equal calls must come in the order of their start.
-    let mut calls: Vec<&Call> = calls.iter().collect();
+    let mut calls: Vec<&OutboundCall> = calls.iter().collect();
     calls.sort_by_key(|call| call.after);
-    let is_same = |one: &Call, other: &Call| one.method == other.method && show::url(&one.uri) == show::url(&other.uri);
+    let is_same = |one: &OutboundCall, other: &OutboundCall| {
+        one.method == other.method && show::url(&one.uri) == show::url(&other.uri)
+    };
     let replies = calls.iter().map(|call| {
         let is_one_of_many = calls.iter().filter(|other| is_same(call, other)).count() > 1;
         format!(
@@ -47,7 +49,7 @@ pub(super) fn mock(calls: &[Call]) -> String {
     format!("Outbound::mock(){}", replies.collect::<String>())
 }
 
-fn expected(call: &Call, is_one_of_many: bool) -> String {
+fn expected(call: &OutboundCall, is_one_of_many: bool) -> String {
     let method = match call.method {
         Method::GET | Method::POST | Method::PUT | Method::DELETE | Method::HEAD | Method::OPTIONS | Method::PATCH => {
             format!("Method::{}", call.method)
@@ -59,7 +61,7 @@ fn expected(call: &Call, is_one_of_many: bool) -> String {
     format!("Call::new({method}, {:?}){times}", show::url(&call.uri))
 }
 
-fn reply(call: &Call) -> String {
+fn reply(call: &OutboundCall) -> String {
     let status = match (&call.status, &call.error) {
         (Ok(status), _) => status.as_u16(),
         (Err(_), Some(code)) => return format!("Reply::fail({})", error_code::source(code)),

@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Redaction;
-use crate::outbound::document::{self, Base64, Code, Fields};
+use crate::outbound::toml_file::{self, Base64, Code, Fields};
 use crate::{Error, show};
 
 /// The comment at the top of every cassette.
@@ -168,7 +168,7 @@ fn text_of(document: &impl Serialize) -> String {
 }
 
 pub(super) fn read(path: &Path) -> Result<(Redaction, Vec<Recorded>), Error> {
-    let cassette: Cassette = document::read(path, "cassette", HOW)?;
+    let cassette: Cassette = toml_file::read(path, "cassette", HOW)?;
     for (index, Recorded { request, response }) in cassette.call.iter().enumerate() {
         let twice = |text: &Option<String>, base64: &Option<Base64>| text.is_some() && base64.is_some();
         let wrong = if twice(&request.body, &request.body_base64) || twice(&response.body, &response.body_base64) {

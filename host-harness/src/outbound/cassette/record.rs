@@ -16,11 +16,11 @@ use crate::message::body::{Body, BodyError, End, Observer, Passed, code_of, obse
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::content_length;
 use crate::outbound::Outbound;
-use crate::outbound::document::{self, Code, Fields};
+use crate::outbound::toml_file::{self, Code, Fields};
 use crate::telemetry::declared_bytes;
 
 pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
-    let tape = Tape::new(path, redaction).map_err(|error| document::unwritable(path, "cassette", error))?;
+    let tape = Tape::new(path, redaction).map_err(|error| toml_file::unwritable(path, "cassette", error))?;
     Ok(Outbound::from_handler(move |request| {
         let call = Ongoing::start(&tape, &request);
         Box::pin(exchange(call, inner.clone(), request))
@@ -63,10 +63,10 @@ fn sent_bytes(request: &Request<Body>) -> Option<u64> {
 struct Ongoing {
     number: usize,
     tape: Arc<Tape>,
-    exchange: Mutex<Exchange>,
+    exchange: Mutex<OngoingCall>,
 }
 
-struct Exchange {
+struct OngoingCall {
     /// Taken at the end.
     sent: Option<Sent>,
     upload: Capture,
@@ -94,11 +94,12 @@ impl Ongoing {
         let fields = Fields(tape.redaction.redact_fields(request.headers()));
         let url = tape.redaction.redact_url(&request.uri().to_string());
         let sent = Sent::new(request.method().as_str().to_owned(), url, fields);
-        let exchange = Exchange { sent: Some(sent), upload: Capture::default(), answer: RecordedResponse::default() };
+        let exchange =
+            OngoingCall { sent: Some(sent), upload: Capture::default(), answer: RecordedResponse::default() };
         Arc::new(Self { number: tape.start(), tape: Arc::clone(tape), exchange: Mutex::new(exchange) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Exchange> {
+    fn lock(&self) -> MutexGuard<'_, OngoingCall> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,7 +18,7 @@ use crate::message::body::{BodyError, code_of};
 use crate::message::error_code::ErrorCode;
 use crate::message::timeouts::Timeouts;
 use crate::outbound::difference::Difference;
-use crate::outbound::document::Code;
+use crate::outbound::toml_file::Code;
 use crate::outbound::{Outbound, url};
 
 pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Call, Mock, Reply, Times};
 use crate::message::framing::is_final;
-use crate::outbound::document::{self, Base64, Code, Fields};
 use crate::outbound::json::Json;
+use crate::outbound::toml_file::{self, Base64, Code, Fields};
 use crate::{Error, show};
 
 /// The example in error messages.
@@ -20,7 +20,7 @@ const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `q
                    `times`), and below it a `[call.reply]` (`status`, `fields`, `body` or `json`, or `error`)";
 
 pub(super) fn read(path: &Path) -> Result<Mock, Error> {
-    let file: File = document::read(path, "mock", HOW)?;
+    let file: File = toml_file::read(path, "mock", HOW)?;
     let mut mock = Mock::new();
     for ExpectedCall { call, reply } in file.call {
         mock = mock.reply(call, reply);

@@ -13,7 +13,7 @@ use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::is_final;
 use crate::message::timeouts::Timeouts;
-use crate::outbound::ending::Ending;
+use crate::outbound::cut_body::Ending;
 use crate::outbound::json::Json;
 
 /// The reply of a [`Mock`](super::Mock): a response or an error, immediate or delayed, complete or cut.

@@ -11,9 +11,9 @@
 )]
 
 #[cfg(target_family = "wasm")]
-#[path = "../../../../sdk/src/bindings/wasip2.rs"]
-#[rustfmt::skip]
-mod bindings;
+mod bindings {
+    include!("../../../../sdk/src/sys/wasip2/bindings.rs");
+}
 
 #[cfg(target_family = "wasm")]
 mod component {

@@ -28,13 +28,13 @@ pub struct Error {
 }
 
 struct Inner {
-    kind: Kind,
+    kind: BodyErrorKind,
     source: Option<Box<dyn StdError + Send + Sync>>,
     /// Whether it is the body of a response from an upstream.
     of_response: bool,
 }
 
-enum Kind {
+enum BodyErrorKind {
     /// The peer or the host broke the body off.
     BrokenOff {
         received: u64,
@@ -59,20 +59,20 @@ enum Kind {
 
 impl Error {
     #[cold]
-    fn new(kind: Kind, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
+    fn new(kind: BodyErrorKind, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
         Self { inner: Box::new(Inner { kind, source, of_response: false }) }
     }
 
     /// Whether the body broke off before its end: the connection broke, or the writer gave up.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
-        matches!(self.inner.kind, Kind::BrokenOff { .. } | Kind::Aborted)
+        matches!(self.inner.kind, BodyErrorKind::BrokenOff { .. } | BodyErrorKind::Aborted)
     }
 
     /// Whether the body of a response did not arrive in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self.inner.kind, Kind::TimedOut { .. })
+        matches!(self.inner.kind, BodyErrorKind::TimedOut { .. })
     }
 
     pub(crate) fn of_response(mut self, of_response: bool) -> Self {
@@ -88,46 +88,46 @@ impl Error {
     /// Whether the reader of the body is gone, for example because the client disconnected.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(self.inner.kind, Kind::Closed)
+        matches!(self.inner.kind, BodyErrorKind::Closed)
     }
 
     /// Whether the body was longer than its limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(self.inner.kind, Kind::TooLarge(_))
+        matches!(self.inner.kind, BodyErrorKind::TooLarge(_))
     }
 
     /// Whether the bytes arrived but are not the requested text or document.
     #[must_use]
     pub fn is_decode(&self) -> bool {
         match self.inner.kind {
-            Kind::Utf8 => true,
+            BodyErrorKind::Utf8 => true,
             #[cfg(feature = "json")]
-            Kind::Json => true,
+            BodyErrorKind::Json => true,
             _ => false,
         }
     }
 
     pub(crate) fn aborted() -> Self {
-        Self::new(Kind::Aborted, None)
+        Self::new(BodyErrorKind::Aborted, None)
     }
 
     pub(crate) fn closed() -> Self {
-        Self::new(Kind::Closed, None)
+        Self::new(BodyErrorKind::Closed, None)
     }
 
     pub(crate) fn too_large(limit: u64) -> Self {
-        Self::new(Kind::TooLarge(limit), None)
+        Self::new(BodyErrorKind::TooLarge(limit), None)
     }
 
     pub(crate) fn utf8(source: FromUtf8Error) -> Self {
         let source: str::Utf8Error = source.utf8_error();
-        Self::new(Kind::Utf8, Some(source.into()))
+        Self::new(BodyErrorKind::Utf8, Some(source.into()))
     }
 
     #[cfg(feature = "json")]
     pub(crate) fn json(source: serde_json::Error) -> Self {
-        Self::new(Kind::Json, Some(source.into()))
+        Self::new(BodyErrorKind::Json, Some(source.into()))
     }
 
     pub(crate) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
@@ -135,22 +135,22 @@ impl Error {
         // A body inside another adapter keeps its own error.
         match source.downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => Self::new(Kind::Source, Some(source)),
+            Err(source) => Self::new(BodyErrorKind::Source, Some(source)),
         }
     }
 }
 
 impl Error {
     pub(crate) fn broken_off(received: u64, declared: Option<u64>, reason: String) -> Self {
-        Self::new(Kind::BrokenOff { received, declared, reason: sentence(&reason) }, None)
+        Self::new(BodyErrorKind::BrokenOff { received, declared, reason: sentence(&reason) }, None)
     }
 
     pub(crate) fn timed_out(received: u64) -> Self {
-        Self::new(Kind::TimedOut { received }, None)
+        Self::new(BodyErrorKind::TimedOut { received }, None)
     }
 
     pub(crate) fn rejected(reason: String) -> Self {
-        Self::new(Kind::Rejected(sentence(&reason)), None)
+        Self::new(BodyErrorKind::Rejected(sentence(&reason)), None)
     }
 
     pub(crate) fn trailers(reason: String) -> Self {
@@ -161,7 +161,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.inner.kind {
-            Kind::BrokenOff { received, declared, reason, .. } => {
+            BodyErrorKind::BrokenOff { received, declared, reason, .. } => {
                 write!(f, "the body broke off after {received}")?;
                 if let Some(declared) = declared {
                     write!(f, " of {declared}")?;
@@ -169,23 +169,25 @@ impl fmt::Display for Error {
                 f.write_str(" bytes")?;
                 if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
             }
-            Kind::TimedOut { received } => write!(f, "the exchange took too long; {received} bytes had arrived"),
-            Kind::Length(error) => error.fmt(f),
-            Kind::Rejected(reason) => write!(f, "the host did not take the body: {reason}"),
-            Kind::Aborted => f.write_str("the sender of the body was dropped without `finish`"),
-            Kind::Closed => f.write_str("nobody reads the body any more"),
-            Kind::TooLarge(limit) => write!(f, "the body is longer than its limit of {limit} bytes"),
-            Kind::Utf8 => f.write_str("the body is not UTF-8"),
+            BodyErrorKind::TimedOut { received } => {
+                write!(f, "the exchange took too long; {received} bytes had arrived")
+            }
+            BodyErrorKind::Length(error) => error.fmt(f),
+            BodyErrorKind::Rejected(reason) => write!(f, "the host did not take the body: {reason}"),
+            BodyErrorKind::Aborted => f.write_str("the sender of the body was dropped without `finish`"),
+            BodyErrorKind::Closed => f.write_str("nobody reads the body any more"),
+            BodyErrorKind::TooLarge(limit) => write!(f, "the body is longer than its limit of {limit} bytes"),
+            BodyErrorKind::Utf8 => f.write_str("the body is not UTF-8"),
             #[cfg(feature = "json")]
-            Kind::Json => f.write_str("the body is not the expected JSON"),
-            Kind::Source => f.write_str("the source of the body failed"),
+            BodyErrorKind::Json => f.write_str("the body is not the expected JSON"),
+            BodyErrorKind::Source => f.write_str("the source of the body failed"),
         }
     }
 }
 
 impl From<LengthError> for Error {
     fn from(error: LengthError) -> Self {
-        Self::new(Kind::Length(error), None)
+        Self::new(BodyErrorKind::Length(error), None)
     }
 }
 

@@ -12,12 +12,12 @@ use super::{SPAWNED, Spawned, Until, any_until, hooks, run_spawned, take_spawned
 
 /// Runs an exchange: its future with the spawned futures, and those of `wait_until` to their end.
 pub(crate) fn run<F: Future<Output = ()>>(future: F) -> impl Future<Output = ()> {
-    Exchange { future: Some(future), spawned: VecDeque::new() }
+    PolledExchange { future: Some(future), spawned: VecDeque::new() }
 }
 
 pin_project! {
     /// An exchange. Several may be in flight on a thread; each has its own spawned futures.
-    struct Exchange<F> {
+    struct PolledExchange<F> {
         #[pin]
         future: Option<F>,
         // Those of the thread, while the exchange is being polled.
@@ -25,7 +25,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = ()>> Future for Exchange<F> {
+impl<F: Future<Output = ()>> Future for PolledExchange<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 
 use super::bindings::wasi::http::types as wasi;
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use super::incoming::ArrivingBody;
 use super::outgoing::{self, Slot, Writer};
 use super::{convert, lists};
@@ -24,7 +24,7 @@ use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
 use crate::sys::http::{headers, response};
 use crate::sys::log::Chain;
 use crate::sys::request::{IncomingRequest, RequestError};
-use crate::sys::{Answer, Responder, panic_hook};
+use crate::sys::{HandlerResult, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -46,7 +46,7 @@ impl Exchange {
 }
 
 /// Handles one request to its end: the handler, the response with its body, and spawned futures.
-pub fn serve<F: Future<Output: Answer>>(
+pub fn serve<F: Future<Output: HandlerResult>>(
     request: wasi::IncomingRequest,
     response_out: wasi::ResponseOutparam,
     handler: impl FnOnce(ArrivingRequest) -> F,
@@ -87,17 +87,17 @@ impl IncomingRequest for ArrivingRequest {
     }
 
     fn uri(&self) -> Result<Uri, RequestError> {
-        self.with(head::uri_of_request::<HeadsOfWorld>)?
+        self.with(head::uri_of_request::<WorldHeads>)?
     }
 
     fn headers(&self) -> Result<HeaderMap, RequestError> {
-        let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
+        let (headers, told) = self.with(head::headers_of_request::<WorldHeads>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
-        let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
+        let told = self.with(|incoming| head::read::<WorldHeads, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }

@@ -8,7 +8,7 @@ use http_body::SizeHint;
 
 use super::bindings::wasi::http::types as wasi;
 use super::bindings::wasi::io::streams::{InputStream, StreamError};
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use super::poll::Ready;
 use super::{convert, lists};
 use crate::sys::abi::head;
@@ -244,7 +244,7 @@ impl IncomingBody for ArrivingBody {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(false, cx))?;
-        let trailers = fields.map(|fields| head::headers::<HeadsOfWorld>(&fields)).transpose();
+        let trailers = fields.map(|fields| head::headers::<WorldHeads>(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 

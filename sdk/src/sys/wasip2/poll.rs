@@ -24,10 +24,10 @@ thread_local! {
 
 struct Entry {
     pollable: Pollable,
-    state: State,
+    state: WaitState,
 }
 
-enum State {
+enum WaitState {
     Idle,
     Waiting(Waker),
     Fired,
@@ -45,7 +45,7 @@ impl Ready {
         // The optimizer must not see that this is the only value, or it would inline it at every call.
         LOOK.set(Some(black_box(look_at_all)));
         POLLABLES.with_borrow_mut(|pollables| {
-            let entry = Some(Entry { pollable, state: State::Idle });
+            let entry = Some(Entry { pollable, state: WaitState::Idle });
             let index = match pollables.iter_mut().enumerate().find(|(_, entry)| entry.is_none()) {
                 Some((index, free)) => {
                     *free = entry;
@@ -77,7 +77,7 @@ impl Ready {
         let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
         let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| match entry(pollables, self.index) {
             Some(entry) => entry.poll(cx.waker(), &mut foreign),
-            None => (Poll::Ready(()), State::Idle),
+            None => (Poll::Ready(()), WaitState::Idle),
         });
         if ready.is_pending() && !is_own {
             nested::examine(cx.waker());
@@ -89,7 +89,7 @@ impl Ready {
     pub(super) fn forget_waker(&self) {
         let _replaced = POLLABLES.with_borrow_mut(|pollables| {
             let entry = entry(pollables, self.index).filter(|entry| entry.is_waiting());
-            entry.map(|entry| mem::replace(&mut entry.state, State::Idle))
+            entry.map(|entry| mem::replace(&mut entry.state, WaitState::Idle))
         });
     }
 }
@@ -192,28 +192,28 @@ fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -
 
 impl Entry {
     /// Waits with a waker, which may have been cloned before. Returns also the value that the caller has to drop.
-    fn poll(&mut self, waker: &Waker, clone: &mut Option<Waker>) -> (Poll<()>, State) {
+    fn poll(&mut self, waker: &Waker, clone: &mut Option<Waker>) -> (Poll<()>, WaitState) {
         match &self.state {
-            State::Fired => {
-                self.state = State::Idle;
-                (Poll::Ready(()), State::Idle)
+            WaitState::Fired => {
+                self.state = WaitState::Idle;
+                (Poll::Ready(()), WaitState::Idle)
             }
-            State::Waiting(waiting) if waiting.will_wake(waker) => (Poll::Pending, State::Idle),
-            State::Waiting(_) | State::Idle => {
+            WaitState::Waiting(waiting) if waiting.will_wake(waker) => (Poll::Pending, WaitState::Idle),
+            WaitState::Waiting(_) | WaitState::Idle => {
                 let waker = clone.take().unwrap_or_else(|| waker.clone());
-                (Poll::Pending, mem::replace(&mut self.state, State::Waiting(waker)))
+                (Poll::Pending, mem::replace(&mut self.state, WaitState::Waiting(waker)))
             }
         }
     }
 
     fn is_waiting(&self) -> bool {
-        matches!(self.state, State::Waiting(_))
+        matches!(self.state, WaitState::Waiting(_))
     }
 
     fn fire(&mut self) -> Waker {
-        match mem::replace(&mut self.state, State::Fired) {
-            State::Waiting(waker) => waker,
-            State::Idle | State::Fired => Waker::noop().clone(),
+        match mem::replace(&mut self.state, WaitState::Fired) {
+            WaitState::Waiting(waker) => waker,
+            WaitState::Idle | WaitState::Fired => Waker::noop().clone(),
         }
     }
 }

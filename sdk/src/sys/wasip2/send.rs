@@ -9,7 +9,7 @@ use http::{Method, Request, Response};
 
 use super::bindings::wasi::http::outgoing_handler;
 use super::bindings::wasi::http::types as wasi;
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use super::incoming::ArrivingBody;
 use super::outgoing::{self, Writer};
 use super::poll::{self, Ready};
@@ -25,7 +25,7 @@ use crate::sys::outbound::{self, Kind, Timeouts};
 /// Sends a request; the returned future waits for the response.
 #[inline(never)]
 pub(super) fn send<B: MessageBody>(mut request: Box<Request<B>>, timeouts: &Timeouts) -> OutboundExchange<B> {
-    let waiting = Waiting::start(&mut request, timeouts).map_err(Some);
+    let waiting = PendingCall::start(&mut request, timeouts).map_err(Some);
     OutboundExchange { request, waiting }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn send<B: MessageBody>(mut request: Box<Request<B>>, timeouts: &Time
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
-    waiting: Result<Waiting, Option<outbound::Error>>,
+    waiting: Result<PendingCall, Option<outbound::Error>>,
 }
 
 impl<B: MessageBody> Future for OutboundExchange<B> {
@@ -50,14 +50,14 @@ impl<B: MessageBody> Future for OutboundExchange<B> {
 }
 
 /// An outbound call between its request and the head of its response.
-struct Waiting {
+struct PendingCall {
     upload: Upload,
     response: Pending,
     deadline: Option<Ready>,
     is_head: bool,
 }
 
-impl Waiting {
+impl PendingCall {
     fn start<B: MessageBody>(request: &mut Request<B>, timeouts: &Timeouts) -> Result<Self, outbound::Error> {
         let body = mem::take(request.body_mut());
         let mut known = body.known();
@@ -231,7 +231,7 @@ fn receive<B: MessageBody>(
     let status = response::status(incoming.status()).map_err(invalid)?;
     let mut response = Box::new(Response::new(B::default()));
     *response.status_mut() = status;
-    let told = head::append_to::<HeadsOfWorld>(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
+    let told = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
     let length = response::body_length(status, is_head, told.length);
     let body = incoming.consume().map_err(|()| outbound::Error::new(Kind::Host, "the response has no body to take"))?;
     *response.body_mut() = B::incoming(ArrivingBody::of_response(body, length, incoming, deadline), Origin::Response);

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use wit_bindgen::rt::async_support::FutureReader;
 
 use super::bindings::wasi::http::types as wasi;
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use super::incoming::ArrivingBody;
 use super::outgoing::{Message, Rest};
 use super::{abi, convert, lists};
@@ -26,7 +26,7 @@ use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
 use crate::sys::http::{headers, response};
 use crate::sys::log::Chain;
 use crate::sys::request::{IncomingRequest, RequestError};
-use crate::sys::{Answer, Responder, panic_hook};
+use crate::sys::{HandlerResult, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -81,7 +81,7 @@ impl Head {
 }
 
 /// Handles one request to its end: the handler, the response with its body, and spawned futures.
-pub(super) fn serve<F: Future<Output: Answer>>(
+pub(super) fn serve<F: Future<Output: HandlerResult>>(
     request: wasi::Request,
     handler: impl FnOnce(ArrivingRequest) -> F + 'static,
 ) -> u32 {
@@ -173,17 +173,17 @@ impl IncomingRequest for ArrivingRequest {
     }
 
     fn uri(&self) -> Result<Uri, RequestError> {
-        self.with(head::uri_of_request::<HeadsOfWorld>)?
+        self.with(head::uri_of_request::<WorldHeads>)?
     }
 
     fn headers(&self) -> Result<HeaderMap, RequestError> {
-        let (headers, told) = self.with(head::headers_of_request::<HeadsOfWorld>)??;
+        let (headers, told) = self.with(head::headers_of_request::<WorldHeads>)??;
         self.declared.set(Some(told.length));
         Ok(headers)
     }
 
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
-        let told = self.with(|incoming| head::read::<HeadsOfWorld, _>(incoming, request))??;
+        let told = self.with(|incoming| head::read::<WorldHeads, _>(incoming, request))??;
         self.declared.set(Some(told.length));
         Ok(())
     }
@@ -208,7 +208,7 @@ fn declared_length(request: &wasi::Request) -> Option<u64> {
 }
 
 /// Sends a response, or a 500 and a log line in place of one that cannot be sent.
-async fn respond<A: Answer>(answer: A, place: Place) {
+async fn respond<A: HandlerResult>(answer: A, place: Place) {
     let is_head = place.is_head();
     match answer.send(ToHost { is_head }).or_else(|reason| fail(&reason, is_head)) {
         Ok(None) => {}

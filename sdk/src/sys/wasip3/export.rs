@@ -4,12 +4,12 @@ use std::future::Future;
 
 pub use super::bindings;
 use super::exchange::ArrivingRequest;
-use crate::sys::Answer;
+use crate::sys::HandlerResult;
 
 /// A handler for the export.
 #[doc(hidden)]
 pub trait Handler: 'static {
-    fn answer(request: ArrivingRequest) -> impl Future<Output: Answer>;
+    fn answer(request: ArrivingRequest) -> impl Future<Output: HandlerResult>;
 }
 
 /// Mirrors the generated module that the export macro uses, and replaces its functions: the generated ones would run
@@ -52,7 +52,7 @@ macro_rules! __export_handler {
         impl $crate::__private::Handler for __WaysideComponent {
             fn answer(
                 $request: $crate::__private::ArrivingRequest,
-            ) -> impl ::core::future::Future<Output: $crate::__private::Answer> {
+            ) -> impl ::core::future::Future<Output: $crate::__private::HandlerResult> {
                 $answer
             }
         }

@@ -13,7 +13,7 @@ use super::abi::Source;
 use super::bindings::wasi::http::types as wasi;
 use super::clock::Sleep;
 use super::convert;
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use crate::sys::abi::head;
 use crate::sys::body::{Error, IncomingBody};
 use crate::sys::http::length::{Received, Stage};
@@ -143,7 +143,7 @@ impl IncomingBody for ArrivingBody {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<HeaderMap>, Error>> {
         let fields = ready!(self.poll_fields(cx))?;
-        let trailers = fields.map(|fields| head::headers::<HeadsOfWorld>(&fields)).transpose();
+        let trailers = fields.map(|fields| head::headers::<WorldHeads>(&fields)).transpose();
         Poll::Ready(trailers.map_err(|error| self.broken_off(format!("its trailers are not valid: {error}"))))
     }
 

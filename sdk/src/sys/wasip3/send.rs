@@ -10,7 +10,7 @@ use http::{Method, Request, Response};
 
 use super::bindings::wasi::http::types as wasi;
 use super::clock::Sleep;
-use super::imports::HeadsOfWorld;
+use super::heads::WorldHeads;
 use super::incoming::ArrivingBody;
 use super::outgoing::{Message, Rest};
 use super::{abi, convert, exchange};
@@ -30,7 +30,7 @@ pub(super) fn send<B: MessageBody>(request: Box<Request<B>>, timeouts: &Timeouts
         let (outgoing, rest) = outgoing(request, convert::options(timeouts)?)?;
         let upload_error = rest.map(upload_beside);
         let deadline = timeouts.total.map(Sleep::new);
-        Ok(Waiting { response: abi::OutboundCall::with_server(outgoing), deadline, upload_error })
+        Ok(PendingCall { response: abi::OutboundCall::with_server(outgoing), deadline, upload_error })
     })
 }
 
@@ -44,7 +44,7 @@ pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExcha
             let _ = outgoing.set_path_with_query(None);
         }
         let upload_error = rest.map(upload_beside);
-        Ok(Waiting { response: abi::OutboundCall::with_next(outgoing), deadline: None, upload_error })
+        Ok(PendingCall { response: abi::OutboundCall::with_next(outgoing), deadline: None, upload_error })
     })
 }
 
@@ -52,13 +52,13 @@ pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExcha
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
-    waiting: Result<Waiting, Option<outbound::Error>>,
+    waiting: Result<PendingCall, Option<outbound::Error>>,
 }
 
 impl<B: MessageBody> OutboundExchange<B> {
     fn start(
         mut request: Box<Request<B>>,
-        start: impl FnOnce(&mut Request<B>) -> Result<Waiting, outbound::Error>,
+        start: impl FnOnce(&mut Request<B>) -> Result<PendingCall, outbound::Error>,
     ) -> Self {
         let waiting = start(&mut request).map_err(Some);
         Self { request, waiting }
@@ -82,13 +82,13 @@ impl<B: MessageBody> Future for OutboundExchange<B> {
 }
 
 /// An outbound call between its request and the head of its response.
-struct Waiting {
+struct PendingCall {
     response: abi::OutboundCall,
     deadline: Option<Sleep>,
     upload_error: Option<UploadError>,
 }
 
-impl Waiting {
+impl PendingCall {
     fn poll<B: MessageBody>(
         &mut self,
         is_head: bool,
@@ -173,7 +173,7 @@ fn receive<B: MessageBody>(
     let status = response::status(incoming.get_status_code()).map_err(invalid)?;
     let mut response = Box::new(Response::new(B::default()));
     *response.status_mut() = status;
-    let told = head::append_to::<HeadsOfWorld>(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
+    let told = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
     let length = response::body_length(status, is_head, told.length);
     let body = wasi::Response::consume_body(incoming, abi::say_ok());
     *response.body_mut() = B::incoming(ArrivingBody::new(body, length, deadline), Origin::Response);

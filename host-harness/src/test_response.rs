@@ -16,7 +16,7 @@ use crate::{Harness, show};
 
 /// A response that has been read to its end, with checks for tests.
 ///
-/// [`Harness::ask`] returns one; [`Answer::of`] makes one of any response. A failed check panics with the expected and
+/// [`Harness::ask`] returns one; [`TestResponse::of`] makes one of any response. A failed check panics with the expected and
 /// the actual value, the whole response, and the component's output and traps since the request.
 ///
 /// # Examples
@@ -35,7 +35,7 @@ use crate::{Harness, show};
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Answer {
+pub struct TestResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -48,14 +48,14 @@ pub struct Answer {
 
 impl Harness {
     /// Sends one request to the component like [`request`](Self::request), and reads the whole response.
-    pub async fn ask<B: Into<Body>>(&self, request: Request<B>) -> Answer {
+    pub async fn ask<B: Into<Body>>(&self, request: Request<B>) -> TestResponse {
         let before = self.requests();
-        let answer = Answer::of(self.request(request).await).await;
-        Answer { component: Some((self.recorder(), before)), ..answer }
+        let answer = TestResponse::of(self.request(request).await).await;
+        TestResponse { component: Some((self.recorder(), before)), ..answer }
     }
 }
 
-impl Answer {
+impl TestResponse {
     /// Reads a response to its end, or to the point where it breaks off.
     pub async fn of(response: Response<Body>) -> Self {
         let (parts, mut body) = response.into_parts();
@@ -243,7 +243,7 @@ impl Answer {
 /// How many bytes of the body and of the component's output a message shows.
 const SHOWN: usize = 4 * 1024;
 
-impl fmt::Display for Answer {
+impl fmt::Display for TestResponse {
     /// Formats the response and the component's output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "the response:\n  {}", self.status)?;
@@ -283,9 +283,9 @@ fn indented(text: &str) -> String {
     show::text(text).lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for TestResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("TestResponse")
             .field("status", &self.status)
             .field("headers", &self.headers)
             .field("body", &self.body)

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::json;
 use wayside_harness::http::Request;
-use wayside_harness::{Answer, Body};
+use wayside_harness::{Body, TestResponse};
 
 use super::fixture::{example, get, guests, post, raw};
 
@@ -58,7 +58,7 @@ async fn each_check_names_what_it_looked_at() {
     assert!(text.contains("body\n  expected: a whole one\n  found:    10 bytes, then: "), "{text}");
 
     let response = wayside_harness::http::Response::builder().header("x-a", "1").header("x-a", "2");
-    let answer = Answer::of(response.body(Body::from(r#"{"a": [1, 2]}"#)).unwrap()).await;
+    let answer = TestResponse::of(response.body(Body::from(r#"{"a": [1, 2]}"#)).unwrap()).await;
     answer.assert_header("x-a", "2");
     for (text, expected) in [
         (complaint(|| answer.assert_header("x-a", "3")), "field x-a\n  expected: 3\n  found:    1\n            2\n"),

@@ -21,9 +21,9 @@ unsafe extern "C" {
 }
 
 /// The heads of messages in this world.
-pub(super) enum HeadsOfWorld {}
+pub(super) enum WorldHeads {}
 
-impl Heads for HeadsOfWorld {
+impl Heads for WorldHeads {
     type Fields = wasi::Fields;
     type IncomingRequest = wasi::IncomingRequest;
 

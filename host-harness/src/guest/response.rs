@@ -14,7 +14,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::{Error as HostError, WasiBody};
 
 use super::Failure;
-use super::state::State;
+use super::state::InstanceState;
 use crate::message::body::{Body, BodyError, asks_host, body_error, code_of};
 use crate::message::error_code::ErrorCode;
 
@@ -22,10 +22,10 @@ use crate::message::error_code::ErrorCode;
 pub(super) type GuestResponse = Result<Response<Body>, Failure>;
 
 /// The store of an ended instance. Dropping it would end unfinished bodies as if they were complete.
-pub(super) type KeptStore = Arc<Mutex<Store<State>>>;
+pub(super) type KeptStore = Arc<Mutex<Store<InstanceState>>>;
 
 /// The progress of a response, shared by its client, its worker and the reader of its body.
-pub(super) struct Delivery {
+pub(super) struct ResponseDelivery {
     progress: Mutex<Progress>,
 }
 
@@ -50,7 +50,7 @@ struct Progress {
     received: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-impl Delivery {
+impl ResponseDelivery {
     pub(super) fn new() -> (Arc<Self>, oneshot::Receiver<GuestResponse>) {
         let (answer, answered) = oneshot::channel();
         let progress = Mutex::new(Progress { answer: Some(answer), ..Progress::default() });
@@ -216,7 +216,7 @@ impl Drop for GuestBody {
 
 /// Notifies the worker when the body is dropped.
 struct BodyEnd {
-    delivery: Arc<Delivery>,
+    delivery: Arc<ResponseDelivery>,
     /// The report to the component about its response.
     received: Result<(), ErrorCode>,
 }
