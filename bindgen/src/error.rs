@@ -22,7 +22,7 @@ enum Kind {
 }
 
 impl Error {
-    /// Whether checked-in bindings differ from those of the current WIT.
+    /// Whether a checked-in file differs from the generated one.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self.kind, Kind::Stale(_))
@@ -55,9 +55,9 @@ impl fmt::Display for Error {
         match &self.kind {
             Kind::Wit(dir) => write!(f, "cannot read the WIT in `{}`", dir.display()),
             Kind::Generate(world) => write!(f, "cannot generate bindings for the world `{world}`"),
-            Kind::Write(file) => write!(f, "cannot write bindings to `{}`", file.display()),
+            Kind::Write(file) => write!(f, "cannot write the generated file `{}`", file.display()),
             Kind::Stale(file) => {
-                write!(f, "the bindings in `{}` are stale", file.display())
+                write!(f, "the generated file `{}` is stale", file.display())
             }
         }
     }

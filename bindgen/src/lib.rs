@@ -4,6 +4,7 @@
 //! writes them and detects stale ones, for the command `wayside bindgen` and the SDK's freshness test.
 
 mod error;
+mod wit_copy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use wit_component::StringEncoding;
 use wit_parser::{Resolve, WorldId};
 
 pub use error::Error;
+pub use wit_copy::{WIT_COPIES, WitCopy};
 
 /// A world of the SDK: the place of its WIT and of its bindings.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +50,7 @@ pub const WORLDS: &[World] = &[
     },
 ];
 
-/// The result of [`World::update`].
+/// The result of [`World::update`] and [`WitCopy::update`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
     /// The file was up to date.

@@ -1,6 +1,8 @@
 //! `wayside bindgen`.
 
-use wayside_bindgen::{Update, WORLDS};
+use std::path::Path;
+
+use wayside_bindgen::{Update, WIT_COPIES, WORLDS};
 use wayside_harness::Error;
 
 use crate::args::Bindgen;
@@ -8,20 +10,33 @@ use crate::exit_code::ExitCode;
 use crate::report;
 
 pub(crate) fn run(args: &Bindgen) -> Result<ExitCode, Error> {
+    let root = &args.root;
     for world in WORLDS {
-        let file = world.bindings_file(&args.root);
-        if args.check {
-            world.check(&args.root).map_err(convert)?;
-            report::note(&format!("{} is fresh", file.display()));
-        } else {
-            let what = match world.update(&args.root).map_err(convert)? {
-                Update::Fresh => "was fresh",
-                Update::Written => "was written",
-            };
-            report::note(&format!("{} {what}", file.display()));
-        }
+        one(args, &world.bindings_file(root), || world.check(root), || world.update(root))?;
+    }
+    for copy in WIT_COPIES {
+        one(args, &copy.file(root), || copy.check(root), || copy.update(root))?;
     }
     Ok(ExitCode::Success)
+}
+
+/// Checks or updates one generated file.
+fn one(
+    args: &Bindgen,
+    file: &Path,
+    check: impl FnOnce() -> Result<(), wayside_bindgen::Error>,
+    update: impl FnOnce() -> Result<Update, wayside_bindgen::Error>,
+) -> Result<(), Error> {
+    let what = if args.check {
+        check().map(|()| "is fresh")
+    } else {
+        update().map(|update| match update {
+            Update::Fresh => "was fresh",
+            Update::Written => "was written",
+        })
+    };
+    report::note(&format!("{} {}", file.display(), what.map_err(convert)?));
+    Ok(())
 }
 
 fn convert(mut error: wayside_bindgen::Error) -> Error {

@@ -3,7 +3,7 @@
 use wasmtime::component::ResourceTableError;
 
 wasmtime::component::bindgen!({
-    path: "../wit/host",
+    path: "wit",
     world: "wayside:host/host",
     imports: {
         "wasi:config/store": trappable | tracing,

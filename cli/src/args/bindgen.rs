@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// Regenerates the bindings of the SDK from the WIT in a checkout of the project.
+/// Regenerates the bindings of the SDK, and copies of WIT, from the WIT in a checkout of the project.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bindgen {
-    /// Change nothing; fail if the bindings are stale
+    /// Change nothing; fail if a generated file is stale
     #[arg(long)]
     pub(crate) check: bool,
 

@@ -151,11 +151,13 @@ fn bindgen_check_passes_on_a_fresh_checkout_and_names_the_fix_elsewhere() {
 fn bindgen_check_fails_on_stale_bindings_and_names_the_fixing_command() {
     let copy = temporary("bindgen-stale");
     super::wit::copy_dir(&root().join("wit"), &copy.join("wit"));
-    fs::create_dir_all(copy.join("sdk/src/sys/wasip2")).unwrap();
+    for world in ["wasip2", "wasip3"] {
+        fs::create_dir_all(copy.join("sdk/src/sys").join(world)).unwrap();
+    }
     fs::write(copy.join("sdk/src/sys/wasip2/bindings.rs"), "// Old.\n").unwrap();
     let dir = copy.to_string_lossy();
     let output = run(&["bindgen", "--check", "--root", &dir]);
-    assert_message(&output, &["are stale", "help: write them anew with `cargo run -- bindgen`"]);
+    assert_message(&output, &["is stale", "help: write them anew with `cargo run -- bindgen`"]);
     assert!(run(&["bindgen", "--root", &dir]).status.success());
     assert!(run(&["bindgen", "--check", "--root", &dir]).status.success());
 }
