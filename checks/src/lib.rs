@@ -1,10 +1,12 @@
 //! Checks of this project's sources that the compiler does not make: imports between modules, repeated type names,
-//! sizes of files and functions. The tests of this crate apply them.
+//! sizes of files and functions, changes of the public API. The tests of this crate apply them.
 
 mod imports;
 mod items;
 mod sources;
+mod surface;
 
 pub use imports::{Arrow, Imports};
 pub use items::{Function, Items};
 pub use sources::{Source, Sources};
+pub use surface::Surface;
