@@ -112,12 +112,14 @@ impl<'a> Surface<'a> {
         match item {
             Item::Struct(item) => {
                 let generics = &item.generics;
-                self.lines.insert(format!("struct {public}{}", text(quote!(#generics))));
+                let open = open_to_growth(&item.attrs);
+                self.lines.insert(format!("struct {public}{}{open}", text(quote!(#generics))));
                 self.list_fields(&item.fields, public);
             }
             Item::Enum(item) => {
                 let generics = &item.generics;
-                self.lines.insert(format!("enum {public}{}", text(quote!(#generics))));
+                let open = open_to_growth(&item.attrs);
+                self.lines.insert(format!("enum {public}{}{open}", text(quote!(#generics))));
                 for variant in &item.variants {
                     let (ident, fields) = (&variant.ident, without_attributes(&variant.fields));
                     self.lines.insert(format!("variant {public}::{}", text(quote!(#ident #fields))));
@@ -257,6 +259,15 @@ fn is_public(visibility: &Visibility, attributes: &[Attribute]) -> bool {
     matches!(visibility, Visibility::Public(_)) && !is_hidden(attributes)
 }
 
+/// Marks types that may get more fields or variants.
+fn open_to_growth(attributes: &[Attribute]) -> &'static str {
+    if attributes.iter().any(|attribute| attribute.path().is_ident("non_exhaustive")) {
+        " (non_exhaustive)"
+    } else {
+        ""
+    }
+}
+
 fn is_hidden(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("doc") && attribute.meta.to_token_stream().to_string().contains("(hidden)")
@@ -329,7 +340,7 @@ mod tests {
                 module("closed::inner", "impl Shown { pub fn get(&self) -> u8 {} fn own(&self) {} }"),
                 module(
                     "open",
-                    "pub enum Kind { One, /** Two. */ Two(/** An octet. */ u8) } pub(crate) struct Inner; #[doc(hidden)] pub fn hidden() {}",
+                    "#[non_exhaustive] pub enum Kind { One, /** Two. */ Two(/** An octet. */ u8) } pub(crate) struct Inner; #[doc(hidden)] pub fn hidden() {}",
                 ),
             ],
         };
@@ -337,7 +348,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "enum x::open::Kind",
+                "enum x::open::Kind (non_exhaustive)",
                 "field x::Shown.a: u8",
                 "fn x::Shown::get: fn get(&self) -> u8",
                 "fn x::make: fn made() -> u8",

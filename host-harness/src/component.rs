@@ -22,6 +22,7 @@ pub struct Component {
 
 /// The description of a component.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Description {
     /// The file of the component.
     pub path: PathBuf,
@@ -64,6 +65,7 @@ pub enum World {
 
 /// An interface that a component imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Import {
     /// The name of the interface, as in `wasi:http/types@0.2.6`.
     pub name: String,

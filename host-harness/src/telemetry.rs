@@ -29,6 +29,7 @@ pub(crate) use output::Output;
 
 /// Output of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogEntry {
     /// The number of the request, counted from 1.
     pub request: u64,
@@ -49,6 +50,7 @@ pub enum LogStream {
 
 /// A request that ended its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trap {
     /// The number of the request, counted from 1.
     pub request: u64,
@@ -60,6 +62,7 @@ pub struct Trap {
 
 /// The usage of one component for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// The number of the request, counted from 1.
     pub request: u64,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use crate::middleware::Next;
 pub use crate::sys::ArrivingRequest;
 use crate::{FromRequest, IncomingRequest, IntoResponse};
 
@@ -26,8 +27,40 @@ where
     Ok(handler(argument).await)
 }
 
+/// Extracts the argument of middleware and calls it.
+///
+/// # Errors
+///
+/// Fails with the response to a request that lacks what the argument needs.
+pub async fn answer_middleware<A, M, F, R>(
+    middleware: impl FnOnce(A, Next) -> F,
+    request: ArrivingRequest,
+    body_limit: u64,
+) -> Result<R, A::Rejection>
+where
+    A: FromRequest<M>,
+    F: Future<Output = R>,
+    R: IntoResponse,
+{
+    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
+    Ok(middleware(argument, Next::of_host()).await)
+}
+
 /// Makes the compiler point at the argument's type if it cannot be extracted from a request.
 pub fn check_argument<A: FromRequest<M>, M>() {}
+
+/// Makes the compiler point at the second argument's type if it is not [`Next`].
+pub fn check_next<N: IsNext>() {}
+
+/// Implemented by [`Next`] only.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the second argument of middleware",
+    label = "expected `wayside::middleware::Next`",
+    note = "middleware takes a request and what comes next: `async fn auth(req: Request, next: Next)`"
+)]
+pub trait IsNext {}
+
+impl IsNext for Next {}
 
 /// Makes the compiler point at the return type if it is not a response.
 pub fn check_response<R: IntoResponse>() {}

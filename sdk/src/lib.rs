@@ -11,15 +11,15 @@ mod allocator;
 pub mod body;
 pub mod client;
 mod component;
-pub mod error;
+mod error;
 pub mod extract;
 pub mod middleware;
-pub mod respond;
+mod respond;
 #[cfg(feature = "tower")]
 mod service;
 pub mod sse;
 mod sys;
-pub mod task;
+mod task;
 #[cfg(not(target_family = "wasm"))]
 pub mod test;
 pub mod time;
@@ -31,13 +31,13 @@ pub use bytes::Bytes;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 pub use {bytes, http, http_body};
 
-pub use body::Body;
+pub use body::message::Body;
 pub use error::Error;
 #[cfg(feature = "json")]
-pub use extract::Json;
-pub use extract::{FromRequest, FromRequestParts, IncomingRequest};
+pub use extract::json::Json;
+pub use extract::request::{FromRequest, FromRequestParts, IncomingRequest};
 pub use respond::{AppendHeaders, Html, IntoResponse, IntoResponseParts, ResponseParts, Text};
-pub use task::{spawn, wait_until};
+pub use task::{Task, spawn, wait_until};
 pub use wayside_macros::{http_component, http_middleware, test};
 
 /// An HTTP request; `http`'s own type, with [`Body`] as the default body.
@@ -51,8 +51,9 @@ pub type Response<B = Body> = http::Response<B>;
 pub mod __private {
     #[cfg(not(feature = "tower"))]
     pub use crate::component::answer_service;
-    pub use crate::component::{ArrivingRequest, answer, check_argument, check_response};
-    pub use crate::middleware::{answer_middleware, check_next};
+    pub use crate::component::{
+        ArrivingRequest, answer, answer_middleware, check_argument, check_next, check_response,
+    };
     #[cfg(feature = "tower")]
     pub use crate::service::answer_service;
     pub use crate::sys::HandlerResult;

@@ -37,10 +37,9 @@ use std::pin::Pin;
 
 use http::StatusCode;
 
-use crate::component::ArrivingRequest;
 use crate::sys::log::Chain;
 use crate::sys::{Here, World};
-use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response, url};
+use crate::{Body, Error, IntoResponse, Request, Response, url};
 
 /// The next handler: more middleware, or the application.
 pub struct Next(NextHandler);
@@ -53,6 +52,11 @@ enum NextHandler {
 }
 
 impl Next {
+    /// Returns the next handler that the host has linked.
+    pub(crate) fn of_host() -> Self {
+        Self(NextHandler::Host)
+    }
+
     /// Makes a next handler from a function, to test middleware natively.
     ///
     /// # Examples
@@ -105,38 +109,6 @@ impl fmt::Debug for Next {
         f.debug_struct("Next").finish_non_exhaustive()
     }
 }
-
-/// Extracts the argument of middleware and calls it.
-///
-/// # Errors
-///
-/// Fails with the response to a request that lacks what the argument needs.
-pub async fn answer_middleware<A, M, F, R>(
-    middleware: impl FnOnce(A, Next) -> F,
-    request: ArrivingRequest,
-    body_limit: u64,
-) -> Result<R, A::Rejection>
-where
-    A: FromRequest<M>,
-    F: Future<Output = R>,
-    R: IntoResponse,
-{
-    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
-    Ok(middleware(argument, Next(NextHandler::Host)).await)
-}
-
-/// Makes the compiler point at the second argument's type if it is not [`Next`].
-pub fn check_next<N: IsNext>() {}
-
-/// Implemented by [`Next`] only.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the second argument of middleware",
-    label = "expected `wayside::middleware::Next`",
-    note = "middleware takes a request and what comes next: `async fn auth(req: Request, next: Next)`"
-)]
-pub trait IsNext {}
-
-impl IsNext for Next {}
 
 #[cfg(test)]
 mod tests {

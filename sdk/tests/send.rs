@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use wayside::client::{self, Client, ClientBuilder, RequestBuilder};
-use wayside::extract::{Form, Multipart, Query, multipart::Part};
+use wayside::extract::{Form, Multipart, Part, Query};
 use wayside::sse::{Event, Sse};
 use wayside::time::{Elapsed, Interval, Sleep};
-use wayside::{Body, Error, FromRequest, Html, IncomingRequest, Json, Request, Response, Text, body, task, time};
+use wayside::{Body, Error, FromRequest, Html, IncomingRequest, Json, Request, Response, Task, Text, body, time};
 
 fn is_send<T: Send>() {}
 
@@ -37,7 +37,7 @@ fn types_are_send() {
     is_send::<Part>();
     is_send::<Sse>();
     is_send::<Event>();
-    is_send::<task::Task<u8>>();
+    is_send::<Task<u8>>();
     is_send::<Sleep>();
     is_send::<Interval>();
     is_send::<Elapsed>();

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 
-use super::{media_type, whole};
+use super::payload::{media_type, read_whole};
 use crate::{Error, FromRequest, FromRequestParts, IncomingRequest};
 
 /// The query of the URI, parsed into a type. Needs the feature `form`.
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
             ));
         }
         let limit = request.body_limit();
-        serde_urlencoded::from_bytes(&whole(request.into_body(), limit).await?).map(Self).map_err(|error| {
+        serde_urlencoded::from_bytes(&read_whole(request.into_body(), limit).await?).map(Self).map_err(|error| {
             Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is not the expected one: {error}"))
         })
     }

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{media_type, whole};
+use super::payload::{media_type, read_whole};
 use crate::respond::collect;
 use crate::sys::Responder;
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Response};
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
             ));
         }
         let limit = request.body_limit();
-        serde_json::from_slice(&whole(request.into_body(), limit).await?).map(Self).map_err(rejection)
+        serde_json::from_slice(&read_whole(request.into_body(), limit).await?).map(Self).map_err(rejection)
     }
 }
 

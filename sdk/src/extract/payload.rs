@@ -1,0 +1,26 @@
+//! Bodies that an extractor reads into memory.
+
+use bytes::Bytes;
+#[cfg(any(feature = "json", feature = "form"))]
+use http::HeaderMap;
+
+use crate::{Body, Error};
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
+    body.limited(limit).bytes().await.map_err(|error| {
+        let detail = if error.is_too_large() {
+            format!("the request body is longer than {limit} bytes")
+        } else {
+            "the request body could not be read".to_owned()
+        };
+        Error::from(error).with_detail(detail)
+    })
+}
+
+/// Returns the media type of a body, in lower case and without its parameters.
+#[cfg(any(feature = "json", feature = "form"))]
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
