@@ -3,10 +3,12 @@
 
 mod imports;
 mod items;
+mod sentences;
 mod sources;
 mod surface;
 
 pub use imports::{Arrow, Imports};
 pub use items::{Function, Items};
+pub use sentences::{Sentence, sample, sentences};
 pub use sources::{Source, Sources};
 pub use surface::Surface;

@@ -135,3 +135,36 @@ fn nothing_unwraps_outside_of_tests() {
         assert!(unwraps.is_empty(), "`{dir}`: use `expect` with the reason: {unwraps:?}");
     }
 }
+
+/// The files that may contain unsafe code, without generated bindings. A name that ends in `/` stands for the folder and the file
+/// of the same name.
+const UNSAFE: [(&str, &str); 8] = [
+    ("sdk/src/sys/abi/", "the canonical ABI: memory and heads"),
+    ("sdk/src/sys/wasip3/abi/", "the canonical ABI: tasks, streams, futures and calls of WASI 0.3"),
+    ("sdk/src/sys/wasip2/heads.rs", "imports that the bindings declare with copies"),
+    ("sdk/src/sys/wasip3/heads.rs", "imports that the bindings declare with copies"),
+    ("sdk/src/sys/wasip3/export.rs", "the export, which the generated code calls"),
+    ("sdk/src/sys/wasip2/root.rs", "a waker without memory"),
+    ("sdk/src/allocator.rs", "an allocator"),
+    ("sdk/src/sys/http/field.rs", "header values whose check was made before"),
+];
+
+#[test]
+fn unsafe_code_is_in_few_places() {
+    let mut found = Vec::new();
+    for file in CRATES.iter().flat_map(|dir| Sources::read(dir).files) {
+        let path = file.path.to_string_lossy().replace('\\', "/");
+        let is_listed = UNSAFE.iter().any(|(place, _)| match place.strip_suffix('/') {
+            Some(folder) => path.starts_with(place) || path.strip_suffix(".rs") == Some(folder),
+            None => path == *place,
+        });
+        let is_generated = file.path.ends_with("bindings.rs");
+        // The lint `unsafe_code` is denied, so each place has to allow it.
+        let allows =
+            file.text.lines().any(|line| line.contains("allow(unsafe_code") && !line.contains("generated code"));
+        if allows && !is_listed && !is_generated {
+            found.push(path);
+        }
+    }
+    assert!(found.is_empty(), "unsafe code belongs into `sdk/src/sys/abi`: {found:?}");
+}

@@ -1,16 +1,16 @@
-//! A memory allocator for components: many small, short-lived allocations on one thread.
+//! A memory allocator for components, which make many small, short-lived allocations on one thread.
 //!
-//! Most of a request's cost is memory management. The allocator of the standard library takes about 250 instructions
+//! Memory management is most of a request's cost. The allocator of the standard library takes about 250 instructions
 //! for an allocation and its release, and another 700 for the first; this one takes about 60. Allocations of up to 2048
-//! bytes, which covers the headers of most requests, come from 128 size classes, one for every 16 bytes. Each class
-//! keeps a list of free blocks, and takes new ones from an arena. A freed block returns to its class, so a class holds
-//! no more memory than at its busiest moment. Larger allocations, and those aligned to more than 16 bytes, go to the
-//! allocator below.
+//! bytes, which covers the headers of most requests, come from 128 size classes in steps of 16 bytes. Each class keeps a
+//! list of free blocks and takes new blocks from an arena. A freed block returns to its class, so a class never holds
+//! more memory than at its peak. Larger allocations, and those aligned to more than 16 bytes, go to the underlying
+//! allocator.
 //!
-//! A block from the allocator below, for example from C code, may be freed here as well: its address tells where it
-//! belongs.
+//! A block from the underlying allocator, for example from C code, may be freed here too: the address of a block shows
+//! which allocator it came from.
 
-#![allow(unsafe_code, reason = "an allocator is unsafe by its nature; each block says why it is sound")]
+#![allow(unsafe_code, reason = "an allocator needs unsafe code; each block says why it is sound")]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
@@ -18,32 +18,32 @@ use std::ptr;
 
 /// The distance between size classes, and the alignment of every block.
 const STEP: usize = 16;
-/// The largest block of a size class.
+/// The size of the largest block of a size class.
 const LARGEST: usize = 2048;
 /// The number of classes; the first, for zero bytes, stays empty.
 const CLASSES: usize = LARGEST / STEP + 1;
-/// The largest block that is kept for the next allocation of its size.
+/// The size of the largest block that is kept for the next allocation of the same size.
 const LARGEST_SPARE: usize = 64 * 1024;
-/// The alignment of every block from the allocator below.
+/// The alignment of every block from the underlying allocator.
 const ALIGN_BELOW: usize = 8;
-/// The size of the first arena, which lies in the data of the program.
+/// The size of the first arena, which is part of the static data of the program.
 const FIRST_ARENA: usize = 12 * 1024;
 
-/// The allocator below, and the source of arenas.
+/// The underlying allocator, and the source of arenas.
 ///
 /// # Safety
 ///
 /// An arena is aligned to 16 bytes, not used by other code, and never released. `owns` is true for all addresses in the
-/// arenas and for none that the allocator below returns.
+/// arenas and false for all blocks that the underlying allocator returns.
 pub(crate) unsafe trait Below: GlobalAlloc {
     /// Returns a new arena and its size in bytes, a multiple of 16.
     fn arena(&self) -> Option<(*mut u8, usize)>;
 
-    /// Whether an address lies in one of the arenas.
+    /// Whether an address is in one of the arenas.
     fn owns(&self, address: usize) -> bool;
 }
 
-/// The allocator, on top of another one.
+/// An allocator with size classes on top of an underlying allocator.
 pub(crate) struct SizeClasses<B> {
     below: B,
     /// The first free block of each class. A free block contains the address of the next.
@@ -53,7 +53,7 @@ pub(crate) struct SizeClasses<B> {
     left: Cell<usize>,
     first: UnsafeCell<FirstArena>,
     first_used: Cell<bool>,
-    /// A freed block of the allocator below, kept because bodies allocate the same size repeatedly.
+    /// A freed block of the underlying allocator, kept because bodies allocate the same size repeatedly.
     spare: Cell<*mut u8>,
     spare_size: Cell<usize>,
 }
@@ -79,7 +79,7 @@ impl<B> SizeClasses<B> {
 // SAFETY: only components share one, and they have a single thread; see `sys/abi/memory.rs`.
 unsafe impl<B> Sync for SizeClasses<B> {}
 
-/// Returns the size class of a layout, if there is one.
+/// Returns the size class of a layout. Returns `None` if it needs the underlying allocator.
 #[inline]
 const fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() <= LARGEST && layout.align() <= STEP { Some(layout.size().div_ceil(STEP)) } else { None }
@@ -112,7 +112,7 @@ impl<B: Below> SizeClasses<B> {
             self.spare_size.set(0);
             return self.spare.get();
         }
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { self.below.alloc(layout) }
     }
 
@@ -124,14 +124,14 @@ impl<B: Below> SizeClasses<B> {
     #[cold]
     #[inline(never)]
     unsafe fn dealloc_below(&self, piece: *mut u8, layout: Layout) {
-        // A small block did not come from this allocator, and its size will not be requested again.
+        // A small block here is foreign. It would stay the spare forever, because its size comes from a size class.
         let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= ALIGN_BELOW;
         if fits && self.spare_size.get() == 0 {
             self.spare.set(piece);
             self.spare_size.set(layout.size());
             return;
         }
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller upholds the same contract.
         unsafe { self.below.dealloc(piece, layout) }
     }
 
@@ -159,7 +159,7 @@ impl<B: Below> SizeClasses<B> {
         true
     }
 
-    /// Returns the class of a block that came from a class, and not from the allocator below.
+    /// Returns the class of a block. Returns `None` if the block came from the underlying allocator.
     #[inline]
     fn class_of_piece(&self, piece: *mut u8, layout: &Layout) -> Option<usize> {
         let class = class_of(layout)?;
@@ -174,24 +174,24 @@ impl<B: Below> SizeClasses<B> {
     ///
     /// The block is unused, aligned to `STEP`, and at least as long as its class says.
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
+    #[expect(clippy::indexing_slicing, reason = "each class is at most LARGEST / STEP, so less than CLASSES")]
     unsafe fn push(&self, class: usize, piece: *mut u8) {
         let next = self.free[class].replace(piece);
-        // SAFETY: a block has room for an address, and its alignment.
+        // SAFETY: the size and the alignment of a block suffice for an address.
         unsafe { piece.cast::<*mut u8>().write(next) };
     }
 }
 
 // SAFETY: `alloc` gives a block to one owner, aligned to STEP and as long as its class, and only `dealloc` returns it
-// to the lists. The address of a block tells which allocator it came from, and its layout, which callers must pass
-// unchanged, tells its class.
+// to the lists. The address of a block shows which allocator it came from. Its layout, which callers must pass
+// unchanged, shows its class.
 unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
-    // Not inlined: a call costs little compared with the work, and a copy at each place costs many bytes of code.
+    // Not inlined, to keep components small: the call is cheap compared with the work.
     #[inline(never)]
-    #[expect(clippy::indexing_slicing, reason = "a class is less than CLASSES: nothing else is made of a layout")]
+    #[expect(clippy::indexing_slicing, reason = "each class is at most LARGEST / STEP, so less than CLASSES")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(&layout) else {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             return unsafe { self.alloc_below(layout) };
         };
         let piece = self.free[class].get();
@@ -208,7 +208,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
         match self.class_of_piece(piece, &layout) {
             // SAFETY: the caller frees a block of this class.
             Some(class) => unsafe { self.push(class, piece) },
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             None => unsafe { self.dealloc_below(piece, layout) },
         }
     }
@@ -219,7 +219,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (self.class_of_piece(piece, &layout), class_of(&wanted)) {
             (Some(old), Some(new)) if old == new => piece,
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             (None, None) => unsafe { self.below.realloc(piece, layout, size) },
             // SAFETY: both blocks are at least as long as the copy, and distinct.
             _ => unsafe {
@@ -245,29 +245,29 @@ mod tests {
 
     const ARENA: usize = 16 * 1024;
 
-    /// Counts allocations from below.
+    /// An underlying allocator that counts the allocated bytes.
     #[derive(Default)]
     struct Counted {
         held: Cell<usize>,
         arenas: RefCell<Vec<Range<usize>>>,
     }
 
-    // SAFETY: everything is left to the system's allocator.
+    // SAFETY: the system's allocator does all the work.
     unsafe impl GlobalAlloc for Counted {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             self.held.set(self.held.get() + layout.size());
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             unsafe { System.alloc(layout) }
         }
 
         unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
             self.held.set(self.held.get() - layout.size());
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             unsafe { System.dealloc(piece, layout) }
         }
     }
 
-    // SAFETY: arenas come from the same place as other pieces, and are never given back.
+    // SAFETY: arenas are aligned blocks of the system's allocator, and are never released.
     unsafe impl Below for Counted {
         fn arena(&self) -> Option<(*mut u8, usize)> {
             // SAFETY: the layout has a size.
@@ -285,7 +285,7 @@ mod tests {
         SizeClasses::new(Counted::default())
     }
 
-    /// Returns numbers that look random and are the same in every run.
+    /// Returns a pseudo-random number generator with a fixed sequence.
     fn numbers(mut seed: u64) -> impl FnMut(usize) -> usize {
         move |below| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -381,7 +381,7 @@ mod tests {
             let grown = allocator.realloc(foreign, layout, 4000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(4000, 8).unwrap());
-            // One block is kept for the next allocation of its size, and no second one.
+            // Only one block is kept for the next allocation of its size.
             assert_eq!(allocator.below.held.get(), 4000);
             let other = Layout::from_size_align(5000, 8).unwrap();
             allocator.dealloc(allocator.alloc(other), other);

@@ -1,7 +1,7 @@
-//! Requests to other servers.
+//! Outbound calls: requests to upstreams.
 //!
-//! [`get`] is the shortest way to send a request, a [`Client`] has all options, and [`send`] makes a single exchange,
-//! as a proxy needs.
+//! [`get`] sends a GET request with the default settings. A [`Client`] has all options. [`send`] makes a single exchange
+//! and follows no redirects, for proxies.
 
 mod builder;
 #[cfg(feature = "multipart")]
@@ -29,17 +29,17 @@ pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
 pub use response::{FinalUrl, ResponseExt};
 
-/// Sends a request, and returns at the head of the response. Makes a single exchange: no redirects, and no time limit
-/// except the host's.
+/// Sends a request and returns as soon as the response head has arrived. Makes a single exchange: it follows no
+/// redirects and has no time limit except the host's.
 ///
-/// The body of the request is sent meanwhile, and continues to be sent while the response is read, or after it is
-/// dropped. A body of bytes is sent to its end, even after the handler has returned. A body that streams is broken off
-/// when the handler's exchange ends; [`wait_until`](crate::wait_until) postpones that end.
+/// The request body is sent in the background, also while the response is read and after it is dropped. A body of bytes
+/// is sent to its end, even after the handler has returned. A streaming body is broken off when the handler's exchange
+/// ends; [`wait_until`](crate::wait_until) postpones that end.
 ///
 /// The URI must be absolute: scheme (`http` or `https`), authority, path. User information is not sent, and bytes
 /// beyond ASCII are percent-encoded; the rest of the target is unchanged. The authority of the URI replaces a `host`
 /// header. Hop-by-hop headers (RFC 9110, section 7.6.1), including those that a `connection` header names, are removed,
-/// so that an incoming request can be sent on unchanged. A request without content has no framing header, except for
+/// so that an incoming request can be forwarded unchanged. A request without content has no framing header, except for
 /// `content-length: 0` with POST, PUT and PATCH.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<R
     }
 }
 
-/// Sends a GET request with the client of [`Client::new`]: up to 10 redirects, 30 seconds.
+/// Sends a GET request with the settings of [`Client::new`]: at most 10 redirects and 30 seconds.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub fn get<U: IntoUrl>(url: U) -> impl Future<Output = Result<Response, Error>> 
     Client::new().get(url).send()
 }
 
-/// Rejects a request with an invalid URL, before anything is sent.
+/// Rejects a request with an invalid URL before it is sent.
 fn check(request: &mut Request) -> Result<(), Error> {
     url::check(request.uri_mut())
         .map_err(|reason| Error::new(Kind::Request, reason).with_target(request.method(), request.uri()))

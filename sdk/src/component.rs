@@ -1,4 +1,4 @@
-//! From a handler function to its response.
+//! Calls handlers and middleware, and checks their types, for the attribute macros.
 
 use std::future::Future;
 
@@ -6,13 +6,14 @@ use crate::middleware::Next;
 pub use crate::sys::ArrivingRequest;
 use crate::{FromRequest, IncomingRequest, IntoResponse};
 
-/// Extracts the argument of a handler and calls it.
+/// Extracts the argument of a handler and calls the handler.
 ///
-/// The macro turns every handler into a function of one argument (`()` if the user's has none) that returns a future.
+/// The macro turns every handler into a function that takes one argument (`()` if the user's function takes none) and
+/// returns a future.
 ///
 /// # Errors
 ///
-/// Fails with the response to a request that lacks what the argument needs.
+/// Fails with the rejection of the argument's type if extraction fails.
 pub async fn answer<A, M, F, R>(
     handler: impl FnOnce(A) -> F,
     request: ArrivingRequest,
@@ -27,11 +28,11 @@ where
     Ok(handler(argument).await)
 }
 
-/// Extracts the argument of middleware and calls it.
+/// Extracts the first argument of middleware and calls the middleware.
 ///
 /// # Errors
 ///
-/// Fails with the response to a request that lacks what the argument needs.
+/// Fails with the rejection of the argument's type if extraction fails.
 pub async fn answer_middleware<A, M, F, R>(
     middleware: impl FnOnce(A, Next) -> F,
     request: ArrivingRequest,
@@ -56,7 +57,7 @@ pub fn check_next<N: IsNext>() {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the second argument of middleware",
     label = "expected `wayside::middleware::Next`",
-    note = "middleware takes a request and what comes next: `async fn auth(req: Request, next: Next)`"
+    note = "middleware takes a request and the next handler: `async fn auth(req: Request, next: Next)`"
 )]
 pub trait IsNext {}
 
@@ -65,11 +66,11 @@ impl IsNext for Next {}
 /// Makes the compiler point at the return type if it is not a response.
 pub fn check_response<R: IntoResponse>() {}
 
-/// Appears in the compiler's error if the feature is missing.
+/// A type whose name the compiler's error shows if the feature `tower` is missing.
 #[cfg(not(feature = "tower"))]
 #[derive(Debug)]
 pub struct TheFeatureTowerOfTheCrateWayside;
 
-/// Makes the compiler reject a service, because the feature for it is missing.
+/// Makes the compiler reject a service, because the feature `tower` is missing.
 #[cfg(not(feature = "tower"))]
 pub async fn answer_service(_: TheFeatureTowerOfTheCrateWayside, _: ArrivingRequest) {}

@@ -15,9 +15,10 @@ pub use form::{Form, Query};
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, Part};
 
-/// The default limit for bodies that an extractor reads into memory: 2 MiB. `#[http_component(max_body = "…")]` sets
-/// another one.
+/// The default limit for bodies that an extractor reads into memory: 2 MiB. `#[http_component(max_body = "…")]`
+/// changes it.
 ///
-/// A longer body gets 413, before any of it is read if its length is known. The limit does not apply to handlers that
-/// take [`Body`](crate::Body) or [`Request`](crate::Request); use [`Body::limited`](crate::Body::limited) there.
+/// A longer body is rejected with 413, without reading any of it if its length is known. The limit does not apply to
+/// handlers that take [`Body`](crate::Body) or [`Request`](crate::Request); use
+/// [`Body::limited`](crate::Body::limited) there.
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;

@@ -6,7 +6,7 @@
 )]
 
 #[cfg(feature = "allocator")]
-#[allow(dead_code, reason = "natively only its tests use it")]
+#[allow(dead_code, reason = "native builds use it only in tests")]
 mod allocator;
 pub mod body;
 pub mod client;
@@ -40,10 +40,10 @@ pub use respond::{AppendHeaders, Html, IntoResponse, IntoResponseParts, Response
 pub use task::{Task, spawn, wait_until};
 pub use wayside_macros::{http_component, http_middleware, test};
 
-/// An HTTP request; `http`'s own type, with [`Body`] as the default body.
+/// An HTTP request: the type of the `http` crate, with [`Body`] as the default body.
 pub type Request<B = Body> = http::Request<B>;
 
-/// An HTTP response; `http`'s own type, with [`Body`] as the default body.
+/// An HTTP response: the type of the `http` crate, with [`Body`] as the default body.
 pub type Response<B = Body> = http::Response<B>;
 
 /// Used by the attribute macros. Not API: it changes without notice.

@@ -1,12 +1,12 @@
 //! Middleware: handlers in front of other handlers.
 //!
-//! `#[http_middleware]` makes a function middleware. It takes a request and [`Next`], and returns its own response or
-//! that of the next handler, changed or unchanged. Bodies stream through it in both directions; the host moves a body
-//! that the middleware does not touch.
+//! `#[http_middleware]` turns a function into middleware. The function takes a request and [`Next`], and returns its own
+//! response or the response of the next handler, changed or unchanged. Bodies stream through middleware in both
+//! directions; the host moves a body that the middleware does not touch.
 //!
-//! Middleware is a component of WASI 0.3, of the world `wasi:http/middleware`, so it needs the feature `wasip3`. In
-//! WASI 0.2 a component cannot create a request for the next handler. The host decides what comes next: an application
-//! or more middleware, linked at start or composed into one component.
+//! Middleware needs WASI 0.3 (the world `wasi:http/middleware`), and so the feature `wasip3`: in WASI 0.2 a component
+//! cannot create a request for the next handler. The host decides which handler is next: an application or more
+//! middleware, linked at start or composed into one component.
 //!
 //! # Examples
 //!
@@ -23,7 +23,7 @@
 //! }
 //!
 //! # fn main() {
-//! // A test puts a function behind it.
+//! // In a test, a function replaces the next handler.
 //! let next = Next::from_fn(async |_| "for your eyes only");
 //! let request = Request::get("http://example.org/").body("".into()).unwrap();
 //! let answer = wayside::test::block_on(auth(request, next)).into_response();
@@ -57,7 +57,7 @@ impl Next {
         Self(NextHandler::Host)
     }
 
-    /// Makes a next handler from a function, to test middleware natively.
+    /// Creates a next handler from a function, to test middleware natively.
     ///
     /// # Examples
     ///
@@ -80,14 +80,13 @@ impl Next {
         })))
     }
 
-    /// Passes a request to the next handler, and returns at the head of the response.
+    /// Passes a request to the next handler and returns as soon as the response head has arrived.
     ///
-    /// Middleware may call it any number of times. The body of the request is sent meanwhile, and continues to be sent
-    /// while the response is read. Like with [`client::send`](crate::client::send), hop-by-hop headers are removed, the
-    /// authority of the URI replaces a `host` header, and a `content-length` must match the body: remove it if you
-    /// change the length.
+    /// Middleware may call this any number of times. The request body is sent in the background, also while the response
+    /// is read. As with [`client::send`](crate::client::send), hop-by-hop headers are removed and the authority of the
+    /// URI replaces a `host` header. A `content-length` must match the body: remove it if you change the length.
     ///
-    /// There is always a response: if the next handler fails without one, it is a 500, and stderr has the reason.
+    /// If the next handler fails without a response, returns a response with 500 and writes the reason to stderr.
     pub async fn run<B: Into<Body>>(&self, request: Request<B>) -> Response {
         let mut request: Request = request.map(Into::into);
         url::encode(request.uri_mut());

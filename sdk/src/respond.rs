@@ -1,4 +1,4 @@
-//! Results of handlers.
+//! Conversion of the results of handlers to responses.
 
 mod error;
 mod parts;
@@ -16,7 +16,7 @@ use crate::{Body, Response};
 
 pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
 
-/// A result of a handler.
+/// A type that a handler can return as its response.
 ///
 /// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A tuple adds a status, headers, or
 /// both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`: an optional status first, then up
@@ -49,7 +49,7 @@ pub trait IntoResponse {
     /// Converts this to a response.
     fn into_response(self) -> Response;
 
-    /// Sends this as the response. Not API: the default is right for every implementation outside this crate.
+    /// Sends this as the response. Not API: implementations outside this crate use the default.
     #[doc(hidden)]
     fn respond<R: Responder<Body>>(self, responder: R) -> R::Sent
     where
@@ -67,12 +67,12 @@ impl<T: IntoResponse> HandlerResult for T {
     }
 }
 
-/// Makes a response of a type that implements [`IntoResponse::respond`].
+/// Converts a value to a response by calling its [`IntoResponse::respond`].
 pub(crate) fn collect(response: impl IntoResponse) -> Response {
     response.respond(Collect)
 }
 
-/// Makes a [`Response`].
+/// Returns the response instead of sending it.
 struct Collect;
 
 impl Responder<Body> for Collect {
@@ -96,7 +96,7 @@ impl Responder<Body> for Collect {
     }
 }
 
-/// Replaces the status of a response.
+/// Replaces the status of a response and passes it to another responder.
 struct WithStatus<R> {
     status: StatusCode,
     responder: R,
@@ -119,7 +119,7 @@ impl<R: Responder<Body>> Responder<Body> for WithStatus<R> {
     }
 }
 
-/// Implements [`IntoResponse`] by the call of a [`Responder`].
+/// Implements [`IntoResponse`] for types that send themselves through a [`Responder`].
 macro_rules! respond {
     ($([$($generics:tt)*] $type:ty, $self:ident, $responder:ident => $sent:expr;)*) => {$(
         impl<$($generics)*> IntoResponse for $type {
@@ -161,8 +161,7 @@ respond! {
     };
 }
 
-/// Text that is not a `String`, sent as `text/plain; charset=utf-8`: bytes without a UTF-8 check, or a [`Body`] that
-/// streams.
+/// Bytes or a [`Body`] to send as `text/plain; charset=utf-8`. There is no check that they are UTF-8.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text<T>(pub T);
 
@@ -191,7 +190,7 @@ impl IntoResponse for Parts {
     }
 }
 
-/// Headers alone make a response without a body.
+/// Implements [`IntoResponse`] for headers: the response has an empty body.
 macro_rules! headers_alone {
     ($([$($generics:tt)*] $type:ty;)*) => {$(
         impl<$($generics)*> IntoResponse for $type
@@ -211,7 +210,7 @@ headers_alone! {
     [I] AppendHeaders<I>;
 }
 
-/// Adds each value of a tuple, except the last, to the response of the last value.
+/// Implements [`IntoResponse`] for tuples: adds all values except the last to the response of the last value.
 macro_rules! tuples {
     ($(($($part:ident)+))*) => {$(
         #[allow(non_snake_case, reason = "each variable has the name of its type")]

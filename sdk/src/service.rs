@@ -1,7 +1,7 @@
 //! Tower services as handlers.
 //!
-//! All requests of an instance share one service. A service keeps the waker of its last caller only, so one request at
-//! a time calls `poll_ready`. The others wait in a queue, and each wakes the next one after its call.
+//! All requests of an instance share one service. A service may keep only the waker of the last caller of `poll_ready`,
+//! so one request at a time calls it. The other requests wait in a queue. Each request wakes the next one after its call.
 
 mod grpc;
 
@@ -22,7 +22,7 @@ use crate::{Body, Error, IncomingRequest, Request, Response};
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Answering = Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
 
-/// A service without its types.
+/// A type-erased service.
 trait Erased {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>;
     fn call(&mut self, request: Request) -> Answering;
@@ -59,7 +59,7 @@ struct Place {
 }
 
 thread_local! {
-    /// While it is borrowed, no code of the service runs, and no waker is cloned, woken or dropped.
+    /// Not borrowed while the service runs or a waker is cloned, woken or dropped, because these may access it too.
     static SHARED: RefCell<Shared> =
         const { RefCell::new(Shared { service: None, line: VecDeque::new(), last_number: 0 }) };
 }
@@ -84,7 +84,7 @@ where
     answer.map_err(|error| Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error))
 }
 
-/// Calls the service when it is ready and earlier requests have called it.
+/// Calls the service after all earlier requests, as soon as it is ready.
 async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Response, BoxError> {
     let mut request = Some(request);
     let mut turn = Turn(None);
@@ -92,12 +92,12 @@ async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Re
         if !turn.is_first(cx) {
             return Poll::Pending;
         }
-        // A service that panics or fails is not put back, and the next request creates another.
+        // If the service panics or fails, it is not put back, and the next request creates a new one.
         let mut service = SHARED.with_borrow_mut(|shared| shared.service.take()).unwrap_or_else(&make);
         let answering = match service.poll_ready(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(match request.take() {
                 Some(request) => Ok(service.call(request)),
-                None => Err("the service has this request already".into()),
+                None => Err("the service has already been called with this request".into()),
             }),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
@@ -114,11 +114,11 @@ fn put_back(service: Box<dyn Erased>) {
     let _other = SHARED.with_borrow_mut(|shared| shared.service.replace(service));
 }
 
-/// The place of a request in the queue. Dropping it leaves the queue, and wakes the next request if it was the first.
+/// The place of a request in the queue. On drop, leaves the queue, and wakes the next request if it was the first.
 struct Turn(Option<u64>);
 
 impl Turn {
-    /// Whether it is this request's turn. If not, its waker is woken when it is.
+    /// Whether this request is the first in the queue. If not, registers the waker until it is.
     fn is_first(&mut self, cx: &mut Context<'_>) -> bool {
         let waker = cx.waker().clone();
         let (is_first, _replaced) = SHARED.with_borrow_mut(|shared| {
@@ -171,12 +171,12 @@ mod tests {
     use crate::test;
     use crate::time::sleep;
 
-    /// The number of services, and what they share between requests.
+    /// The number of created services, and the state that all services share.
     #[derive(Clone, Default)]
     struct Log {
         made: Rc<Cell<u32>>,
         busy: Rc<Cell<bool>>,
-        /// The waker of the last caller that was not served.
+        /// The waker of the last caller that found the service busy.
         waiting: Rc<Cell<Option<Waker>>>,
     }
 
@@ -220,7 +220,7 @@ mod tests {
             let path = request.uri().path().to_owned();
             assert_ne!(path, "/panic");
             if path == "/nest" {
-                // It enters the queue, and leaves it.
+                // The inner request enters the queue and leaves it.
                 let inner = Box::pin(call(unused, Request::new(Body::empty())));
                 assert!(futures_util::FutureExt::now_or_never(inner).is_none());
             }
@@ -233,14 +233,14 @@ mod tests {
     }
 
     fn unused() -> Box<dyn Erased> {
-        unreachable!("a service is there")
+        unreachable!("the service exists already")
     }
 
     fn make(log: &Log) -> impl Fn() -> Box<dyn Erased> + use<> {
         let log = log.clone();
         move || {
             log.made.set(log.made() + 1);
-            // The first of the failing ones does.
+            // The first service fails if the test has set `busy`.
             let fails = log.made() == 1 && log.busy.replace(false);
             Box::new(OneAtATime { log: log.clone(), fails })
         }

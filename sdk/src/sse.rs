@@ -1,4 +1,4 @@
-//! Server-sent events: a response that continues while there are events.
+//! Server-sent events: a response that streams events.
 //!
 //! # Examples
 //!
@@ -29,19 +29,19 @@ use pin_project_lite::pin_project;
 use crate::time::{Sleep, sleep};
 use crate::{Body, IntoResponse, Response};
 
-/// A stream of events (`text/event-stream` of the HTML standard). Each is sent at once.
+/// A response with a stream of events (`text/event-stream`, WHATWG HTML). Each event is sent immediately.
 ///
-/// An error of the stream breaks the response off; the client reconnects by itself.
+/// If the stream fails, the response is broken off. Clients then reconnect automatically.
 #[derive(Debug)]
 pub struct Sse {
     body: Body,
 }
 
-/// The longest silence before a comment is sent.
+/// The default for how long the stream may be silent before a comment is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 impl Sse {
-    /// Makes a response from a stream of events. Sends a comment after every 15 seconds of silence, so that proxies
+    /// Creates a response from a stream of events. Sends a comment after every 15 seconds of silence, so that proxies
     /// keep the connection open.
     pub fn new<S, E>(events: S) -> Self
     where
@@ -51,7 +51,8 @@ impl Sse {
         Self::with_keep_alive(events, Some(KEEP_ALIVE))
     }
 
-    /// Makes a response from a stream of events, with a comment after each silence of this length, or without comments.
+    /// Creates a response from a stream of events. Sends a comment after each `silence` without an event; with `None`,
+    /// sends no comments.
     ///
     /// # Examples
     ///
@@ -84,7 +85,7 @@ impl IntoResponse for Sse {
     }
 }
 
-/// An event.
+/// A server-sent event.
 ///
 /// # Examples
 ///
@@ -101,18 +102,18 @@ pub struct Event {
 }
 
 impl Event {
-    /// Makes an event with data, which may have several lines.
+    /// Creates an event with data, which may have several lines.
     #[must_use]
     pub fn new(data: impl AsRef<str>) -> Self {
         let mut event = Self { lines: String::new() };
-        // Any line break ends a line of the stream.
+        // Clients treat CRLF, LF and CR as line breaks.
         for line in data.as_ref().replace("\r\n", "\n").split(['\n', '\r']) {
             event.push("data", line);
         }
         event
     }
 
-    /// Sets the type of the event, the standard's field `event`; the default is `message`. Line breaks are removed.
+    /// Sets the type of the event (the field `event`). Clients use `message` by default. Line breaks are removed.
     #[must_use]
     pub fn event(mut self, event: impl AsRef<str>) -> Self {
         self.push("event", &one_line(event.as_ref()));
@@ -126,7 +127,7 @@ impl Event {
         self
     }
 
-    /// Sets how long the client waits before it reconnects, in whole milliseconds.
+    /// Sets how long the client waits before it reconnects, rounded down to milliseconds.
     #[must_use]
     pub fn retry(mut self, after: Duration) -> Self {
         self.push("retry", &after.as_millis().to_string());

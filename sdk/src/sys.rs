@@ -40,7 +40,8 @@ pub use wasip3::ArrivingRequest;
 #[cfg(all(target_os = "wasi", any(target_env = "p3", all(target_env = "p2", feature = "wasip3"))))]
 pub(crate) use wasip3::{ArrivingBody, Wasip3 as Here, export};
 
-#[cfg(target_family = "wasm")]
+#[cfg(any(target_family = "wasm", test))]
+#[allow(dead_code, reason = "each world uses a part of it")]
 mod abi;
 #[cfg(target_family = "wasm")]
 mod panic_hook;

@@ -1,4 +1,4 @@
-//! Waiting for time to pass.
+//! Sleeping, time limits and intervals.
 
 use std::error::Error;
 use std::fmt;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use crate::sys::{Here, World};
 
-/// Waits for a span of time, measured by the host's monotonic clock.
+/// Waits for a duration, measured by the host's monotonic clock.
 ///
-/// Other futures of the same request go on meanwhile, which `std::thread::sleep` would not let them.
+/// Other futures continue to run meanwhile. `std::thread::sleep` would block them.
 ///
 /// # Examples
 ///
@@ -42,11 +42,11 @@ impl fmt::Debug for Sleep {
     }
 }
 
-/// Gives a future a time limit, counted from the first poll.
+/// Runs a future with a time limit, which starts at the first poll.
 ///
 /// # Errors
 ///
-/// Fails with [`Elapsed`] if the time runs out first; the future is dropped then.
+/// Fails with [`Elapsed`] if the time limit ends first. The future is then dropped.
 ///
 /// # Examples
 ///
@@ -71,7 +71,7 @@ pub async fn timeout<F: Future>(span: Duration, future: F) -> Result<F::Output, 
     .await
 }
 
-/// A future took longer than its limit.
+/// The error of a future that took longer than its time limit.
 ///
 /// # Examples
 ///
@@ -96,9 +96,10 @@ impl fmt::Display for Elapsed {
 
 impl Error for Elapsed {}
 
-/// Makes a clock that ticks at once, and then again after each period.
+/// Creates a clock that ticks immediately, and then after each period.
 ///
-/// A tick that comes late, because nobody waited for it, puts off those after it; none is made up for.
+/// The period starts when [`tick`](Interval::tick) returns. A late call delays the following ticks, and missed ticks are
+/// not repeated.
 ///
 /// # Examples
 ///
@@ -115,7 +116,7 @@ pub fn interval(period: Duration) -> Interval {
     Interval { period, next: None }
 }
 
-/// A clock made by [`interval`].
+/// The clock that [`interval`] returns.
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,

@@ -13,12 +13,12 @@ use crate::sys::{Here, World};
 use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
-/// The default time limit of an exchange.
+/// The default time limit of a request, including its redirects and the response body.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The default limit of redirects.
+/// The default maximum number of redirects.
 const REDIRECTS: u32 = 10;
 
-/// Sends requests with its own settings. Cheap to make; a handler may make one for each request.
+/// Sends requests with common settings. A client is cheap to create; a handler may create one for each request.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ pub struct Client {
     headers: HeaderMap,
 }
 
-/// Makes a [`Client`].
+/// Builds a [`Client`].
 ///
 /// # Examples
 ///
@@ -69,19 +69,19 @@ impl Default for Client {
 }
 
 impl Client {
-    /// Makes a client with the default settings: 30 seconds for a whole exchange, up to 10 redirects.
+    /// Creates a client with the default settings: a time limit of 30 seconds and at most 10 redirects.
     #[must_use]
     pub fn new() -> Self {
         let timeouts = Timeouts { total: Some(TIMEOUT), ..Timeouts::default() };
         Self { timeouts, redirects: REDIRECTS, policy: None, headers: HeaderMap::new() }
     }
 
-    /// Starts from the default settings.
+    /// Returns a builder with the default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder { client: Self::new() }
     }
 
-    /// Starts a request. An invalid URL becomes an error when the request is sent.
+    /// Starts a request. [`RequestBuilder::send`] fails if the URL is invalid.
     ///
     /// # Examples
     ///
@@ -142,7 +142,7 @@ impl Client {
         self.request(Method::DELETE, url)
     }
 
-    /// Sends a request of the `http` crate's type.
+    /// Sends a request that was built with the `http` crate.
     ///
     /// # Errors
     ///
@@ -225,7 +225,7 @@ impl Client {
         }
     }
 
-    /// Applies the policy to a redirect, if there is one.
+    /// Returns the decision of the redirect policy. Without a policy, every redirect is followed.
     fn decide(&self, response: &Response, next: &redirect::Following, previous: &mut Vec<Uri>) -> RedirectAction {
         let Some(policy) = &self.policy else { return RedirectAction::Follow };
         previous.push(next.from.clone());
@@ -234,23 +234,24 @@ impl Client {
     }
 }
 
-/// Stores the URL of a response.
+/// Stores the URL of a response in its body.
 fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
     response.body_mut().set_url(FinalUrl(Url { uri, fragment }));
     response
 }
 
 impl ClientBuilder {
-    /// Limits the whole exchange, from the first byte sent to the last byte of the response body, including redirects.
+    /// Limits the time from the first byte sent to the last byte of the response body, including redirects. The default
+    /// is 30 seconds.
     ///
-    /// The component's own clock enforces it, so it applies even where the host has no limit, such as to a TLS
-    /// handshake that hangs. 30 seconds by default.
+    /// The guest enforces the limit, so it also covers phases that the host does not limit, such as a TLS handshake
+    /// that hangs.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.total = Some(limit);
         self
     }
 
-    /// Removes the limit of the whole exchange.
+    /// Removes the limit of [`timeout`](Self::timeout).
     ///
     /// # Examples
     ///
@@ -258,7 +259,7 @@ impl ClientBuilder {
     /// use std::time::Duration;
     /// use wayside::client::Client;
     ///
-    /// // A download may take as long as it takes, but not stand still.
+    /// // The whole download has no time limit, but each pause has one.
     /// let client = Client::builder().no_timeout().between_bytes_timeout(Duration::from_secs(10)).build();
     /// # let _: Client = client;
     /// ```
@@ -267,7 +268,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the time to connect. The host enforces it. The default is the host's own limit.
+    /// Limits the time to connect. The host enforces the limit and has its own default.
     ///
     /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
@@ -275,8 +276,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the wait for the head of the response, from the moment the request is sent. The host enforces it. The
-    /// default is the host's own limit.
+    /// Limits the time from sending the request to the response head. The host enforces the limit and has its own
+    /// default.
     ///
     /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
@@ -284,7 +285,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits each pause within the response body. The host enforces it. The default is the host's own limit.
+    /// Limits each pause in the response body. The host enforces the limit and has its own default.
     ///
     /// If the host does not support it, requests fail with [`Error::is_unsupported`].
     pub fn between_bytes_timeout(mut self, limit: Duration) -> Self {
@@ -292,25 +293,27 @@ impl ClientBuilder {
         self
     }
 
-    /// Follows at most so many redirects. The default is 10. With 0, a 3xx response is returned like any other.
+    /// Sets the maximum number of redirects to follow. The default is 10. With 0, a 3xx response is returned like any
+    /// other response.
     ///
     /// A redirect to another origin (scheme, host or port) drops the headers `authorization`, `cookie`,
     /// `proxy-authorization` and `referer`, and every [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308,
-    /// a body of bytes is sent again with its trailers; a body that streams cannot be, so the redirect itself is
-    /// returned. If the method becomes GET, headers that describe the body are dropped with it.
+    /// a body of bytes is sent again with its trailers. A streaming body cannot be sent again, so the 307 or 308 itself
+    /// is returned. If the method becomes GET, the body and the headers that describe it are dropped.
     pub fn redirects(mut self, most: u32) -> Self {
         self.client.redirects = most;
         self
     }
 
-    /// Calls a function for each redirect, within the limit of [`redirects`](Self::redirects).
+    /// Sets a function that decides whether to follow a redirect. The limit of [`redirects`](Self::redirects) still
+    /// applies.
     ///
     /// # Examples
     ///
     /// ```
     /// use wayside::client::{Client, RedirectAction};
     ///
-    /// // Stays on the server that was asked first.
+    /// // Follows redirects only to the authority of the first request.
     /// let client = Client::builder()
     ///     .redirect_policy(|redirect| match redirect.previous().first() {
     ///         Some(first) if first.authority() == redirect.url().authority() => RedirectAction::Follow,
@@ -327,7 +330,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets a header for each request that does not set it itself.
+    /// Adds a header to each request that does not set this header itself.
     ///
     /// # Examples
     ///
@@ -344,7 +347,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Makes the client.
+    /// Returns the client.
     #[must_use]
     pub fn build(self) -> Client {
         self.client

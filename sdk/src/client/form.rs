@@ -15,7 +15,7 @@ use crate::body;
 /// A form with files, `multipart/form-data` (RFC 7578), for [`RequestBuilder::multipart`](super::RequestBuilder::multipart).
 /// Needs the feature `multipart`.
 ///
-/// Files are bodies, so they stream. If all their lengths are known, so is that of the form.
+/// The content of a file is a [`Body`], so it can stream. The length of the form is known if the length of each file is.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ use crate::body;
 /// }
 /// ```
 #[derive(Debug)]
-#[must_use = "a form is sent with `multipart` of a request"]
+#[must_use = "send the form with `RequestBuilder::multipart`"]
 pub struct Form {
     boundary: String,
     pieces: VecDeque<Body>,
@@ -43,7 +43,7 @@ impl Default for Form {
 }
 
 impl Form {
-    /// Makes an empty form.
+    /// Creates an empty form with a random boundary.
     pub fn new() -> Self {
         let random = RandomState::new();
         let boundary = format!("wayside-{:016x}{:016x}", random.hash_one(0), random.hash_one(1));
@@ -56,7 +56,7 @@ impl Form {
         self.part(&disposition, None, value.into().into())
     }
 
-    /// Adds a file: the name of the field, the file name, the media type, and the content.
+    /// Adds a file. `name` is the name of the field. Line breaks in the media type are removed.
     pub fn file(
         self,
         name: impl AsRef<str>,
@@ -90,12 +90,13 @@ impl Form {
     }
 }
 
-/// Escapes a name as the HTML standard says, so that it cannot end its quotes or its line.
+/// Percent-encodes quotes and line breaks, so that a name cannot end its quoted string or its line (WHATWG HTML,
+/// "multipart/form-data encoding algorithm").
 fn escaped(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// Bodies in sequence.
+/// A body that consists of other bodies in sequence.
 struct Pieces(VecDeque<Body>);
 
 impl HttpBody for Pieces {

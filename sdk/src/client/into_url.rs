@@ -7,9 +7,9 @@ use http::Uri;
 
 /// A type that can be the URL of a request: text, or a [`Uri`].
 ///
-/// Text is parsed like in browsers: invalid characters are percent-encoded, `.` and `..` are resolved, and surrounding
-/// spaces are removed. A host must be ASCII: write an international name in punycode. A fragment is not sent; it is
-/// part of [`ResponseExt::final_url`](super::ResponseExt::final_url).
+/// Text is parsed as in browsers: invalid characters are percent-encoded, `.` and `..` are resolved, and surrounding
+/// spaces are removed. A host must be ASCII: write an international name in punycode. A fragment is not sent, but
+/// [`ResponseExt::final_url`](super::ResponseExt::final_url) returns it.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ pub trait IntoUrl: sealed::IntoUrl {}
 pub(super) mod sealed {
     use crate::url::Url;
 
-    /// The reason why a text is not a URL, and the text.
+    /// The text of an invalid URL, and the reason why it is invalid.
     pub struct Invalid {
         pub(in crate::client) reason: String,
         pub(in crate::client) text: Vec<u8>,
@@ -55,7 +55,7 @@ fn parse(text: Bytes) -> Result<Parsed, Invalid> {
     }
 }
 
-/// Implements both traits for a type.
+/// Implements [`IntoUrl`] and its sealed trait.
 macro_rules! into_url {
     ($([$($generics:tt)*] $type:ty, $self:ident => $url:expr;)*) => {$(
         impl<$($generics)*> IntoUrl for $type {}

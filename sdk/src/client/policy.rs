@@ -15,25 +15,25 @@ pub struct Redirect<'a> {
 }
 
 impl Redirect<'_> {
-    /// Returns the status of the response that redirects.
+    /// Returns the status of the redirect response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns the method of the request that would follow.
+    /// Returns the method of the next request.
     #[must_use]
     pub fn method(&self) -> &Method {
         self.method
     }
 
-    /// Returns the URL that the redirect leads to.
+    /// Returns the URL of the next request.
     #[must_use]
     pub fn url(&self) -> &Uri {
         self.url
     }
 
-    /// Returns the URLs that were requested before, in order; the last one redirected.
+    /// Returns the URLs of the previous requests in order. The last of them is the source of this redirect.
     #[must_use]
     pub fn previous(&self) -> &[Uri] {
         self.previous
@@ -46,15 +46,15 @@ impl Redirect<'_> {
 pub enum RedirectAction {
     /// Follows the redirect.
     Follow,
-    /// Returns the redirecting response as the response of the call.
+    /// Returns the redirect response to the caller.
     Stop,
-    /// Fails with an error for which [`Error::is_redirect`](super::Error::is_redirect) is true.
+    /// Fails with [`Error::is_redirect`](super::Error::is_redirect).
     Refuse,
 }
 
 type Decide = dyn Fn(&Redirect<'_>) -> RedirectAction + Send + Sync;
 
-/// The user's function for redirects.
+/// The function that the user set with [`ClientBuilder::redirect_policy`](super::ClientBuilder::redirect_policy).
 #[derive(Clone)]
 pub(super) struct Policy(Arc<Decide>);
 

@@ -6,7 +6,7 @@ use super::{Error, Kind};
 use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
-/// The parts of a request that another one needs.
+/// A copy of the parts of a request that the client needs to follow a redirect.
 pub(super) struct Again {
     uri: Uri,
     /// `None` if the client follows no redirects.
@@ -16,22 +16,24 @@ pub(super) struct Again {
 struct Resendable {
     method: Method,
     headers: HeaderMap,
-    /// `None` if the body streams, and cannot be sent twice.
+    /// `None` if the body streams, because it cannot be sent twice.
     body: Option<Body>,
 }
 
 /// The next step after a response.
 pub(super) enum Next {
-    /// Return the response, which came from this URL.
+    /// Return the response to the caller. Contains the URL of the response.
     Done(Uri),
+    /// Follow the redirect.
     Request(Following),
 }
 
-/// Send this request.
+/// The request that follows a redirect.
 pub(super) struct Following {
+    /// The URL of the redirect response.
     pub(super) from: Uri,
     pub(super) request: Box<Request>,
-    /// The fragment of the URL, if it has one.
+    /// The fragment in `location`.
     pub(super) fragment: Option<Box<str>>,
 }
 
@@ -45,7 +47,7 @@ impl Again {
         Self { uri: request.uri().clone(), request: follows.then(keep) }
     }
 
-    /// Decides about the next step after a response.
+    /// Returns the next step after a response.
     pub(super) fn next(self, response: &Response) -> Result<Next, Error> {
         let Self { uri, request } = self;
         if !is_redirect(response.status()) {
@@ -87,7 +89,7 @@ fn is_redirect(status: StatusCode) -> bool {
     )
 }
 
-/// Whether a redirect changes the method to GET, and drops the body.
+/// Whether a redirect changes the method to GET and drops the body.
 fn becomes_get(status: StatusCode, method: &Method) -> bool {
     match status {
         StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::POST,
@@ -102,7 +104,7 @@ fn same_origin(one: &Uri, other: &Uri) -> bool {
     one.scheme() == other.scheme() && host(one) == host(other) && port(one) == port(other)
 }
 
-/// Removes headers that another origin must not learn.
+/// Removes headers that must not be sent to another origin.
 fn remove_secrets(headers: &mut HeaderMap) {
     for secret in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION, header::REFERER] {
         headers.remove(secret);
@@ -110,7 +112,7 @@ fn remove_secrets(headers: &mut HeaderMap) {
     let sensitive: Vec<HeaderName> =
         headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
     for name in sensitive {
-        // Other values of the header stay.
+        // Keep the values of the header that are not sensitive.
         let kept: Vec<_> = headers.get_all(&name).iter().filter(|value| !value.is_sensitive()).cloned().collect();
         headers.remove(&name);
         for value in kept {
@@ -119,7 +121,7 @@ fn remove_secrets(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a header describes the content of a request, and is meaningless without it.
+/// Whether a header describes the content of a request, so that it has no meaning without the content.
 fn describes_content(name: &HeaderName) -> bool {
     name.as_str().starts_with("content-")
         || matches!(

@@ -1,4 +1,4 @@
-//! Builds requests.
+//! The request builder.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::{Client, Error, Kind};
 use crate::url::Url;
 use crate::{Body, Request, Response};
 
-/// Builds a request. Invalid parts are reported when it is sent.
+/// Builds a request. [`send`](Self::send) reports invalid parts.
 ///
 /// # Examples
 ///
@@ -45,9 +45,9 @@ struct Making {
     timeout: Option<Duration>,
 }
 
-/// The media type of a body that this module wrote.
+/// The media type of a body that the builder encoded.
 #[derive(Debug)]
-#[allow(dead_code, reason = "each feature has its own")]
+#[allow(dead_code, reason = "each variant needs a feature")]
 enum MediaType {
     /// Applies if the request has no `content-type`.
     Default(HeaderValue),
@@ -78,23 +78,23 @@ impl RequestBuilder {
         self
     }
 
-    /// Adds a header. Earlier headers of the same name stay, and all are sent in order.
+    /// Adds a header. Keeps earlier headers of the same name; all are sent, in order.
     ///
-    /// A `content-type` replaces that of `json` and `form`.
+    /// A `content-type` replaces the default of `json` and `form`.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
         V: TryInto<HeaderValue, Error: std::error::Error + Send + Sync + 'static>,
     {
         self.change(|request| {
-            let name = name.try_into().map_err(|error| invalid("a field name", error))?;
-            let value = value.try_into().map_err(|error| invalid("a field value", error))?;
+            let name = name.try_into().map_err(|error| invalid("a header name", error))?;
+            let value = value.try_into().map_err(|error| invalid("a header value", error))?;
             request.headers_mut().append(name, value);
             Ok(())
         })
     }
 
-    /// Sets headers, and replaces those of the same names.
+    /// Sets headers. They replace earlier headers of the same names.
     ///
     /// # Examples
     ///
@@ -168,7 +168,8 @@ impl RequestBuilder {
         self.set_body(None, || Ok(body.into()))
     }
 
-    /// Sets the body to a JSON document, with its media type. Needs the feature `json`.
+    /// Sets the body to a JSON document. Sets `content-type: application/json` unless the request has a `content-type`.
+    /// Needs the feature `json`.
     ///
     /// # Examples
     ///
@@ -186,7 +187,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to a form, `application/x-www-form-urlencoded`, with its media type. Needs the feature `form`.
+    /// Sets the body to a form. Sets `content-type: application/x-www-form-urlencoded` unless the request has a
+    /// `content-type`. Needs the feature `form`.
     ///
     /// # Examples
     ///
@@ -204,8 +206,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to a multipart form, with its media type, which replaces any `content-type` of the request. Needs
-    /// the feature `multipart`.
+    /// Sets the body to a multipart form. Its media type, with the boundary, replaces any `content-type` of the request.
+    /// Needs the feature `multipart`.
     #[cfg(feature = "multipart")]
     pub fn multipart(self, form: super::Form) -> Self {
         match HeaderValue::try_from(form.media_type()) {
@@ -222,19 +224,21 @@ impl RequestBuilder {
         })
     }
 
-    /// Limits this exchange, in place of the client's [`timeout`](super::ClientBuilder::timeout).
+    /// Sets the time limit of this request, in place of the client's [`timeout`](super::ClientBuilder::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.making.timeout = Some(limit);
         self
     }
 
-    /// Sends the request, and returns at the head of the response, while the body continues to be sent.
+    /// Sends the request and returns as soon as the response head has arrived. The request body is sent in the
+    /// background, as with [`send`](super::send).
     ///
     /// # Errors
     ///
-    /// Fails if a part of the request is invalid, and like [`send`](super::send); with [`Error::is_redirect`] after too
-    /// many redirects or an invalid one; with [`Error::is_timeout`] after the time limit. A response with a 4xx or 5xx
-    /// status is not an error; see [`error_for_status`](super::ResponseExt::error_for_status).
+    /// Fails if a part of the request is invalid, and like [`send`](super::send); with [`Error::is_redirect`] if there
+    /// are too many redirects, or if one is invalid or refused by the policy; with [`Error::is_timeout`] after the time
+    /// limit. A response with a 4xx or 5xx status is not an error; see
+    /// [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
         let Making { client, request, fragment, media_type, timeout } = *self.making;
         let mut request = request?;
@@ -260,7 +264,7 @@ fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -
     Error::new(Kind::Request, format!("{what} is not valid")).with_source(source)
 }
 
-/// Base64 (RFC 4648, section 4). A crate for one header would be large.
+/// Encodes bytes as Base64 (RFC 4648, section 4). One header does not justify a dependency.
 #[expect(clippy::indexing_slicing, reason = "a digit has six bits, and the alphabet 64 characters")]
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -316,7 +320,7 @@ mod tests {
         assert_eq!(test::block_on(request.send()).unwrap().status(), 200);
     }
 
-    /// The values of a header as the server receives them.
+    /// Sends a request and returns the values of a header that the upstream receives.
     fn sent(request: RequestBuilder, name: &'static str) -> Vec<HeaderValue> {
         let _upstream = test::outbound(move |request: Request| async move {
             let values = request.headers().get_all(name).iter();

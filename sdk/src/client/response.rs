@@ -1,10 +1,10 @@
-//! Methods for responses.
+//! Extension methods for responses.
 
 use super::{Error, Kind};
 use crate::Response;
 pub use crate::url::FinalUrl;
 
-/// Additional methods of a response.
+/// Extension methods for responses from an upstream.
 ///
 /// # Examples
 ///
@@ -17,15 +17,18 @@ pub use crate::url::FinalUrl;
 /// }
 /// ```
 pub trait ResponseExt: Sized {
-    /// Fails with [`Error::is_status`] if the status is 4xx or 5xx.
+    /// Returns the response unless its status is 4xx or 5xx.
     ///
     /// # Errors
     ///
-    /// Fails as described above; [`Error::status`] is the status.
+    /// Fails with [`Error::is_status`] if the status is 4xx or 5xx. [`Error::status`] returns it.
     fn error_for_status(self) -> Result<Self, Error>;
 
-    /// Returns the URL of the response, after all redirects, as long as it has its own body. `None` if no
-    /// [`Client`](super::Client) received it: [`send`](super::send) follows no redirects.
+    /// Returns the URL of the response after all redirects. The URL is stored in the body, so it is lost if the body is
+    /// replaced.
+    ///
+    /// Returns `None` for a response of [`send`](super::send), which follows no redirects; only a
+    /// [`Client`](super::Client) stores the URL.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Extractors of the types that `http`, `bytes` and the standard library define.
+//! Extractors for types of `http`, `bytes`, the standard library and this crate.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -62,7 +62,7 @@ impl FromRequest for Request {
     }
 }
 
-/// Implements [`FromRequest`] for types that are made from the whole body, alone and within a [`Request`].
+/// Implements [`FromRequest`] for types made from the whole body, and for [`Request`]s with such a body.
 macro_rules! from_whole_body {
     ($($type:ty, $bytes:ident => $made:expr;)*) => {$(
         impl FromRequest for $type {

@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use super::payload::{media_type, read_whole};
 use crate::{Error, FromRequest, FromRequestParts, IncomingRequest};
 
-/// The query of the URI, parsed into a type. Needs the feature `form`.
+/// The query string of the URI, deserialized into `T`. Needs the feature `form`.
 ///
-/// A query that does not fit the type gets 400.
+/// A query string that does not match `T` is rejected with 400.
 ///
 /// # Examples
 ///
@@ -36,13 +36,14 @@ impl<T: DeserializeOwned> FromRequestParts for Query<T> {
         let uri = request.uri()?;
         serde_urlencoded::from_str(uri.query().unwrap_or_default())
             .map(Self)
-            .map_err(|error| Error::new(StatusCode::BAD_REQUEST, format!("the query is not the expected one: {error}")))
+            .map_err(|error| Error::new(StatusCode::BAD_REQUEST, format!("the query string is invalid: {error}")))
     }
 }
 
-/// A form, `application/x-www-form-urlencoded`, parsed into a type. Needs the feature `form`.
+/// A form (`application/x-www-form-urlencoded`) in the body, deserialized into `T`. Needs the feature `form`.
 ///
-/// Another media type gets 415, a form that does not fit the type 422, one over the body limit 413.
+/// Rejects another media type with 415, a form that does not match `T` with 422, and a form over the body limit with
+/// 413.
 ///
 /// # Examples
 ///
@@ -75,7 +76,7 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
         }
         let limit = request.body_limit();
         serde_urlencoded::from_bytes(&read_whole(request.into_body(), limit).await?).map(Self).map_err(|error| {
-            Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is not the expected one: {error}"))
+            Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is invalid: {error}"))
         })
     }
 }

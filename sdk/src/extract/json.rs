@@ -11,9 +11,9 @@ use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Response};
 
 /// A JSON document: the request body as an argument, the response body as a result. Needs the feature `json`.
 ///
-/// As an argument it requires the media type `application/json` or one that ends in `+json`. It responds with 415 to
-/// another media type, 400 to invalid JSON, 422 to JSON that does not fit the type, and 413 over
-/// [`BODY_LIMIT`](super::BODY_LIMIT).
+/// As an argument it requires the media type `application/json` or `application/*+json`. It rejects another media type
+/// with 415, invalid JSON with 400, JSON that does not match `T` with 422, and a body over the body limit with 413
+/// ([`BODY_LIMIT`](super::BODY_LIMIT) by default).
 ///
 /// # Examples
 ///
@@ -64,7 +64,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Whether the headers declare a JSON body: `application/json`, or a structured syntax suffix (RFC 6839, section 3.1).
+/// Whether the `content-type` is JSON: `application/json`, or the suffix `+json` (RFC 6839, section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
@@ -72,7 +72,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 fn rejection(error: serde_json::Error) -> Error {
     let status = if error.is_data() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::BAD_REQUEST };
-    // The client may see what serde reports about its own document.
+    // The client may see serde's message, because it describes the document that the client sent.
     Error::new(status, format!("the request body is not the expected JSON: {error}"))
 }
 

@@ -25,9 +25,9 @@ use crate::{Body, Error, FromRequest, IncomingRequest};
 /// At most one piece of the body is in memory at a time, whatever the size of the form and its parts. The body limit
 /// applies to each part that is read into memory, and not to the whole form.
 ///
-/// A request with another media type gets 415, a malformed form 400. A form is malformed if its first or last delimiter
-/// is missing, if a part has more than 16 KiB of headers, or if a header is invalid or names the part twice. Lines end
-/// with CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
+/// Another media type is rejected with 415, a malformed form with 400. A form is malformed if its first or last
+/// delimiter is missing, or if a part has more than 16 KiB of headers, an invalid header, or two names. Lines end with
+/// CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
 ///
 /// # Examples
 ///
@@ -64,11 +64,11 @@ pub struct Part {
     has_ended: bool,
 }
 
-/// A form that is being read.
+/// The body of a form, and the progress of reading it.
 struct ReadForm {
     body: Body,
     parser: Parser,
-    /// The number of the current part, from 1.
+    /// The number of the current part: 1 for the first, 0 before it.
     part: u64,
 }
 
@@ -90,19 +90,19 @@ impl Multipart {
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the body is a malformed form, or breaks off.
+    /// Fails with 400 if the form is malformed or the body breaks off.
     pub async fn next_part(&mut self) -> Result<Option<Part>, Error> {
         let next = poll_fn(|cx| lock(&self.form).poll_next_part(cx)).await?;
         let Some((number, headers)) = next else { return Ok(None) };
         let names = Disposition::of(&headers)
-            .ok_or_else(|| malformed("a part has a malformed content-disposition, or one that names it twice"))?;
+            .ok_or_else(|| malformed("a part has a malformed content-disposition, or two names"))?;
         let form = Arc::clone(&self.form);
         Ok(Some(Part { form, number, headers, names, limit: self.part_limit, has_ended: false }))
     }
 }
 
 impl Part {
-    /// Returns the name of the field, unescaped. A name that is not UTF-8 is read as ISO 8859-1.
+    /// Returns the name of the field, unescaped. A name that is not UTF-8 is decoded as ISO 8859-1.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.names.name.as_deref()
@@ -110,7 +110,7 @@ impl Part {
 
     /// Returns the file name from the client. Do not use it as a path: the client can send any text.
     ///
-    /// It is the parameter `filename`, or [`extended_file_name`](Self::extended_file_name) without one.
+    /// Reads the parameter `filename`; without it, returns [`extended_file_name`](Self::extended_file_name).
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.names.file_name.as_deref().or_else(|| self.extended_file_name())
@@ -134,7 +134,8 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the body is a malformed form, or breaks off; with 500 if the form has been read past this part.
+    /// Fails with 400 if the form is malformed or the body breaks off; with 500 if [`Multipart::next_part`] has already
+    /// moved past this part.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, Error> {
         if self.has_ended {
             return Ok(None);
@@ -205,7 +206,7 @@ impl ReadForm {
 
     fn poll_data(&mut self, part: u64, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         if part != self.part {
-            let detail = "a part of the form cannot be read after the next part was asked for";
+            let detail = "cannot read a part of the form after `next_part` moved past it; read each part first";
             return Poll::Ready(Err(Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(detail)));
         }
         match ready!(self.poll_event(cx))? {

@@ -6,7 +6,7 @@ use http::HeaderMap;
 
 use crate::{Body, Error};
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes into memory.
 pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
     body.limited(limit).bytes().await.map_err(|error| {
         let detail = if error.is_too_large() {
@@ -18,7 +18,7 @@ pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
     })
 }
 
-/// Returns the media type of a body, in lower case and without its parameters.
+/// Returns the media type in `content-type`, in lower case and without parameters; empty if there is none.
 #[cfg(any(feature = "json", feature = "form"))]
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -11,13 +11,14 @@ use crate::sys::request::IncomingRequest as _;
 use crate::sys::{Here, World};
 use crate::{Body, Error, IntoResponse, Request};
 
-/// An argument of a handler.
+/// An extractor: a type that a handler can take as its argument.
 ///
-/// An extractor fetches only what it needs from the host: a handler that takes [`Method`] does not pay for the headers.
+/// An extractor fetches only the parts of the request that it uses: a handler that takes [`Method`] does not make the
+/// host copy the headers.
 ///
 /// # Examples
 ///
-/// An extractor that reads the body. One that does not implements [`FromRequestParts`]:
+/// This extractor reads the body. An extractor that does not read it implements [`FromRequestParts`] instead.
 ///
 /// ```
 /// use wayside::{Error, FromRequest, IncomingRequest, StatusCode, http_component};
@@ -46,20 +47,20 @@ use crate::{Body, Error, IntoResponse, Request};
     note = "a handler takes nothing or one type that implements `wayside::FromRequest` or `wayside::FromRequestParts`"
 )]
 pub trait FromRequest<M = via::Request>: Sized {
-    /// The response to a request that lacks what this type needs.
+    /// The response if extraction fails.
     type Rejection: IntoResponse;
 
     /// Extracts this type from a request.
     ///
     /// # Errors
     ///
-    /// Fails with a response that tells the client what its request lacks.
+    /// Fails with the response that tells the client what is wrong with its request.
     fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 }
 
-/// An argument that does not need the body.
+/// An extractor that does not read the body.
 ///
-/// Every such type implements [`FromRequest`] as well, and fetches only what it needs from the host.
+/// A type that implements this trait also implements [`FromRequest`], so a handler can take it as its argument.
 ///
 /// # Examples
 ///
@@ -90,14 +91,14 @@ pub trait FromRequest<M = via::Request>: Sized {
     note = "it must implement `wayside::FromRequestParts`"
 )]
 pub trait FromRequestParts: Sized {
-    /// The response to a request that lacks what this type needs.
+    /// The response if extraction fails.
     type Rejection: IntoResponse;
 
     /// Extracts this type from the head of a request.
     ///
     /// # Errors
     ///
-    /// Fails with a response that tells the client what its request lacks.
+    /// Fails with the response that tells the client what is wrong with its request.
     fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 }
 
@@ -110,8 +111,8 @@ impl<T: FromRequestParts> FromRequest<via::Parts> for T {
     }
 }
 
-/// Markers that keep the blanket implementation for [`FromRequestParts`] apart from the others. Users need not name
-/// them.
+/// Marker types, so that the blanket implementation for [`FromRequestParts`] does not overlap the others. Users need
+/// not name them.
 mod via {
     #[derive(Debug)]
     pub enum Request {}
@@ -119,7 +120,7 @@ mod via {
     pub enum Parts {}
 }
 
-/// An incoming request, whose parts are fetched from the host on demand.
+/// An incoming request that fetches its parts from the host on demand.
 ///
 /// # Examples
 ///
@@ -173,12 +174,12 @@ impl IncomingRequest {
     ///
     /// # Errors
     ///
-    /// Fails with 400 if the host passed an invalid header, or more than 24 576 of them.
+    /// Fails with 400 if the host passed an invalid header, or more than 24 576 headers.
     pub fn headers(&self) -> Result<HeaderMap, Error> {
         Ok(self.request.headers()?)
     }
 
-    /// Returns the head: the request without its body.
+    /// Returns the request head.
     pub(super) fn parts(&self) -> Result<Parts, Error> {
         let mut head = Request::new(());
         self.request.head(&mut head)?;

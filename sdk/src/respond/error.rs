@@ -1,4 +1,4 @@
-//! The response to a request that failed with an [`Error`].
+//! Converts an [`Error`] to a response, and logs its source.
 
 use bytes::Bytes;
 

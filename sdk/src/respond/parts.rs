@@ -9,11 +9,11 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use super::IntoResponse;
 use crate::{Error, Response};
 
-/// A value that a tuple adds to its last value: headers, or other changes of [`ResponseParts`].
+/// A value that a tuple adds to the response of its last value: headers, or other changes of [`ResponseParts`].
 ///
-/// In an array or a [`HeaderMap`], repeated names are all sent, in order. They replace all headers of that name in the
-/// last value, such as its `content-type`. The exception is `set-cookie`: each is a separate cookie (RFC 6265, section
-/// 3), so cookies are added. [`AppendHeaders`] adds to every header. `None` adds nothing.
+/// All values of a repeated name in an array or a [`HeaderMap`] are sent, in order. They replace all headers of that
+/// name in the last value, such as its `content-type`. The exception is `set-cookie`: each is a separate cookie (RFC
+/// 6265, section 3), so cookies are added. [`AppendHeaders`] replaces no headers. `None` adds nothing.
 ///
 /// # Examples
 ///
@@ -47,11 +47,11 @@ pub trait IntoResponseParts {
     ///
     /// # Errors
     ///
-    /// Fails with another response, for example because of an invalid header name.
+    /// Fails with the response to send instead, for example because a header name is invalid.
     fn into_response_parts(self, parts: ResponseParts) -> Result<ResponseParts, Self::Error>;
 }
 
-/// The head of a response, which [`IntoResponseParts`] adds to.
+/// The response head that [`IntoResponseParts`] changes.
 #[derive(Debug)]
 pub struct ResponseParts {
     response: Response,
@@ -72,18 +72,18 @@ impl ResponseParts {
         self.response.headers()
     }
 
-    /// Returns the headers for changes.
+    /// Returns the headers mutably.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         self.response.headers_mut()
     }
 
-    /// Returns the extensions for changes. They stay in the component.
+    /// Returns the extensions mutably. They are not sent; they stay in the component.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.response.extensions_mut()
     }
 }
 
-/// Headers that are added to earlier ones of the same name, as `vary` or `link` may need.
+/// Headers that are added to existing headers of the same name, for example `vary` or `link`.
 ///
 /// # Examples
 ///
@@ -170,10 +170,10 @@ where
     Ok(())
 }
 
-/// Replaces headers of the same name, except `set-cookie`, which is added.
+/// Inserts headers. They replace existing headers of the same name, except for `set-cookie`.
 fn replace(headers: &mut HeaderMap, added: HeaderMap) {
     let mut name = SET_COOKIE;
-    // A map yields a name once, before its first value.
+    // `HeaderMap` yields a name with the first of its values only.
     for (next, value) in added {
         match next {
             Some(next) if next != SET_COOKIE => {

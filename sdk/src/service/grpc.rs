@@ -1,6 +1,6 @@
-//! The deadline of a gRPC call, from its header `grpc-timeout`.
+//! Enforces the time limit in the header `grpc-timeout` of a gRPC call.
 //!
-//! tonic enforces it in its own server, which components do not use.
+//! tonic does this only in its own server, which components do not use.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,10 +17,10 @@ use crate::{Body, Response, body};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The most digits of a time limit.
+/// The maximum number of digits of a time limit.
 const MOST_DIGITS: usize = 8;
 
-/// A gRPC call with a deadline.
+/// The time limit of a gRPC call.
 pub(super) struct Limited {
     limit: Duration,
     /// The media type of the call and its response.
@@ -28,14 +28,14 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// Returns the deadline of a gRPC request. A malformed one is ignored, as in tonic's server.
+    /// Returns the time limit of a gRPC request. Ignores a malformed one, as tonic's server does.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let content_type = headers.get(header::CONTENT_TYPE).filter(|value| is_grpc(value.as_bytes()))?;
         let limit = duration(headers.get(GRPC_TIMEOUT)?.as_bytes())?;
         Some(Self { limit, content_type: content_type.clone() })
     }
 
-    /// Waits for the response until the deadline, and ends its body then.
+    /// Waits for the response. At the deadline, responds with `DEADLINE_EXCEEDED`, or ends the response body with it.
     pub(super) async fn answer(
         self,
         call: impl Future<Output = Result<Response, BoxError>>,
@@ -57,8 +57,8 @@ impl Limited {
         }
     }
 
-    /// A body that ends at the deadline, with the status in its trailers. gRPC-Web encodes trailers differently and has
-    /// no such end.
+    /// Makes a body end at the deadline, with the status in its trailers. Does not change a gRPC-Web body, because
+    /// gRPC-Web encodes trailers differently.
     fn limited(&self, body: Body, deadline: Sleep) -> Body {
         if body.is_end_stream() || is_web(self.content_type.as_bytes()) {
             return body;
@@ -67,7 +67,7 @@ impl Limited {
     }
 }
 
-/// The status 4 (`DEADLINE_EXCEEDED`), which replaces a response or its trailers.
+/// Returns the headers or trailers for the status 4 (`DEADLINE_EXCEEDED`).
 fn deadline_exceeded() -> HeaderMap {
     HeaderMap::from_iter([
         (HeaderName::from_static("grpc-status"), HeaderValue::from_static("4")),
@@ -76,7 +76,7 @@ fn deadline_exceeded() -> HeaderMap {
 }
 
 struct LimitedBody {
-    /// `None` after its end.
+    /// `None` after the end of the body.
     body: Option<Body>,
     deadline: Sleep,
 }
@@ -88,7 +88,7 @@ impl HttpBody for LimitedBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        // Checked first, because a body that always has more data would never end.
+        // The deadline comes first, because a body that always has data would never reach it.
         if Pin::new(&mut this.deadline).poll(cx).is_ready() {
             this.body = None;
             return Poll::Ready(Some(Ok(Frame::trailers(deadline_exceeded()))));
@@ -122,7 +122,7 @@ fn is_web(content_type: &[u8]) -> bool {
     content_type.get(b"application/grpc".len()) == Some(&b'-')
 }
 
-/// Parses a time limit: up to eight digits and a unit.
+/// Parses a time limit: up to eight digits and a unit, such as `100m` for 100 milliseconds.
 fn duration(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
@@ -157,7 +157,7 @@ mod tests {
         ]))
     }
 
-    /// The response to a call of one second whose service does this.
+    /// Returns the response to a call with a time limit of one second.
     fn answer(call: impl Future<Output = Result<Response, BoxError>>) -> Response {
         block_on(limited("application/grpc", "1S").unwrap().answer(call)).unwrap()
     }
@@ -216,7 +216,8 @@ mod tests {
         assert_eq!(block_on(failed).unwrap_err().to_string(), "no");
     }
 
-    /// What arrives of a body whose pieces come at intervals of so many seconds.
+    /// Reads a body with a time limit of 10 seconds. Its pieces arrive at these intervals, in seconds. Returns the text
+    /// and the status in the trailers.
     fn read(pieces: &'static [u64]) -> (String, Option<String>) {
         let _paused = pause();
         let stream = futures_util::stream::unfold(pieces.iter(), async |mut pieces| {

@@ -1,13 +1,16 @@
-//! The canonical ABI, as the WASI worlds share it: memory for results of the host, and the heads of messages.
+//! The canonical ABI, as the WASI worlds share it: memory for results of the host, the heads of messages, and the table of
+//! waitables. Native tests run it against a fake host.
 
+#[cfg(target_family = "wasm")]
 pub(super) mod convert;
 pub(super) mod head;
-#[cfg(feature = "allocator")]
+#[cfg(any(feature = "allocator", test))]
 mod memory;
-#[cfg(not(feature = "allocator"))]
+#[cfg(not(any(feature = "allocator", test)))]
 mod memory_of_std;
+pub(super) mod waitable;
 
-#[cfg(feature = "allocator")]
+#[cfg(any(feature = "allocator", test))]
 pub(super) use memory::{gather, lists};
-#[cfg(not(feature = "allocator"))]
+#[cfg(not(any(feature = "allocator", test)))]
 pub(super) use memory_of_std::{gather, lists};

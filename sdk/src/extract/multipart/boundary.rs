@@ -5,13 +5,15 @@ use http::StatusCode;
 use super::parameters::Parameters;
 use crate::Error;
 
-/// The longest boundary (RFC 2046, section 5.1.1).
+/// The maximum length of a boundary (RFC 2046, section 5.1.1).
 const MOST_BYTES: usize = 70;
 
-/// The characters of a boundary besides letters and digits.
+/// The characters that a boundary may contain besides letters and digits.
 const PUNCTUATION: &[u8] = b"'()+_,-./:=? ";
 
-/// Parses the boundary in a `content-type`.
+/// Returns the boundary in a `content-type`.
+///
+/// Fails with 415 without the media type `multipart/form-data` and a boundary, with 400 if the boundary is invalid.
 pub(super) fn of_form(content_type: &[u8]) -> Result<Vec<u8>, Error> {
     let not_a_form = || {
         Error::new(

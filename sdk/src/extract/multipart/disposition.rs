@@ -13,7 +13,7 @@ pub(super) struct Disposition {
 }
 
 impl Disposition {
-    /// Parses the names in the headers of a part. `None` if they are malformed.
+    /// Parses the names in the headers of a part. Returns `None` if they are malformed or ambiguous.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::CONTENT_DISPOSITION).iter();
         let Some(value) = values.next() else { return Some(Self::default()) };
@@ -29,7 +29,7 @@ impl Disposition {
     }
 }
 
-/// Reverts the escapes that browsers use for the three characters that a name cannot contain (WHATWG HTML,
+/// Decodes `%22`, `%0D` and `%0A`: browsers percent-encode only quotes and line breaks in a name (WHATWG HTML,
 /// "multipart/form-data encoding algorithm").
 fn unescaped(value: &[u8]) -> String {
     let mut plain = Vec::with_capacity(value.len());
@@ -56,8 +56,8 @@ fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// Parses a value like `UTF-8''%e2%82%ac.txt` (RFC 8187, section 3.2). `None` if it is malformed or has another
-/// charset.
+/// Decodes a value like `UTF-8''%e2%82%ac.txt` (RFC 8187, section 3.2). Returns `None` if it is malformed or its
+/// charset is neither UTF-8 nor ISO 8859-1.
 fn extended(value: &[u8]) -> Option<String> {
     let mut parts = value.splitn(3, |byte| *byte == b'\'');
     let (charset, _language, encoded) = (parts.next()?, parts.next()?, parts.next()?);

@@ -9,15 +9,15 @@ pub(super) struct Parameters {
     parameters: Vec<(String, Vec<u8>)>,
 }
 
-/// The characters that a backslash escapes. Before any other it is an ordinary character, as in the Windows paths that
-/// some clients send as file names.
+/// The characters that a backslash can escape. Before any other character it is literal, because some clients send
+/// Windows paths as file names.
 const ESCAPED: &[u8] = b"\"\\";
 
 impl Parameters {
-    /// Parses a header. `None` if it is malformed.
+    /// Parses a header. Returns `None` if it is malformed or repeats a parameter.
     ///
-    /// Quoted strings have escapes (RFC 9110, section 5.6.4). Browsers do not escape backslashes (WHATWG HTML,
-    /// "multipart/form-data encoding algorithm"), so a header that is invalid with escapes is parsed without.
+    /// Quoted strings have escapes (RFC 9110, section 5.6.4), but browsers do not escape backslashes (WHATWG HTML,
+    /// "multipart/form-data encoding algorithm"). A header that is invalid with escapes is parsed again without.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         Self::read_with(header, ESCAPED).or_else(|| Self::read_with(header, b""))
     }
@@ -50,7 +50,7 @@ impl Parameters {
     }
 }
 
-/// Parses a quoted string, or text up to the next parameter. Returns the value and the rest.
+/// Parses a quoted string, or unquoted text up to the next `;`. Returns the value and the rest.
 fn read_value<'a>(text: &'a [u8], escaped: &[u8]) -> Option<(Vec<u8>, &'a [u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let end = text.iter().position(|byte| *byte == b';').unwrap_or(text.len());
@@ -114,7 +114,7 @@ mod tests {
             (r#""a\\b""#, r"a\b"),
             (r#""C:\dir\file.txt""#, r"C:\dir\file.txt"),
             (r#""\\\"""#, r#"\""#),
-            // As browsers write them: with escapes, these would not end.
+            // Browsers send these backslashes unescaped. With escapes, the strings would have no closing quote.
             (r#""a\""#, r"a\"),
             (r#""a\\\""#, r"a\\\"),
         ] {

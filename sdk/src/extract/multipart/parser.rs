@@ -1,6 +1,7 @@
 //! Splits a form into its parts while its bytes arrive (RFC 2046, section 5.1.1).
 //!
-//! It buffers only a possible beginning of a delimiter, and the headers of a part until they are complete.
+//! The parser holds back only input that may be an incomplete delimiter, and the headers of a part until they are
+//! complete.
 
 use std::fmt;
 use std::mem;
@@ -10,10 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::search::Search;
 
-/// The most bytes of headers in a part.
+/// The maximum size of the headers of a part, in bytes.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
 
-/// The most spaces and tabs after a delimiter.
+/// The maximum number of spaces and tabs after a delimiter.
 const MOST_PADDING_BYTES: usize = 256;
 
 /// An event of the parser.
@@ -35,10 +36,11 @@ pub(super) enum Malformed {
     NoDelimiter,
     NoLastDelimiter,
     TooManyHeaderBytes,
-    /// With the line.
+    /// Contains the invalid line.
     Header(Bytes),
 }
 
+/// An incremental parser. The caller pushes input and takes events.
 pub(super) struct Parser {
     /// Finds delimiters with the line break before them.
     delimiter: Search,
@@ -46,7 +48,7 @@ pub(super) struct Parser {
     buffer: Bytes,
     /// Whether the input is complete.
     is_complete: bool,
-    /// Whether the buffer starts within a line whose line break has not arrived.
+    /// Whether the buffer starts at the beginning of a line, without the line break before it.
     is_line_start: bool,
     state: ParserState,
 }
@@ -55,7 +57,7 @@ pub(super) struct Parser {
 enum ParserState {
     /// Before the first delimiter.
     Preamble,
-    /// After a delimiter. So many bytes have been searched for the end of the headers.
+    /// After a delimiter. The first `searched` bytes of the buffer do not contain the end of the headers.
     Headers {
         searched: usize,
     },
@@ -64,11 +66,11 @@ enum ParserState {
     Failed(Malformed),
 }
 
-/// The delimiter in the buffer.
+/// The result of searching the buffer for a delimiter.
 enum Found {
-    /// No complete one. So many bytes come before the first possible beginning of one.
+    /// No complete delimiter. The first `before` bytes belong to none.
     Nothing { before: usize },
-    /// A complete one: its start including the line break before, and the end of its line.
+    /// A complete delimiter, from the line break before it to the end of its line.
     Delimiter { start: usize, end: usize, is_last: bool },
 }
 
@@ -78,8 +80,9 @@ enum LineEnd {
         length: usize,
         is_last: bool,
     },
-    /// The line is longer than the delimiter, so it is not one.
+    /// More text follows, so the line is not a delimiter.
     Other,
+    /// The end of the line has not arrived.
     Incomplete,
 }
 
@@ -183,7 +186,7 @@ impl Parser {
         };
         let headers = read_headers(&self.buffer.split_to(lines))?;
         self.take(2);
-        // A part without content may end with the line break of the empty line.
+        // If a part has no content, the line break of the empty line may also be the one of the next delimiter.
         self.is_line_start = true;
         self.state = ParserState::Content;
         Ok(Some(Event::Part(headers)))
@@ -234,7 +237,7 @@ impl Parser {
             _ if padding > MOST_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
-            // The line break after the last delimiter belongs to the epilogue.
+            // The last delimiter needs no line break: it belongs to the epilogue, which is optional.
             [] if is_last => LineEnd::Delimiter { length, is_last },
             _ => LineEnd::Other,
         }
@@ -271,7 +274,7 @@ fn read_header(headers: &mut HeaderMap, line: &[u8]) -> Result<(), Malformed> {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoDelimiter => f.write_str("no line of it is a delimiter: `--` and the boundary"),
+            Self::NoDelimiter => f.write_str("it has no delimiter line: `--` and the boundary"),
             Self::NoLastDelimiter => f.write_str("it ends before its last delimiter"),
             Self::TooManyHeaderBytes => write!(f, "a part has more than {MOST_HEADER_BYTES} bytes of headers"),
             Self::Header(line) => {

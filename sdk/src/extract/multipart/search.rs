@@ -1,14 +1,14 @@
-//! Finds a delimiter in a form, mostly without reading each byte.
+//! Searches a form for a delimiter.
 
-/// A pattern for Horspool's algorithm, which reads the byte where a match would end and skips as far as that byte
-/// allows.
+/// A pattern and its skip table for Horspool's algorithm: the last byte of a window that does not match determines how
+/// far the search advances.
 pub(super) struct Search {
     pattern: Vec<u8>,
     skips: [u8; 256],
 }
 
 impl Search {
-    /// The pattern has 1 to 255 bytes.
+    /// Prepares a pattern of 1 to 255 bytes.
     pub(super) fn new(pattern: Vec<u8>) -> Self {
         let length = u8::try_from(pattern.len()).unwrap_or(u8::MAX);
         let mut skips = [length; 256];
@@ -25,7 +25,7 @@ impl Search {
         &self.pattern
     }
 
-    /// Returns the first position of the pattern, from `from` on.
+    /// Returns the first position of the pattern at or after `from`.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
         let length = self.pattern.len();
         let mut start = from;
@@ -39,7 +39,8 @@ impl Search {
         None
     }
 
-    /// Returns the position where the end of a text could be the beginning of the pattern, or the length of the text.
+    /// Returns the position at or after `from` of the longest prefix of the pattern that ends the text, or the length of
+    /// the text.
     pub(super) fn find_beginning(&self, text: &[u8], from: usize) -> usize {
         let first = from.max((text.len() + 1).saturating_sub(self.pattern.len()));
         let could_begin = |start: &usize| text.get(*start..).is_some_and(|end| self.pattern.starts_with(end));
@@ -55,7 +56,7 @@ mod tests {
     fn every_match_is_found_and_nothing_else() {
         for pattern in ["\r\n--cut", "a", "aa", "aba", "abcab", "\r\n--\r\r"] {
             let search = Search::new(pattern.as_bytes().to_vec());
-            // Every text of eight letters, from those of the pattern and one more.
+            // All texts of eight letters over an alphabet of `x` and up to three letters of the pattern.
             let letters: Vec<char> = "x".chars().chain(pattern.chars()).take(4).collect();
             for number in 0..letters.len().pow(8) {
                 let mut digits = number;

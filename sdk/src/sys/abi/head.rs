@@ -3,9 +3,9 @@
 //! The generated bindings make a list of each name and each value, which costs more than all that is done with them later.
 //! Here the host writes them into one block of memory, and the values of the `http` crate are slices of that block.
 
-#![allow(unsafe_code, reason = "the answers of the host are addresses in memory that was made for them")]
+#![allow(unsafe_code, reason = "results of the host are addresses in memory that was made for them")]
 
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::{ManuallyDrop, MaybeUninit, offset_of};
 use std::ops::Deref;
 use std::{mem, slice};
 
@@ -27,11 +27,11 @@ pub(in crate::sys) trait Heads {
     type IncomingRequest;
 
     /// Writes all headers to the address.
-    const ENTRIES: unsafe extern "C" fn(fields: u32, answer: *mut List);
+    const ENTRIES: unsafe extern "C" fn(fields: u32, result: *mut List);
     /// Writes the authority to the address.
-    const AUTHORITY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
+    const AUTHORITY: unsafe extern "C" fn(request: u32, result: *mut OptionalText);
     /// Writes path and query to the address.
-    const PATH_WITH_QUERY: unsafe extern "C" fn(request: u32, answer: *mut OptionalText);
+    const PATH_WITH_QUERY: unsafe extern "C" fn(request: u32, result: *mut OptionalText);
 
     fn handle_of_fields(fields: &Self::Fields) -> u32;
     fn handle_of_request(request: &Self::IncomingRequest) -> u32;
@@ -70,46 +70,57 @@ pub(in crate::sys) struct OptionalText {
     text: MaybeUninit<Text>,
 }
 
+/// The layouts that the canonical ABI prescribes. Pointers and lengths have four bytes in a component, and eight in native tests.
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(WORD == 4 || cfg!(not(target_family = "wasm")));
+    assert!(size_of::<List>() == 2 * WORD && offset_of!(List, count) == WORD);
+    assert!(size_of::<Entry>() == 4 * WORD && offset_of!(Entry, value) == 2 * WORD);
+    assert!(size_of::<Text>() == 2 * WORD && offset_of!(Text, length) == WORD);
+    assert!(size_of::<OptionalText>() == 3 * WORD && offset_of!(OptionalText, text) == WORD);
+};
+
 /// Calls a function of the host that writes its result to an address.
 ///
 /// # Safety
 ///
 /// The function writes a whole `T`.
-unsafe fn answer<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> T {
-    let mut answer = MaybeUninit::uninit();
+unsafe fn result_of<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> T {
+    let mut result = MaybeUninit::uninit();
     // SAFETY: the caller promises that the result is written.
     unsafe {
-        call(handle, answer.as_mut_ptr());
-        answer.assume_init()
+        call(handle, result.as_mut_ptr());
+        result.assume_init()
     }
 }
 
 /// A text from the host, inside or outside of the block.
-struct Given<'a> {
+struct HostText<'a> {
+    /// Inside the block, which owns its memory, or an allocation that this value alone owns. The host has written all of it.
     text: Text,
-    piece: &'a Bytes,
+    block: &'a Bytes,
 }
 
-impl<'a> Given<'a> {
+impl<'a> HostText<'a> {
     /// # Safety
     ///
     /// The host returned it within the call of `gather` that made the block, and it has no other owner.
-    unsafe fn new(text: Text, piece: &'a Bytes) -> Self {
-        Self { text, piece }
+    unsafe fn new(text: Text, block: &'a Bytes) -> Self {
+        Self { text, block }
     }
 
     /// # Safety
     ///
     /// As for `new`.
-    unsafe fn optional(optional: OptionalText, piece: &'a Bytes) -> Option<Self> {
+    unsafe fn optional(optional: OptionalText, block: &'a Bytes) -> Option<Self> {
         // SAFETY: the host writes the text if the option is `some`; the caller promises the rest.
-        (optional.is_some != 0).then(|| unsafe { Self::new(optional.text.assume_init(), piece) })
+        (optional.is_some != 0).then(|| unsafe { Self::new(optional.text.assume_init(), block) })
     }
 
     /// Returns its offset in the block, if it is inside.
     fn offset(&self) -> Option<usize> {
-        let offset = (self.text.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
-        (offset < self.piece.len()).then_some(offset)
+        let offset = self.text.start.addr().wrapping_sub(self.block.as_ptr().addr());
+        (offset < self.block.len()).then_some(offset)
     }
 
     fn into_bytes(self) -> Bytes {
@@ -121,7 +132,7 @@ impl<'a> Given<'a> {
     fn into_bytes_and_origin(self) -> (Bytes, bool) {
         let this = ManuallyDrop::new(self);
         match this.offset() {
-            Some(offset) => (this.piece.slice(offset..offset + this.text.length), true),
+            Some(offset) => (this.block.slice(offset..offset + this.text.length), true),
             // SAFETY: `this` is not dropped, so this is the only owner.
             None => (unsafe { this.owned() }.into(), false),
         }
@@ -136,7 +147,7 @@ impl<'a> Given<'a> {
     }
 }
 
-impl Deref for Given<'_> {
+impl Deref for HostText<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -145,7 +156,7 @@ impl Deref for Given<'_> {
     }
 }
 
-impl Drop for Given<'_> {
+impl Drop for HostText<'_> {
     fn drop(&mut self) {
         if self.offset().is_none() {
             // SAFETY: it has no other owner.
@@ -156,13 +167,15 @@ impl Drop for Given<'_> {
 
 /// The names and values of a list of headers.
 struct Entries<'a> {
+    /// Inside the block, or an allocation that this value owns. The entries from `next` on own their texts.
     list: List,
+    /// At most `list.count`.
     next: usize,
-    piece: &'a Bytes,
+    block: &'a Bytes,
 }
 
 impl<'a> Iterator for Entries<'a> {
-    type Item = (Given<'a>, Given<'a>);
+    type Item = (HostText<'a>, HostText<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.list.count {
@@ -172,7 +185,7 @@ impl<'a> Iterator for Entries<'a> {
         unsafe {
             let Entry { name, value } = self.list.start.add(self.next).read();
             self.next += 1;
-            Some((Given::new(name, self.piece), Given::new(value, self.piece)))
+            Some((HostText::new(name, self.block), HostText::new(value, self.block)))
         }
     }
 }
@@ -188,20 +201,20 @@ impl Drop for Entries<'_> {
 }
 
 impl<'a> Entries<'a> {
-    fn new(list: List, piece: &'a Bytes) -> Self {
-        Self { list, next: 0, piece }
+    fn new(list: List, block: &'a Bytes) -> Self {
+        Self { list, next: 0, block }
     }
 
     /// Returns the offset of the list in the block, if it is inside.
     fn offset(&self) -> Option<usize> {
-        let offset = (self.list.start as usize).wrapping_sub(self.piece.as_ptr() as usize);
-        (offset < self.piece.len()).then_some(offset)
+        let offset = self.list.start.addr().wrapping_sub(self.block.as_ptr().addr());
+        (offset < self.block.len()).then_some(offset)
     }
 
     /// Whether all texts in the block are valid header values, so that they need no check of their own.
     fn are_values(&self) -> bool {
         // If the list comes first, only texts follow.
-        let texts = self.piece.get(self.list.count * size_of::<Entry>()..);
+        let texts = self.block.get(self.list.count * size_of::<Entry>()..);
         self.offset() == Some(0) && texts.is_some_and(field::is_value)
     }
 
@@ -210,19 +223,19 @@ impl<'a> Entries<'a> {
         headers.try_reserve(self.list.count + 1).map_err(too_many)
     }
 
-    fn append_to(self, headers: &mut HeaderMap) -> Result<Told, String> {
+    fn append_to(self, headers: &mut HeaderMap) -> Result<Declared, String> {
         let are_values = self.are_values();
-        let mut told = Told::default();
+        let mut declared = Declared::default();
         for (text, value) in self {
             let name = field::name(&*text)?;
             // Two lengths are compared before two names, because most headers have neither.
             match text.len() {
                 14 if name == header::CONTENT_LENGTH => {
-                    told.append_length(headers, value)?;
+                    declared.append_length(headers, value)?;
                     continue;
                 }
                 // A `host` header replaces the authority.
-                4 if name == header::HOST && !mem::replace(&mut told.host, true) => drop(headers.remove(&name)),
+                4 if name == header::HOST && !mem::replace(&mut declared.host, true) => drop(headers.remove(&name)),
                 _ => {}
             }
             let (bytes, is_part) = value.into_bytes_and_origin();
@@ -237,23 +250,23 @@ impl<'a> Entries<'a> {
                 return Err(too_many(error));
             }
         }
-        Ok(told)
+        Ok(declared)
     }
 }
 
 /// Values that are collected while headers are read.
 #[derive(Default)]
-pub(in crate::sys) struct Told {
+pub(in crate::sys) struct Declared {
     /// The declared length of the body.
     pub(in crate::sys) length: Option<u64>,
     /// Whether there is a `host`.
     host: bool,
 }
 
-impl Told {
+impl Declared {
     /// Appends a `content-length` as one number. Repetitions are dropped.
     #[inline(never)]
-    fn append_length(&mut self, headers: &mut HeaderMap, value: Given<'_>) -> Result<(), String> {
+    fn append_length(&mut self, headers: &mut HeaderMap, value: HostText<'_>) -> Result<(), String> {
         match framing::note(&mut self.length, &value) {
             Err(framing::InvalidLength) => Err("content-length is not one number of bytes".to_owned()),
             Ok(false) => Ok(()),
@@ -282,10 +295,10 @@ pub(in crate::sys) fn headers<W: Heads>(fields: &W::Fields) -> Result<HeaderMap,
 }
 
 /// Appends the headers of any message.
-pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::Fields) -> Result<Told, String> {
+pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::Fields) -> Result<Declared, String> {
     // SAFETY: the called function writes its result, and frees nothing.
-    let (list, piece) = unsafe { gather(|| answer(W::ENTRIES, W::handle_of_fields(fields))) };
-    let entries = Entries::new(list, &piece);
+    let (list, block) = unsafe { gather(|| result_of(W::ENTRIES, W::handle_of_fields(fields))) };
+    let entries = Entries::new(list, &block);
     entries.reserve(headers)?;
     entries.append_to(headers)
 }
@@ -293,35 +306,35 @@ pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::F
 /// Reads the headers of a request, including `host`, and the length that they declare.
 pub(in crate::sys) fn headers_of_request<W: Heads>(
     request: &W::IncomingRequest,
-) -> Result<(HeaderMap, Told), RequestError> {
+) -> Result<(HeaderMap, Declared), RequestError> {
     let mut headers = HeaderMap::new();
     add_host(&mut headers, lists(|| W::authority(request)).map(Bytes::from))?;
-    let told = append_to::<W>(&mut headers, &W::headers(request)).map_err(invalid)?;
-    Ok((headers, told))
+    let declared = append_to::<W>(&mut headers, &W::headers(request)).map_err(invalid)?;
+    Ok((headers, declared))
 }
 
 /// Fills in everything of a request except its body.
 pub(in crate::sys) fn read<W: Heads, B>(
     incoming: &W::IncomingRequest,
     request: &mut Request<B>,
-) -> Result<Told, RequestError> {
+) -> Result<Declared, RequestError> {
     let (method, scheme) = lists(|| (W::method(incoming), W::scheme(incoming)));
     *request.method_mut() = method.map_err(RequestError::Invalid)?;
     let empty_path = target::empty_path(*request.method() == Method::OPTIONS);
     let fields = W::headers(incoming);
     // SAFETY: the called functions write their results, and free nothing.
-    let ((list, authority, path), piece) = unsafe {
+    let ((list, authority, path), block) = unsafe {
         gather(|| {
-            let list = answer(W::ENTRIES, W::handle_of_fields(&fields));
-            let authority = answer(W::AUTHORITY, W::handle_of_request(incoming));
-            (list, authority, answer(W::PATH_WITH_QUERY, W::handle_of_request(incoming)))
+            let list = result_of(W::ENTRIES, W::handle_of_fields(&fields));
+            let authority = result_of(W::AUTHORITY, W::handle_of_request(incoming));
+            (list, authority, result_of(W::PATH_WITH_QUERY, W::handle_of_request(incoming)))
         })
     };
-    let entries = Entries::new(list, &piece);
+    let entries = Entries::new(list, &block);
     // SAFETY: each is a result of the call that made the block, and is taken once.
-    let (authority, path) = unsafe { (Given::optional(authority, &piece), Given::optional(path, &piece)) };
-    let authority = authority.map(Given::into_bytes);
-    let uri = target::uri(scheme, authority.clone(), path.map(Given::into_bytes), empty_path);
+    let (authority, path) = unsafe { (HostText::optional(authority, &block), HostText::optional(path, &block)) };
+    let authority = authority.map(HostText::into_bytes);
+    let uri = target::uri(scheme, authority.clone(), path.map(HostText::into_bytes), empty_path);
     *request.uri_mut() = uri.map_err(RequestError::Invalid)?;
     entries.reserve(request.headers_mut()).map_err(invalid)?;
     add_host(request.headers_mut(), authority)?;
@@ -351,3 +364,6 @@ fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), Req
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

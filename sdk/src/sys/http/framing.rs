@@ -112,7 +112,7 @@ pub struct Known {
 
 impl Known {
     /// Returns the length for a `content-length`, which a message with trailers cannot have.
-    fn told(self) -> Option<u64> {
+    fn length_for_header(self) -> Option<u64> {
         self.length.filter(|_| !self.has_trailers)
     }
 }
@@ -124,11 +124,11 @@ pub(crate) fn of_request(method: &Method, set: Option<u64>, body: Known) -> Resu
     {
         return Err(format!("content-length is set to {declared}, the body has {length} bytes"));
     }
-    let header = match (set, body.told()) {
+    let header = match (set, body.length_for_header()) {
         (None, Some(length)) if length > 0 || anticipates_content(method) => Header::Add(length),
         _ => Header::Keep,
     };
-    Ok(Framing { header, declared: set.or(body.told()), has_body: body.told() != Some(0) })
+    Ok(Framing { header, declared: set.or(body.length_for_header()), has_body: body.length_for_header() != Some(0) })
 }
 
 /// Whether a request of this method usually has content, so that an empty one declares its length.
@@ -147,7 +147,7 @@ pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, b
     {
         return Err(format!("the handler set content-length {declared} on a body of {length} bytes"));
     }
-    let header = match (status, set, body.told()) {
+    let header = match (status, set, body.length_for_header()) {
         (StatusCode::NO_CONTENT, Some(_), _) => Header::Remove,
         (StatusCode::RESET_CONTENT, None, _) if !is_head => Header::Add(0),
         (StatusCode::RESET_CONTENT, Some(1..), _) => Header::Clear,
@@ -156,8 +156,8 @@ pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, b
         (_, None, Some(length @ 1..)) if is_head && !is_bodiless(status) => Header::Add(length),
         _ => Header::Keep,
     };
-    let has_body = has_content && body.told() != Some(0);
-    Ok(Framing { header, declared: set.or(body.told()), has_body })
+    let has_body = has_content && body.length_for_header() != Some(0);
+    Ok(Framing { header, declared: set.or(body.length_for_header()), has_body })
 }
 
 #[cfg(test)]

@@ -91,14 +91,14 @@ impl IncomingRequest for ArrivingRequest {
     }
 
     fn headers(&self) -> Result<HeaderMap, RequestError> {
-        let (headers, told) = self.with(head::headers_of_request::<WorldHeads>)??;
-        self.declared.set(Some(told.length));
+        let (headers, declared) = self.with(head::headers_of_request::<WorldHeads>)??;
+        self.declared.set(Some(declared.length));
         Ok(headers)
     }
 
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
-        let told = self.with(|incoming| head::read::<WorldHeads, _>(incoming, request))??;
-        self.declared.set(Some(told.length));
+        let declared = self.with(|incoming| head::read::<WorldHeads, _>(incoming, request))??;
+        self.declared.set(Some(declared.length));
         Ok(())
     }
 

@@ -231,8 +231,8 @@ fn receive<B: MessageBody>(
     let status = response::status(incoming.status()).map_err(invalid)?;
     let mut response = Box::new(Response::new(B::default()));
     *response.status_mut() = status;
-    let told = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
-    let length = response::body_length(status, is_head, told.length);
+    let declared = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.headers()).map_err(invalid)?;
+    let length = response::body_length(status, is_head, declared.length);
     let body = incoming.consume().map_err(|()| outbound::Error::new(Kind::Host, "the response has no body to take"))?;
     *response.body_mut() = B::incoming(ArrivingBody::of_response(body, length, incoming, deadline), Origin::Response);
     Ok(response)

@@ -173,8 +173,8 @@ fn receive<B: MessageBody>(
     let status = response::status(incoming.get_status_code()).map_err(invalid)?;
     let mut response = Box::new(Response::new(B::default()));
     *response.status_mut() = status;
-    let told = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
-    let length = response::body_length(status, is_head, told.length);
+    let declared = head::append_to::<WorldHeads>(response.headers_mut(), &incoming.get_headers()).map_err(invalid)?;
+    let length = response::body_length(status, is_head, declared.length);
     let body = wasi::Response::consume_body(incoming, abi::say_ok());
     *response.body_mut() = B::incoming(ArrivingBody::new(body, length, deadline), Origin::Response);
     Ok(response)

@@ -1,13 +1,13 @@
 use super::*;
 
-/// A part as it was read: its headers, one a line, and its content.
+/// The headers of a part, one per line, and its content.
 type Part = (String, Vec<u8>);
 
 fn headers_of(headers: &HeaderMap) -> String {
     headers.iter().map(|(name, value)| format!("{name}: {}\n", value.as_bytes().escape_ascii())).collect()
 }
 
-/// Reads a form whose boundary is `cut`, in these pieces.
+/// Reads a form with the boundary `cut` that arrives in these pieces.
 fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Part>, Malformed> {
     let mut parser = Parser::new(b"cut");
     let mut pieces = pieces.into_iter();
@@ -40,7 +40,7 @@ fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Par
     }
 }
 
-/// Reads a form whole, byte by byte, and cut in two at every byte: the pieces make no difference.
+/// Reads a form in one piece, byte by byte, and split in two at each position. Asserts that the results are equal.
 fn read(form: impl AsRef<[u8]>) -> Result<Vec<Part>, Malformed> {
     let form = form.as_ref();
     let whole = read_pieces([form]);
@@ -51,7 +51,7 @@ fn read(form: impl AsRef<[u8]>) -> Result<Vec<Part>, Malformed> {
     whole
 }
 
-/// The contents of the parts, as text.
+/// Returns the contents of the parts as text.
 fn contents(form: impl AsRef<[u8]>) -> Vec<String> {
     read(form).unwrap().into_iter().map(|(_, content)| String::from_utf8(content).unwrap()).collect()
 }
@@ -201,7 +201,7 @@ fn content_is_passed_on_as_it_arrives() {
     }
 }
 
-/// Numbers that look random, the same in every run.
+/// A pseudo-random number generator with a fixed sequence.
 struct Random(u64);
 
 impl Random {
@@ -221,7 +221,7 @@ fn random_forms_in_random_pieces_are_read_as_they_were_written() {
         let mut written = Vec::new();
         for _ in 0..random.below(4) {
             let content: Vec<u8> = (0..random.below(12)).flat_map(|_| SCRAPS[random.below(12)]).copied().collect();
-            // Now and then the scraps make a delimiter.
+            // Skips content in which the scraps happen to form a delimiter.
             let lines = [b"\r\n", &content[..], b"\r\n"].concat();
             if [&b"\r\n--cut\r\n"[..], b"\r\n--cut \r\n", b"\r\n--cut--"]
                 .iter()

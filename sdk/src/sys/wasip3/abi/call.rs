@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::ptr;
+use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use super::{value, waitable};
@@ -121,8 +121,8 @@ pub(in crate::sys::wasip3) struct OutboundCall {
     call: Call,
     /// The handle of the request. The callee owns it once the call has started.
     request: u32,
-    /// The address of the result. Freed only after the end of the call.
-    result: *mut u8,
+    /// The memory of the result, made by [`value::allocate`]. Freed only after the end of the call; `None` once it is.
+    result: Option<NonNull<u8>>,
 }
 
 // SAFETY: the result is on the heap, and only the host uses it meanwhile.
@@ -148,35 +148,33 @@ impl OutboundCall {
         let request = request.take_handle();
         let result = value::allocate();
         // SAFETY: the result is large enough, and stays until the end of the call (see `drop`).
-        let packed = unsafe { import(request, result) };
-        Self { call: Call::new(packed), request, result }
-    }
-
-    /// Takes the result of a finished call.
-    fn take(&mut self) -> Result<Response, ErrorCode> {
-        let result = mem::replace(&mut self.result, ptr::null_mut());
-        // SAFETY: the host has written the result, and it is read once.
-        unsafe { value::lift_response(result) }
+        let packed = unsafe { import(request, result.as_ptr()) };
+        Self { call: Call::new(packed), request, result: Some(result) }
     }
 }
 
 impl Future for OutboundCall {
     type Output = Result<Response, ErrorCode>;
 
+    #[expect(
+        clippy::expect_used,
+        reason = "a future is not polled after its end; reading the result twice would be unsound"
+    )]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.call.poll(cx));
-        Poll::Ready(self.take())
+        let result = self.result.take().expect("an outbound call is not polled after its end");
+        // SAFETY: the call is over, so the host has written the result, and it is read once.
+        Poll::Ready(unsafe { value::lift_response(result) })
     }
 }
 
 impl Drop for OutboundCall {
     fn drop(&mut self) {
-        if self.result.is_null() {
-            return;
-        }
+        let Some(result) = self.result.take() else { return };
         self.call.cancel();
         if self.call.returned {
-            drop(self.take());
+            // SAFETY: the call is over, and the host has written the result, which is read once.
+            drop(unsafe { value::lift_response(result) });
             return;
         }
         if !self.call.started {
@@ -184,6 +182,6 @@ impl Drop for OutboundCall {
             drop(unsafe { Request::from_handle(self.request) });
         }
         // SAFETY: the call is over, and the host has written nothing.
-        unsafe { value::free(self.result) };
+        unsafe { value::free(result) };
     }
 }

@@ -6,6 +6,7 @@
 
 use std::ffi::c_void;
 use std::future::Future;
+use std::mem::offset_of;
 use std::pin::Pin;
 use std::ptr;
 
@@ -41,6 +42,17 @@ struct Functions {
     /// Optional, and with Rust's ABI: the future comes from the same build.
     spawn: Option<unsafe fn(*mut c_void, Spawned)>,
 }
+
+/// The layout that all versions of `wit-bindgen` share.
+const _: () = {
+    const WORD: usize = size_of::<usize>();
+    assert!(offset_of!(ForeignTask, version) == 0 && offset_of!(ForeignTask, pointer) == WORD);
+    assert!(offset_of!(ForeignTask, register) == 2 * WORD && offset_of!(ForeignTask, unregister) == 3 * WORD);
+    assert!(offset_of!(ForeignTask, functions) == 4 * WORD && size_of::<ForeignTask>() == 5 * WORD);
+    assert!(offset_of!(Functions, register) == 0 && offset_of!(Functions, unregister) == WORD);
+    assert!(offset_of!(Functions, clone) == 2 * WORD && offset_of!(Functions, drop) == 3 * WORD);
+    assert!(offset_of!(Functions, spawn) == 4 * WORD && size_of::<Functions>() == 5 * WORD);
+};
 
 // SAFETY: its pointer is null, and components have one thread.
 unsafe impl Sync for ForeignTask {}

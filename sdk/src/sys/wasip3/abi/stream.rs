@@ -19,8 +19,10 @@ const MOST_BYTES: usize = (1 << 28) - 1;
 pub(in crate::sys::wasip3) struct Source {
     /// Its handle; 0 after it was given away.
     reader: u32,
-    /// The read buffer. The host writes after its length while `reading`.
+    /// The read buffer. Its length is 0 from the start of a read to its end. While `reading`, the host writes into its spare
+    /// capacity, and it is neither moved nor freed.
     buffer: Vec<u8>,
+    /// Whether a read is in progress. Then `Drop` cancels it.
     reading: bool,
     ended: bool,
 }
@@ -59,8 +61,8 @@ impl Source {
     fn take(&mut self, code: u32) -> usize {
         let (status, count) = outcome(code);
         self.ended = status == Status::Dropped;
-        // SAFETY: the host has written so many bytes after the buffer's length, which is 0, and at most its spare
-        // capacity.
+        assert!(count <= self.buffer.capacity(), "the host has read at most what the buffer holds");
+        // SAFETY: the host has written so many bytes after the buffer's length, which is 0, and they fit.
         unsafe { self.buffer.set_len(count) };
         count
     }
@@ -103,8 +105,9 @@ impl Drop for Source {
 /// The writer of a stream. Dropping it ends the stream.
 pub(in crate::sys::wasip3) struct Sink {
     writer: StreamWriter<u8>,
-    /// The rest to write. The host reads it while `writing`.
+    /// The rest to write. The host reads it while `writing`; until then it is not replaced.
     bytes: Bytes,
+    /// Whether a write is in progress. Then `Drop` cancels it.
     writing: bool,
     closed: bool,
 }
@@ -118,9 +121,14 @@ impl Sink {
         (Self { writer, bytes: Bytes::new(), writing: false, closed: false }, reader)
     }
 
-    /// Sets the bytes for [`poll_flush`](Sink::poll_flush). The previous ones must be written.
+    /// Sets the bytes for [`poll_flush`](Sink::poll_flush).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the previous bytes are being written: freeing them would be unsound.
     pub(in crate::sys::wasip3) fn set(&mut self, bytes: Bytes) {
-        debug_assert!(!self.writing && self.bytes.is_empty());
+        assert!(!self.writing, "bytes are replaced only after they were written");
+        debug_assert!(self.bytes.is_empty());
         self.bytes = bytes;
     }
 

@@ -1,6 +1,7 @@
 //! Values that the host reads and writes through an address.
 
 use std::alloc::{alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
 
 use wit_bindgen::rt::async_support::FutureVtable;
 
@@ -15,6 +16,13 @@ pub(super) const ENDED: &FutureVtable<Ended> = <Ended as FuturePayload>::VTABLE;
 
 /// The offset of a response in a result, which may contain an error code and is aligned to 8 bytes.
 const RESPONSE_OFFSET: usize = 8;
+
+/// The layout that the canonical ABI prescribes: a tag, then the largest case at its alignment.
+const _: () = {
+    assert!(ENDED.layout.align() == RESPONSE_OFFSET);
+    assert!(ENDED.layout.size() >= RESPONSE_OFFSET + size_of::<u32>());
+    assert!(ENDED.layout.size() <= size_of::<Zeros>() && ENDED.layout.align() <= align_of::<Zeros>());
+};
 
 /// Zeros are the first case of a variant in the canonical ABI: `ok`, and `none` in it.
 #[repr(align(8))]
@@ -39,21 +47,22 @@ impl Unattended {
 /// A value in the layout of the canonical ABI.
 pub(super) enum Value {
     Ok,
-    Lowered(*mut u8),
+    /// Memory of [`allocate`] that contains a lowered [`Ended`]. Freed when the host is done with it.
+    Lowered(NonNull<u8>),
 }
 
 impl Value {
     pub(super) fn new(ended: Ended) -> Self {
         let address = allocate();
         // SAFETY: the allocation is large enough.
-        unsafe { (ENDED.lower)(ended, address) };
+        unsafe { (ENDED.lower)(ended, address.as_ptr()) };
         Self::Lowered(address)
     }
 
     pub(super) fn address(&self) -> *const u8 {
         match self {
             Self::Ok => OK.0.as_ptr(),
-            Self::Lowered(address) => *address,
+            Self::Lowered(address) => address.as_ptr(),
         }
     }
 
@@ -63,9 +72,9 @@ impl Value {
         // for resources, which it owns now; a value that was not taken is unchanged.
         unsafe {
             if taken {
-                (ENDED.dealloc_lists)(address);
+                (ENDED.dealloc_lists)(address.as_ptr());
             } else {
-                drop((ENDED.lift)(address));
+                drop((ENDED.lift)(address.as_ptr()));
             }
             free(address);
         }
@@ -73,21 +82,20 @@ impl Value {
 }
 
 /// Allocates a value with an error code: the end of a body, or the result of a request.
-pub(super) fn allocate() -> *mut u8 {
+pub(super) fn allocate() -> NonNull<u8> {
     // SAFETY: the layout has a size.
     let address = unsafe { alloc(ENDED.layout) };
-    if address.is_null() {
-        handle_alloc_error(ENDED.layout);
-    }
-    address
+    NonNull::new(address).unwrap_or_else(|| handle_alloc_error(ENDED.layout))
 }
 
+/// Frees the memory of a value.
+///
 /// # Safety
 ///
 /// The address is one of [`allocate`], and no longer used.
-pub(super) unsafe fn free(address: *mut u8) {
+pub(super) unsafe fn free(address: NonNull<u8>) {
     // SAFETY: the caller's promise is passed on.
-    unsafe { dealloc(address, ENDED.layout) }
+    unsafe { dealloc(address.as_ptr(), ENDED.layout) }
 }
 
 /// Reads the result of a request, and frees it.
@@ -95,11 +103,12 @@ pub(super) unsafe fn free(address: *mut u8) {
 /// # Safety
 ///
 /// The address is one of [`allocate`], where the host has written a response or an error code.
-pub(super) unsafe fn lift_response(address: *mut u8) -> Result<Response, ErrorCode> {
+pub(super) unsafe fn lift_response(result: NonNull<u8>) -> Result<Response, ErrorCode> {
     // SAFETY: the first byte is the tag. A response is a handle at its offset; an error code has the same offset as in
     // the end of a body.
     unsafe {
-        let result = if *address == 0 {
+        let address = result.as_ptr();
+        let response = if *address == 0 {
             Ok(Response::from_handle(*address.add(RESPONSE_OFFSET).cast()))
         } else {
             match (ENDED.lift)(address) {
@@ -107,7 +116,7 @@ pub(super) unsafe fn lift_response(address: *mut u8) -> Result<Response, ErrorCo
                 Err(code) => Err(code),
             }
         };
-        free(address);
-        result
+        free(result);
+        response
     }
 }

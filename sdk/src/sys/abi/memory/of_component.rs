@@ -1,0 +1,101 @@
+//! The memory of a component.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::arch::wasm32;
+use std::cell::Cell;
+
+use bytes::Bytes;
+
+use super::{Piece, ResultMemory};
+use crate::allocator::{Below, SizeClasses};
+
+/// Components have one thread, as the allocator requires.
+#[global_allocator]
+static ALLOCATOR: SizeClasses<Pages> = SizeClasses::new(Pages { owned: [const { Cell::new(0) }; OWNED_WORDS] });
+
+/// The size of a page of WebAssembly memory, and of an arena.
+const PAGE_BYTES: usize = 64 * 1024;
+/// A bit for each page of a 32-bit memory.
+const OWNED_WORDS: usize = 65_536 / 32;
+
+/// C's allocator, and arenas that are whole pages.
+struct Pages {
+    /// A bit for each page that is an arena.
+    owned: [Cell<u32>; OWNED_WORDS],
+}
+
+// SAFETY: everything is left to C's allocator.
+unsafe impl GlobalAlloc for Pages {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(piece, layout) }
+    }
+
+    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(piece, layout, size) }
+    }
+}
+
+// SAFETY: new pages belong to the caller that grew the memory; C's allocator grows the memory for itself.
+unsafe impl Below for Pages {
+    #[cold]
+    #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
+    fn arena(&self) -> Option<(*mut u8, usize)> {
+        let page = wasm32::memory_grow::<0>(1);
+        if page == usize::MAX {
+            return None;
+        }
+        let word = &self.owned[page / 32];
+        word.set(word.get() | 1 << (page % 32));
+        Some(((page * PAGE_BYTES) as *mut u8, PAGE_BYTES))
+    }
+
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
+    fn owns(&self, address: usize) -> bool {
+        let page = address / PAGE_BYTES;
+        self.owned[page / 32].get() >> (page % 32) & 1 == 1
+    }
+}
+
+thread_local! {
+    static RESULTS: ResultMemory = const { ResultMemory::new() };
+}
+
+/// Calls a function of the host whose result contains lists or texts. Their memory comes from the SDK's allocator.
+pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
+    RESULTS.with(|results| results.lists(call))
+}
+
+/// Calls functions of the host, and puts the memory of their results into one block, as far as it fits. The rest is
+/// allocated separately.
+///
+/// # Safety
+///
+/// `call` frees no result, as generated bindings do with lists: the returned block alone owns what lies in it.
+pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
+    // SAFETY: the caller's promise is passed on, and this is the global allocator.
+    RESULTS.with(|results| unsafe { results.gather(&ALLOCATOR, call) })
+}
+
+/// Allocates memory for a result of the host: `realloc` in the canonical ABI.
+///
+/// # Safety
+///
+/// The host calls it as the canonical ABI says: with the result of an earlier call, or with null.
+#[unsafe(export_name = "cabi_realloc")]
+unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
+    let old = Piece { start: old, size: old_size };
+    // SAFETY: the promise is the same.
+    let memory = RESULTS.with(|results| unsafe { results.realloc(&ALLOCATOR, &System, old, align, size) });
+    if memory.is_null() {
+        wasm32::unreachable();
+    }
+    memory
+}
