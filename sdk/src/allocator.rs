@@ -245,25 +245,42 @@ mod tests {
 
     const ARENA: usize = 16 * 1024;
 
-    /// An underlying allocator that counts the allocated bytes.
+    /// The system's allocator. It counts the allocated bytes, and frees the rest at its end.
     #[derive(Default)]
     struct Counted {
-        held: Cell<usize>,
+        held: RefCell<BTreeMap<usize, Layout>>,
         arenas: RefCell<Vec<Range<usize>>>,
+    }
+
+    impl Counted {
+        fn held_bytes(&self) -> usize {
+            self.held.borrow().values().map(Layout::size).sum()
+        }
     }
 
     // SAFETY: the system's allocator does all the work.
     unsafe impl GlobalAlloc for Counted {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            self.held.set(self.held.get() + layout.size());
-            // SAFETY: the caller upholds the same contract.
-            unsafe { System.alloc(layout) }
+            // SAFETY: the caller's promise is passed on.
+            let piece = unsafe { System.alloc(layout) };
+            self.held.borrow_mut().insert(piece.expose_provenance(), layout);
+            piece
         }
 
         unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
-            self.held.set(self.held.get() - layout.size());
-            // SAFETY: the caller upholds the same contract.
+            // Alignments may differ, as with C's allocator.
+            assert_eq!(self.held.borrow_mut().remove(&piece.addr()).map(|held| held.size()), Some(layout.size()));
+            // SAFETY: the caller's promise is passed on.
             unsafe { System.dealloc(piece, layout) }
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            for (address, layout) in self.held.take() {
+                // SAFETY: it was allocated with this layout and is not freed yet.
+                unsafe { System.dealloc(ptr::with_exposed_provenance_mut(address), layout) }
+            }
         }
     }
 
@@ -272,7 +289,7 @@ mod tests {
         fn arena(&self) -> Option<(*mut u8, usize)> {
             // SAFETY: the layout has a size.
             let arena = unsafe { self.alloc(Layout::from_size_align(ARENA, STEP).unwrap()) };
-            self.arenas.borrow_mut().push(arena as usize..arena as usize + ARENA);
+            self.arenas.borrow_mut().push(arena.addr()..arena.addr() + ARENA);
             Some((arena, ARENA))
         }
 
@@ -350,7 +367,7 @@ mod tests {
                 // SAFETY: each block was allocated with its layout and is freed once.
                 unsafe { allocator.dealloc(piece, layout) };
             }
-            let held = allocator.below.held.get();
+            let held = allocator.below.held_bytes();
             assert_eq!(*after_first.get_or_insert(held), held, "in round {round}");
         }
     }
@@ -375,17 +392,17 @@ mod tests {
         unsafe {
             let foreign = allocator.below.alloc(layout);
             allocator.dealloc(foreign, layout);
-            assert_eq!(allocator.below.held.get(), 0);
+            assert_eq!(allocator.below.held_bytes(), 0);
             let foreign = allocator.below.alloc(layout);
             foreign.write_bytes(7, 40);
             let grown = allocator.realloc(foreign, layout, 4000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(4000, 8).unwrap());
             // Only one block is kept for the next allocation of its size.
-            assert_eq!(allocator.below.held.get(), 4000);
+            assert_eq!(allocator.below.held_bytes(), 4000);
             let other = Layout::from_size_align(5000, 8).unwrap();
             allocator.dealloc(allocator.alloc(other), other);
-            assert_eq!(allocator.below.held.get(), 4000);
+            assert_eq!(allocator.below.held_bytes(), 4000);
             assert_eq!(allocator.alloc(Layout::from_size_align(4000, 1).unwrap()), grown);
         }
     }

@@ -1,7 +1,7 @@
 //! Native tests of handlers, with plain `cargo test`.
 //!
-//! A handler stays an ordinary function, so a test calls it. `#[wayside::test]` or [`block_on`] runs async code,
-//! [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that a test of an hour takes no time.
+//! The macros keep a handler as an ordinary function, so a test can call it. `#[wayside::test]` or [`block_on`] runs
+//! async code, [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that an hour takes no time.
 //!
 //! # Examples
 //!
@@ -59,7 +59,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     scope::run(future)
 }
 
-/// Makes an incoming request, to test your own extractor.
+/// Creates an incoming request, to test an extractor.
 ///
 /// # Examples
 ///
@@ -112,7 +112,7 @@ pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
     Outbound { previous: sys::set_outbound(Some(Rc::new(Native(upstream)))) }
 }
 
-/// Converts between the bodies of users and of worlds.
+/// Adapts an [`Upstream`] to the request and response types of `sys`.
 struct Native<U>(U);
 
 impl<U: Upstream> sys::Upstream for Native<U> {
@@ -122,8 +122,8 @@ impl<U: Upstream> sys::Upstream for Native<U> {
     }
 }
 
-/// Keeps the upstream of [`outbound`] in effect.
-#[must_use = "outbound calls are answered only as long as this lives"]
+/// The guard of [`outbound`]. Dropping it restores the previous upstream.
+#[must_use = "outbound calls are answered only as long as this guard lives"]
 pub struct Outbound {
     previous: Option<Rc<dyn sys::Upstream>>,
 }

@@ -1,6 +1,6 @@
-//! URLs of requests: parsed and resolved as browsers do, and percent-encoded.
+//! Parses, resolves and percent-encodes URLs as browsers do.
 //!
-//! This follows the URL Standard of the WHATWG for `http` and `https`, except that hosts must be ASCII: the tables for
+//! This follows the WHATWG URL Standard for `http` and `https`, except that a host must be ASCII: the tables for
 //! international names would be larger than most components.
 
 mod authority;
@@ -20,10 +20,10 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 /// The path percent-encode set.
 const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
-/// Encodes bytes beyond ASCII only.
+/// An empty set, with which only bytes beyond ASCII are percent-encoded.
 const NOTHING: &AsciiSet = &AsciiSet::EMPTY;
 
-/// A URL with its fragment, which no server is sent.
+/// A URL and its fragment, which is never sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) uri: Uri,
@@ -38,7 +38,7 @@ impl From<Uri> for Url {
 
 /// Parses an absolute URL.
 pub(crate) fn parse(text: &Bytes) -> Result<Url, String> {
-    // Most URLs need no more than the parser of `http`, which copies nothing.
+    // The parser of `http` copies nothing, and suffices for most URLs.
     if is_plain(text)
         && let Ok(uri) = Uri::from_maybe_shared(text.clone())
         && uri.scheme().is_some()
@@ -57,7 +57,7 @@ fn parse_other(text: &[u8]) -> Result<Url, String> {
     Ok(Url { uri, fragment })
 }
 
-/// Resolves a reference, as a `location` header has one, against the URL where it was found.
+/// Resolves a reference, for example from a `location` header, against a base URL.
 pub(crate) fn resolve(base: &Uri, reference: &[u8]) -> Result<Url, String> {
     let text = cleaned(reference);
     let (text, fragment) = split_fragment(&text);
@@ -78,7 +78,7 @@ pub(crate) fn resolve(base: &Uri, reference: &[u8]) -> Result<Url, String> {
     Ok(Url { uri: with_path(base, relative)?, fragment })
 }
 
-/// Checks the URL of an outbound request. Takes out user and password, which no server may be sent, and an empty port.
+/// Checks the URL of an outbound call. Removes user information, which must not be sent, and an empty port.
 pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err(NO_SCHEME.to_owned());
@@ -94,18 +94,18 @@ pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
     Ok(())
 }
 
-/// Percent-encodes bytes beyond ASCII, which a request line cannot hold, and nothing else: a proxy must not change more of
-/// a target than that (RFC 9110, section 7.7).
+/// Percent-encodes bytes beyond ASCII, which a request line cannot contain. Changes nothing else, because a proxy must
+/// not (RFC 9110, section 7.7).
 pub(crate) fn encode(uri: &mut Uri) {
     if uri.path_and_query().is_some_and(|path| !path.as_str().is_ascii()) {
         encode_with(uri, NOTHING, NOTHING);
     }
 }
 
-/// Percent-encodes all that browsers percent-encode.
+/// Percent-encodes the path and the query as browsers do.
 pub(crate) fn encode_fully(uri: &mut Uri) {
     let (path, query) = (uri.path().as_bytes(), uri.query().unwrap_or_default().as_bytes());
-    // What need not be encoded comes back as it is, in one piece.
+    // `percent_encode` returns the input itself, in one piece, if there is nothing to encode.
     let is_in =
         |bytes: &[u8], set| percent_encode(bytes, set).next().is_some_and(|first| !ptr::eq(first.as_bytes(), bytes));
     if is_in(path, PATH) || is_in(query, QUERY) {
@@ -122,13 +122,13 @@ fn encode_with(uri: &mut Uri, path_set: &'static AsciiSet, query_set: &'static A
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = text.try_into().ok();
-    // A target that is too long now stays as it is, and the host refuses it.
+    // If the encoded target is too long, the URI stays unchanged, and the host rejects it.
     if let Ok(encoded) = Uri::from_parts(parts) {
         *uri = encoded;
     }
 }
 
-/// Shows the URL of a request in a message, without user and password.
+/// Formats the URL of a request for a message, without user information.
 pub(crate) fn shown_uri(uri: &Uri) -> String {
     match (uri.scheme(), uri.authority()) {
         (Some(scheme), Some(authority)) => {
@@ -139,10 +139,10 @@ pub(crate) fn shown_uri(uri: &Uri) -> String {
     }
 }
 
-/// Shows any text as a URL in a message: without user and password, and without control characters.
+/// Formats the text of an invalid URL for a message: without user information, and with `?` for control characters.
 pub(crate) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text).replace(char::is_control, "?");
-    // Without slashes it may be a URL whose scheme was forgotten.
+    // Text without `//` may be a URL without its scheme, so it may start with user information.
     let start = match text.as_bytes().windows(2).position(|two| two.iter().all(is_slash)) {
         Some(slashes) => slashes + 2,
         None if text.starts_with("mailto:") => return text,
@@ -160,9 +160,9 @@ fn unsupported(scheme: &str) -> String {
     format!("the scheme `{scheme}` is not supported; use `http` or `https`")
 }
 
-/// Whether nothing in a URL is written differently by the standard.
+/// Whether a URL needs no change according to the URL Standard.
 fn is_plain(text: &[u8]) -> bool {
-    // Dots that stand for folders begin a segment, and may be percent-encoded.
+    // The segments `.` and `..` start with a dot after a slash. `PLAIN` excludes percent-encoded dots.
     let mut before = 0;
     for byte in text {
         if !PLAIN.get(usize::from(*byte)).is_some_and(|is_plain| *is_plain) || (*byte == b'.' && before == b'/') {
@@ -173,8 +173,9 @@ fn is_plain(text: &[u8]) -> bool {
     true
 }
 
-/// The characters that a URL can have anywhere as they are. With all bytes in the table, a look into it is never refused.
-#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, and would refuse it")]
+/// The characters that need no percent-encoding in any part of a URL. The table has all 256 bytes, so every lookup
+/// succeeds.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, so an invalid index is a compile error")]
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b'!';
@@ -186,7 +187,7 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// Takes out what people paste along with a URL: white space around it, and line breaks and tabs within.
+/// Removes white space and control characters around a URL, and line breaks and tabs within it.
 fn cleaned(text: &[u8]) -> Vec<u8> {
     let is_edge = |byte: &u8| *byte <= b' ';
     let start = text.iter().position(|byte| !is_edge(byte)).unwrap_or(text.len());
@@ -203,7 +204,7 @@ fn split_fragment(text: &[u8]) -> (&[u8], Option<Box<str>>) {
     }
 }
 
-/// Splits before and behind the first byte of a kind.
+/// Splits at the first byte for which `is_end` is true, and removes this byte.
 fn split_at(text: &[u8], is_end: impl Fn(&u8) -> bool) -> (&[u8], Option<&[u8]>) {
     let Some(end) = text.iter().position(is_end) else { return (text, None) };
     let (before, rest) = text.split_at(end);
@@ -228,12 +229,12 @@ fn known_scheme(scheme: &str) -> Result<Scheme, String> {
     }
 }
 
-/// Browsers take a backslash for a slash.
+/// Whether a byte is a slash, or a backslash, which browsers treat as a slash.
 fn is_slash(byte: &u8) -> bool {
     matches!(byte, b'/' | b'\\')
 }
 
-/// Makes a URL of what follows its scheme: slashes, an authority, a path, a query.
+/// Makes a URL from a scheme and the text after it: slashes, authority, path and query.
 fn with_authority(scheme: Scheme, text: &[u8]) -> Result<Uri, String> {
     let start = text.iter().position(|byte| !is_slash(byte)).unwrap_or(text.len());
     let (_, text) = text.split_at(start);
@@ -244,7 +245,7 @@ fn with_authority(scheme: Scheme, text: &[u8]) -> Result<Uri, String> {
     join(scheme, authority, &normalized(path), query)
 }
 
-/// Makes a URL on the server of another.
+/// Makes a URL from the scheme and the authority of `base`, and a relative reference.
 fn with_path(base: &Uri, text: &[u8]) -> Result<Uri, String> {
     let (path, query) = split_at(text, |byte| *byte == b'?');
     let (path, query) = match path.first() {
@@ -275,7 +276,7 @@ fn join(scheme: Scheme, authority: Authority, path: &str, query: Option<&[u8]>) 
     Uri::from_parts(parts).map_err(|error| format!("the URL is not valid: {error}"))
 }
 
-/// Percent-encodes a path, and takes out the segments `.` and `..`.
+/// Percent-encodes a path, and resolves the segments `.` and `..`.
 fn normalized(path: &[u8]) -> String {
     let mut kept: Vec<&[u8]> = Vec::new();
     let mut segments = path.split(is_slash).skip(1).peekable();
@@ -301,7 +302,7 @@ fn normalized(path: &[u8]) -> String {
     text
 }
 
-/// How many dots a segment consists of: 1 or 2, or 0 for any other segment. `%2e` is a dot.
+/// Returns 1 for the segment `.`, 2 for `..`, and 0 for any other segment. `%2e` is a dot.
 fn dots(mut segment: &[u8]) -> usize {
     let mut count = 0;
     while let [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] = segment {

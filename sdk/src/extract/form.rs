@@ -75,9 +75,9 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
             ));
         }
         let limit = request.body_limit();
-        serde_urlencoded::from_bytes(&read_whole(request.into_body(), limit).await?).map(Self).map_err(|error| {
-            Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is invalid: {error}"))
-        })
+        serde_urlencoded::from_bytes(&read_whole(request.into_body(), limit).await?)
+            .map(Self)
+            .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is invalid: {error}")))
     }
 }
 

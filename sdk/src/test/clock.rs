@@ -10,8 +10,8 @@ use crate::sys::timer;
 /// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped. A guard that a test
 /// keeps to its end also covers the tasks of [`wait_until`](crate::wait_until).
 ///
-/// When all futures wait, the clock jumps to the next timer, so a sleep of an hour takes no time. [`advance`] moves it
-/// by hand.
+/// When all futures wait, the clock jumps to the next timer, so a sleep of an hour takes no time. [`advance`] moves the
+/// clock manually.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub fn pause() -> Pause {
     Pause { stood_before: timer::set_paused(true), not_send: PhantomData }
 }
 
-/// Moves a clock that [`pause`] stopped. Does nothing to a running clock.
+/// Advances the clock if [`pause`] has stopped it. Does nothing to a running clock.
 ///
 /// # Examples
 ///
@@ -44,12 +44,12 @@ pub fn advance(span: Duration) {
     timer::advance(span);
 }
 
-/// Keeps the clock of this thread stopped.
-#[must_use = "the clock stands still only as long as this lives"]
+/// The guard of [`pause`]. Dropping it lets the clock run again, unless an outer guard keeps it stopped.
+#[must_use = "the clock is stopped only as long as this guard lives"]
 #[derive(Debug)]
 pub struct Pause {
     stood_before: bool,
-    // The guard belongs to the thread whose clock it stopped.
+    // The clock belongs to the thread, so the guard must stay on it.
     not_send: PhantomData<Rc<()>>,
 }
 

@@ -21,10 +21,11 @@ pub use call::Call;
 pub use reply::Reply;
 pub use times::Times;
 
-/// Responds to expected calls, each with the first match. Panics at any other call with the mismatches.
+/// Responds to expected outbound calls. The first expected call that matches determines the reply. If none matches, the
+/// mock panics and lists the mismatches.
 ///
-/// [`verify`](Self::verify) fails a test whose expected calls did not come. It also runs when the last clone of the
-/// mock is dropped, so [`outbound`](super::outbound) verifies it when the guard is dropped and the tasks of
+/// [`verify`](Self::verify) panics if expected calls are missing. It also runs when the last clone of the mock is
+/// dropped: with [`outbound`](super::outbound), when the guard is dropped and the tasks of
 /// [`wait_until`](crate::wait_until) are done.
 ///
 /// # Examples
@@ -56,7 +57,7 @@ struct MockState {
 struct Expectations {
     list: Vec<Expectation>,
     in_order: bool,
-    /// The position up to which calls came, if they must come in order.
+    /// The index of the last call that came, if calls must come in order.
     position: usize,
     /// Whether verification has run or is turned off.
     is_settled: bool,
@@ -69,13 +70,13 @@ struct Expectation {
 }
 
 impl Mock {
-    /// Makes a mock that expects no call.
+    /// Creates a mock that expects no calls.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Expects a call, and responds with a text, a status, a function of the request, or another [`Reply`].
+    /// Expects a call and responds to it with a text, a status, a function of the request, or another [`Reply`].
     #[must_use]
     pub fn reply(self, call: Call, reply: impl Into<Reply>) -> Self {
         self.inner.lock().list.push(Expectation { call, reply: reply.into(), count: 0 });
@@ -100,7 +101,7 @@ impl Mock {
     ///
     /// # Panics
     ///
-    /// Panics with a line for each call that came too rarely.
+    /// Panics with a line for each call that came less often than expected.
     #[track_caller]
     pub fn verify(&self) {
         let unmet = {
@@ -129,7 +130,7 @@ impl MockState {
 impl Drop for MockState {
     fn drop(&mut self) {
         let expectations = self.lock();
-        // The test fails already, for its own reason.
+        // The test already fails for another reason.
         if expectations.is_settled || std::thread::panicking() {
             return;
         }
@@ -214,7 +215,7 @@ impl Upstream for Mock {
             let (parts, body) = request.into_parts();
             let body = match body.bytes().await {
                 Ok(body) => body,
-                // The caller's body failed; the host would not have sent the request either.
+                // The request body failed, so the host would not have sent a complete request.
                 Err(_) => return StatusCode::BAD_REQUEST.into_response(),
             };
             let request = Request::from_parts(parts, body);
@@ -240,7 +241,7 @@ mod tests {
     use super::*;
     use crate::{client, test};
 
-    /// The message of the panic of a function.
+    /// Returns the panic message of a function.
     fn panic_of(fails: impl FnOnce()) -> String {
         let panic = catch_unwind(AssertUnwindSafe(fails)).unwrap_err();
         panic.downcast_ref::<String>().unwrap().clone()

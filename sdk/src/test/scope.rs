@@ -1,8 +1,8 @@
-//! Keeps what a test set up for the tasks that it leaves behind.
+//! Keeps the upstream and the clock of a test in effect for the tasks that run after its future.
 //!
-//! A test's guards are dropped where its future ends, and the tasks of `wait_until` run after that. So the state before
-//! the last drops is restored for those tasks. A drop counts as one of the last if the future does nothing after it
-//! that depends on guards: wait, make an outbound call, or set up another guard.
+//! The guards of a test are dropped when its future ends, but the tasks of `wait_until` run after that. So the state
+//! before the last drops is restored for these tasks. A drop is one of the last if the future does nothing after it that
+//! depends on guards: it does not wait, make an outbound call, or set up another guard.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -14,9 +14,9 @@ use crate::sys::executor::{blocking, take_spawned};
 use crate::sys::timer::{self, Paused};
 use crate::sys::{self, Upstream};
 
-/// The state that guards set.
+/// The state that guards set: the upstream and the clock.
 struct InPlace {
-    /// The number of outbound calls so far. Another call makes this out of date.
+    /// The number of outbound calls when the state was saved. A later call makes the saved state outdated.
     calls: u64,
     outbound: Option<Rc<dyn Upstream>>,
     paused: Option<Paused>,
@@ -42,7 +42,7 @@ thread_local! {
     static DROPPED: RefCell<Option<InPlace>> = const { RefCell::new(None) };
 }
 
-/// Runs a future and the tasks that it leaves behind.
+/// Runs a future, and then the tasks that it has left.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let _running = Running::new();
     let mut future = pin!(future);
@@ -55,7 +55,7 @@ pub(super) fn run<F: Future>(future: F) -> F::Output {
     output
 }
 
-/// Notes that a guard is about to be dropped.
+/// Saves the state before a guard is dropped, unless the state before an earlier drop is still current.
 pub(super) fn guard_dropped() {
     if DEPTH.get() > 0 && !DROPPED.with_borrow(|dropped| dropped.as_ref().is_some_and(InPlace::is_current)) {
         let in_place = InPlace { calls: sys::calls(), outbound: sys::outbound(), paused: timer::clock() };
@@ -63,7 +63,7 @@ pub(super) fn guard_dropped() {
     }
 }
 
-/// Notes that the future continues with the current state.
+/// Discards the saved state, because the future continues after the drops.
 pub(crate) fn changed() {
     let _before = DROPPED.take();
 }
@@ -89,7 +89,7 @@ impl Drop for Running {
     }
 }
 
-/// The state for the tasks after a future.
+/// Puts a saved state in effect until it is dropped.
 struct Restored {
     before: Option<InPlace>,
 }
@@ -118,7 +118,7 @@ mod tests {
     use crate::test::{self, Call, Mock};
     use crate::{client, spawn, time, wait_until};
 
-    /// Leaves an outbound call behind, and records its result.
+    /// Starts a task of `wait_until` that makes an outbound call and records its result.
     fn call_later(url: &'static str) -> Arc<Mutex<String>> {
         let noted = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&noted);

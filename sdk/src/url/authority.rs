@@ -1,8 +1,8 @@
-//! Hosts with ports, as URLs name them.
+//! The host and the port in a URL.
 
 use http::uri::Authority;
 
-/// Parses what stands between the slashes and the path; user, password and an empty port are left out.
+/// Parses the authority of a URL. Removes user information and an empty port.
 pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
     let text = String::from_utf8_lossy(text);
     let host_and_port = as_sent(&text);
@@ -14,12 +14,12 @@ pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
     Authority::try_from(host_and_port).map_err(|_| invalid_host(host_and_port))
 }
 
-/// Checks the host and the port of an authority, and returns what servers are sent of it, if that is less.
+/// Checks the host and the port of an authority. If it has user information or an empty port, returns it without them.
 pub(super) fn check(authority: &Authority) -> Result<Option<Authority>, String> {
     if is_plain(authority.as_str().as_bytes()) { Ok(None) } else { check_other(authority) }
 }
 
-/// Whether it is a name or an IPv4 address, perhaps with a port, as most of them are.
+/// Whether an authority is a name or an IPv4 address, with or without a port. Most authorities are.
 fn is_plain(text: &[u8]) -> bool {
     let is_of_name = |byte: &u8| OF_NAME.get(usize::from(*byte)).is_some_and(|is_of_name| *is_of_name);
     match text.iter().position(|byte| !is_of_name(byte)) {
@@ -28,8 +28,8 @@ fn is_plain(text: &[u8]) -> bool {
     }
 }
 
-/// Letters, digits, hyphens, dots and underscores.
-#[expect(clippy::indexing_slicing, reason = "the compiler evaluates it, and would refuse it")]
+/// The characters of a plain host name: letters, digits, hyphens, dots and underscores.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, so an invalid index is a compile error")]
 static OF_NAME: [bool; 256] = {
     let mut of_name = [false; 256];
     let mut byte = b'-';
@@ -58,7 +58,7 @@ fn check_other(authority: &Authority) -> Result<Option<Authority>, String> {
     Authority::try_from(host_and_port).map(Some).map_err(|_| invalid_host(host_and_port))
 }
 
-/// Leaves out user and password, and the colon before an empty port (RFC 3986, section 6.2.3).
+/// Removes user information, and the colon before an empty port (RFC 3986, section 6.2.3).
 fn as_sent(authority: &str) -> &str {
     let host_and_port = without_user(authority);
     host_and_port.strip_suffix(':').unwrap_or(host_and_port)
@@ -68,7 +68,7 @@ pub(super) fn without_user(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host_and_port)| host_and_port)
 }
 
-/// Splits at the colon of the port; those of an IPv6 address stand in brackets.
+/// Splits off the port. Colons within brackets belong to an IPv6 address.
 fn split_port(host_and_port: &str) -> (&str, Option<&str>) {
     match host_and_port.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -91,8 +91,8 @@ fn check_host_and_port(host_and_port: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a text is an IPv6 address (RFC 4291, section 2.2). The parser of the standard library would be a sixth of all that
-/// a proxy is made of here.
+/// Whether a text is an IPv6 address (RFC 4291, section 2.2). The parser of the standard library would be a sixth of the
+/// size of a small proxy component.
 fn is_ipv6(text: &[u8]) -> bool {
     match text.windows(2).position(|two| two == b"::") {
         None => groups(text) == Some(8),
@@ -105,7 +105,7 @@ fn is_ipv6(text: &[u8]) -> bool {
     }
 }
 
-/// How many groups of 16 bits there are; the last two may be an IPv4 address.
+/// Returns the number of 16-bit groups, or `None` if one is invalid. An IPv4 address at the end counts as two groups.
 fn groups(text: &[u8]) -> Option<usize> {
     let mut parts = text.split(|byte| *byte == b':').peekable();
     let mut count = 0;

@@ -6,10 +6,10 @@ use http::Uri;
 
 use super::Url;
 
-/// The URL that a response came from; see [`ResponseExt::final_url`](crate::client::ResponseExt::final_url).
+/// The URL of a response after redirects; see [`ResponseExt::final_url`](crate::client::ResponseExt::final_url).
 ///
-/// Its text has the fragment: that of the last `location` with one, or that of the URL which was asked for first (RFC 9110,
-/// section 10.2.2). User and password are not part of it.
+/// Its text includes the fragment: that of the last `location` with a fragment, otherwise that of the first URL (RFC 9110,
+/// section 10.2.2). It does not include user information.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalUrl(pub(crate) Url);
 

@@ -134,13 +134,13 @@ mod tests {
     #[test]
     fn a_refused_part_is_named_with_its_value() {
         let uri = "coap://a.test/x";
-        for (value, error) in [
-            ("PURGE", "the host refused the method `PURGE`"),
-            ("coap", "the host refused the scheme `coap`"),
-            ("a.test", "the host refused the authority `a.test`"),
-            ("/x", "the host refused the path `/x`"),
-        ] {
-            let refuses: &'static [&'static str] = vec![value].leak();
+        let refused: [(&'static [&'static str], &str); 4] = [
+            (&["PURGE"], "the host refused the method `PURGE`"),
+            (&["coap"], "the host refused the scheme `coap`"),
+            (&["a.test"], "the host refused the authority `a.test`"),
+            (&["/x"], "the host refused the path `/x`"),
+        ];
+        for (refuses, error) in refused {
             let method = Method::from_bytes(b"PURGE").unwrap();
             assert_eq!(written(refuses, &method, uri).unwrap_err(), error);
         }

@@ -51,11 +51,10 @@ impl Call {
         Self::default()
     }
 
-    /// Expects a method and a URL with its query. Each `*` in the URL stands for any text, also an empty one or one
-    /// with slashes.
+    /// Expects a method and a URL with its query. Each `*` in the URL matches any text, including slashes and no text.
     ///
-    /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port may be
-    /// left out, an empty path is `/`, and `%7E` is `~`. A slash at the end of a path is significant.
+    /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port is
+    /// optional, an empty path is `/`, and `%7E` is `~`. A slash at the end of a path is significant.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self::any().method(method).url(url)
@@ -87,15 +86,15 @@ impl Call {
         self
     }
 
-    /// Expects a query parameter; the query may have others. Name and value are not percent-encoded. The URL of this
-    /// call is then compared without its query.
+    /// Expects a query parameter; the query may have other parameters. Write name and value without percent-encoding.
+    /// The URL of this call is then compared without its query.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Expects a header with a value; it may have other values as well.
+    /// Expects a header with a value; the header may have other values too.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -138,7 +137,7 @@ impl Call {
 
     /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
     ///
-    /// After its last expected time, later calls of the mock apply.
+    /// A call that has come as often as allowed no longer matches, so the later calls of the mock apply.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
         self.times = times.into();

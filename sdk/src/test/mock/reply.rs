@@ -13,8 +13,8 @@ use crate::{IntoResponse, Request, Response, time};
 
 type Function = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
 
-/// The reply to an expected call of a [`Mock`](super::Mock): a text, a status, a function of the request, or one that
-/// is built here.
+/// The reply to an expected call of a [`Mock`](super::Mock). Text, a status and a function of the request convert to a
+/// reply.
 ///
 /// # Examples
 ///
@@ -39,13 +39,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// An empty response with status 200.
+    /// Creates an empty reply with status 200.
     #[must_use]
     pub fn ok() -> Self {
         Self::from_fn(|_| ())
     }
 
-    /// What a function makes of the request.
+    /// Creates a reply from a function of the request.
     #[must_use]
     pub fn from_fn<F, R>(reply: F) -> Self
     where
@@ -60,11 +60,11 @@ impl Reply {
         }
     }
 
-    /// A JSON document with its media type. Needs the feature `json`.
+    /// Creates a reply with a JSON document and its media type. Needs the feature `json`.
     ///
     /// # Panics
     ///
-    /// Panics if the value cannot be written as JSON, such as a map whose keys are not strings.
+    /// Panics if the value cannot be serialized, for example a map with keys that are not strings.
     #[cfg(feature = "json")]
     #[must_use]
     #[expect(clippy::panic, reason = "this is how a test fails")]
@@ -79,7 +79,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if it is not from 200 to 599.
+    /// Panics if the status is not from 200 to 599.
     #[must_use]
     #[expect(clippy::panic, reason = "this is how a test fails")]
     pub fn status(mut self, status: u16) -> Self {
@@ -90,8 +90,8 @@ impl Reply {
         self
     }
 
-    /// Adds a header. It replaces the headers of that name that the body brings, such as its `content-type`; those that
-    /// were added before stay.
+    /// Adds a header. It replaces headers of the same name that the body sets, such as its `content-type`, but not those
+    /// that this method added.
     ///
     /// # Panics
     ///
@@ -106,7 +106,7 @@ impl Reply {
         self
     }
 
-    /// Waits before the response, by the clock that [`pause`](crate::test::pause) stops.
+    /// Delays the response. [`pause`](crate::test::pause) stops the clock that measures the delay.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::{RangeFrom, RangeFull, RangeInclusive, RangeToInclusive};
 
-/// How often a [`Call`](super::Call) is expected: a number, or a range such as `1..=3`, `2..` or `..`, which also allows none.
+/// How often a [`Call`](super::Call) is expected: a number, or a range such as `1..=3`, `2..`, or `..` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     at_least: usize,

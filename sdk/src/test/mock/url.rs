@@ -1,11 +1,11 @@
-//! Compares URLs: equivalent ones fit (RFC 9110, section 4.2.3).
+//! Compares URLs. Equivalent URLs match (RFC 9110, section 4.2.3).
 
 use http::Uri;
 
 use crate::url;
 
-/// Whether a call goes to a URL, or to an equivalent one. Each `*` in the expected URL stands for any text. It may be written
-/// as it is sent, or as the client takes it.
+/// Whether the URL of a call matches an expected URL. Each `*` in the expected URL matches any text. The expected URL may
+/// have the form that is sent, or any form that the client accepts.
 pub(super) fn fits(expected: &str, uri: &Uri, with_query: bool) -> bool {
     is_same(expected, uri, with_query)
         || url::parse(&expected.to_owned().into()).is_ok_and(|url| is_same(&url.uri.to_string(), uri, with_query))
@@ -17,18 +17,18 @@ fn is_same(expected: &str, uri: &Uri, with_query: bool) -> bool {
         url.truncate(query);
     }
     match uri.path() {
-        // In full, the URL of `OPTIONS *` has no path (RFC 9112, section 3.2.4).
+        // The URL of an `OPTIONS *` request has no path (RFC 9112, section 3.2.4).
         "*" => wildcard_fits(&normal(expected, ""), &normal(url.trim_end_matches('*'), "")),
         _ => wildcard_fits(&normal(expected, "/"), &normal(&url, "/")),
     }
 }
 
-/// Whether a text fits a pattern in which each `*` stands for any text.
+/// Whether a text matches a pattern in which each `*` stands for any text.
 fn wildcard_fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
-    // The part behind the last `*` must end the text; each other part is taken where it comes first.
+    // The part after the last `*` must end the text. Each other part matches at its first occurrence.
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         let Some((_, after)) = text.split_once(part) else { return false };
@@ -37,7 +37,7 @@ fn wildcard_fits(pattern: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
-/// A URL in normal form, with a path that stands for none.
+/// Normalizes a URL. An empty path becomes `path_if_none`.
 fn normal(url: &str, path_if_none: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return decoded(url) };
@@ -45,7 +45,7 @@ fn normal(url: &str, path_if_none: &str) -> String {
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (user, server) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
     let (host, port) = match server.rsplit_once(':') {
-        // The colons of an address in brackets separate no port.
+        // Colons within brackets belong to an IPv6 address.
         Some((host, port)) if !port.contains(']') => (host, port.trim_start_matches('0')),
         _ => (server, ""),
     };
@@ -54,12 +54,13 @@ fn normal(url: &str, path_if_none: &str) -> String {
         (_, "") | ("http", "80") | ("https", "443") => String::new(),
         (_, port) => format!(":{port}"),
     };
-    // A `*` at the end of the authority stands for the path as well.
+    // A `*` at the end of the authority matches the path too.
     let slash = if path.starts_with('/') || host.ends_with('*') || port.ends_with('*') { "" } else { path_if_none };
     format!("{scheme}://{user}{host}{port}{slash}{}", decoded(path))
 }
 
-/// Decodes the characters that need no encoding (RFC 3986, section 2.3), and writes the other codes in upper case.
+/// Decodes percent-encoded characters that need no encoding (RFC 3986, section 2.3). Writes other percent-encodings in
+/// upper case.
 fn decoded(text: &str) -> String {
     let mut pieces = text.split('%');
     let mut decoded = pieces.next().unwrap_or_default().to_owned();
