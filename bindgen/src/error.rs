@@ -5,8 +5,8 @@ use std::{error, fmt, io};
 
 /// A failure to generate, write or check bindings.
 ///
-/// Its text names the file or world; [`source`](error::Error::source) is the error of the parser, the generator or the
-/// operating system.
+/// The text names the file or the world. [`source`](error::Error::source) returns the error of the parser, the generator
+/// or the operating system.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -22,13 +22,13 @@ enum Kind {
 }
 
 impl Error {
-    /// Whether a checked-in file differs from the generated one.
+    /// Whether a checked-in file is missing or differs from the generated text.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self.kind, Kind::Stale(_))
     }
 
-    /// Takes the source out, for use in another error.
+    /// Takes the source, to use it in another error.
     pub fn take_source(&mut self) -> Option<Box<dyn error::Error + Send + Sync>> {
         self.source.take()
     }

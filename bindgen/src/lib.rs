@@ -16,15 +16,15 @@ use wit_parser::{Resolve, WorldId};
 pub use error::Error;
 pub use wit_copy::{WIT_COPIES, WitCopy};
 
-/// A world of the SDK: the place of its WIT and of its bindings.
+/// A world of the SDK: where its WIT and its bindings are, and how to generate them.
 #[derive(Clone, Copy, Debug)]
 pub struct World {
     /// The name of the folder of its WIT, and of its bindings module.
     pub name: &'static str,
     /// The name of the world in its WIT.
     world: &'static str,
-    /// Further worlds of some components, and the macros that declare them. They are not bound, because a component
-    /// that exports an interface of its world would also import the rest of it, even without a call.
+    /// Further worlds of some components, and the macros that declare them. They have no bindings of their own, because
+    /// a component that exports an interface of its world would also import the rest of the world, even without calls.
     declared: &'static [(&'static str, &'static str)],
     /// The module path of the bindings, as seen from a crate that uses the SDK's export macro.
     bindings_module: &'static str,
@@ -118,7 +118,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails like [`World::generate`]. If the file is missing or stale, the error names the command that updates it.
+    /// Fails like [`World::generate`], and with [`Error::is_stale`] if the file is missing or stale.
     pub fn check(&self, root: &Path) -> Result<(), Error> {
         let file = self.bindings_file(root);
         if is_current(&file, &self.generate(root)?) {
@@ -150,18 +150,18 @@ impl World {
     }
 }
 
-/// A macro that declares the world of a component.
+/// Returns the source text of a macro that declares the world of a component.
 fn declaration(resolve: &Resolve, world: WorldId, name: &'static str, macro_name: &str) -> Result<String, Error> {
     let encoded = wit_component::metadata::encode(resolve, world, StringEncoding::UTF8, None, false)
         .map_err(|source| Error::generate(name, source))?;
     let lines = encoded.chunks(60).map(|bytes| {
         let line = bytes.escape_ascii().to_string();
-        // A space at the start of a line would count as its indentation.
+        // The lines end with a backslash, which removes spaces at the start of the next line.
         if line.starts_with(' ') { line.replacen(' ', "\\x20", 1) } else { line }
     });
     let lines: Vec<String> = lines.collect();
     Ok(format!(
-        "/// Says of a component that it is of the world `{name}`.\n\
+        "/// Declares that a component implements the world `{name}`.\n\
          #[doc(hidden)]\n\
          #[macro_export]\n\
          macro_rules! {macro_name} {{\n\

@@ -1,20 +1,20 @@
-//! Copies of WIT for packages, which contain only files of their own directory.
+//! Copies of WIT files for published packages, because a package contains only files of its own directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Error, Update, is_current};
 
-/// A WIT file that a package needs a copy of.
+/// A WIT file and its copy in a package.
 #[derive(Clone, Copy, Debug)]
 pub struct WitCopy {
-    /// The file below `wit/`.
+    /// The path of the file, relative to `wit/`.
     source: &'static str,
-    /// The copy below the root of the checkout.
+    /// The path of the copy, relative to the root of the checkout.
     copy: &'static str,
 }
 
-/// Every copy.
+/// All copies.
 pub const WIT_COPIES: &[WitCopy] = &[
     WitCopy { source: "host/world.wit", copy: "host-harness/wit/world.wit" },
     WitCopy { source: "host/deps/config.wit", copy: "host-harness/wit/deps/config.wit" },
@@ -49,7 +49,7 @@ impl WitCopy {
     ///
     /// # Errors
     ///
-    /// Fails if the source cannot be read. If the copy is missing or stale, the error names the command that updates it.
+    /// Fails if the source cannot be read, and with [`Error::is_stale`] if the copy is missing or stale.
     pub fn check(&self, root: &Path) -> Result<(), Error> {
         let file = self.file(root);
         if is_current(&file, &self.read(root)?) { Ok(()) } else { Err(Error::stale(&file)) }

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::parse::{Parse as _, Parser as _};
+use syn::parse::Parser as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, Ident, ItemFn, Path, ReturnType, Signature, Type};
 
-use crate::options::Options;
+use crate::options::{CRATE, MAX_BODY, Options, SERVICE};
 
 pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = Options::parse.parse2(options).and_then(|options| {
+    let expanded = Options::parser(&[CRATE, MAX_BODY, SERVICE]).parse2(options).and_then(|options| {
         let function =
             parse_function(item.clone(), "`#[http_component]` belongs on a function: `async fn handle(req: Request)`")?;
         validate(&function.sig)?;
@@ -19,22 +19,22 @@ pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenSt
         }
         Ok(expand(&options, &function))
     });
-    // The user's function is kept beside the error, so that editors understand the rest of the file.
+    // Keeps the user's function next to the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
         let error = error.into_compile_error();
         quote!(#item #error)
     })
 }
 
-/// Parses the function below an attribute, or says where the attribute belongs.
+/// Parses the function below an attribute. Fails with the message `place` if the item is not a function.
 pub(crate) fn parse_function(item: TokenStream, place: &str) -> syn::Result<ItemFn> {
     syn::parse2(item.clone()).map_err(|error| {
-        // The parser has a better message for a function that does not parse; anything else is not a function.
+        // If the item is an invalid function, the message of the parser is better.
         if item.to_string().contains("fn ") { error } else { syn::Error::new_spanned(item, place) }
     })
 }
 
-/// Rejects code that the compiler would report in generated code.
+/// Rejects functions for which the compiler would report errors in generated code.
 fn validate(signature: &Signature) -> syn::Result<()> {
     validate_shape(signature)?;
     if let Some(second) = signature.inputs.iter().nth(1) {
@@ -46,7 +46,7 @@ fn validate(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
-/// Rejects functions that no host can call.
+/// Rejects functions that a host cannot call.
 pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     if let Some(parameter) = signature.generics.params.first() {
         return Err(syn::Error::new_spanned(
@@ -58,7 +58,7 @@ pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
         return Err(syn::Error::new_spanned(qualifier, "an HTTP handler cannot be `unsafe`: the host calls it"));
     }
     if let Some(abi) = &signature.abi {
-        return Err(syn::Error::new_spanned(abi, "an HTTP handler has no ABI of its own; remove `extern`"));
+        return Err(syn::Error::new_spanned(abi, "an HTTP handler cannot have an ABI; remove `extern`"));
     }
     if let Some(receiver) = signature.receiver() {
         return Err(syn::Error::new_spanned(
@@ -69,7 +69,7 @@ pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
-/// A service is created once, without a request, and reads bodies by itself.
+/// Rejects functions that cannot create a service: a service is created once, without a request, and reads bodies itself.
 fn validate_service(options: &Options, service: &Ident, signature: &Signature) -> syn::Result<()> {
     if let Some(asyncness) = &signature.asyncness {
         return Err(syn::Error::new_spanned(asyncness, "a function that makes a service cannot be `async`"));
@@ -83,7 +83,7 @@ fn validate_service(options: &Options, service: &Ident, signature: &Signature) -
     if options.max_body.is_some() {
         return Err(syn::Error::new_spanned(
             service,
-            "`service` and `max_body` do not go together: a service limits bodies in its own way",
+            "`service` and `max_body` cannot be combined: a service limits bodies itself; remove `max_body`",
         ));
     }
     Ok(())
@@ -125,7 +125,7 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
         #function
 
         const _: () = {
-            // On every target; otherwise a wrong type would compile where nothing is exported.
+            // Makes the compiler point at a wrong type, on every target.
             const _: fn() = || {
                 #checks
                 #response_check
@@ -136,13 +136,13 @@ fn expand(options: &Options, function: &ItemFn) -> TokenStream {
     }
 }
 
-/// A variable in generated code. Its span hides it from the user's code. Its name distinguishes it from the user's
-/// constants and statics, which a pattern would refer to regardless of its span.
+/// Returns a variable for generated code. Its span hides it from the user's code. Its prefix avoids the names of the
+/// user's constants and statics, because a pattern matches these regardless of its span.
 pub(crate) fn variable(name: &str) -> Ident {
     Ident::new(&format!("__wayside_{name}"), Span::mixed_site())
 }
 
-/// Makes the compiler point at the return type if it is not a response.
+/// Returns code that makes the compiler point at the return type if it does not implement `IntoResponse`.
 pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream {
     match output {
         ReturnType::Type(_, response) if is_nameable(response) => {
@@ -152,7 +152,7 @@ pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream
     }
 }
 
-/// Returns the body limit of extractors.
+/// Returns the body limit of extractors, as an expression.
 pub(crate) fn body_limit(options: &Options) -> TokenStream {
     let wayside = &options.wayside;
     match options.max_body {
@@ -161,7 +161,7 @@ pub(crate) fn body_limit(options: &Options) -> TokenStream {
     }
 }
 
-/// Whether a type can be a type argument, which `impl Trait` cannot.
+/// Whether a type can be a type argument. `impl Trait` cannot.
 fn is_nameable(ty: &Type) -> bool {
     !quote!(#ty).into_iter().any(mentions_impl)
 }

@@ -2,38 +2,35 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::parse::{Parse as _, Parser as _};
+use syn::parse::Parser as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, ItemFn, Signature, Type};
 
 use crate::component::{body_limit, parse_function, response_check, validate_shape, variable};
-use crate::options::Options;
+use crate::options::{CRATE, MAX_BODY, Options};
 
 pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = Options::parse.parse2(options).and_then(|options| {
+    let expanded = Options::parser(&[CRATE, MAX_BODY]).parse2(options).and_then(|options| {
         let place = "`#[http_middleware]` belongs on a function: `async fn auth(req: Request, next: Next)`";
         let function = parse_function(item.clone(), place)?;
         validate_shape(&function.sig)?;
-        if let Some(service) = &options.service {
-            return Err(syn::Error::new_spanned(service, "middleware is a function and no service; remove `service`"));
-        }
         let (request, next) = arguments(&function.sig)?;
         Ok(expand(&options, &function, request, next))
     });
-    // The user's function is kept beside the error, so that editors understand the rest of the file.
+    // Keeps the user's function next to the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
         let error = error.into_compile_error();
         quote!(#item #error)
     })
 }
 
-/// The types of the two arguments.
+/// Returns the types of the two arguments.
 fn arguments(signature: &Signature) -> syn::Result<(&Type, &Type)> {
     let mut inputs = signature.inputs.iter();
     match (inputs.next(), inputs.next(), inputs.next()) {
         (Some(FnArg::Typed(request)), Some(FnArg::Typed(next)), None) => Ok((&request.ty, &next.ty)),
         (_, _, Some(third)) => {
-            Err(syn::Error::new_spanned(third, "middleware takes a request and `Next`, and no more"))
+            Err(syn::Error::new_spanned(third, "middleware takes only two arguments: a request and `Next`"))
         }
         _ => Err(syn::Error::new_spanned(
             &signature.ident,
@@ -60,7 +57,7 @@ fn expand(options: &Options, function: &ItemFn, request_type: &Type, next_type: 
         #function
 
         const _: () = {
-            // On every target; otherwise a wrong type would compile where nothing is exported.
+            // Makes the compiler point at a wrong type, on every target.
             const _: fn() = || {
                 #request_check
                 #next_check

@@ -1,43 +1,63 @@
 //! The options in the parentheses of an attribute.
 
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{ParseStream, Parser};
 use syn::{Ident, LitStr, Path, Token, parse_quote};
 
-/// The options of all attributes. Each attribute declares which of them it has.
+/// The options of an attribute.
 pub(crate) struct Options {
     /// The path of the `wayside` crate.
     pub(crate) wayside: Path,
     /// The body limit of extractors.
     pub(crate) max_body: Option<u64>,
-    /// Whether the function makes a service.
+    /// The option `service`, if the function creates a service.
     pub(crate) service: Option<Ident>,
 }
 
-const KNOWN: &str = "the options are `crate = path`, `max_body = \"10 MiB\"` and `service`";
+/// The options that an attribute has, each as an example.
+pub(crate) type Known = [&'static str];
 
-impl Parse for Options {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+pub(crate) const CRATE: &str = "crate = path";
+pub(crate) const MAX_BODY: &str = "max_body = \"10 MiB\"";
+pub(crate) const SERVICE: &str = "service";
+
+impl Options {
+    /// Returns a parser for the options in the parentheses of an attribute.
+    pub(crate) fn parser(known: &Known) -> impl Parser<Output = Self> {
+        move |input: ParseStream<'_>| Self::parse(input, known)
+    }
+
+    fn parse(input: ParseStream<'_>, known: &Known) -> syn::Result<Self> {
         let mut options = Self { wayside: parse_quote!(::wayside), max_body: None, service: None };
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
-            match name.to_string().as_str() {
-                "crate" => {
+            match known.iter().find(|example| name == example.split(' ').next().unwrap_or_default()) {
+                Some(&CRATE) => {
                     value(input, &name, "the path of the `wayside` crate, as in `crate = roadside`")?;
                     options.wayside = input.call(Path::parse_mod_style)?;
                 }
-                "max_body" => {
+                Some(&MAX_BODY) => {
                     value(input, &name, "a size, as in `max_body = \"10 MiB\"`")?;
                     options.max_body = Some(size(&input.parse()?)?);
                 }
-                "service" => options.service = Some(name),
-                other => return Err(syn::Error::new_spanned(&name, format!("unknown option `{other}`; {KNOWN}"))),
+                Some(&SERVICE) => options.service = Some(name),
+                _ => return Err(syn::Error::new_spanned(&name, unknown(&name, known))),
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
         Ok(options)
+    }
+}
+
+fn unknown(name: &Ident, known: &Known) -> String {
+    match known {
+        [only] => format!("unknown option `{name}`; the only option is `{only}`"),
+        [first @ .., last] => {
+            format!("unknown option `{name}`; the options are `{}` and `{last}`", first.join("`, `"))
+        }
+        [] => format!("unknown option `{name}`"),
     }
 }
 
@@ -48,7 +68,7 @@ fn value(input: ParseStream<'_>, name: &Ident, what: &str) -> syn::Result<()> {
     input.parse::<Token![=]>().map(drop)
 }
 
-/// Parses a size: a number and a unit, decimal or binary.
+/// Parses a size with a decimal or binary unit, and returns the number of bytes.
 fn size(literal: &LitStr) -> syn::Result<u64> {
     let text = literal.value();
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -66,7 +86,7 @@ fn size(literal: &LitStr) -> syn::Result<u64> {
     bytes.ok_or_else(|| {
         syn::Error::new_spanned(
             literal,
-            format!("`{text}` is no size; write a whole number and one of B, kB, KiB, MB, MiB, GB, GiB"),
+            format!("`{text}` is not a size; write a whole number and one of B, kB, KiB, MB, MiB, GB, GiB"),
         )
     })
 }

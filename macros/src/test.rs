@@ -2,13 +2,13 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::parse::{Parse as _, Parser as _};
+use syn::parse::Parser as _;
 use syn::{ItemFn, Signature};
 
-use crate::options::Options;
+use crate::options::{CRATE, Options};
 
 pub(crate) fn test(options: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = Options::parse.parse2(options).and_then(|options| {
+    let expanded = Options::parser(&[CRATE]).parse2(options).and_then(|options| {
         let function: ItemFn = syn::parse2(item.clone())?;
         validate(&function.sig)?;
         Ok(expand(&options, function))
@@ -28,8 +28,8 @@ fn validate(signature: &Signature) -> syn::Result<()> {
 
 fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
     let wayside = &options.wayside;
-    // `use wayside::test` imports the attribute with the module, and replaces the built-in one. A plain function
-    // becomes what it would be with that.
+    // `use wayside::test` imports this attribute with the module, so it shadows the built-in `#[test]`. A function that
+    // is not `async` gets the built-in attribute.
     if function.sig.asyncness.take().is_none() {
         return quote!(#[::core::prelude::v1::test] #function);
     }

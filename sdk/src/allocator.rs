@@ -245,7 +245,7 @@ mod tests {
 
     const ARENA: usize = 16 * 1024;
 
-    /// The system's allocator. It counts the allocated bytes, and frees the rest at its end.
+    /// The system's allocator. Records the allocated blocks, and frees the remaining blocks on drop.
     #[derive(Default)]
     struct Counted {
         held: RefCell<BTreeMap<usize, Layout>>,
@@ -261,7 +261,7 @@ mod tests {
     // SAFETY: the system's allocator does all the work.
     unsafe impl GlobalAlloc for Counted {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             let piece = unsafe { System.alloc(layout) };
             self.held.borrow_mut().insert(piece.expose_provenance(), layout);
             piece
@@ -270,7 +270,7 @@ mod tests {
         unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
             // Alignments may differ, as with C's allocator.
             assert_eq!(self.held.borrow_mut().remove(&piece.addr()).map(|held| held.size()), Some(layout.size()));
-            // SAFETY: the caller's promise is passed on.
+            // SAFETY: the caller upholds the same contract.
             unsafe { System.dealloc(piece, layout) }
         }
     }
@@ -284,7 +284,7 @@ mod tests {
         }
     }
 
-    // SAFETY: arenas are aligned blocks of the system's allocator, and are never released.
+    // SAFETY: arenas are aligned blocks of the system's allocator, and are released only when this allocator is dropped.
     unsafe impl Below for Counted {
         fn arena(&self) -> Option<(*mut u8, usize)> {
             // SAFETY: the layout has a size.

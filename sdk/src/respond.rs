@@ -72,7 +72,7 @@ pub(crate) fn collect(response: impl IntoResponse) -> Response {
     response.respond(Collect)
 }
 
-/// Returns the response instead of sending it.
+/// A [`Responder`] that returns the response instead of sending it.
 struct Collect;
 
 impl Responder<Body> for Collect {
@@ -96,7 +96,7 @@ impl Responder<Body> for Collect {
     }
 }
 
-/// Replaces the status of a response and passes it to another responder.
+/// A [`Responder`] that replaces the status of a response and passes it on to another responder.
 struct WithStatus<R> {
     status: StatusCode,
     responder: R,

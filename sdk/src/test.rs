@@ -35,7 +35,8 @@ use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock, Reply, Times};
 
-/// Runs a future to its end on this thread, including its tasks and those of [`wait_until`](crate::wait_until).
+/// Runs a future on this thread until the future and its tasks, including those of [`wait_until`](crate::wait_until), are
+/// done.
 ///
 /// Guards of [`outbound`] and [`pause`] that the future keeps to its end stay in effect until those tasks are done.
 ///

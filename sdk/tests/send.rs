@@ -1,4 +1,4 @@
-//! Everything public can be sent between threads, so that frameworks which ask for that take it.
+//! Everything public is `Send`, as frameworks such as axum require.
 
 #![cfg(all(feature = "form", feature = "json", feature = "multipart", feature = "tower"))]
 
@@ -45,7 +45,7 @@ fn types_are_send() {
 
 #[test]
 fn futures_are_send() {
-    // Made and dropped; none is run.
+    // The futures are made and dropped, and never polled.
     let (mut sender, mut body) = Body::channel();
     is_send_value(sender.send("piece"));
     is_send_value(body.next_chunk());

@@ -1,6 +1,6 @@
-//! What a mistake looks like to the one who made it, and what is none.
+//! The compiler's messages for mistakes, and code that must compile.
 //!
-//! `TRYBUILD=overwrite cargo test --test ui` writes the expected messages anew.
+//! `TRYBUILD=overwrite cargo test --test ui` updates the expected messages.
 
 #[test]
 fn mistakes_are_explained_where_they_are() {

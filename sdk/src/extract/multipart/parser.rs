@@ -68,7 +68,7 @@ enum ParserState {
 
 /// The result of searching the buffer for a delimiter.
 enum Found {
-    /// No complete delimiter. The first `before` bytes belong to none.
+    /// No complete delimiter. No delimiter starts in the first `before` bytes.
     Nothing { before: usize },
     /// A complete delimiter, from the line break before it to the end of its line.
     Delimiter { start: usize, end: usize, is_last: bool },
@@ -186,7 +186,7 @@ impl Parser {
         };
         let headers = read_headers(&self.buffer.split_to(lines))?;
         self.take(2);
-        // If a part has no content, the line break of the empty line may also be the one of the next delimiter.
+        // If a part has no content, the line break of the empty line may also start the next delimiter.
         self.is_line_start = true;
         self.state = ParserState::Content;
         Ok(Some(Event::Part(headers)))
@@ -237,7 +237,7 @@ impl Parser {
             _ if padding > MOST_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
-            // The last delimiter needs no line break: it belongs to the epilogue, which is optional.
+            // The last delimiter needs no line break, which belongs to the optional epilogue.
             [] if is_last => LineEnd::Delimiter { length, is_last },
             _ => LineEnd::Other,
         }

@@ -32,7 +32,7 @@ pub use crate::__export_handler as export;
 macro_rules! __declare_no_middleware {
     () => {
         ::core::compile_error!(
-            "there is no middleware in WASI 0.2, where a component cannot make what it would pass on; \
+            "there is no middleware in WASI 0.2: a component cannot call the next handler; \
              build it for WASI 0.3, with the feature `wasip3` of the crate `wayside`"
         );
     };

@@ -7584,7 +7584,7 @@ ucers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x0
 pub fn __link_custom_section_describing_imports() {
     wit_bindgen::rt::maybe_link_cabi_realloc();
 }
-/// Says of a component that it is of the world `middleware`.
+/// Declares that a component implements the world `middleware`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_wasip3_middleware {

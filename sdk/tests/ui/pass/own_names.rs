@@ -1,4 +1,4 @@
-//! Names of the user that could be taken for those of the expansion.
+//! User items with names that the expansion also uses.
 
 #![allow(dead_code, non_upper_case_globals)]
 

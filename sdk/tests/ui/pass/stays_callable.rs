@@ -1,4 +1,4 @@
-//! A handler stays the function that it was.
+//! A handler can still be called as a function.
 
 #[wayside::http_component]
 fn handle(name: String) -> String {
