@@ -1,4 +1,4 @@
-//! Prints a random sample of the sentences in comments: `cargo run -p wayside-checks --bin sentences -- SEED COUNT`.
+//! Prints a random sample of the sentences in comments: `cargo run -p wayside-checks --example sentences -- SEED COUNT`.
 //!
 //! A reader who knows HTTP and Rust, and has not seen the code, should understand each at the first reading.
 

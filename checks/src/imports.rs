@@ -8,24 +8,25 @@ use syn::{Item, UseTree, Visibility};
 
 use crate::sources::Sources;
 
-/// The imports between the modules of a crate: by `use`, and by paths in the code.
+/// The imports between the modules of a crate, through `use` or through paths in the code.
 #[derive(Debug)]
 pub struct Imports {
     /// The modules that each module imports.
     modules: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// An import between two modules with the same parent. Imports between their children count as theirs.
+/// An import between two modules with the same parent. It stands for the imports of their descendants too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Arrow {
-    /// The module that imports.
+    /// The importing module.
     pub from: String,
     /// The imported module.
     pub to: String,
 }
 
 impl Imports {
-    /// Finds the imports of a crate. A name that the root re-exports counts as an import of its module.
+    /// Finds the imports of a crate. The import of a name that the root re-exports counts as an import of the module that
+    /// defines it.
     #[must_use]
     pub fn of(sources: &Sources) -> Self {
         let root = sources.files.iter().filter(|file| file.module.is_empty()).flat_map(|file| &file.items);
@@ -70,13 +71,13 @@ impl Imports {
         arrows
     }
 
-    /// Returns the imports between the modules of the root.
+    /// Returns the imports between top-level modules.
     #[must_use]
     pub fn between_top_modules(&self) -> BTreeSet<Arrow> {
         self.between_siblings().into_iter().filter(|arrow| !arrow.from.contains("::")).collect()
     }
 
-    /// Returns the circles of imports between modules with the same parent, each as the list of its modules.
+    /// Returns the import cycles between modules with the same parent, each as a list of modules.
     #[must_use]
     pub fn circles(&self) -> Vec<Vec<String>> {
         let mut imported: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -116,7 +117,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Returns the module that a path leads to, if it is another module of the crate.
+    /// Returns the module of a path. Returns `None` for this module and for other crates.
     fn module_of(&self, path: &[String]) -> Option<String> {
         let mut place: Vec<&str> = self.module.split("::").collect();
         let mut rest = path;
@@ -169,7 +170,7 @@ fn paths_of(tree: &UseTree) -> Vec<Vec<String>> {
     }
 }
 
-/// Returns the paths with at least two names in code, including macros.
+/// Collects the paths of at least two names in code, including the arguments of macros.
 fn paths_in(tokens: TokenStream, paths: &mut Vec<Vec<String>>) {
     let mut path: Vec<String> = Vec::new();
     let mut colons = 0;
@@ -181,7 +182,7 @@ fn paths_in(tokens: TokenStream, paths: &mut Vec<Vec<String>>) {
                 if colons != 2 {
                     end(&mut path);
                 }
-                // A path that begins with colons leads to another crate.
+                // A path that starts with `::` refers to another crate.
                 if colons != 2 || !path.is_empty() {
                     path.push(ident.to_string());
                 }

@@ -11,14 +11,14 @@ use syn::{ImplItemFn, ItemEnum, ItemFn, ItemStruct, ItemTrait, ItemType, TraitIt
 
 use crate::sources::Sources;
 
-/// The types and functions of a crate, without those for tests.
+/// The types and functions of a crate, without test code.
 #[derive(Debug, Default)]
 pub struct Items {
-    /// The files that define a type, trait or alias, by its name.
+    /// The files that define a type, trait or alias of this name.
     pub types: BTreeMap<String, Vec<PathBuf>>,
     /// The functions with a body.
     pub functions: Vec<Function>,
-    /// The calls of `unwrap`.
+    /// The file of each call of `unwrap`.
     pub unwraps: Vec<PathBuf>,
     file: PathBuf,
 }

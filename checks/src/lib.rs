@@ -1,4 +1,4 @@
-//! Checks of this project's sources that the compiler does not make: imports between modules, repeated type names,
+//! Checks of this project's sources in addition to the compiler's: imports between modules, repeated type names,
 //! sizes of files and functions, changes of the public API. The tests of this crate apply them.
 
 mod imports;

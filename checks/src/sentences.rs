@@ -5,7 +5,7 @@ use crate::sources::Source;
 /// A sentence of a comment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sentence {
-    /// The file and the line of the comment's first line.
+    /// The file and the first line of the comment.
     pub place: String,
     /// The whole comment, in one line.
     pub comment: String,
@@ -13,7 +13,7 @@ pub struct Sentence {
     pub text: String,
 }
 
-/// Returns the sentences of all comments of a file. Examples in doc comments are left out.
+/// Returns the sentences of all comments of a file, without the examples in doc comments.
 #[must_use]
 pub fn sentences(source: &Source) -> Vec<Sentence> {
     let mut found = Vec::new();
@@ -66,7 +66,7 @@ fn text_of(line: &str) -> Option<&str> {
     Some(text.trim())
 }
 
-/// Splits a text into its sentences: at a full stop, a question mark or a colon before a capital letter.
+/// Splits a text into its sentences. A sentence ends with `.`, `?` or `!` before a space and a capital letter, code or a link.
 fn split(text: &str) -> Vec<&str> {
     let mut sentences = Vec::new();
     let mut rest = text.trim();
@@ -87,7 +87,7 @@ fn ends_sentence(text: &str, space: usize) -> bool {
         && after.trim_start().starts_with(|first: char| first.is_uppercase() || first == '`' || first == '[')
 }
 
-/// Picks sentences of at least four words, in an order that the seed determines.
+/// Picks up to `count` sentences of at least four words. The same seed picks the same sentences.
 #[must_use]
 pub fn sample(sentences: Vec<Sentence>, seed: u64, count: usize) -> Vec<Sentence> {
     let mut left: Vec<Sentence> =

@@ -21,7 +21,7 @@ pub struct Source {
     pub path: PathBuf,
     /// The text.
     pub text: String,
-    /// The items, without those for tests only.
+    /// The items, without test code.
     pub items: Vec<Item>,
 }
 

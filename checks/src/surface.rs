@@ -1,8 +1,8 @@
 //! The public API of a crate, as a list of its items.
 //!
 //! The list is read from the sources, because the compiler's own description needs a nightly toolchain. It contains the items
-//! that `lib.rs` exports, with their public fields, variants and methods, and the implementations of traits that are written out.
-//! Implementations that a macro makes are missing.
+//! that `lib.rs` exports, their public fields, variants and methods, and their trait implementations. Trait implementations
+//! that a macro generates are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,12 @@ pub struct Surface<'a> {
     /// The items of each module, by its path.
     modules: BTreeMap<String, Vec<&'a Item>>,
     lines: BTreeSet<String>,
-    /// The public types, by the module and the name of their definition, with their public paths.
+    /// The public path of each public type, by the module and the name of its definition.
     types: BTreeMap<(String, String), String>,
 }
 
 impl<'a> Surface<'a> {
-    /// Lists the public API of a crate, one item a line, sorted.
+    /// Lists the public API of a crate, one item per line, sorted.
     #[must_use]
     pub fn of(sources: &'a Sources, name: &str) -> String {
         let mut surface = Self { modules: BTreeMap::new(), lines: BTreeSet::new(), types: BTreeMap::new() };
@@ -73,7 +73,7 @@ impl<'a> Surface<'a> {
         }
     }
 
-    /// Lists what a `pub use` exports.
+    /// Lists the export of a `pub use`.
     fn list_export(&mut self, module: &str, path: &[String], public: &str) {
         let (from, name) = match path {
             [name] => (module.to_owned(), name.clone()),
@@ -173,7 +173,7 @@ impl<'a> Surface<'a> {
         }
     }
 
-    /// Lists the methods and traits of the public types.
+    /// Lists the methods and trait implementations of the public types.
     fn list_implementations(&mut self) {
         let implementations: Vec<(String, &ItemImpl)> = self
             .modules
@@ -216,7 +216,7 @@ impl<'a> Surface<'a> {
         }
     }
 
-    /// The public path of a type by the name that a module has for it.
+    /// Returns the public path of a type by the name that a module uses for it.
     fn public_path(&self, module: &str, name: &str) -> Option<String> {
         let mut scope = Some(module);
         while let Some(module) = scope {
@@ -235,7 +235,7 @@ impl<'a> Surface<'a> {
     }
 }
 
-/// The name, the visibility and the attributes of an item.
+/// Returns the name, the visibility and the attributes of an item.
 fn described(item: &Item) -> Option<(String, &Visibility, &[Attribute])> {
     let (ident, visibility, attributes) = match item {
         Item::Struct(item) => (&item.ident, &item.vis, &item.attrs),
@@ -259,7 +259,7 @@ fn is_public(visibility: &Visibility, attributes: &[Attribute]) -> bool {
     matches!(visibility, Visibility::Public(_)) && !is_hidden(attributes)
 }
 
-/// Marks types that may get more fields or variants.
+/// Returns a mark for types with `#[non_exhaustive]`.
 fn open_to_growth(attributes: &[Attribute]) -> &'static str {
     if attributes.iter().any(|attribute| attribute.path().is_ident("non_exhaustive")) {
         " (non_exhaustive)"
@@ -274,7 +274,7 @@ fn is_hidden(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The paths of a `use`, each with the name that it gets.
+/// Returns the paths of a `use`, each with the name that it introduces.
 fn names(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(path) => names(&path.tree)
@@ -295,7 +295,7 @@ fn join(module: &str, child: &str) -> String {
     if module.is_empty() { child.to_owned() } else { format!("{module}::{child}") }
 }
 
-/// Tokens as text, with the usual spaces.
+/// Formats tokens with the usual spaces.
 fn text(tokens: proc_macro2::TokenStream) -> String {
     let mut text = tokens.to_string();
     for (from, to) in [

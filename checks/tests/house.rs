@@ -73,7 +73,8 @@ fn no_modules_import_each_other_in_a_circle() {
     assert!(wrong.is_empty(), "modules that import each other: {wrong:#?}");
 }
 
-/// Names that may have several types in a crate, because these mean the same: one per world, or each module's error.
+/// Names that more than two types of a crate may have, because they mean the same: one type per world, or the error of each
+/// module.
 const REPEATED: [(&str, &str); 5] = [
     ("sdk/src", "Error"),
     ("sdk/src", "ArrivingBody"),
@@ -93,13 +94,13 @@ fn no_type_name_is_used_more_than_twice_in_a_crate() {
     assert!(repeated.is_empty(), "one name, one meaning: {repeated:#?}");
 }
 
-/// Returns the value below which a share of the numbers lies, in percent.
+/// Returns a percentile of the numbers.
 fn percentile(mut numbers: Vec<usize>, percent: usize) -> usize {
     numbers.sort_unstable();
     numbers[(numbers.len() - 1) * percent / 100]
 }
 
-/// Returns the number of lines before the unit tests.
+/// Returns the number of lines of a file, including unit tests.
 fn lines(source: &Source) -> usize {
     source.text.lines().count()
 }
@@ -136,8 +137,8 @@ fn nothing_unwraps_outside_of_tests() {
     }
 }
 
-/// The files that may contain unsafe code, without generated bindings. A name that ends in `/` stands for the folder and the file
-/// of the same name.
+/// The files that may contain unsafe code, without generated bindings. A path that ends in `/` covers the folder and the file of
+/// the same name.
 const UNSAFE: [(&str, &str); 8] = [
     ("sdk/src/sys/abi/", "the canonical ABI: memory and heads"),
     ("sdk/src/sys/wasip3/abi/", "the canonical ABI: tasks, streams, futures and calls of WASI 0.3"),
@@ -146,7 +147,7 @@ const UNSAFE: [(&str, &str); 8] = [
     ("sdk/src/sys/wasip3/export.rs", "the export, which the generated code calls"),
     ("sdk/src/sys/wasip2/root.rs", "a waker without memory"),
     ("sdk/src/allocator.rs", "an allocator"),
-    ("sdk/src/sys/http/field.rs", "header values whose check was made before"),
+    ("sdk/src/sys/http/field.rs", "header values that have been validated before"),
 ];
 
 #[test]
@@ -166,5 +167,5 @@ fn unsafe_code_is_in_few_places() {
             found.push(path);
         }
     }
-    assert!(found.is_empty(), "unsafe code belongs into `sdk/src/sys/abi`: {found:?}");
+    assert!(found.is_empty(), "unsafe code belongs in `sdk/src/sys/abi`: {found:?}");
 }

@@ -1,11 +1,10 @@
-//! What the examples cost: fuel and calls to the host for a request, memory, bytes of the component; beside them, as
-//! the floor, what it costs with the generated bindings alone.
+//! The cost of the examples: fuel and host calls per request, memory, size of the component. As a lower bound, the same
+//! on the generated bindings alone.
 //!
-//! Fuel is wasmtime's count of executed instructions, from the instantiation of a fresh instance to the end of its
-//! work; the same for the same component and request on every machine, as long as the component never has to wait. It
-//! is compared with the figures in `cost.tsv`, and a rise of more than 5 % fails. Cases in which the component waits for
-//! its peer are printed only: how often it waits depends on the machine. `COST=write cargo test --test cost` writes the
-//! figures anew.
+//! Fuel is wasmtime's count of executed instructions, from the start of a new instance to the end of its work. It is
+//! the same on every machine for the same component and request, as long as the component never waits. It is compared
+//! with `cost.tsv`, and an increase of more than 5 % fails. Cases in which the component waits for its peer are only
+//! printed, because the number of waits depends on the machine. `COST=write cargo test --test cost` updates the file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,7 +14,7 @@ use std::{env, fs};
 use wayside_harness::http::{HeaderName, HeaderValue, Request, Response};
 use wayside_harness::{Body, Harness, Outbound};
 
-/// How much dearer than on record a case may be.
+/// The allowed increase over the recorded figure.
 const TOLERANCE: f64 = 1.05;
 
 struct Cost {
@@ -28,7 +27,7 @@ struct Cost {
     wasm_bytes: u64,
 }
 
-/// What is measured of one world: on the generated bindings alone, as the floor, and of the SDK.
+/// The cases of one world: the generated bindings alone, as the lower bound, and the SDK.
 struct World {
     name: &'static str,
     raw: [(&'static str, &'static str, &'static str, usize); 2],
@@ -97,7 +96,7 @@ async fn of_the_sdk(world: &World) -> Vec<Cost> {
     costs
 }
 
-/// What a request costs more for each field more that it has.
+/// Returns the additional cost of each header.
 async fn field_more(world: &World, app: &Harness, fuel_before: u64) -> Cost {
     const FIELDS: u64 = 10;
     let mut request = request("/path?query=1", None);
@@ -140,7 +139,7 @@ async fn measure(case: String, steady: bool, app: &Harness, request: Request<Bod
     }
 }
 
-/// A request with the seven fields that a browser might send.
+/// Returns a request with the seven headers of a typical browser.
 fn request(path: &str, body: Option<Vec<u8>>) -> Request<Body> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let mut request = Request::builder().method(method).uri(format!("http://example.org{path}"));
@@ -176,7 +175,7 @@ fn record_of(costs: &[Cost]) -> String {
     record
 }
 
-/// A line for each figure that rose by more than the tolerance.
+/// Returns a line for each figure that rose beyond the tolerance.
 fn compare(costs: &[Cost], record: &str) -> Vec<String> {
     let mut dearer = Vec::new();
     for Cost { case, fuel, wasm_bytes, .. } in costs.iter().filter(|cost| cost.steady) {

@@ -1,4 +1,4 @@
-//! `wayside bench`: what it tells, and how it ends. How large the times are is nobody's claim here.
+//! `wayside bench`: its report and its exit. No test checks how long requests take.
 
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ fn more_fuel_is_a_regression_whatever_the_time() {
 
 #[test]
 fn requests_that_fail_are_told_by_the_exit_code() {
-    // Enough for those before the measuring, and for two of it.
+    // Enough for the warm-up, and for two requests of the measurement.
     let mock = temporary("bench-mock").join("mock.toml");
     std::fs::write(&mock, "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n").unwrap();
     let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "10", "--json"];
@@ -155,7 +155,7 @@ fn statuses_are_counted_as_json() {
 
 #[test]
 fn statuses_that_change_are_counted_each() {
-    // Enough for those before the measuring, and for two of it.
+    // Enough for the warm-up, and for two requests of the measurement.
     let mock = temporary("bench-statuses").join("mock.toml");
     let calls =
         "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n\n[[call]]\ntimes = 8\n[call.reply]\nstatus = 404\n";

@@ -1,4 +1,4 @@
-//! Whose fault a failed call is, and what the component is told of it.
+//! Which side a failed outbound call is blamed on, and which error the component gets.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use wayside_harness::{Body, ErrorCode, Fault, Outbound, mock};
 use super::command::{Serving, stderr};
 use super::fixture::{Upstream, eventually, get, post, raw, temp_dir};
 
-/// An upstream that reads to the end of each connection, and keeps what it was sent.
+/// An upstream that reads each connection to its end and records the bytes.
 async fn reading() -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let requests = Arc::clone(&seen);
@@ -27,7 +27,7 @@ async fn reading() -> (Upstream, Arc<Mutex<Vec<String>>>) {
     (upstream, seen)
 }
 
-/// Checks that no request that the upstream was sent passes for whole.
+/// Checks that no recorded request is complete.
 async fn assert_all_cut(upstream: &Upstream, seen: &Mutex<Vec<String>>) {
     eventually("the upstream has read what it was sent", || seen.lock().unwrap().len() == upstream.connections()).await;
     for request in seen.lock().unwrap().iter() {
@@ -37,14 +37,14 @@ async fn assert_all_cut(upstream: &Upstream, seen: &Mutex<Vec<String>>) {
     }
 }
 
-/// Outbound services of every kind that read the body of the request.
+/// Outbound services of each kind that read the request body.
 async fn outbounds(upstream: &Upstream) -> Vec<(&'static str, Outbound)> {
     let allowed = || Outbound::allow([upstream.url.parse().unwrap()]);
     let read = Outbound::from_fn(async |request: Request<Body>| {
         request.into_body().bytes().await.map_err(|error| ErrorCode::InternalError(Some(error.to_string())))?;
         Ok(Response::new("read".into()))
     });
-    // A condition, so that the body is read.
+    // A condition on the body makes the mock read it.
     let any = mock::Call::any().times(..).matches("anything", |_| true);
     let mock = Outbound::mock().reply(any, mock::Reply::ok());
     vec![

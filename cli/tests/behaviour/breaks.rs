@@ -1,4 +1,4 @@
-//! Bodies that fail, at each point of the body: the message is broken off, and its head arrives before that.
+//! Bodies that fail at each point: the message breaks off, and its head arrives first.
 
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::client::legacy::Client;
@@ -14,9 +14,9 @@ use super::fixture::{Wire, example, get, guests, is_wasip3, root, temp_dir};
 
 /// How a body fails.
 const ERRORS: [&str; 3] = ["error", "dropped", "trailers"];
-/// How a component fails while it writes one.
+/// How a component fails while it writes a body.
 const CRASHES: [&str; 2] = ["panic", "trap"];
-/// Where, with the bytes before: in the declared length, the last is the byte that completes the message.
+/// The point of the failure, with the bytes before it. With a declared length, the last byte completes the message.
 const PLACES: [(&str, &str); 4] =
     [("first", ""), ("middle", "01234"), ("short", "012345678"), ("last", "0123456789")];
 
@@ -25,7 +25,7 @@ fn paths(faults: &[&str]) -> Vec<String> {
     places.flat_map(|place| faults.iter().map(move |how| format!("/body-faults/{how}/{place}"))).collect()
 }
 
-/// What the client got of a response that must not pass for whole.
+/// The part of a response that the client got; it must not look complete.
 #[derive(Debug)]
 struct Broken {
     status: u16,
@@ -130,7 +130,7 @@ async fn a_body_that_fails_is_broken_off_wherever_it_does_in_process() {
     }
 }
 
-/// WASI 0.3 tells the host of a response with the return of a task, and a crash in the same step takes it back.
+/// In WASI 0.3 the host gets a response when the task returns, so a crash in the same step takes it back.
 #[tokio::test]
 async fn a_component_that_crashes_in_its_body_leaves_no_whole_success() {
     let (_app, server) = serve(guests()).await;
@@ -144,7 +144,7 @@ async fn a_component_that_crashes_in_its_body_leaves_no_whole_success() {
     }
 }
 
-/// The client has no reason to wait for the end: everything before the failure is there.
+/// The client need not wait for the end: everything before the failure has arrived.
 #[tokio::test]
 async fn what_came_before_the_failure_arrives() {
     let (_app, server) = serve(guests()).await;
@@ -220,7 +220,7 @@ async fn a_body_that_fails_is_broken_off_behind_composed_middleware() {
     }
 }
 
-/// No client of HTTP/1.0 can tell a closed connection from the end of a body without a length.
+/// A client of HTTP/1.0 cannot tell a closed connection from the end of a body without a length.
 #[tokio::test]
 async fn a_client_of_http_1_0_sees_a_reset_where_a_body_without_a_length_fails() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

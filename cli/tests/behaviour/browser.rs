@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::eventually;
 
-/// A Chromium without a window; it ends when this is dropped.
+/// A headless Chromium, which ends on drop.
 pub(crate) struct Browser {
     driver: Child,
     port: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts one with a profile of its own. Where there is none, says so and gives nothing, but not in CI.
+    /// Starts a browser with a new profile. Without Chromium it prints why and returns `None`, but fails in CI.
     pub(crate) fn start(name: &str) -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match driver {
@@ -62,7 +62,7 @@ impl Browser {
         self.command("url", &json!({ "url": url }));
     }
 
-    /// Runs the body of a function in the page, and gives what it returns.
+    /// Runs a function body in the page, and returns its result.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -73,13 +73,13 @@ impl Browser {
         eventually(expression, || self.run(&script) == true).await;
     }
 
-    /// Clicks as a mouse would, which fails where something lies above the element.
+    /// Clicks like a mouse, which fails if another element covers this one.
     pub(crate) fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.command(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// The text that a reader sees.
+    /// Returns the visible text.
     pub(crate) fn text(&self, selector: &str) -> String {
         let element = self.element(selector);
         self.request("GET", &format!("/session/{}/element/{element}/text", self.session), "")
@@ -88,7 +88,7 @@ impl Browser {
             .to_owned()
     }
 
-    /// Presses keys where the focus is.
+    /// Presses keys on the focused element.
     pub(crate) fn press(&self, keys: &str) {
         let pressed = keys.chars().flat_map(|key| {
             [
@@ -100,7 +100,7 @@ impl Browser {
         self.command("actions", &json!({ "actions": actions }));
     }
 
-    /// Sets the size of the page and whether the system is dark.
+    /// Sets the size of the page, and whether the system uses a dark theme.
     pub(crate) fn look(&self, width: u32, height: u32, scheme: &str) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
@@ -108,7 +108,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({ "features": features }));
     }
 
-    /// Writes a picture of the page, where the variable `PICTURES` names a directory for them.
+    /// Writes a screenshot into the directory that the variable `PICTURES` names, if it is set.
     pub(crate) fn picture(&self, name: &str) {
         use base64::Engine as _;
         let Some(dir) = env::var_os("PICTURES") else { return };
@@ -145,7 +145,7 @@ impl Browser {
         value
     }
 
-    /// The body of the answer. The driver keeps the connection open after it.
+    /// Reads the response body. The driver keeps the connection open.
     fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         let length = body.len();
@@ -173,7 +173,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser; without its driver it would go on.
+        // Ends the browser, which would outlive its driver.
         let _ = self.exchange("DELETE", &format!("/session/{}", self.session), "");
         let _ = self.driver.kill();
         let _ = self.driver.wait();

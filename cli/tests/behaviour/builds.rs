@@ -1,4 +1,4 @@
-//! Components are built by the tests that need them: once, and again when their sources change.
+//! Tests build the components that they need: once, and again after a change of their sources.
 
 mod names;
 
@@ -11,7 +11,7 @@ use wayside_harness::cargo::{Profile, Progress, build, build_once};
 
 use super::fixture::temp_dir;
 
-/// A crate whose build is counted: its build script writes a line each time that it is compiled.
+/// A crate whose builds are counted: its build script writes a line for each.
 fn counted_crate() -> (PathBuf, PathBuf) {
     let dir = temp_dir();
     let (app, count) = (dir.join("app"), dir.join("count.txt"));

@@ -1,4 +1,4 @@
-//! Outbound calls that are recorded over real sockets, and replayed without any.
+//! Outbound calls that are recorded over real sockets and replayed without a network.
 
 mod files;
 mod secrets;
@@ -12,7 +12,7 @@ use wayside_harness::{Body, ErrorCode, Harness, Outbound, Redaction};
 
 use super::fixture::{Upstream, Wire, example, get, guests, post, raw, read_head, temp_dir, temp_file, text_of};
 
-/// A server with something to say to each of the examples.
+/// A server with a response for each of the examples.
 async fn upstream() -> Upstream {
     Upstream::with(async |mut stream| {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// The answer of a component as it goes over the wire, but for the date.
+/// Returns the response of a component as sent, without the date.
 async fn wire(app: &Harness, request: &str) -> String {
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let wire = Wire::exchange(&server, request).await;
@@ -61,7 +61,7 @@ const SESSIONS: [(&str, &str); 3] = [
     ("client", "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"),
 ];
 
-/// Records a session with an example; gives the answer, the cassette, and where the upstream was.
+/// Records a session with an example. Returns the response, the cassette, and the address of the upstream.
 async fn recorded(name: &str, request: &str) -> (String, PathBuf, String) {
     let path = temp_dir().join(format!("{name}.toml"));
     let upstream = upstream().await;
@@ -82,7 +82,7 @@ async fn replayed(name: &str, request: &str, path: &Path, url: &str) -> String {
 #[tokio::test]
 async fn a_replayed_session_gives_the_same_answer_to_the_byte_without_a_network() {
     for (name, request) in SESSIONS {
-        // The upstream is gone with the recording, so whatever answers now is the cassette.
+        // The upstream has ended, so responses come from the cassette.
         let (first, path, url) = recorded(name, request).await;
         assert!(first.starts_with("HTTP/1.1 200 OK"), "{first}");
         assert_eq!(replayed(name, request, &path, &url).await, first.replace("a=1", "<redacted>"), "{name}");
@@ -116,7 +116,7 @@ async fn one_changed_byte_in_a_cassette_is_noticed() {
     }
 }
 
-/// The cassette with one byte changed in one line of a request, for each line that is compared.
+/// Returns copies of the cassette with one changed byte, one copy for each compared line of a request.
 fn changed_requests(text: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut is_request = false;
@@ -125,7 +125,7 @@ fn changed_requests(text: &str) -> Vec<(String, String)> {
         if line.starts_with('[') {
             is_request = *line == "[call.request]";
         }
-        // A length is compared by the body itself.
+        // The comparison of the body covers the length.
         let about_body = line.contains("\"content-length: ") || line.starts_with("missing = ");
         let is_compared = line.contains('"') && !line.contains("<redacted>") && !about_body;
         if is_request && is_compared {
@@ -163,7 +163,7 @@ async fn a_longer_body_than_the_recorded_one_is_noticed() {
     assert_eq!(replayed(name, request, &path, &url).await, first.replace("a=1", "<redacted>"));
 }
 
-/// A component that sends each request on to `api.test`.
+/// A component that forwards each request to `api.test`.
 async fn proxy(outbound: impl Into<Outbound>) -> Harness {
     raw("proxy").env("UPSTREAM", "api.test").outbound(outbound).await.unwrap()
 }
@@ -320,7 +320,7 @@ async fn secrets_are_not_written_and_not_compared() {
     app.idle().await;
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("s3cret") && text.contains("sig=redacted&page=1"), "{text}");
-    // The rule is in the file: the replay needs not be told.
+    // The cassette contains the rule, so the replay needs no flag.
     let app = proxy(Outbound::replay(&path).unwrap()).await;
     let response = app.request(request("another")).await;
     assert_eq!((response.status().as_u16(), &response.headers()["set-cookie"]), (200, &"<redacted>".parse().unwrap()));
@@ -419,7 +419,7 @@ async fn each_call_stands_in_the_file_when_it_has_ended() {
         assert!(Outbound::replay(&path).is_ok());
         text_of(&app, get("/")).await;
     }
-    // Nothing is left beside it.
+    // No temporary file remains.
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! `wayside check`: what other hosts would make of a component.
+//! `wayside check`: whether other hosts can run a component.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const MIDDLEWARE: &str = "host-harness/tests/raw-middleware";
 const HANDLER_TYPES: &str = "host-harness/tests/raw-handler-types";
 const SERVICE: &str = "host-harness/tests/raw-service";
 
-/// The exit code and the part of the report that is about one host.
+/// Returns the exit code and the part of the report about one host.
 #[track_caller]
 fn check(args: &[&str], host: &str) -> (i32, String) {
     let output = run(&[&["check"], args].concat());
@@ -69,7 +69,7 @@ fn a_service_that_imports_types_of_the_handler_interface_would_run_alone() {
     assert!(stdout(&inspected).contains("world    wasi:http/handler@0.3.0\n"), "{}", stdout(&inspected));
 }
 
-/// A world says by name what may be imported.
+/// A world lists the imports that it allows.
 #[test]
 fn types_of_the_handler_interface_are_in_the_world_of_middleware_only() {
     let (_, text) = check(&[HANDLER_TYPES, "--world", "wasi:http/middleware"], "wasi:http/middleware");

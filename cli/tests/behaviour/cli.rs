@@ -1,4 +1,4 @@
-//! The command, run as its users run it.
+//! The command, run as a user runs it.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -87,7 +87,7 @@ async fn serve_and_dev_finish_what_they_have_begun_when_they_are_terminated() {
         }
         server.signal("-TERM");
         eventually("nothing listens any more", || TcpStream::connect(server.addr()).is_err()).await;
-        // A process that is gone resets the connection; what came of the answer tells.
+        // A killed process resets the connection; the received part of the response shows it.
         let _ = stream.write_all(b" part");
         let _ = stream.read_to_end(&mut answer);
         assert_eq!(Wire::parse(&answer).whole_text(), "first part", "{command:?}");
@@ -281,7 +281,7 @@ fn a_data_file_that_is_not_there_is_named() {
     assert_message(&output, &["cannot read the data file `no/such/file`: ", "help: check the path"]);
 }
 
-/// The smallest crate outside the workspace with the given source.
+/// Makes a minimal crate outside the workspace with this source.
 fn crate_in(dir: &Path, source: &str) {
     fs::create_dir_all(dir.join("src")).unwrap();
     let manifest = "[package]\nname = \"outside\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\

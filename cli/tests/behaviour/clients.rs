@@ -1,4 +1,4 @@
-//! Clients that stand still: without a request, in their upload, before the response.
+//! Idle clients: without a request, in their upload, before the response.
 
 use std::time::Duration;
 
@@ -9,24 +9,24 @@ use wayside_harness::{ClientFault, Event, Exchange, Harness, Limits, Server};
 use super::fixture::{Wire, get, guests, read_head, within};
 use super::frames::{Frames, GOAWAY, PING, RST_STREAM};
 
-/// How long the clients of these tests may stand still.
+/// The time limit for idle clients in these tests.
 const LIMIT: Duration = Duration::from_millis(300);
 
 async fn serve(app: &Harness) -> Server {
     app.serve("127.0.0.1:0").client_timeout(LIMIT).await.unwrap()
 }
 
-/// Sends something and waits for the end of the connection; returns what came.
+/// Sends text, waits for the end of the connection, and returns the received bytes.
 async fn until_closed(server: &Server, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut all = Vec::new();
-    // Whether it ends or is reset, it is closed.
+    // A reset counts as closed too.
     let _ = within("the end of the connection", stream.read_to_end(&mut all)).await;
     all
 }
 
-/// What became of the first request, once nothing of it is left.
+/// Waits for the end of the first request and returns its record.
 async fn finished(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Exchange {
     within("the end of the request", async {
         loop {
@@ -128,7 +128,7 @@ async fn a_stream_of_http2_whose_window_stays_closed_loses_its_place() {
         assert_eq!(answer[0].status(), 200);
         assert_eq!(answer.last().unwrap().kind, RST_STREAM, "window {window}");
         assert_eq!(finished(&mut events).await.client_fault, Some(ClientFault::StoppedReading(LIMIT)));
-        // The connection has not ended with it.
+        // The connection stays open.
         frames.request(3, "/no-such-behaviour", false).await;
         assert_eq!(app.request(get("/sleep")).await.status(), 200);
         assert!(app.traps().is_empty(), "{:?}", app.traps());

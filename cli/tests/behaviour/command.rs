@@ -1,4 +1,4 @@
-//! The command, started as its users start it.
+//! The command, started as a user starts it.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -35,7 +35,8 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
     dir
 }
 
-/// One paragraph that starts with `error:`, names the thing, says what to do, and holds nothing for programmers.
+/// Checks an error message: one paragraph that starts with `error:`, names the value, gives advice, and shows no
+/// internals.
 #[track_caller]
 pub(crate) fn assert_message(output: &Output, parts: &[&str]) {
     let text = stderr(output);
@@ -49,7 +50,7 @@ pub(crate) fn assert_message(output: &Output, parts: &[&str]) {
     }
 }
 
-/// A `wayside serve` that runs.
+/// A running `wayside serve`.
 pub(crate) struct Serving {
     pub(crate) url: String,
     child: Child,
@@ -57,7 +58,7 @@ pub(crate) struct Serving {
     stderr: Printed,
 }
 
-/// What a process prints, read by a thread as it comes.
+/// The output of a process, read by a thread as it arrives.
 struct Printed {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<io::Result<()>>,
@@ -86,7 +87,7 @@ impl Printed {
 }
 
 impl Serving {
-    /// Starts it on a free port, and waits until it listens.
+    /// Starts the command on a free port, and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Self {
         Self::start_in(&root(), args)
     }
@@ -115,22 +116,22 @@ impl Serving {
         Self { url, child, stdout: Printed::read(stdout), stderr: Printed::read(stderr) }
     }
 
-    /// The address and the port that it listens on.
+    /// The address and the port of the server.
     pub(crate) fn addr(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
-    /// What it has said on stderr so far, since it listened.
+    /// Returns its stderr since it listened.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&self.stderr.bytes.lock().unwrap()).into_owned()
     }
 
-    /// Sends a request without a body, and returns the whole answer.
+    /// Sends a request without a body, and returns the whole response.
     pub(crate) fn get(&self, path: &str) -> String {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"))
     }
 
-    /// Sends a body of known length.
+    /// Sends a body with its length.
     pub(crate) fn post(&self, path: &str, body: &str) -> String {
         let length = body.len();
         self.send(&format!(
@@ -138,7 +139,7 @@ impl Serving {
         ))
     }
 
-    /// Sends text as it is, and returns all that comes until the server closes the connection.
+    /// Sends raw text, and returns everything that arrives until the server closes the connection.
     pub(crate) fn send(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.addr()).unwrap();
         // A server that has refused the request need not read it.
@@ -148,19 +149,19 @@ impl Serving {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Ends it as Ctrl-C does, and tells all that it printed since it listened.
+    /// Ends the command like Ctrl-C, and returns its output since it listened.
     pub(crate) fn stop(self) -> Output {
         self.signal("-INT");
         self.ended()
     }
 
-    /// Sends it a signal, by the flag of `kill`.
+    /// Sends a signal, given as a flag of `kill`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for its end, and tells all that it printed since it listened.
+    /// Waits for the end of the command, and returns its output since it listened.
     pub(crate) fn ended(mut self) -> Output {
         let status = self.child.wait().unwrap();
         Output { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }

@@ -1,4 +1,4 @@
-//! What a built component is made of, and what is no component.
+//! The contents of built components, and files that are no components.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use wayside_harness::{Component, Harness, World, cargo};
 
 use super::fixture::{example, root};
 
-/// Writes a file for one test.
+/// Writes a temporary file for a test.
 fn file(name: &str, contents: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::write(&path, contents).unwrap();
@@ -33,7 +33,7 @@ async fn a_component_holds_each_wasi_package_in_one_version() {
     }
 }
 
-/// What the standard library of Rust asks for; a host that has no more than that runs the components.
+/// The imports of Rust's standard library. A host that provides only these runs the components.
 #[test]
 fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface_once() {
     let bindings = fs::read_to_string(root().join("sdk/src/sys/wasip2/bindings.rs")).unwrap();
@@ -52,7 +52,7 @@ fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface
     }
 }
 
-/// Two of them would each bring an allocator for the host, and neither could run what the other exports.
+/// Two versions in one component would each export an allocator, and neither could run the other's exports.
 #[test]
 fn a_component_has_one_wit_bindgen() {
     let metadata = cargo_metadata::MetadataCommand::new()
@@ -85,7 +85,7 @@ fn every_component_of_the_project_is_built_natively_too() {
     }
 }
 
-/// The packages of the project that become components.
+/// The packages of the project that are components.
 fn components(metadata: &cargo_metadata::Metadata) -> Vec<&cargo_metadata::Package> {
     let is_component = |package: &&cargo_metadata::Package| {
         package.targets.iter().any(|target| target.crate_types.contains(&cargo_metadata::CrateType::CDyLib))

@@ -1,4 +1,4 @@
-//! Components that are composed to one: they do what the chain in the host does.
+//! Composed components: they behave like the chain in the host.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ fn output(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// A request as it was drawn, which can be sent more than once.
+/// A random request that can be sent several times.
 #[derive(Debug)]
 struct Drawn {
     method: &'static str,
@@ -33,7 +33,7 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// Draws a request for one of these paths, with one of these values of a field.
+    /// Makes a random request for one of these paths, with one of these header values.
     fn draw(rng: &mut StdRng, paths: &[&str], field: &'static str, values: &[&'static str]) -> Self {
         let mut pick = |number: usize| rng.random_range(0..number);
         let path = paths[pick(paths.len())];
@@ -72,11 +72,11 @@ impl Drawn {
 struct Received {
     status: StatusCode,
     headers: HeaderMap,
-    /// Missing where it broke off.
+    /// `None` if the body broke off.
     body: Option<(Bytes, Option<HeaderMap>)>,
 }
 
-/// An application behind middleware both ways.
+/// An application behind middleware, composed and as a chain in the host.
 struct BothWays {
     composed: Harness,
     chained: Harness,
@@ -93,7 +93,7 @@ impl BothWays {
         Self { composed, chained: chained.await.unwrap() }
     }
 
-    /// Compares the answers to requests; tells how many were whole, were cut, and failed.
+    /// Compares the responses to requests. Returns how many were complete, cut, and failed.
     async fn compare(&self, requests: impl IntoIterator<Item = Drawn>) -> [usize; 3] {
         let [mut whole, mut cut, mut failed] = [0; 3];
         for drawn in requests {
@@ -119,11 +119,11 @@ async fn composed_and_chained_give_the_same_answers_to_the_same_200_requests() {
     let mut rng = StdRng::seed_from_u64(3);
     let requests = (0..200).map(|_| Drawn::draw(&mut rng, &paths, "x-middleware", &behaviours));
     let [whole, cut, failed] = both.compare(requests).await;
-    // All that can become of a request was among them.
+    // The requests had every outcome.
     assert!(whole > 50 && cut > 5 && failed > 50, "{whole} whole, {cut} cut, {failed} failed");
 }
 
-/// Without those that trap: the middleware in a chain sees a 500 there, and may change it.
+/// Without traps: the middleware of a chain sees a 500 there, and may change it.
 #[tokio::test]
 async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_the_same_200_requests() {
     let mut middleware = Vec::new();
@@ -147,7 +147,7 @@ async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_t
     assert!(whole > 50 && cut > 5 && failed > 20, "{whole} whole, {cut} cut, {failed} failed");
 }
 
-/// The component behind is told the path by the one in front, which the host keeps from saying `*`.
+/// The middleware passes the path on, which the host cannot express as `*`.
 #[tokio::test]
 async fn the_asterisk_of_an_options_request_passes_through_composed_middleware() {
     let middleware = built("examples/log", &[]).await;
@@ -159,7 +159,7 @@ async fn the_asterisk_of_an_options_request_passes_through_composed_middleware()
     }
 }
 
-/// How many bytes of memory the components of a request took together.
+/// Returns the memory in bytes of all components of a request.
 async fn memory_of(app: &Harness) -> usize {
     app.ask(get("/hello")).await.assert_status(200);
     app.idle().await;
@@ -246,7 +246,7 @@ async fn composed_middleware_may_pass_the_body_of_an_answer_on() {
             let body = Body::new(StreamBody::new(futures_util::stream::iter(pieces)));
             let request = Request::post("http://localhost/in-turn").body(body).unwrap();
             let text = app.request(request).await.into_body().text().await.unwrap();
-            // The second request of an upload is the nine bytes of its first answer.
+            // The second request of an upload is the nine bytes of its first response.
             assert_eq!(text, if name == "echo" { "one two three" } else { "9 bytes\n" });
             assert!(app.traps().is_empty(), "{:?}", app.traps());
         }

@@ -1,11 +1,11 @@
-//! The flags that answer, record and learn the calls of a component, in place of the network.
+//! The flags that mock, record and replay outbound calls, in place of the network.
 
 use std::fs;
 
 use super::command::{Serving, assert_message, run, stderr, stdout, temporary};
 use super::fixture::Upstream;
 
-/// The flags of a proxy for a server.
+/// The flags for a proxy in front of a server.
 fn proxy<'a>(env: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["request", "examples/proxy", "/a?b=1", "--env", env], rest].concat()
 }

@@ -1,4 +1,4 @@
-//! Answers that are complete before the request is, and clients that have nothing more to send.
+//! Responses that are complete before the request, and clients that have sent everything.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use wayside_harness::Limits;
 use super::fixture::{Wire, guests, read_head, within};
 use super::frames::{DATA, Frames, RST_STREAM};
 
-/// How large the uploads are: more than the buffers between client and server hold.
+/// The size of the uploads: more than the buffers between client and server hold.
 const UPLOAD: usize = 16 * 1024 * 1024;
 
-/// Answers that come early, each with its status: too large for the SDK and for the harness, a handler that reads nothing,
-/// one that reads a part, and a panic.
+/// The causes of early responses, with their statuses: too large for the SDK and for the harness, a handler that reads
+/// nothing, one that reads a part, and a panic.
 const EARLY: [(&str, u16); 5] =
     [("/limited", 413), ("/whole", 413), ("/sleep", 200), ("/half-read/request", 200), ("/panic-before-head", 500)];
 
-/// Sends the whole request before it reads anything; returns the answer.
+/// Sends the whole request before it reads. Returns the response.
 async fn send_then_read(addr: SocketAddr, path: &str, is_chunked: bool) -> Wire {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let framing = if is_chunked { "transfer-encoding: chunked".to_owned() } else { format!("content-length: {UPLOAD}") };
@@ -129,7 +129,7 @@ async fn a_half_closed_client_gets_its_answer() {
         assert!(!all.is_empty(), "{request}: nothing came");
         let (body, is_whole) = Wire::parse(&all).body();
         assert!(is_whole, "{request}");
-        // Which of both sleeps is seen first does not matter here.
+        // The order of the two sleeps does not matter here.
         assert_eq!(body.len(), answer.len(), "{request}: {}", String::from_utf8_lossy(&body));
     }
 }

@@ -113,7 +113,7 @@ async fn three_calls_are_under_way_at_the_same_time() {
     use std::sync::Arc;
     use tokio::sync::Barrier;
 
-    // Each call is answered only when all three have been made.
+    // Each call is answered after all three have arrived.
     let barrier = Arc::new(Barrier::new(3));
     let outbound = wayside_harness::Outbound::from_fn(move |request: Request<Body>| {
         let barrier = Arc::clone(&barrier);
@@ -126,7 +126,7 @@ async fn three_calls_are_under_way_at_the_same_time() {
     assert_eq!(text_of(&app, get("/")).await, (200, "/one\n/two\n/three\n".to_owned()));
 }
 
-/// What the files of tests say, in all folders.
+/// Returns the text of all test files.
 fn sources_below(dir: &Path) -> String {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.map(|path| if path.is_dir() { sources_below(&path) } else { fs::read_to_string(path).unwrap() }).collect()
@@ -171,7 +171,7 @@ async fn axum_is_built_once_an_instance_and_serves_many() {
     }
 }
 
-/// A gRPC message of one text field, in its frame.
+/// Returns a gRPC message with one text field, in its frame.
 fn grpc_frame(text: &str) -> Vec<u8> {
     let message = [&[0x0a, text.len() as u8], text.as_bytes()].concat();
     [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat()
@@ -214,7 +214,7 @@ async fn sse_sends_each_event_at_once() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     let mut body = response.into_body();
     for number in (0..=3).rev() {
-        // One frame an event: nothing waits for more to come.
+        // One frame per event: no event waits for the next.
         let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(frame, format!("data: {number}\nevent: count\n\n"));
     }

@@ -1,4 +1,4 @@
-//! What the executor of a component does for futures that are busy, and for wakers and executors of other crates.
+//! The executor of a component with busy futures, and with wakers and executors of other crates.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,7 +92,7 @@ async fn a_busy_task_leaves_the_work_after_the_response_its_turn() {
     assert!(app.traps().is_empty(), "{:?}", app.traps());
 }
 
-/// In WASI 0.2 an instance has one request at a time.
+/// In WASI 0.2 an instance handles one request at a time.
 #[tokio::test]
 async fn a_busy_request_leaves_others_of_its_instance_their_turn() {
     let app = Arc::new(guests().reuse(u32::MAX).at_once(8).await.unwrap());

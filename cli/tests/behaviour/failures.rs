@@ -1,4 +1,4 @@
-//! Failures: a client never takes one for success, and other requests go on.
+//! Failures: a client never takes one for success, and other requests continue.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wayside_harness::{Body, Harness, Limits};
 
 use super::fixture::{Wire, assert_answers_next, assert_slept, eventually, get, guests, post, wire_get};
 
-/// The text of the problem document that says nothing of the cause.
+/// The text of the problem document, which does not reveal the cause.
 const PROBLEM_500: &str = r#"{"title":"Internal Server Error","status":500}"#;
 
 async fn status_of(app: &Harness, path: &str) -> u16 {
@@ -120,7 +120,7 @@ async fn a_handler_over_its_time_is_504() {
     assert!(app.traps()[0].reason.contains("longer than its limit"), "{:?}", app.traps());
 }
 
-/// The engine interrupts a busy component every few milliseconds, which is no call of the component.
+/// The engine interrupts a busy component every few milliseconds; these interrupts are no host calls.
 #[tokio::test]
 async fn interrupts_of_a_busy_component_are_no_host_calls() {
     let limits = Limits::default().timeout(Duration::from_secs(1));
@@ -158,7 +158,7 @@ async fn a_body_over_its_limit_is_413() {
 async fn a_declared_length_over_the_limit_is_413_before_the_body_comes() {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
-    // The body is never sent: an answer shows that nobody waits for it.
+    // The body is never sent: a response proves that the component does not wait for it.
     let request = "POST /limited HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 11\r\n\r\n";
     assert_eq!(Wire::exchange(&server, request).await.status, 413);
 }
@@ -235,7 +235,7 @@ async fn a_request_body_that_breaks_off_is_no_whole_one() {
 #[tokio::test]
 async fn a_handler_whose_client_left_before_the_head_is_ended_too() {
     let app = guests().limits(Limits::default().timeout(Duration::from_millis(200))).await.unwrap();
-    // Nobody waits for the head, and nobody reads the body: the writer goes on until it is told.
+    // The writer continues until it is cancelled, although the head is not awaited and the body is not read.
     let request = app.request(get("/endless"));
     drop(tokio::time::timeout(Duration::ZERO, request).await);
     app.idle().await;

@@ -1,4 +1,4 @@
-//! Faults of upstreams, injected: an answer is right or an error, never a part that passes for the whole.
+//! Injected faults of upstreams: a response is right or an error, never a part that looks complete.
 
 use std::process::Command;
 use std::{env, fs};
@@ -9,7 +9,7 @@ use wayside_harness::{Body, Fault, Harness, Outbound};
 
 use super::fixture::{example, get, raw, text_of};
 
-/// Answers each path with a text of its own, every other one without a length.
+/// Answers each path with another text, every second one without a length.
 fn upstream() -> Outbound {
     Outbound::from_fn(async |request: Request<Body>| {
         let text = answer_to(request.uri().path());
@@ -37,7 +37,7 @@ struct Counts {
     cut: usize,
 }
 
-/// Sends requests, and checks that each answer is right or says that it is not.
+/// Sends requests, and checks that each response is right or reports an error.
 async fn counts(app: &Harness, paths: impl Iterator<Item = usize>, at_once: usize) -> Counts {
     let mut counts = Counts::default();
     let answers = stream::iter(paths).map(async |number| {
@@ -100,8 +100,8 @@ async fn each_kind_of_fault_is_what_it_says() {
     }
 }
 
-/// Whether this process runs nothing but this test, whose memory could not be told from that of others. Where it does not,
-/// the test is run in a process of its own.
+/// Whether this process runs only this test, so that its memory can be measured. Otherwise the test runs in a new
+/// process.
 fn alone(test: &str) -> bool {
     const ALONE: &str = "WAYSIDE_TEST_ALONE";
     if env::var_os(ALONE).is_some() {
@@ -114,7 +114,7 @@ fn alone(test: &str) -> bool {
     false
 }
 
-/// Bytes of memory that this process has in use.
+/// Returns the memory in use by this process, in bytes.
 fn resident_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
@@ -128,7 +128,7 @@ async fn twenty_thousand_requests_with_faults_are_right_or_an_error_and_leave_no
     }
     let faults = Outbound::faults(upstream(), 0.2, 42, Fault::ALL);
     let app = example("proxy").env("UPSTREAM", "http://api.test").outbound(faults).reuse(100).await.unwrap();
-    // Records of the newest 10 000 requests are kept, so memory grows up to here.
+    // The newest 10 000 requests are recorded, so memory grows until then.
     let mut all = counts(&app, 0..10_000, 32).await;
     let before = resident_bytes();
     let rest = counts(&app, 10_000..20_000, 32).await;
@@ -136,7 +136,8 @@ async fn twenty_thousand_requests_with_faults_are_right_or_an_error_and_leave_no
     all = Counts { right: all.right + rest.right, refused: all.refused + rest.refused, cut: all.cut + rest.cut };
     app.idle().await;
     assert_eq!(all.right + all.refused + all.cut, 20_000);
-    // A fifth of the calls: an eighth of them is slow and still right, four eighths are refused, three are cut.
+    // A fifth of the calls has a fault: one eighth of these are slow and right, four eighths refused, three eighths
+    // cut.
     assert!((16_000..17_000).contains(&all.right) && all.refused > 1_800 && all.cut > 1_300, "{all:?}");
     assert!(app.traps().is_empty(), "{:?}", app.traps());
     println!("{all:?}; memory grew by {grown} bytes from {before}");

@@ -1,4 +1,4 @@
-//! Fields: what is kept, what is dropped, what is restored.
+//! Headers: kept, dropped and restored ones.
 
 use wayside_harness::Body;
 use wayside_harness::http::{HeaderMap, Request};
@@ -112,7 +112,7 @@ async fn fields_beyond_the_limit_of_hosts_are_500_and_a_log_line() {
 async fn fields_of_any_size_near_the_limit_of_hosts_never_end_the_instance() {
     let app = guests().reuse(u32::MAX).await.unwrap();
     let mut statuses = Vec::new();
-    // One field of about 128 KiB, the most that hosts take, beside the `content-length` that is added to it.
+    // One header of about 128 KiB, the limit of hosts, next to the added `content-length`.
     for size in (130_800..131_100).step_by(4) {
         let response = app.request(Request::get(format!("/fields/{size}")).body(()).unwrap()).await;
         statuses.push(response.status().as_u16());

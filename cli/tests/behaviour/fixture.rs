@@ -1,4 +1,4 @@
-//! Components to test, and the two ends of the wire.
+//! Components under test, and both ends of the wire.
 
 #![allow(dead_code, reason = "not every module of tests uses everything")]
 
@@ -15,7 +15,7 @@ use wayside_harness::{Body, Harness, HarnessBuilder, Server};
 
 use super::FEATURES;
 
-/// Whether the components of the tests are those of WASI 0.3.
+/// Whether the components under test are built for WASI 0.3.
 pub(crate) fn is_wasip3() -> bool {
     !FEATURES.is_empty()
 }
@@ -34,19 +34,19 @@ pub(crate) fn example(name: &str) -> HarnessBuilder {
     Harness::build(root().join("examples").join(name)).features(FEATURES.iter().copied())
 }
 
-/// A component on the generated bindings alone, which `wayside` had no part in.
+/// A component that uses only the generated bindings, without `wayside`.
 pub(crate) fn raw(name: &str) -> HarnessBuilder {
     Harness::build(root().join("host-harness/tests").join(format!("raw-{name}")))
 }
 
-/// A file of its own for a test.
+/// Returns the path of a temporary file for a test.
 pub(crate) fn temp_file(name: &str, content: &str) -> PathBuf {
     let path = temp_dir().join(name);
     std::fs::write(&path, content).unwrap();
     path
 }
 
-/// A new directory for a test, below the one that cargo gives for such things.
+/// Makes a new temporary directory for a test.
 pub(crate) fn temp_dir() -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let unique = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -55,7 +55,7 @@ pub(crate) fn temp_dir() -> PathBuf {
     dir
 }
 
-/// The status and the whole body of an answer.
+/// Returns the status and the whole body of a response.
 pub(crate) async fn text_of(app: &Harness, request: Request<Body>) -> (u16, String) {
     let response = app.request(request).await;
     (response.status().as_u16(), response.into_body().text().await.unwrap())
@@ -69,7 +69,7 @@ pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post(path).body(body.into()).unwrap()
 }
 
-/// The answer of the behaviours to one request over a socket, and the component behind it.
+/// Returns the response of the behaviours to one request over a socket, and the component.
 pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
@@ -79,13 +79,12 @@ pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     (wire, app)
 }
 
-/// Checks what the behaviour `sleep` says. On a busy machine both sleeps may be over when anybody looks.
+/// Checks the response of the behaviour `sleep`. On a busy machine both sleeps may have ended.
 pub(crate) fn assert_slept(text: &str) {
     assert!(["quick slow ", "slow quick "].contains(&text), "{text}");
 }
 
-/// Shows that whatever happened before, the instance that it happened to answers the next request. The component is one of
-/// the behaviours, with all its requests in one instance.
+/// Checks that the instance still handles requests. The component is one of the behaviours that share an instance.
 pub(crate) async fn assert_answers_next(app: &Harness) {
     let next = app.request(get("/sleep")).await;
     assert_slept(&next.into_body().text().await.unwrap());
@@ -94,12 +93,12 @@ pub(crate) async fn assert_answers_next(app: &Harness) {
     assert_eq!(app.instances(), 1, "another instance took over");
 }
 
-/// An HTTP/1.1 response as it came, byte for byte.
+/// A raw HTTP/1.1 response.
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) status: u16,
     pub(crate) head: String,
-    /// What follows the head, with the framing.
+    /// The bytes after the head, with their framing.
     pub(crate) rest: Vec<u8>,
 }
 
@@ -108,7 +107,7 @@ impl Wire {
         Self::exchange(server, &format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
     }
 
-    /// Sends text as it is and reads until the server closes the connection.
+    /// Sends raw text and reads until the server closes the connection.
     pub(crate) async fn exchange(server: &Server, request: &str) -> Self {
         Self::exchange_with(server.addr(), request).await
     }
@@ -117,7 +116,7 @@ impl Wire {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut all = Vec::new();
-        // A reset is one of the ways in which a message is broken off.
+        // A reset is one way to break a message off.
         let _ = stream.read_to_end(&mut all).await;
         Self::parse(&all)
     }
@@ -131,13 +130,13 @@ impl Wire {
         Self { status, head, rest: all[end + 4..].to_vec() }
     }
 
-    /// The values of a field, in order.
+    /// Returns the values of a header, in order.
     pub(crate) fn field(&self, name: &str) -> Vec<&str> {
         let fields = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
         fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
-    /// The body without its framing, and whether the framing says that it is whole.
+    /// Returns the body without its framing, and whether the framing says that it is complete.
     pub(crate) fn body(&self) -> (Vec<u8>, bool) {
         if let [length] = self.field("content-length")[..] {
             return (self.rest.clone(), self.rest.len() == length.parse::<usize>().unwrap());
@@ -164,14 +163,14 @@ impl Wire {
         }
     }
 
-    /// The body as text; fails the test if it was cut.
+    /// Returns the body as text; fails the test if it was cut.
     pub(crate) fn whole_text(&self) -> String {
         let (body, whole) = self.body();
         assert!(whole, "the response was cut: {self:?}");
         String::from_utf8(body).unwrap()
     }
 
-    /// What came of a body that was cut; fails the test if it passes for whole.
+    /// Returns the received part of a cut body; fails the test if it looks complete.
     pub(crate) fn cut_text(&self) -> String {
         let (body, whole) = self.body();
         assert!(!whole, "the response passes for whole: {self:?}");
@@ -179,7 +178,7 @@ impl Wire {
     }
 }
 
-/// A server on loopback that answers each connection with the same bytes, whatever it is asked.
+/// A server on loopback that sends the same bytes on each connection.
 pub(crate) struct Upstream {
     pub(crate) url: String,
     requests: std::sync::Arc<AtomicUsize>,
@@ -187,7 +186,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Answers when the head of a request has arrived, and closes the connection.
+    /// Responds when the head of a request has arrived, and closes the connection.
     pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::with(move |mut stream| {
@@ -196,7 +195,7 @@ impl Upstream {
                 read_head(&mut stream).await;
                 stream.write_all(&answer).await.unwrap();
                 stream.shutdown().await.unwrap();
-                // Closing with unread data would reset the connection under the answer.
+                // Closing with unread data would reset the connection before the client has read the response.
                 let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
             }
         })
@@ -221,7 +220,7 @@ impl Upstream {
         Self { url, requests, task }
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections.
     pub(crate) fn connections(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
@@ -233,7 +232,7 @@ impl Drop for Upstream {
     }
 }
 
-/// Reads up to the end of a request's head, one character a byte.
+/// Reads up to the end of a request head, one character per byte.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -242,7 +241,7 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     head.into_iter().map(char::from).collect()
 }
 
-/// Awaits something that must not hang, for a minute at most.
+/// Awaits a future that must not hang, for at most a minute.
 pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(Duration::from_secs(60), future).await {
         Ok(output) => output,
@@ -250,7 +249,7 @@ pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     }
 }
 
-/// Waits for something that happens by itself, for a minute at most.
+/// Waits for a condition, for at most a minute.
 pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     for _ in 0..6000 {
         if happened() {

@@ -1,4 +1,4 @@
-//! A client of HTTP/2 that says each frame itself, and does nothing else.
+//! An HTTP/2 client that sends single frames.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,19 +35,19 @@ impl Frame {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
     }
 
-    /// The status of a response, where the frame is its head: one of the seven that HPACK has a number for, or three digits
-    /// as they are.
+    /// Returns the status of a response if the frame is its head: one of the seven with an HPACK index, or three
+    /// digits.
     pub(crate) fn status(&self) -> u16 {
         assert_eq!(self.kind, HEADERS, "{self:?}");
         match self.payload[0] {
             index @ 0x88..=0x8e => [200, 204, 206, 304, 400, 404, 500][usize::from(index) - 0x88],
-            // The name `:status` by its number, and a value of Huffman codes or plain digits.
+            // The index of `:status`, then a value in Huffman code or plain digits.
             _ => huffman_digits(&self.payload[2..], self.payload[1]),
         }
     }
 }
 
-/// Three digits. Those from 0 to 2 have codes of five bits, the others of six (RFC 7541, appendix B).
+/// Decodes three digits. The codes of 0 to 2 have five bits, the others six (RFC 7541, appendix B).
 fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
     let size = usize::from(length & 0x7f);
     if length & 0x80 == 0 {
@@ -66,7 +66,7 @@ fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
 }
 
 impl Frames {
-    /// Connects, with a window of so many bytes for each response.
+    /// Connects, with this window in bytes for each response.
     pub(crate) async fn connect(addr: std::net::SocketAddr, window: u32) -> Self {
         let mut frames = Self(TcpStream::connect(addr).await.unwrap());
         frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
@@ -81,13 +81,13 @@ impl Frames {
         self.0.write_all(&[&head, payload].concat()).await.unwrap();
     }
 
-    /// Sends the head of a request: POST where a body follows, else GET.
+    /// Sends the head of a request: POST if a body follows, else GET.
     pub(crate) async fn request(&mut self, stream: u32, path: &str, has_body: bool) {
         let literal = |index: u8, text: &str| {
             let length = u8::try_from(text.len()).unwrap();
             [&[index, length], text.as_bytes()].concat()
         };
-        // `:method`, `:scheme: http`, then `:path` and `:authority` by the numbers of their names.
+        // `:method`, `:scheme: http`, then `:path` and `:authority`, by their indexes.
         let method = if has_body { 0x83 } else { 0x82 };
         let block = [&[method, 0x86][..], &literal(0x04, path), &literal(0x01, "test")].concat();
         self.send(HEADERS, if has_body { END_HEADERS } else { END_HEADERS | END_STREAM }, stream, &block).await;
@@ -97,7 +97,7 @@ impl Frames {
         self.send(DATA, if is_end { END_STREAM } else { 0 }, stream, bytes).await;
     }
 
-    /// The next frame, or nothing at the end of the connection.
+    /// Returns the next frame, or `None` at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         within("a frame", async {
             let mut head = [0; 9];
@@ -111,7 +111,7 @@ impl Frames {
         .await
     }
 
-    /// What of responses comes until the server has answered a ping, which it does after what it has to send.
+    /// Returns the response frames until the server answers a ping, which it does after the pending frames.
     pub(crate) async fn until_ping(&mut self) -> Vec<Frame> {
         self.send(PING, 0, 0, &[7; 8]).await;
         let mut frames = Vec::new();
@@ -126,7 +126,7 @@ impl Frames {
         }
     }
 
-    /// The response of a stream, up to its end or its reset.
+    /// Returns the response on a stream, up to its end or its reset.
     pub(crate) async fn until_end(&mut self, stream: u32) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {

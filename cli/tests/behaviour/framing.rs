@@ -1,4 +1,4 @@
-//! Framing of requests: which have a `content-length`, which are chunked, and which have neither.
+//! Framing of requests: with a `content-length`, chunked, or neither.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use wayside_harness::{Harness, HarnessBuilder, Outbound};
 
 use super::fixture::{Upstream, Wire, eventually, example, get, guests, read_head, root};
 
-/// A server that keeps each request with its framing, and answers all of them alike.
+/// A server that records each request with its framing, and always sends the same response.
 struct Recording {
     upstream: Upstream,
     requests: Arc<Mutex<Vec<String>>>,
@@ -49,7 +49,7 @@ impl Recording {
         behind(&self.upstream, app).await
     }
 
-    /// The one request that came.
+    /// Returns the only recorded request.
     fn request(&self) -> String {
         let mut requests = self.requests.lock().unwrap();
         assert_eq!(requests.len(), 1, "{requests:?}");
@@ -59,7 +59,7 @@ impl Recording {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
-/// The values of a header of a request, whose head is in lower case.
+/// Returns the values of a request header, whose head is in lower case.
 fn values<'a>(request: &'a str, name: &str) -> Vec<&'a str> {
     let head = request.split("\r\n\r\n").next().unwrap();
     let fields = head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
@@ -72,7 +72,7 @@ fn assert_unframed(request: &str) {
     assert!(values(request, "transfer-encoding").is_empty(), "{request}");
 }
 
-/// What an upstream is sent when a client sends text over a socket.
+/// Returns the request that an upstream gets when a client sends raw text.
 async fn passed_on(app: HarnessBuilder, request: &str) -> String {
     let recording = Recording::answering(OK).await;
     let app = recording.behind(app).await;
@@ -86,13 +86,13 @@ fn bare(method: &str) -> String {
     format!("{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
 }
 
-/// Two middlewares in front of a proxy, of which one rewrites both bodies.
+/// Two middleware components in front of a proxy; one rewrites both bodies.
 pub(super) fn chain() -> HarnessBuilder {
     let middleware = |name: &str| root().join("examples").join(name);
     example("proxy").middleware(middleware("log")).middleware(middleware("rewrite"))
 }
 
-/// The methods of requests that have no content unless somebody adds it.
+/// The methods whose requests usually have no content.
 const WITHOUT_CONTENT: [&str; 4] = ["GET", "HEAD", "DELETE", "OPTIONS"];
 const WITH_CONTENT: [&str; 3] = ["POST", "PUT", "PATCH"];
 
@@ -246,7 +246,7 @@ async fn a_request_that_breaks_off_before_its_first_byte_is_no_request_without_c
     }
 }
 
-/// A server that answers after the head, and keeps all that it is sent up to the end of the connection or of the chunks.
+/// A server that responds after the head, and records everything up to the end of the connection or of the chunks.
 async fn hearing_all() -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
@@ -267,13 +267,13 @@ async fn hearing_all() -> (Upstream, Arc<Mutex<Vec<String>>>) {
     (upstream, requests)
 }
 
-/// Lets a component call a server and nothing else.
+/// Allows a component to call one server only.
 async fn behind(upstream: &Upstream, app: HarnessBuilder) -> Harness {
     let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
     app.env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap()
 }
 
-/// The answer to a client over HTTP/1.1 when an upstream answers with text.
+/// Returns the response to an HTTP/1.1 client when an upstream responds with raw text.
 pub(super) async fn proxied(app: HarnessBuilder, method: &str, answer: &str) -> (Wire, Harness) {
     let upstream = Upstream::answering(answer).await;
     let app = behind(&upstream, app).await;
@@ -284,7 +284,7 @@ pub(super) async fn proxied(app: HarnessBuilder, method: &str, answer: &str) -> 
     (wire, app)
 }
 
-/// A body without content, which tells hyper no length that it would add to a request of HTTP/2.
+/// An empty body whose length hyper does not know, so that it adds none over HTTP/2.
 struct NoContent;
 
 impl wayside_harness::http_body::Body for NoContent {
@@ -312,7 +312,7 @@ pub(super) async fn over_http2(app: &Harness, method: &str, path: &str) -> Respo
     response
 }
 
-/// The header values of a response in process or over HTTP/2.
+/// Returns the header values of a response in process or over HTTP/2.
 pub(super) fn header<'a, B>(response: &'a Response<B>, name: &str) -> Vec<&'a str> {
     response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }

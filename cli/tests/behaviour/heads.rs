@@ -1,4 +1,4 @@
-//! The heads of requests: what is refused before the component, and what the component is shown.
+//! Request heads: which are refused before the component, and how the component sees the others.
 
 mod framing;
 mod http2;
@@ -9,14 +9,14 @@ use wayside_harness::{Body, Harness, Server};
 
 use super::fixture::{Wire, example, get};
 
-/// The example `headers`, which shows the request that it is given, behind a socket.
+/// The example `headers`, which returns its request, behind a socket.
 async fn shown() -> (Harness, Server) {
     let app = example("headers").await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
     (app, server)
 }
 
-/// The response to the head of a request, which lacks its last line and the end of the connection.
+/// Returns the response to a request head, given without its last line.
 async fn exchange(server: &Server, head: &str) -> Wire {
     Wire::exchange(server, &format!("{head}connection: close\r\n\r\n")).await
 }
@@ -95,7 +95,7 @@ async fn connect_is_501_and_says_that_there_are_no_tunnels() {
     assert_eq!((app.requests(), app.instances()), (2, 0));
 }
 
-/// Values of `Host` that name no single host and port.
+/// Values of `Host` that do not name one host and port.
 const INVALID_HOSTS: [&str; 15] = [
     "user@a.test",
     "user:password@a.test:80",
@@ -232,7 +232,7 @@ async fn a_request_of_http_1_0_needs_no_host() {
     assert!(wire.whole_text().starts_with("GET http://b.test/x\n"), "{wire:?}");
 }
 
-/// Several cookies in one message of HTTP/1.1 are the client's mistake, and stay as they are.
+/// Several cookie headers in HTTP/1.1 are the client's mistake, and stay unchanged.
 #[tokio::test]
 async fn cookies_of_http_1_1_stay_apart() {
     let (_app, server) = shown().await;

@@ -1,4 +1,4 @@
-//! What `--help` says, of each sub-command.
+//! The output of `--help` for each sub-command.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -6,14 +6,14 @@ use std::{env, fs};
 use super::command::{stdout, wayside};
 use super::fixture::root;
 
-/// The help of a sub-command, as wide as most terminals are at least.
+/// Returns the help of a sub-command, formatted for 80 columns.
 fn help(name: Option<&str>) -> String {
     let output = wayside().args(name).arg("--help").env("COLUMNS", "80").output().unwrap();
     assert!(output.status.success());
     stdout(&output)
 }
 
-/// The names in the list of sub-commands.
+/// Returns the names in the list of sub-commands.
 fn names() -> Vec<String> {
     let help = help(None);
     let (_, commands) = help.split_once("Commands:\n").unwrap();

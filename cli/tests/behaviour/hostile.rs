@@ -1,4 +1,4 @@
-//! Broken and hostile inputs: each is refused with what happened, to what, and what to do next; none ends in a panic.
+//! Broken and hostile inputs: each gets an error with its value, the cause and advice; none causes a panic.
 
 mod small;
 
@@ -16,12 +16,12 @@ use wayside_harness::{Harness, Limits, Outbound, Rule};
 use super::command::{assert_message, stderr, temporary, wayside};
 use super::fixture::{example, get};
 
-/// What the command tells its caller where it could not do what it was asked.
+/// The exit code for failures.
 const FAILED: i32 = 1;
-/// What it tells where it could not understand what it was asked.
+/// The exit code for invalid arguments.
 const MISUSED: i32 = 2;
 
-/// Runs the command and checks how it fails: by its code, and with a message that holds all parts.
+/// Runs the command and checks its failure: the exit code, and a message with all these parts.
 #[track_caller]
 fn refused(code: i32, command: &mut Command, parts: &[&str]) {
     let output = command.output().unwrap();
@@ -34,13 +34,13 @@ fn refused(code: i32, command: &mut Command, parts: &[&str]) {
     assert!(output.stdout.is_empty(), "{command:?} has a result");
 }
 
-/// A component that works, as bytes.
+/// Returns a valid component.
 async fn hello() -> Vec<u8> {
     let app = example("hello").await.unwrap();
     fs::read(&app.description().path).unwrap()
 }
 
-/// A component with another text, of the same length, wherever one stands.
+/// Returns the component with a text replaced by another of the same length.
 fn with(component: &[u8], old: &str, new: &str) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let mut changed = component.to_vec();
@@ -135,14 +135,13 @@ async fn a_component_cut_anywhere_is_never_run() {
     for number in 0..40 {
         let file = dir.join(format!("{number}.wasm"));
         fs::write(&file, &hello[..hello.len() * number / 40]).unwrap();
-        // Cut between two parts, it may be whole by itself, but it is no handler.
+        // A part that was cut out may be a valid component, but it is no handler.
         let error = Harness::load(&file).await.unwrap_err();
         assert!(error.to_string().contains(&*file.to_string_lossy()) && error.help().is_some(), "{error}");
     }
 }
 
-/// A changed bit may be one that nobody looks at, or make the component do something else; whatever it does, the harness
-/// answers.
+/// A changed bit may have no effect or change what the component does; the harness must respond in any case.
 #[tokio::test]
 async fn a_component_with_any_bit_changed_is_refused_or_answered_for() {
     let dir = temporary("hostile-bits");
@@ -357,7 +356,7 @@ fn names_that_no_crate_can_have_are_refused() {
     }
 }
 
-/// A file larger than what is read of any, which takes no room.
+/// A sparse file that is larger than the read limit.
 fn large(path: &Path) {
     fs::File::create(path).unwrap().set_len(1024 * 1024 * 1024).unwrap();
 }
@@ -439,7 +438,7 @@ async fn targets_and_middleware_that_do_not_fit_are_named() {
     assert!(!dir.join("out").exists());
 }
 
-/// A file for one test.
+/// Returns the path of a temporary file for a test.
 fn file(dir: &Path, number: usize, contents: &[u8]) -> PathBuf {
     let file = dir.join(format!("{number}.toml"));
     fs::write(&file, contents).unwrap();

@@ -1,4 +1,4 @@
-//! The request inspector: what it tells of requests, whom it tells it, and its page in a browser.
+//! The request inspector: what it shows, to which clients, and its page in a browser.
 
 mod page;
 mod saving;
@@ -12,7 +12,7 @@ use wayside_harness::{Body, Harness, Inspector, Outbound};
 use crate::browser::Browser;
 use crate::fixture::{Wire, get, guests, post, raw};
 
-/// The behaviours with an upstream that always answers the same, and with an inspector.
+/// The behaviours with an upstream whose response is always the same, and with an inspector.
 async fn inspected() -> (Harness, Inspector) {
     let upstream = Outbound::from_fn(async |request: Request<Body>| {
         request.into_body().bytes().await.unwrap();
@@ -30,7 +30,7 @@ async fn send(app: &Harness, request: Request<Body>) {
     app.idle().await;
 }
 
-/// Asks the inspector, as a program on this machine would.
+/// Queries the inspector like a program on this machine.
 async fn ask(inspector: &Inspector, head: &str) -> Wire {
     Wire::exchange_with(inspector.addr(), &format!("{head}\r\nconnection: close\r\n\r\n")).await
 }
@@ -51,7 +51,7 @@ async fn json(inspector: &Inspector, path: &str) -> Value {
     serde_json::from_str(&wire.whole_text()).unwrap()
 }
 
-/// What is known of a request, once it has come to its end.
+/// Returns the record of a request after its end.
 async fn finished(inspector: &Inspector, number: u64) -> Value {
     for _ in 0..1000 {
         let wire = page(inspector, &format!("/requests/{number}")).await;
@@ -97,7 +97,7 @@ async fn output_traps_and_bodies_beyond_the_limit_are_told() {
     for side in ["request", "response"] {
         assert_eq!((&large[side]["kept"], &large[side]["total"]), (&1024.into(), &5000.into()));
     }
-    // What was not kept whole can neither be sent again nor be saved.
+    // A request that was not recorded completely can neither be sent again nor saved.
     assert!(large["unrepeatable"].is_string());
     assert_eq!(page(&inspector, "/requests/3/test.rs").await.status, 409);
     assert_eq!(resend(&inspector, 3).await.status, 409);
@@ -112,7 +112,7 @@ async fn a_request_whose_body_was_not_read_whole_is_neither_sent_again_nor_saved
         ("/status/200", format!("content-length: 100\r\n\r\n{body}")),
         ("/status/200", format!("transfer-encoding: chunked\r\n\r\n64\r\n{body}\r\n0\r\n\r\n")),
         ("/limited", format!("content-length: 100\r\n\r\n{body}")),
-        // Its client hangs up.
+        // The client hangs up.
         ("/whole", "content-length: 100\r\n\r\nxx".to_owned()),
     ] {
         let number = app.requests() + 1;
@@ -120,7 +120,7 @@ async fn a_request_whose_body_was_not_read_whole_is_neither_sent_again_nor_saved
         let request = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{framing}");
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        // Its head says enough, and the rest may be cut.
+        // The head is sufficient, and the body may be cut.
         let _ = stream.read_to_end(&mut Vec::new()).await;
         let told = finished(&inspector, number).await;
         assert_eq!(told["unrepeatable"], "the component did not read all of the body", "{path} {framing}");
@@ -182,7 +182,7 @@ async fn user_and_password_of_urls_are_not_told() {
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("location", "http://ada:s3cret@b.test/x").body(Body::empty()).unwrap())
     });
-    // This one sends the authority as it stands here.
+    // This client sends the authority unchanged.
     let app = raw("proxy").env("UPSTREAM", "ada:s3cret@up.test").env("OTHER", "http://ada:s3cret@up.test/");
     let app = app.outbound(upstream).capture_bodies(1024).await.unwrap();
     let inspector = app.inspector("127.0.0.1:0").await.unwrap();
@@ -196,7 +196,7 @@ async fn user_and_password_of_urls_are_not_told() {
     let test = page(&inspector, "/requests/1/test.rs").await.whole_text();
     assert!(test.contains(&format!("Call::new(Method::GET, \"{call}\")")), "{test}");
     assert!(test.contains(".env(\"OTHER\", \"http://redacted@up.test/\")"), "{test}");
-    // A request that no component is shown.
+    // A request that is refused before any component.
     send(&app, get("http://ada:s3cret@a.test/status/200")).await;
     let told = finished(&inspector, 2).await;
     assert_eq!((&told["url"], &told["status"]), (&"http://redacted@a.test/status/200".into(), &400.into()));
@@ -283,7 +283,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     send(&app, get("/trap")).await;
     let document = Request::post("/mirror").header("content-type", "application/json").header("cookie", "a=b");
     send(&app, document.body(r#"{"name":"Ada","numbers":[1,2,3],"nested":{"true":true}}"#.into()).unwrap()).await;
-    // Everything that a client can put somewhere is markup here.
+    // All client-supplied text is markup here.
     let markup = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>";
     let mut hostile =
         Request::post("/mirror?%3Cscript%3Ewindow.pwned=1%3C/script%3E").body(Body::from(markup)).unwrap();
@@ -294,7 +294,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.wait("!document.querySelector('#requests').textContent.includes('…')").await;
     assert!(browser.text("#requests li:last-child").contains("404"), "the oldest is last");
 
-    // One request, by the mouse.
+    // One request, with the mouse.
     browser.click("#requests li:nth-child(5) a");
     browser.wait("document.querySelector('#detail h2')?.textContent === 'POST http://localhost/call'").await;
     let detail = browser.text("#detail");
@@ -305,7 +305,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert!(browser.text("#detail details").contains("from upstream"));
     browser.picture("light");
 
-    // By the keyboard, from the list upwards to the newest.
+    // With the keyboard, from the list up to the newest.
     browser.click("#requests li:nth-child(5) a");
     for shown in ["/panic-before-head", "/trap", "/mirror", "/mirror?"] {
         browser.press("\u{e013}");
@@ -323,7 +323,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert_eq!(browser.run("return document.querySelectorAll('main img, main script').length;"), 0);
     assert_eq!(browser.run("return window.pwned === undefined;"), true);
 
-    // Sent again, it is shown in its place.
+    // The page shows the repeated request in its place.
     browser.run("location.hash = '#5';");
     browser.wait("document.querySelector('#detail').dataset.number === '5'").await;
     browser.click("#resend");
@@ -341,13 +341,13 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.picture("saved");
     browser.click("#close");
 
-    // Filtered.
+    // With a filter.
     browser.press("/");
     browser.press("404");
     browser.wait("[...document.querySelectorAll('#requests li')].filter((row) => !row.hidden).length === 1").await;
     browser.run("const filter = document.getElementById('filter'); filter.value = ''; filter.dispatchEvent(new Event('input'));");
 
-    // On a narrow screen the one is shown in place of the list, and nothing is wider than the screen.
+    // On a narrow screen the request replaces the list, and nothing is wider than the screen.
     browser.look(400, 800, "light");
     let fits = "return document.documentElement.scrollWidth <= 400;";
     assert_eq!(browser.run(fits), true);
@@ -359,7 +359,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.look(400, 800, "dark");
     browser.picture("narrow-dark");
 
-    // What cannot be repeated says why, and a long path leaves room for what became of the request.
+    // A request that cannot be repeated gives the reason, and a long path leaves room for the outcome.
     send(&app, get(&format!("/trap/{}", "long/".repeat(40)))).await;
     send(&app, post("/status/200", "unread")).await;
     browser.look(1280, 800, "light");
@@ -378,7 +378,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert_eq!(browser.run(fits), true);
     browser.run("location.hash = '#';");
 
-    // Many at once are no more than fit.
+    // Many requests are limited to the page's capacity.
     for _ in 0..600 {
         send(&app, get("/status/200")).await;
     }

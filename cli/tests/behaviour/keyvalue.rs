@@ -1,4 +1,4 @@
-//! `wasi:keyvalue` and `wasi:config`, as components find them that know nothing of us.
+//! `wasi:keyvalue` and `wasi:config`, used by components without `wayside`.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ async fn ask(app: &Harness, path: &str) -> (u16, String) {
     (response.status().as_u16(), response.into_body().text().await.unwrap())
 }
 
-/// What the interface promises, of any store. Each request has an instance of its own.
+/// Checks the guarantees of the interface for any store. Each request has a new instance.
 async fn assert_store(app: &Harness) {
     for (path, status, text) in [
         ("/get/b/k", 404, "nothing"),
@@ -130,17 +130,17 @@ fn a_store_that_cannot_be_reached_or_understood_is_named() {
     assert_message(&output, &["`redis://nobody:x` names no Redis server", "help: write `redis://host:port`"]);
 }
 
-/// A Redis server of the test's own.
+/// A Redis server for one test.
 struct RedisServer {
     url: String,
     child: Child,
 }
 
 impl RedisServer {
-    /// Starts one on a free port, where the program is installed.
+    /// Starts a server on a free port, if Redis is installed.
     fn start(name: &str) -> Option<Self> {
         let dir = temporary(name);
-        // The port may be taken between being found free and being used.
+        // Another program may take the port in the meantime.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut command = Command::new("redis-server");
@@ -150,7 +150,7 @@ impl RedisServer {
                 Ok(child) => child,
                 Err(error) => {
                     assert!(std::env::var_os("CI").is_none(), "redis-server must be installed: {error}");
-                    // Not through a macro, whose output the test run would keep to itself.
+                    // Not with a macro, because the test run would capture its output.
                     let _ =
                         writeln!(std::io::stderr(), "SKIPPED: the tests of Redis, for want of `redis-server`: {error}");
                     return None;
@@ -158,7 +158,7 @@ impl RedisServer {
             };
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
             if lines.any(|line| line.contains("Ready to accept connections")) {
-                // Somebody must read on, or it would wait for a reader when it ends.
+                // The output must be read, or the server would block on it at its end.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Some(Self { url: format!("redis://127.0.0.1:{port}"), child });
             }
@@ -210,7 +210,7 @@ async fn a_redis_that_goes_away_is_an_error_for_the_component_and_found_again_wh
     let mut lines = BufReader::new(back.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("Ready to accept connections")));
     redis.child = back;
-    // The first may still find the end of the connection that is gone.
+    // The first call may use the old connection and find it closed.
     let _ = ask(&app, "/get/b/k").await;
     assert_eq!(ask(&app, "/get/b/k").await, (404, "nothing".to_owned()));
     assert!(app.traps().is_empty());

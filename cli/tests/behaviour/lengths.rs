@@ -1,4 +1,4 @@
-//! Lengths, statuses and bodies: what a response says of its body is true.
+//! Lengths, statuses and bodies: the declared length of a response is right.
 
 use wayside_harness::http::{Method, Request, Response};
 use wayside_harness::{Body, ErrorCode, Outbound};
@@ -159,7 +159,7 @@ async fn a_body_taken_by_itself_knows_its_length() {
     assert_eq!(wire.whole_text(), "hello");
 }
 
-/// An answer to HEAD that tells no length.
+/// A response to HEAD without a length.
 const NO_LENGTH: &str = "HTTP/1.1 200 OK\r\nx-kept: yes\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn contradictory_lengths_of_an_upstream_are_502() {
         let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\nhello");
         let (wire, _) = proxied(example("proxy"), "GET", &answer).await;
         assert_eq!(wire.status, 502, "{wire:?}");
-        // No parser of HTTP reads the length of an answer to HEAD.
+        // HTTP parsers ignore the length of a response to HEAD.
         let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\n");
         let (wire, _) = proxied(example("proxy"), "HEAD", &answer).await;
         assert_eq!(wire.status, 502, "{wire:?}");

@@ -1,4 +1,4 @@
-//! A crate that is served while it is worked on.
+//! A crate that is served while it is edited.
 
 #[cfg(unix)]
 mod dev;
@@ -16,7 +16,7 @@ use wayside_harness::{Body, Build, Builds, Harness, Live, Outcome};
 use crate::browser::Browser;
 use crate::fixture::{Wire, eventually, root};
 
-/// A crate in a directory of its own, with a dependency on the path.
+/// A crate in a temporary directory, with a path dependency.
 struct Crate(PathBuf);
 
 impl Crate {
@@ -33,14 +33,14 @@ impl Crate {
                 root().join("sdk"),
             ),
         );
-        // A name of its own, so that what the compiler says names one crate.
+        // A unique name, so that compiler messages identify the crate.
         let manifest =
             format!("[package]\nname = \"greeting-{name}\"\nedition = \"2024\"\n\n[lib]\nname = \"greeting\"\n");
         this.write("greeting/Cargo.toml", &manifest);
         this.greeting("version 0");
         this.write("src/lib.rs", "#[wayside::http_component]\nfn handle() -> &'static str { greeting::TEXT }\n");
         fs::copy(root().join("Cargo.lock"), this.0.join("Cargo.lock")).unwrap();
-        // Each crate has a directory in it, with the artifacts of the last run.
+        // Each crate has its own directory with the artifacts of the last run.
         this.write(".cargo/config.toml", "[build]\ntarget-dir = \"../../live-target\"\n");
         this
     }
@@ -48,7 +48,7 @@ impl Crate {
     fn write(&self, file: &str, text: &str) {
         let file = self.0.join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        // In one step, so that each write is one change.
+        // Renamed into place, so that each write is one change.
         let beside = file.with_file_name(".beside");
         fs::write(&beside, text).unwrap();
         fs::rename(beside, file).unwrap();
@@ -58,7 +58,7 @@ impl Crate {
         self.write("greeting/src/lib.rs", &format!("pub const TEXT: &str = {text:?};\n"));
     }
 
-    /// Middleware in a crate of its own, which puts a word in front of what it is answered.
+    /// Middleware in a separate crate, which prefixes responses with a word.
     fn middleware(&self, word: &str) -> PathBuf {
         self.write(
             "guard/Cargo.toml",
@@ -84,7 +84,7 @@ impl Crate {
     }
 }
 
-/// The end of a build, which must be one of those after `number`.
+/// Returns the end of a build with a number above `number`.
 async fn ended(builds: &mut Builds, number: u64) -> Build {
     let mut build = builds.newest();
     while build.number < number || matches!(build.outcome, Outcome::Running) {
@@ -99,13 +99,13 @@ async fn ask(live: &Live, accept: &str) -> (StatusCode, String) {
     (response.status(), response.into_body().text().await.unwrap())
 }
 
-/// Clients that ask without a pause until they are told to stop. Each answer must be a whole one, of a version that was
-/// built as it should be, and never of one before what the same client has seen.
+/// Clients that send requests without a pause until they are stopped. Each response must be complete, of a version that
+/// was built, and not older than the client's previous one.
 async fn load(addr: std::net::SocketAddr, stop: Arc<AtomicBool>, answers: Arc<AtomicUsize>) -> Vec<usize> {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::io::BufStream::new(tokio::net::TcpStream::connect(addr).await.unwrap());
     let mut seen = Vec::new();
-    // The newest version may come after the word to stop.
+    // The newest version may arrive after the stop.
     while !stop.load(Ordering::Relaxed) || seen.last() != Some(&5) {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
         stream.flush().await.unwrap();
@@ -181,7 +181,7 @@ async fn a_build_that_fails_is_a_page_for_browsers_and_costs_programs_nothing() 
     assert!(page.contains("expected `&amp;str`, found `bool`"), "{page}");
     assert!(page.contains("= 1 &lt; 2;"), "{page}");
 
-    // What the page asks is answered when it would show something else.
+    // The page's request is answered when there is something new to show.
     let question = Request::get("http://localhost/").header("x-wayside-build", "2").body(Body::empty()).unwrap();
     let (answer, ()) = tokio::join!(live.request(question), async { work.greeting("mended") });
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
@@ -194,7 +194,7 @@ async fn a_first_build_that_fails_answers_with_its_message_and_waits_for_the_men
     work.write("src/lib.rs", "fn broken( {}");
     let live = work.live();
     let server = live.serve("127.0.0.1:0").await.unwrap();
-    // Asked before the build has ended, answered after.
+    // Requested before the build has ended, answered afterwards.
     let wire = Wire::get(&server, "/").await;
     assert_eq!((wire.status, wire.field("content-type")), (503, vec!["application/problem+json"]));
     assert!(wire.whole_text().contains("does not compile"), "{wire:?}");
@@ -214,19 +214,19 @@ async fn only_what_the_component_is_made_of_is_built() {
     let live = work.live();
     let mut builds = live.builds();
     let first = ended(&mut builds, 1).await;
-    // A touch, a hidden file, an artifact, a package of its own: none of them is a change.
+    // Touching a file, hidden files, artifacts and nested packages are no changes.
     work.greeting("version 0");
     work.write(".hidden/file", "x");
     work.write("target/CACHEDIR.TAG", "x");
     work.write("apart/Cargo.toml", "[package]\nname = \"apart\"\n");
     work.write("apart/src/lib.rs", "x");
-    // This is one, and the next build is the one for it.
+    // This is a change, and the next build is for it.
     work.write("src/new.rs", "pub const TEXT: &str = \"new\";\n");
     work.write("src/lib.rs", "mod new;\n#[wayside::http_component]\nfn handle() -> &'static str { new::TEXT }\n");
     let mut build = ended(&mut builds, first.number + 1).await;
     let mut changed = build.changed.clone();
     while ask(&live, "*/*").await.1 != "new" {
-        // The two files may have come to be two builds.
+        // The two files may have caused two builds.
         build = ended(&mut builds, build.number + 1).await;
         changed.extend(build.changed.clone());
     }
@@ -276,7 +276,7 @@ async fn middleware_that_is_a_crate_is_built_anew_with_what_stands_behind_it() {
     assert_eq!(build.changed, [fs::canonicalize(&guard).unwrap().join("src/lib.rs")]);
     assert_eq!(ask(&live, "*/*").await.1, "two version 0");
 
-    // What was built beside something broken is not forgotten when that is mended.
+    // A build beside a broken crate is not forgotten when the crate is repaired.
     work.write("guard/src/lib.rs", "broken");
     let build = ended(&mut builds, 3).await;
     assert!(matches!(build.outcome, Outcome::Failed(_)), "{build:?}");
@@ -289,7 +289,7 @@ async fn middleware_that_is_a_crate_is_built_anew_with_what_stands_behind_it() {
     assert_eq!(ask(&live, "*/*").await.1, "two version 1");
 }
 
-/// What somebody sees who has the service open in one tab and the inspector in another.
+/// A user with the service in one tab and the inspector in another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_compiler_says_is_the_page_until_the_crate_is_mended() {
     let Some(browser) = Browser::start("live") else { return };

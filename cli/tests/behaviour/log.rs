@@ -7,7 +7,7 @@ use super::fixture::Upstream;
 
 const GUESTS: &str = "host-harness/tests/guests";
 
-/// Whether a text is this pattern, in which `*` stands for anything within a line.
+/// Whether a text matches a pattern in which `*` stands for any text within a line.
 fn matches(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };

@@ -1,4 +1,4 @@
-//! What crosses the wire: real components, real HTTP where the wire matters, in process elsewhere.
+//! Behaviour on the wire: real components over real HTTP where the wire matters, in process elsewhere.
 
 #![allow(clippy::duplicate_mod, reason = "the files of tests over every world are there once for each")]
 
@@ -41,15 +41,15 @@ mod wasip3;
 mod wit;
 mod world;
 
-/// The cargo features of the components of the tests above: WASI 0.2.
+/// The cargo features of the components for WASI 0.2.
 const FEATURES: &[&str] = &[];
 
-/// The tests of what crosses the wire, over one world: the same files for each, so that no rule holds in one alone.
+/// The tests of behaviour on the wire, over one world: the same files for each world.
 macro_rules! over {
     ($world:ident, $features:expr) => {
         #[path = "."]
         mod $world {
-            /// The cargo features that make the components of the tests those of this world.
+            /// The cargo features of the components for this world.
             const FEATURES: &[&str] = $features;
 
             mod asterisk;

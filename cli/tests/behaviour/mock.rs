@@ -1,4 +1,4 @@
-//! Outbound calls that are expected, over a component that knows nothing of our SDK.
+//! Expected outbound calls, with a component that does not use our SDK.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use wayside_harness::{Body, ErrorCode, Harness, Outbound};
 
 use super::fixture::{get, guests, post, raw, temp_file, text_of};
 
-/// A component that sends each request on to `api.test`.
+/// A component that forwards each request to `api.test`.
 async fn proxy(outbound: impl Into<Outbound>) -> Harness {
     raw("proxy").env("UPSTREAM", "api.test").outbound(outbound).await.unwrap()
 }
 
-/// What the mock says of the calls that came.
+/// Returns the report of the mock about the calls.
 fn complaint(mock: Mock) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(mock))).expect_err("the mock is content");
     panic.downcast_ref::<String>().unwrap().clone()
@@ -295,7 +295,7 @@ async fn a_file_says_the_same_as_the_builder() {
     let dns = "ErrorCode::DnsError(DnsErrorPayload { rcode: Some(\"NXDOMAIN\"), info-code: None })\n";
     assert_eq!(text_of(&app, get("/other")).await, (502, dns.to_owned()));
     mock.verify();
-    // Served from a file, a mock is not asked whether everything came.
+    // A mock from a file is not verified at its end.
     drop(proxy(Outbound::mock_file(&path).unwrap()).await);
 }
 

@@ -1,4 +1,4 @@
-//! Forms with files, on the way to the example `multipart`, which tells the name and the length of each part.
+//! Forms with files for the example `multipart`, which returns the name and the length of each part.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use super::fixture::{Wire, example, text_of};
 
 const MIB: usize = 1024 * 1024;
 
-/// The answer to a form whose boundary is `cut`.
+/// Returns the response to a form whose boundary is `cut`.
 async fn answer(app: &Harness, body: impl Into<Body>) -> (u16, String) {
     let request = Request::post("/").header("content-type", "multipart/form-data; boundary=cut").body(body.into());
     text_of(app, request.unwrap()).await
 }
 
-/// The answer to one part with this `content-disposition`.
+/// Returns the response to one part with this `content-disposition`.
 async fn named(disposition: &str) -> (u16, String) {
     let app = example("multipart").await.unwrap();
-    // One byte a character, so that a name can be Latin-1.
+    // One byte per character, so that a name can be Latin-1.
     let head: Vec<u8> = disposition.chars().map(|character| character as u8).collect();
     let form = [b"--cut\r\nContent-Disposition: ", &head[..], b"\r\n\r\none\r\n--cut--\r\n"].concat();
     answer(&app, form).await
 }
 
-/// A form with one file of so many pieces.
+/// Returns a form with one file of this many pieces.
 fn file_of(pieces: usize, piece: Bytes) -> Body {
     let head = Bytes::from_static(b"--cut\r\ncontent-disposition: form-data; name=f; filename=big\r\n\r\n");
     let tail = Bytes::from_static(b"\r\n--cut--\r\n");
@@ -37,7 +37,7 @@ fn file_of(pieces: usize, piece: Bytes) -> Body {
 
 #[tokio::test]
 async fn a_part_of_600_mb_is_read_within_16_mib_of_memory() {
-    // A busy machine takes long for it.
+    // A busy machine needs long for it.
     let limits = Limits::default().memory_bytes(16 * MIB).timeout(Duration::from_secs(600));
     let app = example("multipart").limits(limits).await.unwrap();
     let answered = answer(&app, file_of(10_000, Bytes::from(vec![b'x'; 60_000]))).await;

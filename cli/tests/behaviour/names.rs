@@ -1,4 +1,4 @@
-//! Names of users that an expansion could confuse with its own.
+//! User items with names that an expansion also uses.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The example middleware, in front of applications of the world at hand.
+//! The example middleware in front of applications of the current world.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use wayside_harness::{Body, Harness, HarnessBuilder};
 
 use super::fixture::{eventually, example, get, guests, post, root};
 
-/// Middleware is of WASI 0.3 whatever stands behind it.
+/// Middleware is built for WASI 0.3, whatever world the application has.
 fn middleware(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
@@ -25,7 +25,7 @@ fn with_token(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-/// Four in a row: three of middleware and the application.
+/// A chain of four: three middleware components and the application.
 fn chain(app: HarnessBuilder) -> HarnessBuilder {
     let app = app.middleware(middleware("log")).middleware(middleware("auth")).middleware(middleware("rewrite"));
     app.env("TOKEN", "secret")
@@ -69,8 +69,8 @@ async fn cache_answers_what_it_has_seen() {
     }
 }
 
-/// Which of these requests the example `cache` answers itself; each has a host and headers, and `x-answer` is a header of the
-/// answer.
+/// Returns which of these requests the example `cache` answers itself. Each has a host and headers; `x-answer` is a
+/// header of the response.
 async fn cached(requests: &[(&str, &[(&str, &str)])]) -> Vec<bool> {
     let app = guests().middleware(middleware("cache")).reuse(u32::MAX).await.unwrap();
     let mut cached = Vec::new();

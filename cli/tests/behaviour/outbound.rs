@@ -1,4 +1,4 @@
-//! Outbound calls, to real servers on loopback.
+//! Outbound calls to real servers on loopback.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use wayside_harness::{Body, ErrorCode, Outbound, Timeouts};
 
 use super::fixture::{Upstream, assert_answers_next, example, get, guests, post, read_head};
 
-/// What a behaviour says of an upstream, after which the same instance answers the next request.
+/// Returns the response of a behaviour about an upstream. Then the same instance answers another request.
 async fn call(url: &str, outbound: Outbound, request: Request<Body>) -> String {
     let app = guests().env("UPSTREAM", url).outbound(outbound).reuse(u32::MAX).await.unwrap();
     let text = app.request(request).await.into_body().text().await.unwrap();
@@ -68,7 +68,7 @@ async fn trailers_of_a_response_arrive() {
 #[tokio::test]
 async fn the_length_in_an_answer_to_head_is_no_missing_body() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
-    // The answer to a HEAD request has no body, so the guest's own answer is asked for with GET.
+    // The response to a HEAD request has no body, so the component is asked with GET.
     let app = guests().env("UPSTREAM", &upstream.url).outbound(Outbound::from_fn({
         let network = allow(&upstream.url);
         move |mut request: Request<Body>| {
@@ -189,7 +189,7 @@ async fn an_answer_arrives_while_the_upload_goes_on() {
     let upstream = Upstream::with(async |mut stream| {
         read_head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhi!\r\n").await.unwrap();
-        // The rest of the answer waits for the rest of the upload.
+        // The rest of the response waits for the rest of the upload.
         let mut upload = Vec::new();
         while !upload.ends_with(b"0\r\n\r\n") {
             upload.push(stream.read_u8().await.unwrap());
@@ -287,7 +287,7 @@ async fn every_error_code_is_told_apart_and_says_what_it_means() {
 
 #[tokio::test]
 async fn sixteen_calls_are_under_way_at_the_same_time() {
-    // Each call is answered only when all have been made.
+    // Each call is answered after all have arrived.
     let barrier = Arc::new(tokio::sync::Barrier::new(16));
     let outbound = Outbound::from_fn(move |_| {
         let barrier = Arc::clone(&barrier);
@@ -311,7 +311,7 @@ async fn a_body_of_a_response_that_fails_is_incomplete() {
     assert!(text.starts_with("status 200\n4 bytes, then incomplete=true: "), "{text}");
 }
 
-/// A server that says something and then nothing more.
+/// A server that sends some bytes and then nothing.
 async fn stalling(first: &'static str) -> Upstream {
     Upstream::with(move |mut stream| async move {
         stream.write_all(first.as_bytes()).await.unwrap();
@@ -426,7 +426,7 @@ async fn an_early_answer_is_not_lost_with_the_upload() {
         read_head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await.unwrap();
         stream.flush().await.unwrap();
-        // Reads the rest, so that the answer is not reset away.
+        // Reads the rest, so that the response is not lost in a reset.
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     })
     .await;

@@ -1,4 +1,4 @@
-//! What the documents say of the tests and of what is built.
+//! The statements of the documents about tests and builds.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ fn every_crate_that_the_page_of_the_sdk_names_is_built_into_a_component() {
     let page = fs::read_to_string(root().join("sdk/src/lib.md")).unwrap();
     let (_, table) = page.split_once("# Other crates").unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split(" |").next());
-    // Words in code are crates, but for those in brackets.
+    // Words in code style are crates, except those in brackets.
     let outside = rows.flat_map(|row| row.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)));
     let named: BTreeSet<&str> = outside.flat_map(|text| text.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 13, "{named:?}");

@@ -1,11 +1,11 @@
-//! Which bodies of calls stand in a cassette as whole.
+//! Which bodies of calls a cassette records as complete.
 
 use wayside_harness::http::{Request, Response};
 use wayside_harness::{Body, Harness, HarnessBuilder, Outbound};
 
 use super::fixture::{Upstream, post, raw, root, temp_dir};
 
-/// The cassette of calls over the network, one after the other, of a component that passes requests on to `upstream`.
+/// Returns the cassette of sequential calls over the network by a component that forwards requests to `upstream`.
 async fn recorded(app: HarnessBuilder, upstream: &Upstream, methods: &[&str]) -> String {
     let cassette = temp_dir().join("whole.toml");
     let outbound = Outbound::record(&cassette, Outbound::allow([upstream.url.parse().unwrap()])).unwrap();

@@ -1,4 +1,4 @@
-//! `wayside request` with a body that comes from elsewhere.
+//! `wayside request` with a body from a file or a pipe.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -19,7 +19,7 @@ fn request(path: &str, data: &str, features: &str) -> Command {
     command
 }
 
-/// Waits for the end of a command that is not told the end of its data.
+/// Waits for the end of a command whose stdin stays open.
 async fn ended(what: &str, mut child: Child) -> Output {
     eventually(what, || child.try_wait().unwrap().is_some()).await;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -28,7 +28,7 @@ async fn ended(what: &str, mut child: Child) -> Output {
     Output { status: child.wait().unwrap(), stdout, stderr }
 }
 
-/// Where the component answers of itself, reads a part of the body, fails before the head, and fails after it.
+/// The component responds without reading, reads a part of the body, fails before the head, and fails after it.
 const ANSWERS: [(&str, i32, &str); 6] = [
     ("/status/200", 0, ""),
     ("/status/404", 4, ""),
@@ -61,7 +61,7 @@ async fn a_request_ends_with_its_response_while_a_named_pipe_is_held_open() {
     let pipe = temp_dir().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let child = request("/half-read", &format!("@{}", pipe.display()), "").stdin(Stdio::null()).spawn().unwrap();
-    // Opening waits for the reader.
+    // Opening the pipe waits for its reader.
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     writer.write_all(b"first").unwrap();
     let output = ended("the request ends", child).await;

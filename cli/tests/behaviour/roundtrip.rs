@@ -1,4 +1,4 @@
-//! Whatever a request or a response is made of, it arrives as it was sent.
+//! Random requests and responses arrive as they were sent.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use wayside_harness::{Body, Harness};
 
 use super::fixture::guests;
 
-/// How many random messages are sent.
+/// The number of random messages.
 const CASES: u32 = 10_000;
 
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ fn message() -> impl Strategy<Value = Message> {
             (name.parse().unwrap(), HeaderValue::from_bytes(value.trim_ascii()).unwrap())
         });
         Message {
-            // HEAD and CONNECT mean something to the server, and so has no method that is one of them in disguise.
+            // HEAD and CONNECT have a special meaning, so no random method may equal them, whatever its case.
             method: Method::from_bytes(method.as_bytes()).unwrap(),
             uri: format!("http://a.test{target}").parse().unwrap(),
             fields: fields.collect(),
@@ -67,7 +67,7 @@ fn message() -> impl Strategy<Value = Message> {
     })
 }
 
-/// The fields by name, the values of each in order.
+/// Returns the headers by name, with the values of each in order.
 fn by_name(fields: &HeaderMap) -> Vec<(String, Vec<Vec<u8>>)> {
     let mut all: Vec<_> = fields
         .keys()
@@ -87,7 +87,7 @@ async fn mirror(app: &Harness, message: &Message) {
     let response = app.request(request.body(body).unwrap()).await;
     assert_eq!(response.status().as_u16(), message.status);
     let (mut parts, body) = response.into_parts();
-    // What the component saw of the first line comes back in fields.
+    // The component returns its view of the request line in headers.
     let seen = |parts: &mut wayside_harness::http::response::Parts, name: &str| parts.headers.remove(name).unwrap();
     assert_eq!(seen(&mut parts, "x-mirror-method"), message.method.as_str());
     assert_eq!(seen(&mut parts, "x-mirror-uri").as_bytes(), message.uri.to_string().as_bytes());

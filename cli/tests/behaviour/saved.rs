@@ -1,5 +1,5 @@
-//! Tests that the inspector wrote, as it wrote them: they compile, and they hold. `SAVED=write cargo test inspector` writes
-//! them anew.
+//! Tests that the inspector wrote, unchanged: they compile and pass. `SAVED=write cargo test inspector` writes them
+//! again.
 
 #[rustfmt::skip]
 mod asterisk;

@@ -1,4 +1,4 @@
-//! What components and their logs are told of failures of the host: sentences, whatever its environment asks for.
+//! Error texts of the host for components and their logs: sentences, whatever environment variables ask for.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -25,7 +25,7 @@ fn upstream(answer: &'static str) -> String {
     url
 }
 
-/// A command in an environment that asks for the stack with each error.
+/// Returns a command whose environment asks for backtraces of errors.
 fn with_backtraces(args: &[&str]) -> Command {
     let mut command = wayside();
     command.env("RUST_BACKTRACE", "1").args(args);
@@ -79,7 +79,7 @@ fn a_call_without_a_response_is_told_in_a_sentence() {
 fn a_response_that_is_cut_is_logged_in_a_sentence() {
     let url = upstream("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");
     let (_, log) = call(&url, "examples/proxy", "/");
-    // In WASI 0.3 the host moves the body, so that the component has nothing to log.
+    // In WASI 0.3 the host moves the body, so the component has nothing to log.
     assert!(log.contains("the response was cut: the body broke off after 5 of 100 bytes") || is_wasip3(), "{log}");
     assert!(log.contains("the response broke off"), "{log}");
     assert_sentences(&log);
@@ -103,7 +103,7 @@ fn a_request_body_that_breaks_off_is_told_in_a_sentence() {
     assert_sentences(&log);
 }
 
-/// A component that `wayside` had no part in, which prints what the host says.
+/// A component without `wayside` that prints the host's error.
 #[test]
 fn a_component_of_others_is_told_of_a_body_that_breaks_off_in_a_sentence() {
     let url = upstream("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");

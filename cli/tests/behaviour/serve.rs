@@ -1,4 +1,4 @@
-//! What `wayside serve` and `wayside request` take from their flags.
+//! The flags of `wayside serve` and `wayside request`.
 
 use std::fs;
 

@@ -59,7 +59,7 @@ async fn a_running_request_is_finished_before_the_server_stops() {
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     stream.write_all(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-    // The request is in hand once the component has been asked for.
+    // The request is in progress once the component has called the upstream.
     let started = || app.requests() == 1;
     eventually("the request starts", started).await;
     server.shutdown().await;
@@ -94,6 +94,6 @@ async fn a_dropped_server_ends_its_connections() {
     let mut start = [0; 16];
     stream.read_exact(&mut start).await.unwrap();
     drop(server);
-    // Without an end this reads for ever.
+    // Without an end this reads forever.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }

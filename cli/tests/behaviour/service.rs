@@ -1,4 +1,4 @@
-//! Tower services as handlers, which all requests of an instance share.
+//! Tower services as handlers, shared by all requests of an instance.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::FEATURES;
 use super::fixture::{get, is_wasip3, root, text_of};
 use crate::wasip3::Gate;
 
-/// A service that takes one request at a time and keeps one waker.
+/// A service that handles one request at a time and keeps one waker.
 async fn one_at_a_time(upstream: Outbound) -> Arc<Harness> {
     let dir = root().join("host-harness/tests/one-at-a-time");
     let app = Harness::build(dir).features(FEATURES.iter().copied()).env("UPSTREAM", "http://upstream.test");
@@ -23,7 +23,7 @@ fn answering() -> Outbound {
     })
 }
 
-/// The statuses of requests that are sent at the same time.
+/// Returns the statuses of concurrent requests.
 async fn at_once(app: &Arc<Harness>, paths: &[&'static str]) -> Vec<StatusCode> {
     let requests = paths.iter().map(|path| {
         let (app, path) = (Arc::clone(app), *path);
@@ -41,7 +41,7 @@ async fn a_service_that_keeps_one_waker_answers_all_requests_of_its_instance() {
     assert_eq!(app.instances(), if is_wasip3() { 1 } else { 5 });
 }
 
-/// In WASI 0.2 an instance has one request at a time, and no line.
+/// In WASI 0.2 an instance handles one request at a time, so no request waits in the component.
 #[tokio::test]
 async fn a_client_that_leaves_the_line_of_a_service_leaves_the_others_their_turn() {
     if !is_wasip3() {

@@ -1,4 +1,4 @@
-//! `wayside serve` with clients that stand still, without file descriptors, and at its end.
+//! `wayside serve` with idle clients, without file descriptors, and at its end.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use super::fixture::{eventually, example, root};
 
 const GUESTS: &str = "host-harness/tests/guests";
 
-/// An upstream that answers one request when it is let go, and never where the sender is dropped.
+/// An upstream that answers one request when it is released, and never if the sender is dropped.
 fn upstream() -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -20,13 +20,13 @@ fn upstream() -> (String, mpsc::Sender<()>) {
         if gate.recv().is_ok() {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
         }
-        // Closing with unread data would reset the connection under the answer.
+        // Closing with unread data would reset the connection before the client has read the response.
         let _ = stream.read_to_end(&mut Vec::new());
     });
     (url, let_go)
 }
 
-/// A server with a request whose response is through, and whose work waits for an upstream.
+/// A server with a request whose response is complete, and whose background work waits for an upstream.
 fn serve_work(drain: &str) -> (Serving, mpsc::Sender<()>) {
     let (url, let_go) = upstream();
     let env = format!("UPSTREAM={url}");
@@ -91,7 +91,7 @@ fn the_log_names_a_client_that_pauses_in_its_upload() {
     }
 }
 
-/// Sends a request without a body and waits for its answer; the connection stays open.
+/// Sends a request without a body and waits for its response; the connection stays open.
 fn answered(stream: &TcpStream) -> String {
     let mut status = String::new();
     BufReader::new(stream).read_line(&mut status).unwrap();
@@ -118,7 +118,7 @@ async fn too_many_open_files_are_told_once_and_recovered_from() {
         })
         .collect();
     eventually("the trouble is told", || server.said().contains("cannot accept connections")).await;
-    // Each that ends makes room for the next, and the one after that is refused anew.
+    // Each connection that ends makes room for one more, and the next one is refused again.
     for client in clients {
         assert_eq!(answered(&client), "HTTP/1.1 200 OK\r\n");
     }

@@ -8,7 +8,7 @@ use wayside_harness::{Harness, Routes};
 use super::command::{Serving, assert_message, stderr, stdout, temporary, wayside};
 use super::fixture::{Upstream, Wire, example, guests, root};
 
-/// A directory with a file of settings, in which `ROOT` stands for the checkout.
+/// Makes a directory with a settings file, in which `ROOT` stands for the checkout.
 fn directory(name: &str, settings: &str) -> PathBuf {
     let dir = temporary(name);
     let root = fs::canonicalize(root()).unwrap();
@@ -135,7 +135,7 @@ async fn a_flag_leaves_the_rules_of_the_file_alone() {
     assert!(get(&["--replay", "tape.toml"]).await.ends_with("\r\n\r\nup"));
 }
 
-/// Two proxies, whose calls go to servers that answer nothing.
+/// Two proxies whose upstreams never respond.
 fn two_proxies(keys: [&str; 2]) -> String {
     let table = |name: &str, keys: &str| {
         format!(
@@ -169,7 +169,7 @@ fn several_components_record_and_learn_into_one_file() {
         assert_eq!(urls, expected.map(|url| format!("url = \"http://{url}\"")), "{name}");
         let rules = fs::read_to_string(dir.join("rules.txt")).unwrap();
         assert_eq!(rules, "http://one.test\nhttp://two.test\n", "{name}");
-        // The calls of both are in it, and one component replays none of the other's.
+        // It contains the calls of both, and no component replays a call of the other.
         let server = Serving::start_in(&dir, &["--replay", "tape.toml"]);
         for path in ["/two/b", "/one/a?sig=2", "/one/c"] {
             assert!(server.get(path).starts_with("HTTP/1.1 502 "));
@@ -200,7 +200,7 @@ fn a_file_elsewhere_is_named_by_a_flag() {
     let dir = directory("settings-elsewhere", "[component.a]\npath = \"no/such.wasm\"\n");
     let file = dir.join("wayside.toml");
     let output = fails(&root(), &["--settings", &file.to_string_lossy()]);
-    // The path of a component is relative to the file.
+    // The path of a component is relative to the settings file.
     let path = dir.join("no/such.wasm");
     assert_message(&output, &[&format!("cannot read the component `{}`", path.display()), "help: check the path"]);
 }
@@ -247,11 +247,11 @@ async fn the_times_of_the_server_stand_beside_its_address() {
     let settings = format!("client-timeout = \"200ms\"\ndrain-timeout = \"200ms\"\n[component.guests]\n{GUESTS}\n");
     let dir = directory("settings-times", &settings);
     let server = Serving::start_in(&dir, &[]);
-    // Without an end this reads for ever.
+    // Without an end this reads forever.
     assert_eq!(server.send(""), "");
     let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
     std::io::Write::write_all(&mut stream, b"GET /spin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
-    // Connections are accepted in order, and the request before this one is answered beside it.
+    // Connections are accepted in order, and the earlier request is answered concurrently.
     assert!(server.get("/sleep").starts_with("HTTP/1.1 200 "));
     let output = server.stop();
     assert!(stderr(&output).contains("waited 200ms for requests to finish, and cut 1 request"), "{}", stderr(&output));

@@ -1,4 +1,4 @@
-//! What a component of WASI 0.3 spawns with the run time of `wit-bindgen`.
+//! Futures that a component of WASI 0.3 spawns with the runtime of `wit-bindgen`.
 
 use wayside_harness::Harness;
 

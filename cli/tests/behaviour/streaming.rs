@@ -1,4 +1,4 @@
-//! Bodies of all sizes, piece by piece.
+//! Bodies of all sizes, streamed.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use super::fixture::{eventually, example, get, guests, post};
 
 const MIB: usize = 1024 * 1024;
 
-/// The sizes around the limits of the host's buffers.
+/// Sizes around the limits of the host's buffers.
 const SIZES: [usize; 8] = [0, 1, 4095, 4096, 4097, MIB, 2 * MIB + 1, 64 * MIB];
 
 fn bytes_of(size: usize) -> Bytes {
@@ -44,7 +44,7 @@ async fn an_echo_over_a_socket_returns_every_byte() {
     }
 }
 
-/// That many mebibytes, piece by piece.
+/// This many mebibytes, in pieces.
 fn mebibytes(count: usize) -> Body {
     let piece = bytes_of(64 * 1024);
     let pieces = (0..count * 16).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone())));
@@ -59,7 +59,7 @@ async fn length_of(mut body: Body) -> usize {
     length
 }
 
-/// The most memory that the component took.
+/// Returns the peak memory of the component.
 async fn memory_of(app: &Harness) -> usize {
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
@@ -87,7 +87,7 @@ async fn a_gibibyte_streams_through_a_proxy_in_little_memory() {
 
 #[tokio::test]
 async fn a_gibibyte_is_uploaded_in_little_memory() {
-    // The head of the response comes after the whole upload, which takes a busy machine long.
+    // The head of the response comes after the whole upload, which takes long on a busy machine.
     let limits = Limits::default().timeout(Duration::from_secs(600));
     let app = example("upload").limits(limits).await.unwrap();
     let response = app.request(post("/", mebibytes(1024))).await;
@@ -118,7 +118,7 @@ async fn what_a_body_costs_grows_with_its_length_and_no_faster() {
         app.idle().await;
         fuel.push(app.fuel().unwrap());
     }
-    // How often the component waits differs from run to run.
+    // The number of waits differs between runs.
     assert!(fuel[2] - fuel[1] < (fuel[1] - fuel[0]) * 3, "{fuel:?} for 8, 16 and 32 MiB");
 }
 
@@ -190,7 +190,7 @@ async fn what_is_spawned_goes_on_while_the_body_of_the_request_goes_back() {
 #[tokio::test]
 async fn what_is_left_of_a_body_that_was_read_from_goes_back_whole() {
     let app = guests().await.unwrap();
-    // Larger pieces than a component reads at once, so that the host has some of them in hand.
+    // Pieces larger than one read of a component, so that the host buffers the rest.
     let sent = bytes_of(600_000);
     let pieces = [sent.slice(..200_000), sent.slice(200_000..400_000), sent.slice(400_000..)];
     let pieces = futures_util::stream::iter(pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece))));

@@ -1,4 +1,4 @@
-//! What the harness tells of requests while they happen.
+//! Events of requests while they run.
 
 use wayside_harness::http::{Request, Response, StatusCode};
 use wayside_harness::{BodyEnd, Event, Outbound};

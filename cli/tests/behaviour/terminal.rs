@@ -1,4 +1,4 @@
-//! What the command prints holds nothing that a terminal would obey, and no password of a URL.
+//! The command's output contains no control characters and no passwords of URLs.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -9,11 +9,11 @@ use super::command::{Serving, run, stderr, stdout, temporary, wayside};
 use super::fixture::example;
 
 const GUESTS: &str = "host-harness/tests/guests";
-/// Control characters: C0, DEL, C1, bidirectional ones, a separator of lines.
+/// Control characters: C0, DEL, C1, bidirectional controls, a line separator.
 const HOSTILE: &str = "a\u{1b}[31m\u{7}\u{8}\r\u{7f}\u{9b}\u{202e}\u{2066}\u{61c}\u{2028}z";
 const ESCAPED: &str = r"a\u{1b}[31m\u{7}\u{8}\r\u{7f}\u{9b}\u{202e}\u{2066}\u{61c}\u{2028}z";
 
-/// The same with a C1 control as one byte, which is not UTF-8.
+/// The same, with a C1 control as one byte, which is not UTF-8.
 fn hostile_bytes() -> Vec<u8> {
     [HOSTILE.as_bytes(), b"\x9bz"].concat()
 }
@@ -24,7 +24,7 @@ fn is_control(char: char) -> bool {
     char != '\n' && (char.is_control() || is_bidi)
 }
 
-/// Checks that what a command printed is text without control characters.
+/// Checks that the output of a command is text without control characters.
 #[track_caller]
 fn assert_clean(bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{error}: {:?}", bytes.escape_ascii()));
@@ -39,7 +39,7 @@ fn assert_all_clean(output: &Output) {
 
 #[test]
 fn output_of_a_component_is_printed_without_control_characters() {
-    // The component writes each half by itself.
+    // The component writes each half separately.
     let body = format!("{HOSTILE}\t|{HOSTILE}\tz");
     let output = run(&["request", GUESTS, "/print", "-X", "POST", "-d", &body]);
     assert_eq!(stdout(&output), "printed\n");
@@ -68,11 +68,11 @@ fn the_access_log_holds_no_control_characters_as_text_and_as_json() {
     }
 }
 
-/// A mock whose answer has control characters in a field, in its body, and in a trailer.
+/// A mock whose response has control characters in a header, in its body, and in a trailer.
 fn hostile_mock(dir: &std::path::Path) -> String {
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    // What HTTP allows in a field.
+    // The control characters that HTTP allows in a header.
     let field = encode(b"a\xc2\x9b\x9b\xe2\x80\xae\tz");
     let mock = format!(
         "[[call]]\n[call.reply]\nfields = [\"x-hostile:: {field}\"]\nbody-base64 = \"{}\"\ntrailers = [\"x-end:: {field}\"]\n",
@@ -103,7 +103,7 @@ fn heads_and_trailers_are_printed_without_control_characters_and_bodies_as_they_
 #[tokio::test]
 async fn a_terminal_gets_a_body_without_control_characters() {
     let mock = hostile_mock(&temporary("terminal-body"));
-    // A component that is built already: cargo would colour its progress.
+    // The component is already built, because cargo's progress is coloured.
     let proxy = example("proxy").await.unwrap().description().path.clone();
     let args = PROXY.join(" ").replace("examples/proxy", proxy.to_str().unwrap());
     let command = format!("{} {args} --mock {mock}", env!("CARGO_BIN_EXE_wayside"));
@@ -211,7 +211,7 @@ fn the_password_of_a_url_is_printed_nowhere() {
         }
         assert!(!fs::read_to_string(cassette).unwrap().contains("s3cret"));
     }
-    // This one sends the authority as it stands here.
+    // This client sends the authority unchanged.
     let proxy = ["request", "host-harness/tests/raw-proxy", "/", "--env", "UPSTREAM=ada:s3cret@up.test"];
     for rest in [&["--trace-wasi"][..], &["--mock", mock]] {
         let output = run(&[&proxy[..], rest].concat());

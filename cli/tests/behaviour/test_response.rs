@@ -1,4 +1,4 @@
-//! Checks of responses, and what they say where they fail.
+//! Checks of responses, and their failure messages.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -8,7 +8,7 @@ use wayside_harness::{Body, TestResponse};
 
 use super::fixture::{example, get, guests, post, raw};
 
-/// What a check that fails says.
+/// Returns the message of a failing check.
 fn complaint<T>(check: impl FnOnce() -> T) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| {
         check();

@@ -1,4 +1,4 @@
-//! Clients that many people use, against answers that come before the upload is through: each must see the status.
+//! Popular clients with responses that arrive before the upload is complete: each must see the status.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use wayside_harness::{Harness, Limits};
 
 use super::fixture::{guests, temp_file, within};
 
-/// Early answers with their statuses, and how large the upload is: more than buffers hold, and little.
+/// Early responses with their statuses, and the size of the upload: more than buffers hold, and less.
 const EARLY: [(&str, &str); 3] = [("/limited", "413"), ("/sleep", "200"), ("/panic-before-head", "500")];
 const SIZES: [usize; 2] = [4 * 1024 * 1024, 1000];
 
@@ -15,7 +15,7 @@ async fn app() -> Harness {
     guests().limits(Limits::default().timeout(Duration::from_secs(60))).await.unwrap()
 }
 
-/// Runs a client, and returns what it prints. Where it is not installed, says so and gives nothing, but not in CI.
+/// Runs a client, and returns its output. If it is not installed, prints why and returns `None`, but fails in CI.
 async fn run(mut command: Command) -> Option<String> {
     let what = format!("{command:?}");
     let output = within(&what, tokio::task::spawn_blocking(move || command.output())).await.unwrap();
@@ -33,7 +33,7 @@ async fn run(mut command: Command) -> Option<String> {
     }
 }
 
-/// Uploads with curl, ten times each.
+/// Uploads with curl, ten times for each path.
 async fn curl(flags: &[&str]) {
     let app = app().await;
     let server = app.serve("127.0.0.1:0").await.unwrap();
@@ -69,7 +69,7 @@ async fn curl_sees_early_answers_over_http2() {
     curl(&["--http2-prior-knowledge"]).await;
 }
 
-/// Uploads twenty times to each path with a function `upload(origin, path, size)` of node, which gives the status.
+/// Uploads twenty times to each path with a function `upload(origin, path, size)` of node, which returns the status.
 async fn node(upload: &str) {
     let app = app().await;
     let server = app.serve("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! Upstreams as they are: old framings, large heads, kept connections that end, and answers that break the rules.
+//! Real upstreams: old framings, large heads, closed keep-alive connections, and invalid responses.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,14 +18,14 @@ async fn proxy(upstream: &Upstream) -> Harness {
     example("proxy").env("UPSTREAM", &upstream.url).outbound(allow(upstream)).await.unwrap()
 }
 
-/// The response of the proxy to an answer of its upstream.
+/// Returns the response of the proxy to a response of its upstream.
 async fn passed_on(answer: impl Into<Vec<u8>>) -> (u16, HeaderMap, String) {
     let upstream = Upstream::answering(answer).await;
     let (head, body) = proxy(&upstream).await.request(get("/")).await.into_parts();
     (head.status.as_u16(), head.headers, body.text().await.unwrap())
 }
 
-/// What a component says of an answer of its upstream.
+/// Returns the report of a component about a response of its upstream.
 async fn told(answer: impl Into<Vec<u8>>) -> String {
     let upstream = Upstream::answering(answer).await;
     let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&upstream)).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_head_that_is_too_large_is_an_error_that_says_so() {
     }
 }
 
-/// wasmtime lets a component have 128 KiB of headers in one message, so a component could not pass on more.
+/// wasmtime limits a component to 128 KiB of headers per message, so a component could not pass more on.
 #[tokio::test]
 async fn a_head_larger_than_a_component_can_pass_on_is_502() {
     assert_eq!(passed_on(with_fields(1, 120_000)).await.0, 200);
@@ -193,7 +193,7 @@ async fn an_answer_that_ends_within_its_head_is_incomplete() {
     }
 }
 
-/// Serves requests on kept connections, each after a function of the number of connections and of requests on this one.
+/// Serves requests on keep-alive connections with a function of the numbers of the connection and of the request on it.
 async fn keeping(answer: fn(usize, usize) -> Option<&'static str>) -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::<String>::new()));
     let heads = Arc::clone(&seen);
@@ -219,7 +219,7 @@ async fn keeping(answer: fn(usize, usize) -> Option<&'static str>) -> (Upstream,
     (upstream, seen)
 }
 
-/// Reads a request to its end, and answers with its head; `None` if the client closes the connection.
+/// Reads a request to its end, and returns its head; `None` if the client closes the connection.
 async fn next_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

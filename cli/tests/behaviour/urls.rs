@@ -8,7 +8,7 @@ use wayside_harness::{Body, Harness, Outbound};
 use super::fixture::{Upstream, Wire, guests, read_head};
 use tokio::io::AsyncWriteExt as _;
 
-/// A server that keeps the request lines that it is sent, and answers `/from` with a redirect.
+/// A server that records request lines, and answers `/from` with a redirect.
 async fn recording(location: &[u8]) -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&lines);
@@ -33,7 +33,7 @@ fn visit(url: &str) -> Request<Body> {
     Request::get("/visit").header("x-url", url).body(Body::empty()).unwrap()
 }
 
-/// What the component says of a URL, whose host is `UPSTREAM`, and the request lines that the upstream saw.
+/// Returns the component's report about a URL whose host is `UPSTREAM`, and the request lines at the upstream.
 async fn visited(path: &str, location: &[u8]) -> (String, Vec<String>) {
     let (upstream, lines) = recording(location).await;
     let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
@@ -94,7 +94,7 @@ async fn a_redirect_to_another_scheme_is_an_error_that_names_the_url() {
     }
 }
 
-/// What the component says of a URL that nobody may be asked for.
+/// Returns the component's report about an invalid URL.
 async fn refused(app: &Harness, url: &str) -> String {
     app.request(visit(url)).await.into_body().text().await.unwrap()
 }
@@ -140,7 +140,7 @@ async fn the_final_url_is_told_with_the_fragment_of_the_first() {
     assert!(said.starts_with("status 200 of http://127.0.0.1:") && said.contains("/to#part: "), "{said}");
 }
 
-/// What a server on another port is sent after a redirect from the first, which got every secret.
+/// Returns the request at another port after a redirect from the first, which got every secret.
 #[tokio::test]
 async fn secrets_do_not_follow_a_redirect_to_another_origin() {
     let second = Upstream::with(async |mut stream| {
@@ -161,7 +161,7 @@ async fn secrets_do_not_follow_a_redirect_to_another_origin() {
     assert!(!said.contains("authorization") && !said.contains("cookie") && !said.contains("ada"), "{said}");
 }
 
-/// How a component sees a request target.
+/// Returns the component's view of a request target.
 async fn target_seen(request: Request<Body>) -> (u16, String) {
     let app = guests().await.unwrap();
     let response = app.request(request).await;

@@ -1,4 +1,4 @@
-//! Services of WASI 0.3 that others wrote: what crosses the wire, and what becomes of failures.
+//! WASI 0.3 services without `wayside`: behaviour on the wire, and failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn text_of(app: &Harness, path: &str) -> (StatusCode, String) {
     (status, response.into_body().text().await.unwrap())
 }
 
-/// An upstream that answers each call when it is let go, and tells how many wait.
+/// An upstream that answers each call when it is released, and counts the waiting ones.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     open: Arc<Notify>,
@@ -50,12 +50,12 @@ impl Gate {
         })
     }
 
-    /// Lets one of the calls go.
+    /// Releases one call.
     pub(crate) fn open_one(&self) {
         self.open.notify_one();
     }
 
-    /// Waits until that many calls wait.
+    /// Waits until this many calls wait.
     pub(crate) async fn holds(&self, calls: usize) {
         eventually("the calls arrive", || self.waiting.load(std::sync::atomic::Ordering::Acquire) == calls).await;
     }
@@ -187,7 +187,7 @@ async fn work_after_the_response_goes_on_for_its_time() {
     gate.open.notify_one();
     app.idle().await;
     assert_eq!(app.log_text(), "/background/1 has called: true\n");
-    // The next is never let go.
+    // The next call is never released.
     assert_eq!(text_of(&app, "/background/2").await.1, "more is to come");
     app.idle().await;
     assert_eq!(app.traps().len(), 1);
@@ -282,7 +282,7 @@ async fn an_instance_works_on_as_many_requests_at_once_as_it_may() {
     }
     app.idle().await;
     assert_eq!(app.instances(), 2);
-    // What was written belongs to the request that wrote it, although the instance had others meanwhile.
+    // Output belongs to the request that wrote it, although the instance handles others meanwhile.
     for number in 1..=8 {
         let wrote: Vec<_> =
             app.logs().into_iter().filter(|entry| entry.request == number).map(|entry| entry.text).collect();
@@ -323,7 +323,7 @@ async fn a_trap_is_told_from_those_that_only_shared_its_instance() {
             _ => assert!(reason.starts_with("collateral of request 3"), "{reason}"),
         }
     }
-    // Another instance takes the next.
+    // Another instance handles the next request.
     assert_eq!(text_of(&app, "/hello").await.0, 200);
     assert_eq!(app.instances(), 2);
 }
@@ -333,13 +333,13 @@ async fn a_request_over_its_time_does_not_end_those_beside_it() {
     let gate = Gate::default();
     let limits = Limits::default().timeout(Duration::from_millis(300));
     let app = Arc::new(service().outbound(gate.outbound()).limits(limits).reuse(100).at_once(4).await.unwrap());
-    // A response whose head is out has no time limit.
+    // A response has no time limit after its head.
     let mut body = app.request(get("/endless")).await.into_body();
     assert_eq!(app.request(get("/call/never")).await.status(), 504);
     for _ in 0..10 {
         body.frame().await.unwrap().unwrap();
     }
-    // The instance gets no more requests, and ends when nobody wants anything of it.
+    // The instance gets no more requests, and ends after the last one.
     assert_eq!(text_of(&app, "/hello").await.0, 200);
     assert_eq!(app.instances(), 2);
     drop(body);
@@ -355,7 +355,7 @@ async fn fuel_and_calls_to_the_host_are_counted_for_each_request() {
         app.idle().await;
     }
     let [first, second, third, fourth] = app.usage()[..] else { panic!("{:?}", app.usage()) };
-    // A fresh instance has to start, and does the same each time.
+    // A new instance has to start, and does the same each time.
     assert!(first.fuel > second.fuel && second.fuel > Some(0), "{:?}", app.usage());
     assert_eq!((first.fuel, first.host_calls), (third.fuel, third.host_calls));
     assert_eq!((second.fuel, second.host_calls), (fourth.fuel, fourth.host_calls));

@@ -1,4 +1,4 @@
-//! The WIT that the bindings come from, and the bindings.
+//! The WIT files, and the bindings made of them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub(crate) fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// Each interface that we bind has the functions, types and resources of the one that the pinned host ships.
+/// Each interface that we bind has the functions, types and resources of the pinned host's version.
 #[test]
 fn our_wit_is_the_standard_as_the_host_ships_it() {
     // Of 0.2 types, two handlers, three of io, one of clocks; of 0.3 types, handler, client, two of clocks.
@@ -74,14 +74,14 @@ fn load(dir: &std::path::Path) -> Resolve {
     resolve
 }
 
-/// Where cargo keeps the sources of the pinned wasmtime-wasi-http.
+/// Returns cargo's directory with the sources of the pinned wasmtime-wasi-http.
 fn host_sources() -> PathBuf {
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).exec().unwrap();
     let package = metadata.packages.iter().find(|package| package.name.as_str() == "wasmtime-wasi-http").unwrap();
     package.manifest_path.parent().unwrap().into()
 }
 
-/// An interface as text, name by name, with every type spelled out.
+/// Returns an interface as text, name by name, with every type spelled out.
 fn signature(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, String> {
     let interface = &resolve.interfaces[interface];
     let types =
@@ -103,7 +103,7 @@ fn ty(resolve: &Resolve, ty: &Type) -> String {
     match ty {
         Type::Id(id) => {
             let def = &resolve.types[*id];
-            // A name is enough: the type behind it is compared where it is defined.
+            // The name is enough: the type is compared at its definition.
             def.name.clone().unwrap_or_else(|| kind(resolve, &def.kind))
         }
         other => format!("{other:?}"),

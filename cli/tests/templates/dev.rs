@@ -1,4 +1,4 @@
-//! `wayside dev`, as somebody starts it who has just made a crate.
+//! `wayside dev` right after `wayside new`, as a new user starts it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use super::{root, text, wayside, workshop};
 
-/// A made crate with a `wayside dev` that runs in it.
+/// A made crate with a running `wayside dev`.
 struct Dev {
     dir: PathBuf,
     child: Child,
@@ -18,14 +18,14 @@ struct Dev {
 }
 
 impl Dev {
-    /// Makes a crate, and follows what is printed to be done next, on free ports.
+    /// Makes a crate, and follows the printed instructions, on free ports.
     fn start(name: &str, args: &[&str]) -> Self {
         let made = wayside(workshop(), &[&["new", name], args].concat());
         let said = text(&made.stderr);
         assert!(made.status.success(), "{said}");
         let run = said.lines().find_map(|line| line.split_once("wayside dev")).expect("what is next is printed").1;
         let dir = workshop().join(name);
-        // The same versions as here, so that little is compiled.
+        // The versions of this workspace, so that little is compiled.
         fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
         command.current_dir(&dir).arg("dev").args(run.split_whitespace());
@@ -40,7 +40,7 @@ impl Dev {
         dev
     }
 
-    /// Reads what it says up to a line that starts so.
+    /// Reads the output up to a line that starts with this text.
     fn line(&mut self, start: &str) -> String {
         let mut said = String::new();
         loop {
@@ -54,12 +54,12 @@ impl Dev {
         }
     }
 
-    /// The whole answer to a GET. Requests wait for the first build.
+    /// Returns the whole response to a GET. Requests wait for the first build.
     fn get(&self, path: &str) -> String {
         get(&self.url, path)
     }
 
-    /// Changes a file, and waits until what is built of it answers.
+    /// Changes a file, and waits until the new build responds.
     fn replace(&mut self, file: &str, from: &str, to: &str) {
         let path = self.dir.join(file);
         let source = fs::read_to_string(&path).unwrap();
@@ -69,7 +69,7 @@ impl Dev {
         self.line("the new component answers");
     }
 
-    /// Ends it as Ctrl-C does.
+    /// Ends the command like Ctrl-C.
     fn stop(mut self) {
         let interrupt = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(interrupt.success());
@@ -90,7 +90,7 @@ impl Drop for Dev {
     }
 }
 
-/// In one step, so that it is one change.
+/// Renamed into place, so that it is one change.
 fn write_at_once(path: &Path, text: &str) {
     let beside = path.with_file_name(".beside");
     fs::write(&beside, text).unwrap();
@@ -117,7 +117,7 @@ fn a_made_crate_answers_and_changes_with_its_source() {
 
     let page = get(&dev.inspector, "/");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("<title>"), "{page}");
-    // It is told of requests a moment later than their clients.
+    // Events arrive a moment after the client's response.
     let mut seen = (0..1000).map(|_| get(&dev.inspector, "/requests/2"));
     assert!(seen.any(|one| one.contains(r#""text":"Good morning, ada!\n""#)), "{}", get(&dev.inspector, "/requests/2"));
     dev.stop();

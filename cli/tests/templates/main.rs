@@ -1,8 +1,8 @@
-//! `wayside new`: what it makes builds and passes its own tests.
+//! `wayside new`: the crates that it makes build and pass their own tests.
 //!
-//! The component tests of the templates are compiled into this program, as they are, because a made crate would compile
-//! the harness once more. For them this crate stands in for `wayside_harness`: its `Harness` opens the made crate
-//! where they name the directory above their own.
+//! The component tests of the templates are compiled into this program unchanged, because a made crate would compile
+//! the harness again. For them this crate stands in for `wayside_harness`: its `Harness` opens the made crate where
+//! they name their parent directory.
 
 extern crate self as wayside_harness;
 extern crate wayside_harness as real;
@@ -36,12 +36,12 @@ mod proxy {
 
 const TEMPLATES: [&str; 5] = ["hello", "json", "proxy", "axum", "middleware"];
 
-/// In place of the real one, for the component tests of the templates.
+/// A stand-in for the real module, for the component tests of the templates.
 #[derive(Debug)]
 pub struct Harness;
 
 impl Harness {
-    /// Builds the crate that was made from the template that the caller belongs to, or one below it.
+    /// Builds the crate that was made from the caller's template, or a crate below it.
     #[track_caller]
     #[must_use]
     pub fn build(dir: &str) -> HarnessBuilder {
@@ -52,7 +52,7 @@ impl Harness {
     }
 }
 
-/// In place of the real one, with what the templates use of it.
+/// A stand-in for the real type, with the methods that the templates use.
 #[derive(Debug)]
 pub struct HarnessBuilder {
     real: real::HarnessBuilder,
@@ -60,21 +60,21 @@ pub struct HarnessBuilder {
 }
 
 impl HarnessBuilder {
-    /// As the real one.
+    /// Like the real method.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.real = self.real.env(name, value);
         self
     }
 
-    /// As the real one.
+    /// Like the real method.
     #[must_use]
     pub fn outbound(mut self, outbound: Outbound) -> Self {
         self.real = self.real.outbound(outbound);
         self
     }
 
-    /// As the real one, of what stands in the made crate.
+    /// Like the real method, for a path of the made crate.
     #[must_use]
     pub fn middleware(mut self, target: &str) -> Self {
         self.real = self.real.middleware(seen_from(&self.made, target));
@@ -91,7 +91,7 @@ impl IntoFuture for HarnessBuilder {
     }
 }
 
-/// What the component tests of a made crate mean by a path.
+/// Returns the file that a path in the component tests of a made crate refers to.
 fn seen_from(made: &Path, path: &str) -> PathBuf {
     let below = path.strip_prefix("..").expect("the component tests stand in a directory below their crate");
     made.join(below.trim_start_matches('/'))
@@ -116,7 +116,7 @@ fn empty_dir(name: &str) -> PathBuf {
     dir
 }
 
-/// Where the crates are made. What is built below takes the artifacts of this workspace, and needs no network.
+/// The directory of the made crates. Builds below it share the artifacts of this workspace, and need no network.
 fn workshop() -> &'static Path {
     static WORKSHOP: OnceLock<PathBuf> = OnceLock::new();
     WORKSHOP.get_or_init(|| {
@@ -125,13 +125,13 @@ fn workshop() -> &'static Path {
         let target = toml::Value::from(root().join("target").to_str().unwrap());
         let config = format!("[build]\ntarget-dir = {target}\n\n[net]\noffline = true\n");
         fs::write(dir.join(".cargo/config.toml"), config).unwrap();
-        // The style of people who chose none, in place of that of the checkout.
+        // The default style, in place of that of the checkout.
         fs::write(dir.join("rustfmt.toml"), "").unwrap();
         dir
     })
 }
 
-/// The crate that the command makes from a template, made once.
+/// Returns the crate that the command makes from a template; it is made once.
 fn made(template: &str) -> PathBuf {
     static MADE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ fn made(template: &str) -> PathBuf {
         let output = wayside(workshop(), &["new", &name, "--template", template]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let dir = workshop().join(name);
-        // The same versions as here, so that little is compiled.
+        // The versions of this workspace, so that little is compiled.
         fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         dir
     });
@@ -181,7 +181,7 @@ fn the_component_tests_of_a_made_crate_find_what_they_need() {
     assert!(output.status.success() && tree.contains("wayside-harness v"), "{tree}{}", text(&output.stderr));
 }
 
-/// Crates that set one `CARGO_TARGET_DIR` then find the harness compiled.
+/// Crates that share one `CARGO_TARGET_DIR` compile the harness once.
 #[test]
 fn the_harness_is_the_same_whatever_a_made_crate_depends_on() {
     let crates_of = |template: &str| -> BTreeSet<String> {
@@ -204,7 +204,7 @@ fn the_harness_is_the_same_whatever_a_made_crate_depends_on() {
     }
 }
 
-/// Guests that need the same crates with other features are what makes the difference.
+/// The difference comes from guests that need the same crates with other features.
 #[test]
 fn the_templates_depend_on_crates_of_the_harness_with_other_features() {
     let serde = |template: &str| {

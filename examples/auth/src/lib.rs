@@ -1,4 +1,4 @@
-//! Middleware that lets nobody pass without the token, and the rest through as it is.
+//! Middleware that rejects requests without the token and passes the others on unchanged.
 //!
 //! ```text
 //! cargo run -- serve examples/hello --middleware examples/auth --env TOKEN=secret
@@ -18,7 +18,7 @@ async fn auth(req: Request, next: Next) -> Response {
 async fn check(mut req: Request, next: Next, token: &str) -> Response {
     let given = req.headers_mut().remove(AUTHORIZATION);
     let given = given.as_ref().and_then(|given| given.to_str().ok()?.strip_prefix("Bearer "));
-    // Without a token set, nobody has it.
+    // If no token is set, every request is rejected.
     if token.is_empty() || given != Some(token) {
         return (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], "who are you?\n").into_response();
     }

@@ -1,4 +1,4 @@
-//! An `axum::Router` as the handler. It is built once an instance, and nothing in it knows where it runs.
+//! An `axum::Router` as the handler. It is built once per instance, and contains nothing specific to WebAssembly.
 //!
 //! ```text
 //! cargo run -- request examples/axum /hello/Ada

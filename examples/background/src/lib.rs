@@ -1,4 +1,4 @@
-//! Work after the response: the client has its answer, and the component goes on.
+//! Work after the response: the client gets its response at once, and the component continues.
 //!
 //! ```text
 //! cargo run -- request examples/background
@@ -23,7 +23,7 @@ mod tests {
 
     #[wayside::test]
     async fn the_answer_does_not_wait() {
-        // The work left to `wait_until` runs before the test ends, and on the stopped clock it takes no time.
+        // The work of `wait_until` runs before the test ends; the paused clock lets it pass without waiting.
         let _paused = test::pause();
         assert_eq!(super::handle(), "answered\n");
     }

@@ -1,9 +1,9 @@
-//! Middleware that remembers small answers, and gives them again without asking anybody.
+//! Middleware that caches small responses.
 //!
-//! It is a shared cache: what it may keep and give again, and for how long, is in `policy.rs`. It never asks whether an answer
-//! is still valid, so it keeps none that wants to be asked about each time.
+//! It is a shared cache: `policy.rs` decides which responses it may store and reuse, and for how long. It never
+//! revalidates, so it does not store responses that demand it.
 //!
-//! What it remembers is gone with its instance, so instances must be used again:
+//! The cache is lost with its instance, so instances must be reused:
 //!
 //! ```text
 //! cargo run -- serve examples/hello --middleware examples/cache --reuse 1000
@@ -22,14 +22,14 @@ use wayside::{
     Bytes, Error, HeaderMap, HeaderValue, IntoResponse, Request, Response, StatusCode, Uri, http_middleware,
 };
 
-/// The answers by URL; those to one URL differ in the requests that select them.
+/// The responses by URL. Those to one URL differ in the requests that select them.
 static ANSWERS: LazyLock<Mutex<HashMap<String, Vec<Stored>>>> = LazyLock::new(Mutex::default);
 
 const MOST_URLS: usize = 1000;
 const MOST_PER_URL: usize = 10;
 const MOST_BYTES: u64 = 64 * 1024;
 
-/// An answer that may be given again.
+/// A reusable response.
 struct Stored {
     selection: policy::Selection,
     headers: HeaderMap,
@@ -63,7 +63,7 @@ async fn cache(req: Request, next: Next) -> Result<Response, Error> {
     Ok(response)
 }
 
-/// The URL with scheme, host and port: servers of other names have other answers.
+/// Returns the URL with scheme, host and port: other hosts have other responses.
 fn key(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("http");
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
@@ -87,7 +87,7 @@ fn stored(key: &str, request: &HeaderMap) -> Option<Response> {
     Some((headers, stored.body.clone()).into_response())
 }
 
-/// Passes an answer on, and keeps it if it may be given again.
+/// Passes a response on, and stores it if it may be reused.
 async fn store(key: String, request: &HeaderMap, sent: Instant, response: Response) -> Result<Response, Error> {
     let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes <= MOST_BYTES);
     let lifetime = policy::lifetime(request, response.status(), response.headers());
@@ -138,8 +138,8 @@ mod tests {
     use wayside::middleware::Next;
     use wayside::{Body, Request, Response, test};
 
-    /// Sends requests through the cache, each `METHOD URL NAME: VALUE`, to a server that answers with these headers. Tells
-    /// which of them reached the server, and the last answer.
+    /// Sends requests through the cache, each `METHOD URL NAME: VALUE`, to a server that responds with these headers.
+    /// Returns which of them reached the server, and the last response.
     fn reached(answer: &'static [(&'static str, &'static str)], requests: &[&str]) -> (Vec<bool>, Response) {
         let count = Arc::new(AtomicU32::new(0));
         let mut last = Response::default();

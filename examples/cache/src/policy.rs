@@ -1,4 +1,4 @@
-//! What a shared cache may keep and give again (RFC 9111). Nothing here waits, stores or reads a clock.
+//! The rules of a shared cache (RFC 9111): what it may store and reuse. Pure functions that read no clock.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use wayside::http::header::{
 };
 use wayside::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-/// How long an answer is fresh that does not say so itself (section 4.2.2).
+/// The lifetime of a response that does not state it (section 4.2.2).
 const HEURISTIC: Duration = Duration::from_secs(60);
 
 /// How a request may use the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// Whether its answer may be stored.
+    /// Whether the response may be stored.
     pub(crate) stores: bool,
-    /// Whether a stored answer may answer it.
+    /// Whether a stored response may be used.
     pub(crate) reads: bool,
-    /// Whether nothing else may answer it.
+    /// Whether only a stored response may be used (`only-if-cached`).
     pub(crate) only_stored: bool,
 }
 
-/// How a request may use the cache; not at all if its answer is for one client or for a part of the content.
+/// Returns how a request may use the cache; `None` if its response is for one client or for a part of the content.
 pub(crate) fn asked(method: &Method, request: &HeaderMap) -> Asked {
     const SPECIAL: [HeaderName; 7] =
         [COOKIE, RANGE, IF_RANGE, IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
     let control = Directives::of(request);
     let stores =
         method == Method::GET && !control.has("no-store") && !SPECIAL.iter().any(|name| request.contains_key(name));
-    // The pragma counts where there is nothing newer (section 5.4).
+    // The pragma counts only without a `cache-control` (section 5.4).
     let pragma = !request.contains_key(CACHE_CONTROL) && request.get(PRAGMA).is_some_and(|value| value == "no-cache");
     Asked { stores, reads: stores && !control.has("no-cache") && !pragma, only_stored: control.has("only-if-cached") }
 }
 
-/// How long an answer is fresh; `None` if it may not be stored (section 3).
+/// Returns the lifetime of a response; `None` if it may not be stored (section 3).
 pub(crate) fn lifetime(request: &HeaderMap, status: StatusCode, response: &HeaderMap) -> Option<Duration> {
     let control = Directives::of(response);
     let is_refused = ["no-store", "private", "no-cache"].into_iter().any(|directive| control.has(directive));
@@ -45,36 +45,36 @@ pub(crate) fn lifetime(request: &HeaderMap, status: StatusCode, response: &Heade
     let explicit = control.seconds("s-maxage").or_else(|| control.seconds("max-age"));
     let lifetime = match explicit {
         Some(lifetime) => lifetime,
-        // A date needs a calendar, so this cache leaves such answers alone.
+        // An `expires` date needs a calendar, so this cache does not store such responses.
         None if response.contains_key(EXPIRES) => return None,
         None => HEURISTIC,
     };
     (!lifetime.is_zero()).then_some(lifetime)
 }
 
-/// Whether an answer may be given to requests with credentials (section 3.5).
+/// Whether a response may be used for requests with credentials (section 3.5).
 pub(crate) fn is_for_authorized(response: &HeaderMap) -> bool {
     let control = Directives::of(response);
     ["public", "s-maxage", "must-revalidate"].into_iter().any(|directive| control.has(directive))
 }
 
-/// The age that an answer arrives with (section 4.2.3), where it took so long to arrive.
+/// Returns the age of a response on arrival (section 4.2.3), after this delay.
 pub(crate) fn age_on_arrival(response: &HeaderMap, delay: Duration) -> Duration {
     let age = response.get(AGE).and_then(|age| age.to_str().ok()).and_then(seconds).unwrap_or_default();
     age.saturating_add(delay)
 }
 
-/// Whether an answer of an age is fresh, and fresh enough for a request (sections 4.2 and 5.2.1).
+/// Whether a response of this age is fresh, and fresh enough for a request (sections 4.2 and 5.2.1).
 pub(crate) fn is_fresh(age: Duration, lifetime: Duration, request: &HeaderMap) -> bool {
     let control = Directives::of(request);
     let min_fresh = control.seconds("min-fresh").unwrap_or_default();
     age.saturating_add(min_fresh) < lifetime && control.seconds("max-age").is_none_or(|most| age <= most)
 }
 
-/// The values of a request that an answer was selected by (section 4.1).
+/// The request headers, with their values, that selected a response (section 4.1).
 pub(crate) type Selection = Vec<(HeaderName, Vec<HeaderValue>)>;
 
-/// What an answer says that it was selected by; `None` if no other request can be known to select it.
+/// Returns the names in `vary`; `None` if no other request can select the response.
 pub(crate) fn selection(response: &HeaderMap, request: &HeaderMap) -> Option<Selection> {
     let names = response.get_all(VARY).iter().map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>()?.join(",");
     let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -86,7 +86,7 @@ pub(crate) fn selection(response: &HeaderMap, request: &HeaderMap) -> Option<Sel
     names.map(selected).collect()
 }
 
-/// Whether a request selects an answer that was selected by these values.
+/// Whether a request selects the response with these values.
 pub(crate) fn selects(request: &HeaderMap, selection: &Selection) -> bool {
     selection.iter().all(|(name, expected)| values(request, name) == *expected)
 }
@@ -95,7 +95,7 @@ fn values(headers: &HeaderMap, name: &HeaderName) -> Vec<HeaderValue> {
     headers.get_all(name).iter().cloned().collect()
 }
 
-/// The directives of `cache-control`: names in lower case, values without quotes.
+/// Returns the directives of `cache-control`: names in lower case, values without quotes.
 struct Directives(Vec<(String, String)>);
 
 impl Directives {
@@ -125,7 +125,7 @@ impl Directives {
         self.get(name).is_some()
     }
 
-    /// A number of seconds. A malformed number makes the response stale (section 4.2.1).
+    /// Parses a number of seconds. A malformed number makes the response stale (section 4.2.1).
     fn seconds(&self, name: &str) -> Option<Duration> {
         self.get(name).map(|value| seconds(value).unwrap_or_default())
     }
@@ -226,7 +226,7 @@ mod tests {
         assert!(fresh(9, &HeaderMap::new()) && !fresh(10, &HeaderMap::new()));
         assert!(fresh(5, &control("max-age=5")) && !fresh(6, &control("max-age=5")));
         assert!(fresh(4, &control("min-fresh=5")) && !fresh(5, &control("min-fresh=5")));
-        // This cache gives nothing stale.
+        // This cache uses no stale responses.
         assert!(!fresh(10, &control("max-stale=60")));
     }
 

@@ -1,5 +1,5 @@
-//! Calls to another server with everything that a request can have: query, fields, credentials, JSON, a form, time
-//! limits, redirects.
+//! Calls to another server with all parts of a request: query, headers, credentials, JSON, a form, time limits,
+//! redirects.
 //!
 //! ```text
 //! cargo run -- serve examples/client --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000

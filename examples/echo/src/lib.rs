@@ -1,4 +1,4 @@
-//! Sends back the body that it gets, byte for byte, at any size: it is moved inside the host and never held whole.
+//! Sends the request body back, byte for byte. The host moves the bytes, so any size works in little memory.
 //!
 //! ```text
 //! cargo run -- request examples/echo / -X POST -d 'hello'

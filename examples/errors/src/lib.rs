@@ -1,4 +1,4 @@
-//! What becomes of errors: the client gets a status and a sentence, stderr gets the cause.
+//! Errors: the client gets a status and a sentence, stderr gets the cause.
 //!
 //! ```text
 //! cargo run -- request examples/errors '/?n=7'
@@ -11,9 +11,9 @@ use wayside::{Error, StatusCode, Uri, http_component};
 #[http_component]
 fn handle(uri: Uri) -> Result<String, Error> {
     let number = uri.query().and_then(|query| query.strip_prefix("n="));
-    // A sentence of one's own, for what the client did.
+    // An error with a message for the client.
     let number = number.ok_or_else(|| Error::new(StatusCode::BAD_REQUEST, "the query has no n"))?;
-    // Any error at all, which stays inside: the client learns no more than that the server failed.
+    // Any other error: its text stays inside, and the client gets a 500.
     let number: u32 = number.parse()?;
     Ok(format!("{}\n", number * 2))
 }

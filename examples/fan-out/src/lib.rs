@@ -1,4 +1,4 @@
-//! Asks three servers at once, which takes as long as the slowest of them, and joins what they say.
+//! Calls three servers concurrently, which takes as long as the slowest, and joins their responses.
 //!
 //! ```text
 //! cargo run -- serve examples/fan-out --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000

@@ -1,7 +1,7 @@
-//! A gRPC server made with tonic: one call with one answer, one with a stream of them, statuses as trailers.
+//! A gRPC server with tonic: a unary call, a call with a stream of responses, statuses in trailers.
 //!
-//! The messages and the service are written by hand here, so that the example needs no `protoc`; what tonic generates from
-//! a `.proto` file is used in the same way.
+//! The messages and the service are written by hand, so that the example needs no `protoc`. Code that tonic generates
+//! from a `.proto` file works in the same way.
 //!
 //! ```text
 //! cargo run -- serve examples/grpc
@@ -20,10 +20,10 @@ use tonic_prost::ProstCodec;
 use tower_service::Service;
 use wayside::{http, http_component};
 
-/// Whom to greet.
+/// The request.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HelloRequest {
-    /// The name.
+    /// The name of the person to greet.
     #[prost(string, tag = "1")]
     pub name: String,
 }
@@ -31,7 +31,7 @@ pub struct HelloRequest {
 /// The greeting.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct HelloReply {
-    /// The sentence.
+    /// The text.
     #[prost(string, tag = "1")]
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! Shows the request as the component sees it: the method, the target, and each field on a line of its own.
+//! Shows the request as the component sees it: the method, the target, and one line per header.
 //!
 //! ```text
 //! cargo run -- request examples/headers '/path?q=1' -H 'x-color: red' -H 'x-color: blue'

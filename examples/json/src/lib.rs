@@ -1,5 +1,5 @@
-//! Takes a JSON document and answers with another. What does not fit is refused before the handler runs: 415 for
-//! another media type, 400 for what is not JSON, 422 for JSON of another shape.
+//! Takes a JSON document and responds with another. Invalid requests are rejected before the handler runs: 415 for
+//! another media type, 400 for invalid JSON, 422 for JSON that does not fit the type.
 //!
 //! ```text
 //! cargo run -- request examples/json / -X POST -H 'content-type: application/json' -d '{"numbers": [1, 2, 3]}'

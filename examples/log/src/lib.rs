@@ -1,4 +1,4 @@
-//! Middleware that writes a line for each request: what was asked, what was answered, and how long that took.
+//! Middleware that logs a line for each request: method, target, status, and time.
 //!
 //! ```text
 //! cargo run -- serve examples/hello --middleware examples/log

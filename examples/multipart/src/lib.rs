@@ -1,4 +1,4 @@
-//! A form with files, read part by part: a file of any size takes no more memory than one piece of it.
+//! A form with files, read part by part: a file of any size takes only the memory of one piece.
 //!
 //! ```text
 //! cargo run -- serve examples/multipart

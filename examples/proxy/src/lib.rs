@@ -1,6 +1,7 @@
-//! Sends each request on to another server, and its response back. Both bodies are passed through as they are.
+//! Forwards each request to another server, and its response back. Both bodies pass through unchanged.
 //!
-//! Where to is told by the environment variable `UPSTREAM`; the component may call only what the command line allows:
+//! The environment variable `UPSTREAM` names the server. The component may call only servers that the command line
+//! allows:
 //!
 //! ```text
 //! cargo run -- serve examples/proxy --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000
@@ -21,7 +22,8 @@ async fn forward(mut req: Request, upstream: &str) -> Result<Response, Error> {
     Ok(client::send(req).await?)
 }
 
-/// The URL at the upstream. `OPTIONS *` is about the whole server, so its `*` is not appended to the path of the upstream.
+/// Returns the URL at the upstream. `OPTIONS *` is about the whole server, so its `*` is not appended to the path of
+/// the upstream.
 fn target(path: Option<&PathAndQuery>, upstream: &str) -> Result<Uri, Error> {
     let path = path.map_or("/", PathAndQuery::as_str);
     if path != "*" {

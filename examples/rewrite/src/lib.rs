@@ -1,4 +1,4 @@
-//! Middleware that changes everything that passes: the path, the fields, and both bodies, piece by piece.
+//! Middleware that changes everything: the path, the headers, and both bodies, piece by piece.
 //!
 //! ```text
 //! cargo run -- request examples/echo /loud/echo --middleware examples/rewrite -d hello
@@ -13,14 +13,14 @@ use wayside::{Body, Bytes, Error, HeaderValue, Request, Response, http_middlewar
 #[http_middleware]
 async fn rewrite(mut req: Request, next: Next) -> Result<Response, Error> {
     *req.uri_mut() = without_prefix(req.uri())?;
-    // Bytes outside ASCII are longer when they are escaped, so the length is not known before.
+    // Escaping makes non-ASCII bytes longer, so the length is unknown in advance.
     req.headers_mut().remove(CONTENT_LENGTH);
     let mut response = next.run(req.map(escaped)).await;
     response.headers_mut().insert("x-rewritten", HeaderValue::from_static("yes"));
     Ok(response.map(loud))
 }
 
-/// `/loud/path` becomes `/path`.
+/// Turns `/loud/path` into `/path`.
 fn without_prefix(uri: &Uri) -> Result<Uri, Error> {
     let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let path = path.strip_prefix("/loud").filter(|rest| rest.starts_with('/')).unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Server-sent events: a count from three to zero, one event a tenth of a second, each sent at once.
+//! Server-sent events: a countdown from three to zero, one event every tenth of a second, each sent at once.
 //!
 //! ```text
 //! cargo run -- serve examples/sse

@@ -1,4 +1,4 @@
-//! Makes a body piece by piece: 64 pieces of 16 KiB, each sent before the next is made.
+//! Streams a body: 64 pieces of 16 KiB, each sent before the next is made.
 //!
 //! ```text
 //! cargo run -- request examples/stream / | wc -c

@@ -1,4 +1,4 @@
-//! Reads a body of any size without keeping it, and tells how long it was.
+//! Reads a body of any size without buffering it, and returns its length.
 //!
 //! ```text
 //! cargo run -- request examples/upload / -X POST -d @Cargo.lock

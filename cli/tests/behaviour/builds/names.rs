@@ -1,4 +1,4 @@
-//! Crates that cargo mixes up: what is built is always the component of the crate that was asked for.
+//! Crates with equal names, which cargo confuses: the built component is always that of the requested crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use wayside_harness::cargo::{Profile, Progress, build, build_once};
 use crate::command::{run, stderr, stdout, wayside};
 use crate::fixture::{root, temp_dir};
 
-/// A library that makes a component with this text in it, and with that of its dependency on the path.
+/// Makes a library whose component contains this text and that of its path dependency.
 fn write_crate(dir: &Path, name: &str, library: &str, text: &str) {
     write(
         &dir.join("Cargo.toml"),
@@ -29,7 +29,7 @@ fn write_crate(dir: &Path, name: &str, library: &str, text: &str) {
     write(&dir.join("dependency/src/lib.rs"), &format!("pub const TEXT: &str = \"dependency of {text}.\";\n"));
 }
 
-/// The same as a workspace.
+/// Makes the same as a workspace.
 fn write_workspace(dir: &Path, text: &str) {
     write_crate(dir, "app", "app", text);
     let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
@@ -41,7 +41,7 @@ fn write(file: &Path, text: &str) {
     fs::write(file, text).unwrap();
 }
 
-/// Two workspaces whose sources are older than what is built of either.
+/// Makes two workspaces whose sources are older than the artifacts of either.
 fn two_workspaces(config: &str) -> [PathBuf; 2] {
     let dir = temp_dir();
     let workspaces = ["one", "two"].map(|name| {
@@ -52,7 +52,7 @@ fn two_workspaces(config: &str) -> [PathBuf; 2] {
     workspaces
 }
 
-/// Whose texts are in a component.
+/// Returns the texts that a component contains.
 #[track_caller]
 fn assert_text(wasm: &Path, text: &str) {
     let bytes = fs::read(wasm).unwrap();
@@ -118,7 +118,7 @@ fn a_program_with_the_name_of_the_library_is_not_taken_for_the_component() {
     assert_text(&built(&dir), "one");
     let mut cargo = Command::new(env!("CARGO"));
     let cargo = cargo.current_dir(&dir).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
-    // Cargo warns of two outputs at one path.
+    // Cargo warns about two outputs with one path.
     assert!(cargo.stderr(Stdio::null()).status().unwrap().success());
     assert_text(&built(&dir), "one");
 }
@@ -139,7 +139,7 @@ fn processes_that_share_a_target_directory_by_the_variable_build_what_they_were_
     }
 }
 
-/// As `wayside new app` makes it, in two directories.
+/// The result of `wayside new app` in two directories.
 #[test]
 fn requests_of_two_crates_of_one_name_are_answered_by_each() {
     let dir = temp_dir();
@@ -150,7 +150,7 @@ fn requests_of_two_crates_of_one_name_are_answered_by_each() {
         assert!(made.status.success(), "{}", stderr(&made));
         let source = fs::read_to_string(app.join("src/lib.rs")).unwrap();
         fs::write(app.join("src/lib.rs"), source.replace("Hello", &format!("Hello from {name}"))).unwrap();
-        // The same versions as here, so that nothing is fetched.
+        // The versions of this workspace, so that cargo downloads nothing.
         fs::copy(root().join("Cargo.lock"), app.join("Cargo.lock")).unwrap();
         app
     });

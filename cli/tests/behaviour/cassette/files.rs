@@ -1,4 +1,4 @@
-//! The files that the command replaces: cassettes, and lists of rules.
+//! The files that the command replaces: cassettes and rule files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::command::{temporary, wayside};
 
-/// Runs a request whose component makes a call that fails, with a flag that writes a file.
+/// Runs a request whose component makes a failing call, with a flag that writes a file.
 fn write_by(flag: &str, file: &Path) {
     let mut command = wayside();
     command.args(["request", "host-harness/tests/guests", "/call", "--env", "UPSTREAM=http://127.0.0.1:1"]);

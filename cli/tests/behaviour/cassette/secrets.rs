@@ -1,4 +1,4 @@
-//! What a cassette keeps out, and that a replay does not need it.
+//! Secrets that a cassette leaves out, and replays without them.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ async fn secrets_in_forms_are_not_written_and_not_compared() {
 #[tokio::test]
 async fn a_form_that_was_read_in_part_is_replayed_with_another_secret() {
     let path = temp_dir().join("part.toml");
-    // The upstream answers without reading to the end.
+    // The upstream responds before it has read everything.
     let early = Outbound::from_fn(async |request: Request<Body>| {
         use http_body_util::BodyExt as _;
         let mut body = request.into_body();

@@ -1,4 +1,4 @@
-//! The same over HTTP/2.
+//! Request heads over HTTP/2.
 
 use wayside_harness::http::{Method, Request, Response, Uri, header, uri};
 use wayside_harness::{Body, Server};
@@ -27,14 +27,14 @@ impl Http2 {
         Response::from_parts(parts, Body::new(body).text().await.unwrap())
     }
 
-    /// The status alone, where the body may break off.
+    /// Returns only the status, because the body may break off.
     pub(super) async fn status(&mut self, request: Request<Body>) -> u16 {
         self.0.ready().await.unwrap();
         self.0.send_request(request).await.unwrap().status().as_u16()
     }
 }
 
-/// A target in parts, of which the parser of whole URIs refuses some.
+/// Makes a target of its parts, some of which the parser of whole URIs rejects.
 fn target(authority: &str, path: &str) -> Uri {
     let mut parts = uri::Parts::default();
     parts.scheme = Some(uri::Scheme::HTTP);
@@ -119,7 +119,7 @@ async fn connect_is_501_and_says_that_there_are_no_tunnels() {
 async fn an_extended_connect_is_501_and_names_its_protocol() {
     let (app, server) = shown().await;
     let mut http2 = Http2::to(&server).await;
-    // What the server offers is known once it has answered.
+    // The server's settings are known after its first response.
     assert_eq!(http2.send(get(target("a.test", "/"))).await.status(), 200);
     let mut request = get(target("a.test", "/socket"));
     *request.method_mut() = Method::CONNECT;

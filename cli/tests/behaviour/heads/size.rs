@@ -1,4 +1,4 @@
-//! How large the head and the trailers of a request may be: the same over HTTP/1.1 and over HTTP/2.
+//! Limits for the head and the trailers of a request, over HTTP/1.1 and HTTP/2.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::super::fixture::{Wire, guests};
 use super::http2::Http2;
 use super::shown;
 
-/// So many fields with values of so many bytes.
+/// Returns this many headers with values of this many bytes.
 fn fields(count: usize, bytes: usize) -> HeaderMap {
     let field = |number| (HeaderName::try_from(format!("x-{number}")).unwrap(), "v".repeat(bytes).parse().unwrap());
     (0..count).map(field).collect()
@@ -22,7 +22,7 @@ fn lines(fields: &HeaderMap) -> String {
     })
 }
 
-/// The status and the body of the response to a head, over both protocols.
+/// Returns the status and the body of the response to a head, over both protocols.
 async fn over_both(server: &Server, path: &str, fields: &HeaderMap) -> [(u16, String); 2] {
     let head = format!("GET {path} HTTP/1.1\r\nhost: a.test\r\n{}connection: close\r\n\r\n", lines(fields));
     let wire = Wire::exchange(server, &head).await;
@@ -35,7 +35,7 @@ async fn over_both(server: &Server, path: &str, fields: &HeaderMap) -> [(u16, St
 #[tokio::test]
 async fn as_many_fields_as_the_limit_are_answered_over_both_protocols() {
     let (_app, server) = shown().await;
-    // HTTP/1.1 needs one more to close the connection.
+    // HTTP/1.1 needs one more header to close the connection.
     for (status, text) in over_both(&server, "/", &fields(99, 1)).await {
         assert_eq!((status, text.matches("x-").count()), (200, 99));
     }
@@ -90,7 +90,7 @@ async fn a_target_is_414_with_a_reason_beyond_its_limit_over_both_protocols() {
     assert_eq!((app.requests(), app.instances()), (4, 2));
 }
 
-/// The status of the response to a body with trailers, over both protocols.
+/// Returns the status of the response to a body with trailers, over both protocols.
 async fn trailers_over_both(server: &Server, trailers: &HeaderMap) -> [u16; 2] {
     let head = "POST /trailers HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     let wire = Wire::exchange(server, &format!("{head}4\r\ndata\r\n0\r\n{}\r\n", lines(trailers))).await;

@@ -1,4 +1,4 @@
-//! Small components that describe much: each would take the machine's memory, or the whole stack, to read.
+//! Small components that expand enormously: reading them would exhaust the memory or the stack.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{FAILED, refused};
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// The kinds of section of a component.
+/// The kinds of sections in a component.
 const CORE_MODULE: u8 = 1;
 const NESTED: u8 = 4;
 const INSTANCES: u8 = 5;
@@ -37,9 +37,9 @@ fn component(sections: &[Vec<u8>]) -> Vec<u8> {
     [COMPONENT.to_vec(), sections.concat()].concat()
 }
 
-/// Components in components, so many levels of them.
+/// Nests components to this depth.
 fn nested(levels: usize) -> Vec<u8> {
-    // From the inside, and turned over at the end: each level as a copy would take the square of it all.
+    // Built from the inside out and reversed at the end: copying each level would take quadratic time.
     let (mut heads, mut size) = (Vec::new(), COMPONENT.len());
     for _ in 0..levels {
         let head = [COMPONENT, &[NESTED], &number(size)].concat();
@@ -50,23 +50,23 @@ fn nested(levels: usize) -> Vec<u8> {
     [heads.concat(), COMPONENT.to_vec()].concat()
 }
 
-/// A type of components (0x41) or of instances (0x42) that declares one of its own kind, and so on.
+/// A type of components (0x41) or instances (0x42) that declares another of the same kind, recursively.
 fn nested_types(kind: u8, levels: usize) -> Vec<u8> {
     let types = [&[1][..], &[kind, 1, 1].repeat(levels - 1), &[kind, 0]].concat();
     component(&[section(TYPES, &types)])
 }
 
-/// Two instances of the component with an index.
+/// Two instances of the component with this index.
 fn two_of(index: u8) -> Vec<u8> {
     section(INSTANCES, &[&[2][..], &[0, index, 0].repeat(2)].concat())
 }
 
-/// Each component is made of two of the one within it.
+/// Each component instantiates its inner one twice.
 fn doubled_inwards(levels: usize) -> Vec<u8> {
     (0..levels).fold(COMPONENT.to_vec(), |inner, _| component(&[section(NESTED, &inner), two_of(0)]))
 }
 
-/// Each component is made of two of the one before it.
+/// Each component instantiates the previous one twice.
 fn doubled_in_a_row(components: u8) -> Vec<u8> {
     let one = |index| {
         let alias = section(ALIASES, &[1, 4, 2, 1, index]);
@@ -76,7 +76,7 @@ fn doubled_in_a_row(components: u8) -> Vec<u8> {
     component(&[section(NESTED, COMPONENT), all.concat(), two_of(components)])
 }
 
-/// A component within that is made of two of what it is given.
+/// An inner component that instantiates its import twice.
 fn doubled_unseen() -> Vec<u8> {
     let ty = section(TYPES, &[1, 0x41, 0]);
     let import = section(IMPORTS, &[1, 0, 1, b'a', 4, 0]);

@@ -1,4 +1,4 @@
-//! What the page of the inspector shows of hostile text, and after a pause.
+//! The inspector's page with hostile text, and after a pause.
 
 use wayside_harness::Body;
 use wayside_harness::http::{HeaderValue, Request};
@@ -7,7 +7,7 @@ use super::{inspected, send};
 use crate::browser::Browser;
 use crate::fixture::{get, post};
 
-/// No element of the page holds a character that a browser would obey.
+/// Checks that no element of the page contains a control character.
 const HAS_NO_CONTROLS: &str = r"return !/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
     .test(document.body.textContent + [...document.querySelectorAll('[title]')].map((node) => node.title).join(''));";
 
@@ -41,7 +41,7 @@ async fn control_characters_are_visible_on_the_page_and_never_obeyed() {
     assert_eq!(browser.run("return document.querySelectorAll('main b').length;"), 3, "no markup but the methods");
 }
 
-/// Tells the page of requests as the server would, each in an update of its own.
+/// Sends requests to the page like the server, each as one update.
 fn tell(browser: &Browser, from: u32, to: u32, missed: u32) {
     browser.run(&format!(
         "for (let number = {from}; number <= {to}; number++) {{

@@ -1,4 +1,4 @@
-//! Requests that the inspector saves as tests, and those that it does not.
+//! Requests that the inspector saves as tests, and those that it refuses to save.
 
 use std::{env, fs};
 
@@ -11,7 +11,7 @@ use wayside_harness::{Body, ErrorCode, Harness, Inspector, Outbound};
 use super::{finished, inspected, page, send};
 use crate::fixture::{get, guests, post, root};
 
-/// The source of a test that was saved, as it stands in `saved`: the directory of the crate is another one here.
+/// Returns the source of a saved test, with the directory of the crate replaced as in `saved`.
 async fn saved(inspector: &Inspector, number: u64, name: &str) {
     finished(inspector, number).await;
     let text = page(inspector, &format!("/requests/{number}/test.rs")).await.whole_text();
@@ -47,7 +47,7 @@ async fn the_asterisk_of_an_options_request_is_saved_as_it_was() {
     saved(&inspector, 1, "asterisk").await;
 }
 
-/// The behaviours with an inspector and an upstream that answers each call with the next of what is given.
+/// The behaviours with an inspector, and with an upstream that sends these responses in turn.
 async fn with_answers(answers: Vec<Result<Response<Body>, ErrorCode>>) -> (Harness, Inspector) {
     let answers = std::sync::Mutex::new(std::collections::VecDeque::from(answers));
     let upstream = Outbound::from_fn(move |request: Request<Body>| {
@@ -110,7 +110,7 @@ async fn trailers_of_requests_responses_and_calls_are_saved() {
     saved(&inspector, 2, "trailers_of_a_call").await;
 }
 
-/// Whether there is this reason on the page of a request, and in the answer to whoever saves it.
+/// Whether the page of a request and the response to saving it give this reason.
 async fn assert_unsavable(inspector: &Inspector, number: u64, reason: &str) {
     let told = finished(inspector, number).await;
     assert_eq!((&told["unsavable"], &told["unrepeatable"]), (&reason.into(), &Value::Null));

@@ -1,4 +1,4 @@
-//! Which changes of files are built, whatever becomes of the directories that they are in.
+//! Which file changes start a build, even if their directories are replaced.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use wayside_harness::{Build, Builds, Live, Outcome};
 
 use super::{Crate, ask};
 
-/// A crate that is served, after its first build.
+/// A served crate after its first build.
 struct Work {
     files: Crate,
     live: Live,
@@ -26,7 +26,7 @@ impl Work {
         work
     }
 
-    /// The end of the next build.
+    /// Returns the end of the next build.
     async fn next(&mut self) -> Build {
         self.number += 1;
         let ended = super::ended(&mut self.builds, self.number);
@@ -35,14 +35,14 @@ impl Work {
         build
     }
 
-    /// What the component answers after the next build, which must succeed.
+    /// Returns the response after the next build, which must succeed.
     async fn answer(&mut self) -> String {
         let build = self.next().await;
         assert!(matches!(build.outcome, Outcome::Swapped { .. }), "{build:?}");
         ask(&self.live, "*/*").await.1
     }
 
-    /// What the component answers at last, where a change may be noticed in several steps.
+    /// Waits for a response. A change may be noticed in several steps.
     async fn settles(&mut self, text: &str) {
         for _ in 0..10 {
             self.number = self.builds.newest().number;
@@ -86,7 +86,7 @@ async fn a_directory_that_is_deleted_and_made_again_is_still_watched() {
     assert_eq!(work.answer().await, "version 3");
 }
 
-/// As `git checkout` and `mv` do. What takes the place of the sources is older than what was built of them.
+/// As `git checkout` and `mv` do. The new sources are older than the artifacts.
 #[tokio::test]
 async fn a_directory_that_is_replaced_by_an_older_one_is_built_and_still_watched() {
     let files = Crate::new("replaced");
@@ -130,7 +130,7 @@ async fn what_git_ignores_and_logs_are_no_reason_to_build() {
     work.files.greeting("version 1");
     let build = work.next().await;
     assert_eq!(build.changed, [fs::canonicalize(&work.files.0).unwrap().join("greeting/src/lib.rs")]);
-    // A file that cargo does not know may be what a broken crate lacks, unless git ignores it or it is a log.
+    // A file that cargo does not know may be the one that a broken crate lacks, unless git ignores it or it is a log.
     work.files.write("src/lib.rs", "broken");
     work.next().await;
     for file in ["notes/one.rs", "src/two.tmp", "dev.log"] {
@@ -179,7 +179,7 @@ async fn what_cargo_knows_outside_of_the_package_is_a_reason_to_build() {
     assert_eq!(work.answer().await, "changed, asked for");
     work.files.write(&beside("asked/deep/text"), "asked again");
     assert_eq!(work.answer().await, "changed, asked again");
-    // A directory outside that is made again is found, too.
+    // An outside directory that is made again is watched again.
     fs::remove_dir_all(work.files.0.with_file_name("outside-beside")).unwrap();
     work.files.write(&beside("asked/deep/text"), "asked at last");
     work.files.write(&beside("text"), "made again");
@@ -209,7 +209,7 @@ async fn sources_behind_a_link_are_watched_and_so_is_the_link() {
     assert_eq!(ask(&work.live, "*/*").await.1, "one");
     work.files.write("../behind-beside/one/lib.rs", "pub const TEXT: &str = \"changed\";\n");
     assert_eq!(work.answer().await, "changed");
-    // What it leads to then is older than what was built.
+    // The new target of the link is older than the artifacts.
     symlink(beside.join("two"), work.path("greeting/beside")).unwrap();
     fs::rename(work.path("greeting/beside"), work.path("greeting/src")).unwrap();
     work.settles("two").await;

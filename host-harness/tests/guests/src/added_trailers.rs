@@ -1,4 +1,4 @@
-//! Sends the body of the request back and adds trailers to those that it has: as it came, or as a stream of the component.
+//! Echoes the request body and adds trailers to its own: moved by the host, or as a stream of the component.
 
 use wayside::{Body, HeaderMap, HeaderValue, Request};
 

@@ -1,4 +1,4 @@
-//! Answers with the headers that the values of `x-answer` name, each as `name: value`.
+//! Responds with the headers in the values of `x-answer`, each as `name: value`.
 
 use wayside::{Error, HeaderName, HeaderValue, Request, Response};
 

@@ -1,4 +1,4 @@
-//! Asks `UPSTREAM` for the options of the whole server (RFC 9112, section 3.2.4).
+//! Sends `OPTIONS *` to `UPSTREAM` (RFC 9112, section 3.2.4).
 
 use wayside::http::uri::PathAndQuery;
 use wayside::{Error, Method, Request, Uri, client};

@@ -1,4 +1,4 @@
-//! Calls `UPSTREAM` as often as the path says, all at once.
+//! Calls `UPSTREAM` concurrently, as often as the path says.
 
 use futures_util::future::try_join_all;
 use wayside::{Error, Request, client};

@@ -1,4 +1,4 @@
-//! Sends the body of the request back as it is.
+//! Echoes the request body.
 
 use wayside::{Body, Request};
 

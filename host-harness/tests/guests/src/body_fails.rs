@@ -1,4 +1,4 @@
-//! A body whose source fails half-way.
+//! A body whose source fails in the middle.
 
 use futures_util::stream;
 use wayside::{Body, Request};

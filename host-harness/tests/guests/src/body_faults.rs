@@ -1,4 +1,4 @@
-//! A body of ten bytes that fails: `/body-faults/HOW/WHERE`, with `?length` under a `content-length`.
+//! A body of ten bytes that fails: `/body-faults/HOW/WHERE`; with `?length` it has a `content-length`.
 
 use futures_util::{Stream, StreamExt as _, stream};
 use wayside::{Body, HeaderMap, HeaderName, HeaderValue, Request, Response, body};
@@ -40,7 +40,7 @@ fn fail(how: &str) -> Result<&'static str, &'static str> {
     }
 }
 
-/// A body whose sender is dropped behind these pieces.
+/// A body whose sender is dropped after these pieces.
 fn dropped(pieces: &'static [&'static str]) -> Body {
     let (mut sender, body) = Body::channel();
     if pieces.is_empty() {
@@ -56,7 +56,7 @@ fn dropped(pieces: &'static [&'static str]) -> Body {
     body
 }
 
-/// More than hosts take.
+/// More than hosts accept.
 fn too_large() -> HeaderMap {
     let field = |number: usize| {
         let name = HeaderName::try_from(format!("x-{number}")).ok()?;

@@ -1,4 +1,4 @@
-//! A task that wakes itself all the time, beside something that waits for the host: the parameter says what.
+//! A task that keeps waking itself, beside a future that waits for the host; the parameter selects it.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -12,7 +12,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream;
 use wayside::{Body, Error, IntoResponse, Request, Response, StatusCode, client, time};
 
-/// Longer than anything here takes, and shorter than the time limit of a request.
+/// Longer than any wait here, and shorter than the time limit of a request.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const TICK: Duration = Duration::from_millis(1);
@@ -75,7 +75,7 @@ fn ticks(clock: time::Interval) -> impl futures_util::Stream<Item = Result<&'sta
     })
 }
 
-/// Tells a busy future to end.
+/// Ends a busy future.
 #[derive(Clone, Default)]
 struct Stop(Arc<AtomicBool>);
 
@@ -85,7 +85,7 @@ impl Stop {
     }
 }
 
-/// Wakes itself until it is stopped, or loses its patience.
+/// Wakes itself until it is stopped, or until its time is over.
 fn busy(stop: Stop) -> impl Future<Output = &'static str> {
     let start = Instant::now();
     println!("busy");

@@ -1,4 +1,4 @@
-//! Calls `UPSTREAM` with the method and the body of the request, and tells what came of it.
+//! Calls `UPSTREAM` with the method and the body of the request, and reports the result.
 
 use wayside::{Body, Request, client};
 

@@ -1,4 +1,4 @@
-//! Calls `UPSTREAM` as often as the path says, one call after the other, and tells what each came to.
+//! Calls `UPSTREAM` sequentially, as often as the path says, and reports each result.
 
 use wayside::{Request, client};
 

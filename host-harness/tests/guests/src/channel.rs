@@ -1,4 +1,4 @@
-//! A body written by a spawned task, which is dropped without `finish` if the path says so.
+//! A body written by a spawned task. The path can ask for a drop without `finish`.
 
 use wayside::{Body, Request, body};
 

@@ -1,4 +1,4 @@
-//! Tells how the body of the request arrived: how many pieces, how many bytes.
+//! Reports how the request body arrived: the number of pieces and of bytes.
 
 use wayside::{Error, Request};
 

@@ -1,5 +1,5 @@
-//! Calls `UPSTREAM` with a client whose whole exchange may take as many milliseconds as the path says; with `?connect`,
-//! `?first` and `?pause` it is that part alone which may, and the whole takes as long as it likes.
+//! Calls `UPSTREAM` with a client whose time limit, in milliseconds, is in the path. With `?connect`, `?first` and
+//! `?pause` the limit applies to that phase only.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Waits for something that nobody will ever do.
+//! Waits for an event that never happens.
 
 use std::future::pending;
 

@@ -1,4 +1,4 @@
-//! Drops the response of `UPSTREAM` while the upload to it has yet to be made, makes it, and calls once more.
+//! Drops the response of `UPSTREAM` before it makes the upload, makes the upload, and calls again.
 
 use wayside::{Body, Error, Request, client};
 

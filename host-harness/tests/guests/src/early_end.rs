@@ -1,4 +1,4 @@
-//! Sends `UPSTREAM` as many bytes as the path says, and ends as soon as it has an answer.
+//! Sends `UPSTREAM` as many bytes as the path says, and ends at the response.
 
 use wayside::{Error, Request, client};
 

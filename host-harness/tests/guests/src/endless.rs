@@ -1,4 +1,4 @@
-//! Writes until nobody reads any more, and says on stderr how it learned.
+//! Writes until the reader has gone, and prints on stderr how it noticed.
 
 use wayside::{Body, Request};
 

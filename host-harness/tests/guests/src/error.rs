@@ -1,4 +1,4 @@
-//! An error that reaches the handler's `?`.
+//! An error that the handler returns with `?`.
 
 use std::fs;
 

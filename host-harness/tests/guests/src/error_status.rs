@@ -1,4 +1,4 @@
-//! An error with the status that the path names, and a sentence for the client.
+//! An error with the status in the path, and a message for the client.
 
 use wayside::{Error, Request, StatusCode};
 

@@ -1,4 +1,4 @@
-//! Sends the values of `x-in` back as they are, in `x-out`, and two cookies.
+//! Returns the values of `x-in` unchanged in `x-out`, and two cookies.
 
 use wayside::{Request, Response};
 

@@ -1,4 +1,4 @@
-//! Fields of the sizes that the path names, in bytes of their values, and after `?` those of the trailers.
+//! Headers with values of the sizes in the path, in bytes; the sizes after `?` are those of trailers.
 
 use wayside::{Body, HeaderMap, HeaderName, HeaderValue, Request, Response};
 
@@ -12,7 +12,7 @@ pub(crate) async fn handle(request: Request) -> Response {
     response
 }
 
-/// As `3x1000,5`: three of 1000 bytes and one of 5.
+/// Parses sizes such as `3x1000,5`: three of 1000 bytes and one of 5.
 fn fields(sizes: &str) -> HeaderMap {
     let sizes = sizes.split(',').flat_map(|size| {
         let (count, size) = size.split_once('x').unwrap_or(("1", size));

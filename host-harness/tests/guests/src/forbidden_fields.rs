@@ -1,4 +1,4 @@
-//! Fields that belong to a connection, which a handler cannot set.
+//! Hop-by-hop headers, which a handler cannot set.
 
 use wayside::{Request, Response};
 

@@ -1,5 +1,5 @@
-//! Drops a body when one piece of it has been read and the next is waited for: that of the request, or with
-//! `/half-read/response` that of the response from `UPSTREAM`.
+//! Drops a body after its first piece, while the next is awaited: that of the request, or with `/half-read/response`
+//! that of the response from `UPSTREAM`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Says on stderr what becomes of a response whose client hangs up: of its body, and of the work that is waited for, which
-//! ends after the body has gone.
+//! Prints on stderr what happens when the client hangs up: to the response body, and to the background work, which ends
+//! after the body was dropped.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use wayside::{Body, Request, time, wait_until};
 pub(crate) async fn handle(_: Request) -> Body {
     let (body, gone) = oneshot::channel();
     wait_until(async {
-        // Nobody sends anything; the sender goes with the body.
+        // The sender is never used, and is dropped with the body.
         let _ = gone.await;
         time::sleep(Duration::from_millis(10)).await;
         eprintln!("the work was done");

@@ -1,4 +1,4 @@
-//! Wakers that poll what they wake at once, before whoever wakes them goes on: the parameter says what they poll.
+//! Wakers that poll their task inside `wake`; the parameter selects the task.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ async fn task() -> Arc<AtOnce> {
     polled
 }
 
-/// A waker that owns the body that it waits for, and goes with it.
+/// A waker that owns the body that it waits for, so that both are dropped together.
 async fn owned() -> String {
     let (sender, body) = Body::channel();
     let owner = Arc::new(Owner(Mutex::new(Some(body))));
@@ -51,7 +51,7 @@ async fn owned() -> String {
         let _pending = next.as_mut().poll(&mut Context::from_waker(&waker));
     }
     drop((owner, waker));
-    // Its waker was the last that owned the body.
+    // Its waker was the last owner of the body.
     drop(sender);
     "the waker went with its body".to_owned()
 }
@@ -80,7 +80,7 @@ impl AtOnce {
 impl Wake for AtOnce {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(Arc::clone(&self));
-        // Out of its place while it is polled: it may wake itself.
+        // Removed while it is polled, because it may wake itself.
         let Some(mut future) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);

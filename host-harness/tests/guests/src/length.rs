@@ -1,4 +1,4 @@
-//! Bodies of ten bytes under a `content-length` that the path names; `?stream` sends them piece by piece.
+//! Bodies of ten bytes with the `content-length` in the path; `?stream` streams them.
 
 use std::convert::Infallible;
 

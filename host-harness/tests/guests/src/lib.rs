@@ -1,10 +1,10 @@
-//! Behaviours for the tests of the wire: the first segment of the path picks one, and each has a file of its own.
+//! Behaviours for the tests of the wire: the first segment of the path selects one. Each has its own file.
 //!
-//! They make one component, because a build and a link for each would take longer than all the tests.
+//! They are one component, because building and linking each would take longer than all tests.
 
 use wayside::{IntoResponse, Request, Response, StatusCode, http_component};
 
-/// Declares the behaviours and picks one by its name, with `-` for `_`.
+/// Declares the behaviours and selects one by its name, with `-` for `_`.
 macro_rules! behaviours {
     ($($name:ident)*) => {
         $(mod $name;)*
@@ -79,7 +79,7 @@ behaviours! {
 
 #[http_component]
 async fn handle(request: Request) -> Response {
-    // A mirror shows any path, so it cannot be picked by one.
+    // A mirror accepts any path, so a path cannot select it.
     if request.headers().contains_key("x-mirror-status") {
         return mirror::handle(request).await;
     }
@@ -87,7 +87,7 @@ async fn handle(request: Request) -> Response {
     run(&name, request).await
 }
 
-/// The second segment of the path.
+/// Returns the second segment of the path.
 fn parameter(request: &Request) -> String {
     request.uri().path().split('/').nth(2).unwrap_or_default().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Allocates until there is no more.
+//! Allocates until the memory is exhausted.
 
 use std::hint::black_box;
 

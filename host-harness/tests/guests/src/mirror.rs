@@ -1,4 +1,4 @@
-//! Sends a request back as a response: the fields and the body as they are, the first line in fields.
+//! Returns a request as a response: headers and body unchanged, the request line in headers.
 
 use wayside::{HeaderValue, Request, Response};
 

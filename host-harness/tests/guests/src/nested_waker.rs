@@ -1,5 +1,5 @@
-//! Wakers that own what they wake, as those of executors inside executors do: a timer that loses its waker, because it gets
-//! another one or goes itself, takes the timer with it that the waker owns.
+//! Wakers that own the task that they wake, as in nested executors. If a timer loses its waker, because it gets another
+//! one or is dropped, the timer that the waker owns is dropped too.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ pub(crate) async fn handle(_: Request) -> String {
     "both were given up\n".to_owned()
 }
 
-/// Polls a timer with a waker that owns another timer, and that nobody else knows.
+/// Polls a timer with a waker that is the only owner of another timer.
 fn with_waker_that_owns(mut owned: Sleep, mut timer: Sleep) -> Sleep {
     poll(&mut owned, Waker::noop());
     poll(&mut timer, &Waker::from(Arc::new(Owner { _timer: Mutex::new(owned) })));

@@ -1,4 +1,4 @@
-//! Sends `UPSTREAM` a request with fields of its own making, and tells what came of it: the path names the fields.
+//! Sends `UPSTREAM` a request with the headers in the path, and reports the result.
 
 use wayside::{Error, HeaderMap, HeaderName, HeaderValue, Request, client};
 

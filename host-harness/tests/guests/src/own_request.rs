@@ -1,4 +1,4 @@
-//! Sends `UPSTREAM` a request without content, of the method that the path names; `?stream` makes its body a stream.
+//! Sends `UPSTREAM` a request without content, with the method in the path; `?stream` makes its body a stream.
 
 use wayside::{Body, Error, Request, client};
 

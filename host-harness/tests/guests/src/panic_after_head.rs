@@ -1,4 +1,4 @@
-//! Panics when a part of the body has been sent.
+//! Panics after a part of the body was sent.
 
 use std::convert::Infallible;
 

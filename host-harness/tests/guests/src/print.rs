@@ -1,4 +1,4 @@
-//! Prints the body of the request on stdout in two writes, a word on stderr, and half a line at the end.
+//! Prints the request body on stdout in two writes, a word on stderr, and an unfinished line at the end.
 
 use std::io::Write as _;
 

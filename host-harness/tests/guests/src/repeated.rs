@@ -1,4 +1,4 @@
-//! Answers with headers that an array repeats, around an answer that has some of them.
+//! Responds with headers from an array with repeated names, added to a response that already has some of them.
 
 use wayside::{IntoResponse, Request};
 

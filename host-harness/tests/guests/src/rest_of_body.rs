@@ -1,4 +1,4 @@
-//! Reads of a body and answers with what is left of it: the parameter says whether it reads one piece, or all of them.
+//! Reads a part of the body and responds with the rest; the parameter says whether it reads one piece or all.
 
 use wayside::{Error, Request, Response};
 

@@ -1,4 +1,4 @@
-//! A future that waits for nothing of the host: it wakes itself, a thousand times.
+//! A future that waits for no event of the host: it wakes itself a thousand times.
 
 use std::future::poll_fn;
 use std::task::Poll;

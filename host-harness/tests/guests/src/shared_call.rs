@@ -1,5 +1,5 @@
-//! One call to `UPSTREAM` for all requests that come meanwhile. Those with `impatient` as their parameter do not wait for
-//! its answer.
+//! One call to `UPSTREAM` for all requests that arrive meanwhile. Requests with the parameter `impatient` do not wait
+//! for its response.
 
 use std::sync::Mutex;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Two sleeps at once, and the order in which they end.
+//! Two concurrent sleeps, and the order in which they end.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What runs beside the handler: the parameter says what.
+//! Tasks beside the handler; the parameter selects one.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use wayside::{IntoResponse, Request, Response, StatusCode, client, time};
 pub(crate) async fn handle(request: Request) -> Response {
     match super::parameter(&request).as_str() {
         "nested" => {
-            // Deep enough that no event of the request's own wakes them all by chance.
+            // Enough levels that no event of the request itself wakes all of them by chance.
             let innermost = async { wayside::spawn(async { "from within" }).await };
             let inner = async { wayside::spawn(innermost).await };
             wayside::spawn(inner).await.into_response()

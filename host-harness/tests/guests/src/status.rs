@@ -1,4 +1,4 @@
-//! A body under the status that the path names.
+//! A body with the status in the path.
 
 use wayside::{IntoResponse, Request, StatusCode};
 

@@ -1,4 +1,4 @@
-//! Tells what a component finds around it: its environment, and whether there are threads.
+//! Reports the environment of the component, and whether it has threads.
 
 use wayside::Request;
 

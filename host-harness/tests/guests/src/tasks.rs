@@ -1,4 +1,4 @@
-//! Tasks that talk over channels of other crates, whose wakers are not the executor's own.
+//! Tasks that communicate over channels of other crates, with foreign wakers.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use wayside::Request;

@@ -1,4 +1,4 @@
-//! Traps when its response is complete.
+//! Traps after its response is complete.
 
 use std::future::pending;
 

@@ -1,4 +1,4 @@
-//! Traps without a panic when a part of the body has been sent.
+//! Traps without a panic after a part of the body was sent.
 
 use std::convert::Infallible;
 

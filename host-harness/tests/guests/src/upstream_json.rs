@@ -1,4 +1,4 @@
-//! Reads JSON from `UPSTREAM`, and leaves what goes wrong to `?`.
+//! Reads JSON from `UPSTREAM`, and returns failures with `?`.
 
 use wayside::{Error, Request, client};
 

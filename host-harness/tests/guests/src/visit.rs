@@ -1,4 +1,4 @@
-//! Gets the URL of the header `x-url` with the methods of a client, and tells where it came to or why it did not.
+//! Gets the URL in the header `x-url` with a client, and reports the final URL or the error.
 
 use wayside::client::{Client, ResponseExt as _};
 use wayside::{HeaderValue, Method, Request};

@@ -1,4 +1,4 @@
-//! Reads the body whole and sends it back.
+//! Reads the whole body and returns it.
 
 use wayside::{Bytes, Error, Request};
 

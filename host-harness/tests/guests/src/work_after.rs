@@ -1,4 +1,4 @@
-//! Answers at once, and calls `UPSTREAM` in work that is waited for after the response.
+//! Responds at once, and calls `UPSTREAM` in background work that the host waits for.
 
 use wayside::{Request, client, wait_until};
 

@@ -1,4 +1,4 @@
-//! Greets like the example `hello`, but asks for all of the request.
+//! Greets like the example `hello`, but takes the whole request.
 
 use wayside::{Request, http_component};
 

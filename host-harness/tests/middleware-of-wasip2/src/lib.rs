@@ -1,4 +1,4 @@
-//! Passes everything on, in a world where nothing can be passed on.
+//! Middleware for WASI 0.2, which has no import for the next handler.
 
 use wayside::middleware::Next;
 use wayside::{Request, Response, http_middleware};

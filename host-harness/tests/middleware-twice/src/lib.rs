@@ -1,5 +1,5 @@
-//! Calls what stands behind it twice: at the same time, or below `/in-turn` with the body of the first answer as that of
-//! the second request.
+//! Calls the next handler twice: concurrently, or below `/in-turn` with the body of the first response as that of the
+//! second request.
 
 use futures_util::join;
 use wayside::http::header::CONTENT_LENGTH;

@@ -1,7 +1,7 @@
-//! A tower service that takes one request at a time, as tower's `ConcurrencyLimit` does: it waits for a permit in
-//! `poll_ready`, where the waker of the last caller replaces that of the one before. Each request calls `UPSTREAM`.
+//! A tower service that handles one request at a time, like tower's `ConcurrencyLimit`: it waits for a permit in
+//! `poll_ready`, where the waker of the last caller replaces the previous one. Each request calls `UPSTREAM`.
 //!
-//! A request of `/fail` makes the service fail in the next `poll_ready`.
+//! A request to `/fail` makes the next `poll_ready` fail.
 
 use std::future::Future;
 use std::pin::Pin;

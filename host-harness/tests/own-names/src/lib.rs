@@ -1,7 +1,7 @@
-//! Handlers of every shape, in modules full of names that their expansion could confuse with its own.
+//! Handlers of every shape, in modules full of names that their expansion also uses.
 //!
-//! It is compiled natively with the workspace, and checked for each WASI by a test. It is no component: each module would
-//! export a handler, and a component exports one.
+//! It is compiled natively with the workspace, and a test checks it for each version of WASI. It is no component,
+//! because each module would export a handler.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -12,7 +12,7 @@
     reason = "the names are there to be in the way"
 )]
 
-/// Declares types, modules, statics and macros with the names that an expansion might use.
+/// Declares types, modules, statics and macros with names that an expansion might use.
 macro_rules! in_the_way {
     () => {
         use crate::types::*;
@@ -37,7 +37,7 @@ macro_rules! in_the_way {
     };
 }
 
-/// The types; each is an argument and an answer as well.
+/// The types; each is an argument and a result as well.
 pub mod types {
     macro_rules! types {
         ($($name:ident)*) => {$(
@@ -130,7 +130,7 @@ mod variables {
     }
 }
 
-/// A function cannot have the name of a static beside it, so these have modules of their own.
+/// A function cannot share a module with a static of the same name, so these have their own modules.
 mod variables_without_statics {
     #[::wayside::http_component]
     async fn argument(_: ::wayside::Request) -> &'static str {
@@ -150,7 +150,7 @@ mod variables_without_statics {
         }
     }
 
-    /// The name of the type that the export is made of, in its time.
+    /// The name that the exported type had in earlier versions.
     #[allow(non_snake_case, reason = "the name of a type")]
     mod type_name {
         #[::wayside::http_component]

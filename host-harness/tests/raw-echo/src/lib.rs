@@ -1,4 +1,4 @@
-//! Sends the body back, with nothing between it and the host but the generated bindings.
+//! Echoes the body, with only the generated bindings.
 
 #![allow(
     unsafe_code,

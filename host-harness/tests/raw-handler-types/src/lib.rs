@@ -1,4 +1,4 @@
-//! A service that names a type by way of `wasi:http/handler`, which is then among its imports without a function.
+//! A service that refers to a type through `wasi:http/handler`, so that it imports this interface without a function.
 
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "generated code")]

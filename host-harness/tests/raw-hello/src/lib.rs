@@ -1,4 +1,4 @@
-//! Greets, with nothing between it and the host but the generated bindings.
+//! Greets, with only the generated bindings.
 
 #![allow(
     unsafe_code,

@@ -1,4 +1,4 @@
-//! Settings and stored values by the path of a request: `/set/BUCKET/KEY?VALUE`, `/get/BUCKET/KEY`, `/config/NAME`.
+//! Settings and stored values, by the path of a request: `/set/BUCKET/KEY?VALUE`, `/get/BUCKET/KEY`, `/config/NAME`.
 
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "the generated bindings call the host")]
@@ -83,7 +83,7 @@ mod component {
         }
     }
 
-    /// All keys in order, page by page.
+    /// Returns all keys in order, page by page.
     fn all_keys(bucket: &Bucket) -> Result<String, store::Error> {
         let (mut keys, mut cursor) = (Vec::new(), None);
         loop {

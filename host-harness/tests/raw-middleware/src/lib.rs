@@ -1,4 +1,4 @@
-//! Middleware whose behaviours are written with bindings alone; the field `x-middleware` of the request picks one.
+//! Middleware with only the generated bindings; the header `x-middleware` of the request selects its behaviour.
 
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "generated code")]
@@ -52,7 +52,7 @@ mod component {
         response
     }
 
-    /// The same request without its body.
+    /// Makes the same request without its body.
     fn empty(request: &Request) -> Request {
         let (_, trailers) = wit_future::new(|| Ok(None));
         let fields = request.get_headers().clone();
@@ -108,7 +108,7 @@ mod component {
         reader
     }
 
-    /// A request whose body is broken off after its first part.
+    /// Makes a request whose body is dropped after its first part.
     fn break_off_request(request: Request) -> Request {
         let (ended, trailers) = wit_future::new(|| Ok(None));
         let (mut writer, reader) = wit_stream::new();
@@ -122,7 +122,7 @@ mod component {
         copy
     }
 
-    /// A request whose body ends badly after its first part.
+    /// Makes a request whose body ends with an error after its first part.
     fn fail_request(request: Request) -> Request {
         let (_, trailers) = wit_future::new(|| Ok(None));
         let (mut writer, reader) = wit_stream::new();

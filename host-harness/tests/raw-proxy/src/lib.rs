@@ -1,6 +1,6 @@
-//! Sends each request on to the server that `UPSTREAM` names by host and port, with nothing between it and the host but
-//! the generated bindings. A call that fails is 502 with the name of its error code. `SCHEME` takes the place of `http`, and with
-//! `CUT` the body of the request is dropped after its first bytes.
+//! Forwards each request to the server that `UPSTREAM` names by host and port, with only the generated bindings. A
+//! failed call is a 502 with the name of its error code. `SCHEME` replaces `http`, and with `CUT` the request body is
+//! dropped after its first bytes.
 
 #![allow(
     unsafe_code,
@@ -84,7 +84,7 @@ mod component {
             }
         }
         drop(IncomingBody::finish(received));
-        // A body that is dropped unfinished breaks the response off.
+        // Dropping an unfinished body breaks the response off.
         if whole {
             let _ = OutgoingBody::finish(body, None);
         }

@@ -1,4 +1,4 @@
-//! Behaviours of a service of WASI 0.3, written with the bindings of the registry; the first segment of the path picks one.
+//! Behaviours of a WASI 0.3 service with bindings of another `wit-bindgen`; the first segment of the path selects one.
 
 #[cfg(target_family = "wasm")]
 mod component {
@@ -52,7 +52,7 @@ mod component {
                 "panic-after-end" => Ok(written(async |mut body| {
                     body.write_all(b"all of it".to_vec()).await;
                     drop(body);
-                    // The future of the trailers is written by a task of its own.
+                    // A separate task writes the future of the trailers.
                     wit_bindgen::yield_async().await;
                     panic!("the background gave up")
                 })),
@@ -80,7 +80,7 @@ mod component {
         }
     }
 
-    /// A response with a body that needs no more work of ours than to be written.
+    /// A response whose body is complete at once.
     fn text(text: &str) -> Response {
         let fields = Fields::new();
         let _ = fields.append("content-length", text.len().to_string().as_bytes());
@@ -92,7 +92,7 @@ mod component {
         response(fields, Some(reader))
     }
 
-    /// A response whose body is written by a task of its own.
+    /// A response whose body is written by a separate task.
     fn written<F>(write: impl FnOnce(wit_bindgen::StreamWriter<u8>) -> F) -> Response
     where
         F: Future<Output = ()> + 'static,
@@ -103,12 +103,12 @@ mod component {
     }
 
     fn response(fields: Fields, body: Option<wit_bindgen::StreamReader<u8>>) -> Response {
-        // Dropped, the writer says that there are no trailers.
+        // Dropping the writer means that there are no trailers.
         let (_, trailers) = wit_future::new(|| Ok(None));
         Response::new(fields, body, trailers).0
     }
 
-    /// A response that breaks off before its first byte, and what its writer is told of that.
+    /// A response that breaks off before its first byte, and the result that its writer gets.
     fn break_off() -> Response {
         let (writer, trailers) = wit_future::new(|| Ok(None));
         let (response, sent) = Response::new(Fields::new(), None, trailers);
@@ -148,7 +148,7 @@ mod component {
         Response::new(Fields::new(), Some(reader), trailers).0
     }
 
-    /// Calls the upstream with a path, and waits for the head of its answer.
+    /// Calls the upstream with a path, and waits for the head of its response.
     async fn call(path: &str) -> Result<Response, ErrorCode> {
         call_with(&Scheme::Http, path).await
     }
@@ -162,7 +162,7 @@ mod component {
         client::send(request).await
     }
 
-    /// The names of codes that tests look for. All of them would be a fifth of the component.
+    /// The names of the codes that tests look for. All names would make the component a fifth larger.
     fn name(code: &ErrorCode) -> &'static str {
         match code {
             ErrorCode::ConfigurationError => "configuration-error",
@@ -172,14 +172,14 @@ mod component {
         }
     }
 
-    /// Hands an answer through.
+    /// Passes a response through.
     fn pass(answer: Response) -> Response {
         let (_, consumed) = wit_future::new(|| Ok(()));
         let (body, trailers) = Response::consume_body(answer, consumed);
         Response::new(Fields::new(), Some(body), trailers).0
     }
 
-    /// Sends a body that breaks off: before its first byte, or after the bytes that the path names.
+    /// Sends a body that breaks off: before its first byte, or after the bytes in the path.
     async fn cut_upload(path: &str) -> Result<Response, ErrorCode> {
         let part = path.split('/').nth(2).unwrap_or_default().as_bytes().to_vec();
         let fields = Fields::new();
@@ -201,7 +201,7 @@ mod component {
         client::send(request).await
     }
 
-    /// Sends the first part of a body, and gives up.
+    /// Sends the first part of a body, and drops the rest.
     async fn upload() -> Result<Response, ErrorCode> {
         let (mut writer, body) = wit_stream::new();
         let (_, trailers) = wit_future::new(|| Ok(None));

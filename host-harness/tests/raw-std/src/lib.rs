@@ -1,4 +1,4 @@
-//! What the standard library asks of a host: time, sleep and random numbers. The first segment of the path picks one.
+//! The standard library's use of the host: time, sleep and random numbers. The first segment of the path selects one.
 
 #![allow(
     unsafe_code,

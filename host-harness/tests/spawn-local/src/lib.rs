@@ -1,4 +1,4 @@
-//! A handler of WASI 0.3 that spawns with the run time of `wit-bindgen`: the path says what.
+//! A WASI 0.3 handler that spawns with the runtime of `wit-bindgen`; the path selects the task.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn handle(request: Request) -> String {
         "/awaited" => {
             let doubled = spawn_local(async {
                 time::sleep(TICK).await;
-                // One that spawns from within, and one of the SDK's beside.
+                // One task that spawns another, and one of the SDK's tasks beside it.
                 let inner = spawn_local(async { 20 }).await.unwrap_or_default();
                 inner + wayside::spawn(async { 1 }).await
             });
