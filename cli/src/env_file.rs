@@ -17,7 +17,7 @@ use wayside_harness::{Error, check_variable};
 use crate::report;
 
 /// The largest size of a file in bytes; no environment is that large.
-const MOST_MIB: u64 = 16;
+const MAX_MIB: u64 = 16;
 
 /// Reads the variables of a file, in order.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
@@ -43,12 +43,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn text(path: &Path) -> io::Result<String> {
-    let most_bytes = MOST_MIB * 1024 * 1024;
+    let most_bytes = MAX_MIB * 1024 * 1024;
     let mut bytes = Vec::new();
     // A device may be endless.
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most_bytes {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MOST_MIB} MiB")));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MAX_MIB} MiB")));
     }
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
 }

@@ -140,10 +140,10 @@ impl fmt::Debug for Component {
 }
 
 /// The largest size of a component file, in bytes.
-const MOST_BYTES: u64 = 512 * 1024 * 1024;
+const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    file::read(path, MOST_BYTES).map_err(|error| {
+    file::read(path, MAX_BYTES).map_err(|error| {
         let help = match error.kind() {
             io::ErrorKind::NotFound => "check the path, or name the directory of the crate to build it first",
             io::ErrorKind::PermissionDenied => "make the file readable for this user",

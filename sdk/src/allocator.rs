@@ -25,7 +25,7 @@ const CLASSES: usize = LARGEST / STEP + 1;
 /// The size of the largest block that is kept for the next allocation of the same size.
 const LARGEST_SPARE: usize = 64 * 1024;
 /// The alignment of every block from the underlying allocator.
-const ALIGN_BELOW: usize = 8;
+const UNDERLYING_ALIGN: usize = 8;
 /// The size of the first arena, which is part of the static data of the program.
 const FIRST_ARENA: usize = 12 * 1024;
 
@@ -35,7 +35,7 @@ const FIRST_ARENA: usize = 12 * 1024;
 ///
 /// An arena is aligned to 16 bytes, not used by other code, and never released. `owns` is true for all addresses in the
 /// arenas and false for all blocks that the underlying allocator returns.
-pub(crate) unsafe trait Below: GlobalAlloc {
+pub(crate) unsafe trait Underlying: GlobalAlloc {
     /// Returns a new arena and its size in bytes, a multiple of 16.
     fn arena(&self) -> Option<(*mut u8, usize)>;
 
@@ -44,8 +44,8 @@ pub(crate) unsafe trait Below: GlobalAlloc {
 }
 
 /// An allocator with size classes on top of an underlying allocator.
-pub(crate) struct SizeClasses<B> {
-    below: B,
+pub(crate) struct SizeClasses<U> {
+    underlying: U,
     /// The first free block of each class. A free block contains the address of the next.
     free: [Cell<*mut u8>; CLASSES],
     /// The unused part of the arena.
@@ -61,10 +61,10 @@ pub(crate) struct SizeClasses<B> {
 #[repr(align(16))]
 struct FirstArena([u8; FIRST_ARENA]);
 
-impl<B> SizeClasses<B> {
-    pub(crate) const fn new(below: B) -> Self {
+impl<U> SizeClasses<U> {
+    pub(crate) const fn new(underlying: U) -> Self {
         Self {
-            below,
+            underlying,
             free: [const { Cell::new(ptr::null_mut()) }; CLASSES],
             next: Cell::new(ptr::null_mut()),
             left: Cell::new(0),
@@ -77,7 +77,7 @@ impl<B> SizeClasses<B> {
 }
 
 // SAFETY: only components share one, and they have a single thread; see `sys/abi/memory.rs`.
-unsafe impl<B> Sync for SizeClasses<B> {}
+unsafe impl<U> Sync for SizeClasses<U> {}
 
 /// Returns the size class of a layout. Returns `None` if it needs the underlying allocator.
 #[inline]
@@ -85,7 +85,7 @@ const fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() <= LARGEST && layout.align() <= STEP { Some(layout.size().div_ceil(STEP)) } else { None }
 }
 
-impl<B: Below> SizeClasses<B> {
+impl<U: Underlying> SizeClasses<U> {
     /// Takes a new block of a class from the arena.
     #[inline]
     fn carve(&self, class: usize) -> *mut u8 {
@@ -107,13 +107,13 @@ impl<B: Below> SizeClasses<B> {
     /// As for [`GlobalAlloc::alloc`].
     #[cold]
     #[inline(never)]
-    unsafe fn alloc_below(&self, layout: Layout) -> *mut u8 {
-        if layout.size() == self.spare_size.get() && layout.align() <= ALIGN_BELOW {
+    unsafe fn alloc_underlying(&self, layout: Layout) -> *mut u8 {
+        if layout.size() == self.spare_size.get() && layout.align() <= UNDERLYING_ALIGN {
             self.spare_size.set(0);
             return self.spare.get();
         }
         // SAFETY: the caller upholds the same contract.
-        unsafe { self.below.alloc(layout) }
+        unsafe { self.underlying.alloc(layout) }
     }
 
     /// Frees a block without a size class.
@@ -123,16 +123,16 @@ impl<B: Below> SizeClasses<B> {
     /// As for [`GlobalAlloc::dealloc`].
     #[cold]
     #[inline(never)]
-    unsafe fn dealloc_below(&self, piece: *mut u8, layout: Layout) {
+    unsafe fn dealloc_underlying(&self, piece: *mut u8, layout: Layout) {
         // A small block here is foreign. It would stay the spare forever, because its size comes from a size class.
-        let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= ALIGN_BELOW;
+        let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= UNDERLYING_ALIGN;
         if fits && self.spare_size.get() == 0 {
             self.spare.set(piece);
             self.spare_size.set(layout.size());
             return;
         }
         // SAFETY: the caller upholds the same contract.
-        unsafe { self.below.dealloc(piece, layout) }
+        unsafe { self.underlying.dealloc(piece, layout) }
     }
 
     /// Starts a new arena. The rest of the old one becomes a free block of its class.
@@ -151,7 +151,7 @@ impl<B: Below> SizeClasses<B> {
             self.left.set(FIRST_ARENA);
             return true;
         }
-        let Some((arena, size)) = self.below.arena() else {
+        let Some((arena, size)) = self.underlying.arena() else {
             return false;
         };
         self.next.set(arena);
@@ -165,7 +165,7 @@ impl<B: Below> SizeClasses<B> {
         let class = class_of(layout)?;
         let address = piece as usize;
         let in_first = address.wrapping_sub(self.first.get() as usize) < FIRST_ARENA;
-        (in_first || self.below.owns(address)).then_some(class)
+        (in_first || self.underlying.owns(address)).then_some(class)
     }
 
     /// Puts a block at the head of its class's list.
@@ -185,14 +185,14 @@ impl<B: Below> SizeClasses<B> {
 // SAFETY: `alloc` gives a block to one owner, aligned to STEP and as long as its class, and only `dealloc` returns it
 // to the lists. The address of a block shows which allocator it came from. Its layout, which callers must pass
 // unchanged, shows its class.
-unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
+unsafe impl<U: Underlying> GlobalAlloc for SizeClasses<U> {
     // Not inlined, to keep components small: the call is cheap compared with the work.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "each class is at most LARGEST / STEP, so less than CLASSES")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(&layout) else {
             // SAFETY: the caller upholds the same contract.
-            return unsafe { self.alloc_below(layout) };
+            return unsafe { self.alloc_underlying(layout) };
         };
         let piece = self.free[class].get();
         if piece.is_null() {
@@ -209,7 +209,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
             // SAFETY: the caller frees a block of this class.
             Some(class) => unsafe { self.push(class, piece) },
             // SAFETY: the caller upholds the same contract.
-            None => unsafe { self.dealloc_below(piece, layout) },
+            None => unsafe { self.dealloc_underlying(piece, layout) },
         }
     }
 
@@ -220,7 +220,7 @@ unsafe impl<B: Below> GlobalAlloc for SizeClasses<B> {
         match (self.class_of_piece(piece, &layout), class_of(&wanted)) {
             (Some(old), Some(new)) if old == new => piece,
             // SAFETY: the caller upholds the same contract.
-            (None, None) => unsafe { self.below.realloc(piece, layout, size) },
+            (None, None) => unsafe { self.underlying.realloc(piece, layout, size) },
             // SAFETY: both blocks are at least as long as the copy, and distinct.
             _ => unsafe {
                 let moved = self.alloc(wanted);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     // SAFETY: arenas are aligned blocks of the system's allocator, and are released only when this allocator is dropped.
-    unsafe impl Below for Counted {
+    unsafe impl Underlying for Counted {
         fn arena(&self) -> Option<(*mut u8, usize)> {
             // SAFETY: the layout has a size.
             let arena = unsafe { self.alloc(Layout::from_size_align(ARENA, STEP).unwrap()) };
@@ -304,9 +304,9 @@ mod tests {
 
     /// Returns a pseudo-random number generator with a fixed sequence.
     fn numbers(mut seed: u64) -> impl FnMut(usize) -> usize {
-        move |below| {
+        move |limit| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33) as usize % below
+            (seed >> 33) as usize % limit
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
                 // SAFETY: each block was allocated with its layout and is freed once.
                 unsafe { allocator.dealloc(piece, layout) };
             }
-            let held = allocator.below.held_bytes();
+            let held = allocator.underlying.held_bytes();
             assert_eq!(*after_first.get_or_insert(held), held, "in round {round}");
         }
     }
@@ -385,30 +385,30 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_from_below_goes_back_there() {
+    fn a_block_of_the_underlying_allocator_returns_to_it() {
         let allocator = allocator();
         let layout = Layout::from_size_align(40, 8).unwrap();
         // SAFETY: the layout has a size, and the block is freed once.
         unsafe {
-            let foreign = allocator.below.alloc(layout);
+            let foreign = allocator.underlying.alloc(layout);
             allocator.dealloc(foreign, layout);
-            assert_eq!(allocator.below.held_bytes(), 0);
-            let foreign = allocator.below.alloc(layout);
+            assert_eq!(allocator.underlying.held_bytes(), 0);
+            let foreign = allocator.underlying.alloc(layout);
             foreign.write_bytes(7, 40);
             let grown = allocator.realloc(foreign, layout, 4000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(4000, 8).unwrap());
             // Only one block is kept for the next allocation of its size.
-            assert_eq!(allocator.below.held_bytes(), 4000);
+            assert_eq!(allocator.underlying.held_bytes(), 4000);
             let other = Layout::from_size_align(5000, 8).unwrap();
             allocator.dealloc(allocator.alloc(other), other);
-            assert_eq!(allocator.below.held_bytes(), 4000);
+            assert_eq!(allocator.underlying.held_bytes(), 4000);
             assert_eq!(allocator.alloc(Layout::from_size_align(4000, 1).unwrap()), grown);
         }
     }
 
     #[test]
-    fn an_allocator_below_that_has_no_more_is_passed_on() {
+    fn an_exhausted_underlying_allocator_yields_null() {
         struct Empty;
         // SAFETY: it allocates nothing.
         unsafe impl GlobalAlloc for Empty {
@@ -418,7 +418,7 @@ mod tests {
             unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
         }
         // SAFETY: it has no arenas.
-        unsafe impl Below for Empty {
+        unsafe impl Underlying for Empty {
             fn arena(&self) -> Option<(*mut u8, usize)> {
                 None
             }

@@ -44,11 +44,11 @@ use crate::{Body, Error, IntoResponse, Request, Response, url};
 /// The next handler: more middleware, or the application.
 pub struct Next(NextHandler);
 
-type Answering = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync;
+type NextFn = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync;
 
 enum NextHandler {
     Host,
-    Function(Box<Answering>),
+    Function(Box<NextFn>),
 }
 
 impl Next {

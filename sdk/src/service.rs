@@ -20,15 +20,15 @@ use crate::component::ArrivingRequest;
 use crate::{Body, Error, IncomingRequest, Request, Response};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Answering = Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
+type ServiceFuture = Pin<Box<dyn Future<Output = Result<Response, BoxError>>>>;
 
 /// A type-erased service.
-trait Erased {
+trait ErasedService {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>>;
-    fn call(&mut self, request: Request) -> Answering;
+    fn call(&mut self, request: Request) -> ServiceFuture;
 }
 
-impl<S, B> Erased for S
+impl<S, B> ErasedService for S
 where
     S: Service<Request, Response = http::Response<B>, Error: Into<BoxError>, Future: 'static>,
     B: HttpBody<Data: Into<Bytes>, Error: Into<BoxError>> + Send + 'static,
@@ -37,22 +37,22 @@ where
         Service::poll_ready(self, cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request) -> Answering {
+    fn call(&mut self, request: Request) -> ServiceFuture {
         let answer = Service::call(self, request);
         Box::pin(async move { Ok(answer.await.map_err(Into::into)?.map(Body::from_http_body)) })
     }
 }
 
 /// The service of an instance, and its queue of requests.
-struct Shared {
+struct InstanceService {
     /// Created by the first request. `None` while a request uses it.
-    service: Option<Box<dyn Erased>>,
-    line: VecDeque<Place>,
+    service: Option<Box<dyn ErasedService>>,
+    queue: VecDeque<QueuedRequest>,
     last_number: u64,
 }
 
 /// A request in the queue.
-struct Place {
+struct QueuedRequest {
     number: u64,
     /// Present while it waits for its turn.
     waker: Option<Waker>,
@@ -60,8 +60,8 @@ struct Place {
 
 thread_local! {
     /// Not borrowed while the service runs or a waker is cloned, woken or dropped, because these may access it too.
-    static SHARED: RefCell<Shared> =
-        const { RefCell::new(Shared { service: None, line: VecDeque::new(), last_number: 0 }) };
+    static SHARED: RefCell<InstanceService> =
+        const { RefCell::new(InstanceService { service: None, queue: VecDeque::new(), last_number: 0 }) };
 }
 
 /// Sends a request to the service, which `make` creates once per instance. Enforces the deadline of a gRPC call.
@@ -85,7 +85,7 @@ where
 }
 
 /// Calls the service after all earlier requests, as soon as it is ready.
-async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Response, BoxError> {
+async fn call(make: impl Fn() -> Box<dyn ErasedService>, request: Request) -> Result<Response, BoxError> {
     let mut request = Some(request);
     let mut turn = Turn(None);
     let answering = poll_fn(|cx| {
@@ -110,7 +110,7 @@ async fn call(make: impl Fn() -> Box<dyn Erased>, request: Request) -> Result<Re
     answering?.await
 }
 
-fn put_back(service: Box<dyn Erased>) {
+fn put_back(service: Box<dyn ErasedService>) {
     let _other = SHARED.with_borrow_mut(|shared| shared.service.replace(service));
 }
 
@@ -124,17 +124,17 @@ impl Turn {
         let (is_first, _replaced) = SHARED.with_borrow_mut(|shared| {
             let replaced = match self.0 {
                 Some(number) => {
-                    let place = shared.line.iter_mut().find(|place| place.number == number);
+                    let place = shared.queue.iter_mut().find(|place| place.number == number);
                     place.and_then(|place| place.waker.replace(waker))
                 }
                 None => {
                     shared.last_number += 1;
                     self.0 = Some(shared.last_number);
-                    shared.line.push_back(Place { number: shared.last_number, waker: Some(waker) });
+                    shared.queue.push_back(QueuedRequest { number: shared.last_number, waker: Some(waker) });
                     None
                 }
             };
-            (shared.line.front().map(|place| place.number) == self.0, replaced)
+            (shared.queue.front().map(|place| place.number) == self.0, replaced)
         });
         is_first
     }
@@ -143,11 +143,11 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let (next, _left) = SHARED.with_borrow_mut(|shared| {
-            let Some(index) = shared.line.iter().position(|place| Some(place.number) == self.0) else {
+            let Some(index) = shared.queue.iter().position(|place| Some(place.number) == self.0) else {
                 return (None, None);
             };
-            let left = shared.line.remove(index);
-            let next = if index == 0 { shared.line.front_mut().and_then(|place| place.waker.take()) } else { None };
+            let left = shared.queue.remove(index);
+            let next = if index == 0 { shared.queue.front_mut().and_then(|place| place.waker.take()) } else { None };
             (next, left)
         });
         if let Some(next) = next {
@@ -202,7 +202,7 @@ mod tests {
     impl Service<Request> for OneAtATime {
         type Response = Response;
         type Error = BoxError;
-        type Future = Answering;
+        type Future = ServiceFuture;
 
         fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
             if self.fails {
@@ -215,7 +215,7 @@ mod tests {
             Poll::Ready(Ok(()))
         }
 
-        fn call(&mut self, request: Request) -> Answering {
+        fn call(&mut self, request: Request) -> ServiceFuture {
             let log = self.log.clone();
             let path = request.uri().path().to_owned();
             assert_ne!(path, "/panic");
@@ -232,11 +232,11 @@ mod tests {
         }
     }
 
-    fn unused() -> Box<dyn Erased> {
+    fn unused() -> Box<dyn ErasedService> {
         unreachable!("the service exists already")
     }
 
-    fn make(log: &Log) -> impl Fn() -> Box<dyn Erased> + use<> {
+    fn make(log: &Log) -> impl Fn() -> Box<dyn ErasedService> + use<> {
         let log = log.clone();
         move || {
             log.made.set(log.made() + 1);

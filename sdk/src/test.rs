@@ -1,4 +1,4 @@
-//! Native tests of handlers, with plain `cargo test`.
+//! UpstreamAdapter tests of handlers, with plain `cargo test`.
 //!
 //! The macros keep a handler as an ordinary function, so a test can call it. `#[wayside::test]` or [`block_on`] runs
 //! async code, [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that an hour takes no time.
@@ -109,14 +109,14 @@ where
 /// assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
 /// ```
 pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
-    scope::changed();
-    Outbound { previous: sys::set_outbound(Some(Rc::new(Native(upstream)))) }
+    scope::note_change();
+    Outbound { previous: sys::set_outbound(Some(Rc::new(UpstreamAdapter(upstream)))) }
 }
 
 /// Adapts an [`Upstream`] to the request and response types of `sys`.
-struct Native<U>(U);
+struct UpstreamAdapter<U>(U);
 
-impl<U: Upstream> sys::Upstream for Native<U> {
+impl<U: Upstream> sys::Upstream for UpstreamAdapter<U> {
     fn call(&self, request: http::Request<Outgoing>) -> Pin<Box<dyn Future<Output = http::Response<Outgoing>> + Send>> {
         let response = self.0.answer(request.map(|body| Body::from_outgoing(body, Origin::Request)));
         Box::pin(async move { response.await.map(MessageBody::into_outgoing) })

@@ -21,7 +21,7 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 /// An empty set, with which only bytes beyond ASCII are percent-encoded.
-const NOTHING: &AsciiSet = &AsciiSet::EMPTY;
+const NON_ASCII_ONLY: &AsciiSet = &AsciiSet::EMPTY;
 
 /// A URL and its fragment, which is never sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) fn parse(text: &Bytes) -> Result<Url, String> {
 
 #[cold]
 fn parse_other(text: &[u8]) -> Result<Url, String> {
-    let text = cleaned(text);
+    let text = trim_and_clean(text);
     let (text, fragment) = split_fragment(&text);
     let Some((scheme, rest)) = split_scheme(text) else { return Err(NO_SCHEME.to_owned()) };
     let uri = with_authority(known_scheme(scheme)?, rest)?;
@@ -59,7 +59,7 @@ fn parse_other(text: &[u8]) -> Result<Url, String> {
 
 /// Resolves a reference, for example from a `location` header, against a base URL.
 pub(crate) fn resolve(base: &Uri, reference: &[u8]) -> Result<Url, String> {
-    let text = cleaned(reference);
+    let text = trim_and_clean(reference);
     let (text, fragment) = split_fragment(&text);
     let base_scheme = base.scheme().ok_or(NO_SCHEME)?;
     let relative = match split_scheme(text) {
@@ -98,7 +98,7 @@ pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
 /// not (RFC 9110, section 7.7).
 pub(crate) fn encode(uri: &mut Uri) {
     if uri.path_and_query().is_some_and(|path| !path.as_str().is_ascii()) {
-        encode_with(uri, NOTHING, NOTHING);
+        encode_with(uri, NON_ASCII_ONLY, NON_ASCII_ONLY);
     }
 }
 
@@ -188,7 +188,7 @@ static PLAIN: [bool; 256] = {
 };
 
 /// Removes white space and control characters around a URL, and line breaks and tabs within it.
-fn cleaned(text: &[u8]) -> Vec<u8> {
+fn trim_and_clean(text: &[u8]) -> Vec<u8> {
     let is_edge = |byte: &u8| *byte <= b' ';
     let start = text.iter().position(|byte| !is_edge(byte)).unwrap_or(text.len());
     let end = text.iter().rposition(|byte| !is_edge(byte)).map_or(start, |last| last + 1);

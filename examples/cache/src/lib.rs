@@ -25,9 +25,9 @@ use wayside::{
 /// The responses by URL. Those to one URL differ in the requests that select them.
 static ANSWERS: LazyLock<Mutex<HashMap<String, Vec<Stored>>>> = LazyLock::new(Mutex::default);
 
-const MOST_URLS: usize = 1000;
-const MOST_PER_URL: usize = 10;
-const MOST_BYTES: u64 = 64 * 1024;
+const MAX_URLS: usize = 1000;
+const MAX_PER_URL: usize = 10;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// A reusable response.
 struct Stored {
@@ -89,7 +89,7 @@ fn stored(key: &str, request: &HeaderMap) -> Option<Response> {
 
 /// Passes a response on, and stores it if it may be reused.
 async fn store(key: String, request: &HeaderMap, sent: Instant, response: Response) -> Result<Response, Error> {
-    let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes <= MOST_BYTES);
+    let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes <= MAX_BYTES);
     let lifetime = policy::lifetime(request, response.status(), response.headers());
     let selection = policy::selection(response.headers(), request);
     let (true, Some(lifetime), Some(selection)) = (is_small, lifetime, selection) else {
@@ -107,13 +107,13 @@ async fn store(key: String, request: &HeaderMap, sent: Instant, response: Respon
         arrived,
     };
     let mut answers = answers();
-    if answers.len() >= MOST_URLS {
+    if answers.len() >= MAX_URLS {
         answers.retain(|_, stored| stored.iter().any(|stored| stored.age() < stored.lifetime));
     }
-    if answers.len() < MOST_URLS || answers.contains_key(&key) {
+    if answers.len() < MAX_URLS || answers.contains_key(&key) {
         let of_url = answers.entry(key).or_default();
         of_url.retain(|other| other.age() < other.lifetime && !policy::selects(request, &other.selection));
-        if of_url.len() < MOST_PER_URL {
+        if of_url.len() < MAX_PER_URL {
             of_url.push(stored);
         }
     }

@@ -15,11 +15,11 @@ use crate::message::error_code::{Named, from_parts, named};
 use crate::{Error, file};
 
 /// The largest size of such a file, in bytes.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Parses a file. Errors name the kind of file (`what`) and show an example (`how`).
 pub(super) fn read<T: DeserializeOwned>(path: &Path, what: &str, how: &str) -> Result<T, Error> {
-    let text = file::read(path, MOST_BYTES).and_then(|bytes| {
+    let text = file::read(path, MAX_BYTES).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
     });
     let text = text.map_err(|error| {

@@ -53,7 +53,7 @@ pub struct Body {
 }
 
 /// The most memory that is reserved in advance.
-const MOST_AHEAD_BYTES: usize = 256 * 1024;
+const MAX_AHEAD_BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
 enum Data {
@@ -287,7 +287,7 @@ impl Body {
             return Ok(first);
         };
         // The declared length is not trusted for a large allocation.
-        let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0).min(MOST_AHEAD_BYTES);
+        let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0).min(MAX_AHEAD_BYTES);
         let mut whole = BytesMut::with_capacity(first.len() + second.len() + rest);
         whole.extend_from_slice(&first);
         whole.extend_from_slice(&second);

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::into_url::sealed::{Invalid, Parsed};
 use super::policy::Policy;
-use super::redirect::{self, Next};
+use super::redirect::{self, NextStep};
 use super::{Error, FinalUrl, IntoUrl, Kind, Redirect, RedirectAction, RequestBuilder, Timeouts, check};
 use crate::sys::{Here, World};
 use crate::url::{self, Url};
@@ -189,10 +189,10 @@ impl Client {
                 _ => Duration::ZERO,
             };
             let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
-            let again = redirect::Again::of(&request, self.redirects > 0);
+            let sent = redirect::SentRequest::of(&request, self.redirects > 0);
             let response = Here::send(request, timeouts).await?;
-            match again.next(&response)? {
-                Next::Request(next) if followed < self.redirects => {
+            match sent.next(&response)? {
+                NextStep::Request(next) if followed < self.redirects => {
                     match self.decide(&response, &next, &mut previous) {
                         RedirectAction::Follow => {}
                         RedirectAction::Stop => return Ok(with_url(response, next.from, fragment)),
@@ -206,11 +206,11 @@ impl Client {
                     fragment = next.fragment.or(fragment);
                     request = next.request;
                 }
-                Next::Request(next) => {
+                NextStep::Request(next) => {
                     let error = Error::new(Kind::Redirect, format!("more than {} redirects", self.redirects));
                     return Err(error.with_target(next.request.method(), next.request.uri()));
                 }
-                Next::Done(uri) => return Ok(with_url(response, uri, fragment)),
+                NextStep::Done(uri) => return Ok(with_url(response, uri, fragment)),
             }
         }
     }
@@ -226,7 +226,12 @@ impl Client {
     }
 
     /// Returns the decision of the redirect policy. Without a policy, every redirect is followed.
-    fn decide(&self, response: &Response, next: &redirect::Following, previous: &mut Vec<Uri>) -> RedirectAction {
+    fn decide(
+        &self,
+        response: &Response,
+        next: &redirect::RedirectedRequest,
+        previous: &mut Vec<Uri>,
+    ) -> RedirectAction {
         let Some(policy) = &self.policy else { return RedirectAction::Follow };
         previous.push(next.from.clone());
         let (method, url) = (next.request.method(), next.request.uri());
@@ -298,7 +303,7 @@ impl ClientBuilder {
     ///
     /// A redirect to another origin (scheme, host or port) drops the headers `authorization`, `cookie`,
     /// `proxy-authorization` and `referer`, and every [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308,
-    /// a body of bytes is sent again with its trailers. A streaming body cannot be sent again, so the 307 or 308 itself
+    /// a body of bytes is sent sent with its trailers. A streaming body cannot be sent sent, so the 307 or 308 itself
     /// is returned. If the method becomes GET, the body and the headers that describe it are dropped.
     pub fn redirects(mut self, most: u32) -> Self {
         self.client.redirects = most;

@@ -7,7 +7,7 @@ use crate::url::{self, Url};
 use crate::{Body, Request, Response};
 
 /// A copy of the parts of a request that the client needs to follow a redirect.
-pub(super) struct Again {
+pub(super) struct SentRequest {
     uri: Uri,
     /// `None` if the client follows no redirects.
     request: Option<Resendable>,
@@ -21,15 +21,15 @@ struct Resendable {
 }
 
 /// The next step after a response.
-pub(super) enum Next {
+pub(super) enum NextStep {
     /// Return the response to the caller. Contains the URL of the response.
     Done(Uri),
     /// Follow the redirect.
-    Request(Following),
+    Request(RedirectedRequest),
 }
 
 /// The request that follows a redirect.
-pub(super) struct Following {
+pub(super) struct RedirectedRequest {
     /// The URL of the redirect response.
     pub(super) from: Uri,
     pub(super) request: Box<Request>,
@@ -37,7 +37,7 @@ pub(super) struct Following {
     pub(super) fragment: Option<Box<str>>,
 }
 
-impl Again {
+impl SentRequest {
     pub(super) fn of(request: &Request, follows: bool) -> Self {
         let keep = || Resendable {
             method: request.method().clone(),
@@ -48,16 +48,16 @@ impl Again {
     }
 
     /// Returns the next step after a response.
-    pub(super) fn next(self, response: &Response) -> Result<Next, Error> {
+    pub(super) fn next(self, response: &Response) -> Result<NextStep, Error> {
         let Self { uri, request } = self;
         if !is_redirect(response.status()) {
-            return Ok(Next::Done(uri));
+            return Ok(NextStep::Done(uri));
         }
-        let Some(Resendable { method, mut headers, body }) = request else { return Ok(Next::Done(uri)) };
+        let Some(Resendable { method, mut headers, body }) = request else { return Ok(NextStep::Done(uri)) };
         let is_changed = becomes_get(response.status(), &method);
         let body = if is_changed { Some(Body::empty()) } else { body };
         let (Some(body), Some(location)) = (body, response.headers().get(header::LOCATION)) else {
-            return Ok(Next::Done(uri));
+            return Ok(NextStep::Done(uri));
         };
         let Url { uri: target, fragment } = url::resolve(&uri, location.as_bytes()).map_err(|reason| {
             let location = url::shown(location.as_bytes());
@@ -74,7 +74,7 @@ impl Again {
         *request.method_mut() = if is_changed { Method::GET } else { method };
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
-        Ok(Next::Request(Following { from: uri, request, fragment }))
+        Ok(NextStep::Request(RedirectedRequest { from: uri, request, fragment }))
     }
 }
 

@@ -32,11 +32,11 @@ use crate::{Body, Request, Response};
 #[must_use = "call `send` to send the request"]
 pub struct RequestBuilder {
     // Boxed, because each method moves the whole builder.
-    making: Box<Making>,
+    draft: Box<Draft>,
 }
 
 #[derive(Debug)]
-struct Making {
+struct Draft {
     client: Client,
     request: Result<Box<Request>, Error>,
     media_type: Option<MediaType>,
@@ -65,15 +65,15 @@ impl RequestBuilder {
             fragment = url.fragment;
             request
         });
-        Self { making: Box::new(Making { client, request, fragment, media_type: None, timeout: None }) }
+        Self { draft: Box::new(Draft { client, request, fragment, media_type: None, timeout: None }) }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
-        if let Ok(request) = &mut self.making.request
+        if let Ok(request) = &mut self.draft.request
             && let Err(error) = change(request)
         {
             let error = error.with_target(request.method(), request.uri());
-            self.making.request = Err(error);
+            self.draft.request = Err(error);
         }
         self
     }
@@ -217,7 +217,7 @@ impl RequestBuilder {
     }
 
     fn set_body(mut self, media_type: Option<MediaType>, body: impl FnOnce() -> Result<Body, Error>) -> Self {
-        self.making.media_type = media_type;
+        self.draft.media_type = media_type;
         self.change(|request| {
             *request.body_mut() = body()?;
             Ok(())
@@ -226,7 +226,7 @@ impl RequestBuilder {
 
     /// Sets the time limit of this request, in place of the client's [`timeout`](super::ClientBuilder::timeout).
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.making.timeout = Some(limit);
+        self.draft.timeout = Some(limit);
         self
     }
 
@@ -240,7 +240,7 @@ impl RequestBuilder {
     /// limit. A response with a 4xx or 5xx status is not an error; see
     /// [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
-        let Making { client, request, fragment, media_type, timeout } = *self.making;
+        let Draft { client, request, fragment, media_type, timeout } = *self.draft;
         let mut request = request?;
         let headers = request.headers_mut();
         match media_type {

@@ -18,7 +18,7 @@ use crate::{Body, Response, body};
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The maximum number of digits of a time limit.
-const MOST_DIGITS: usize = 8;
+const MAX_DIGITS: usize = 8;
 
 /// The time limit of a gRPC call.
 pub(super) struct Limited {
@@ -125,7 +125,7 @@ fn is_web(content_type: &[u8]) -> bool {
 /// Parses a time limit: up to eight digits and a unit, such as `100m` for 100 milliseconds.
 fn duration(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
-    if digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;

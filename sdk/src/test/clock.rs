@@ -23,8 +23,8 @@ use crate::sys::timer;
 /// test::block_on(time::sleep(Duration::from_secs(3600)));
 /// ```
 pub fn pause() -> Pause {
-    scope::changed();
-    Pause { stood_before: timer::set_paused(true), not_send: PhantomData }
+    scope::note_change();
+    Pause { was_paused: timer::set_paused(true), not_send: PhantomData }
 }
 
 /// Advances the clock if [`pause`] has stopped it. Does nothing to a running clock.
@@ -48,7 +48,7 @@ pub fn advance(span: Duration) {
 #[must_use = "the clock is stopped only as long as this guard lives"]
 #[derive(Debug)]
 pub struct Pause {
-    stood_before: bool,
+    was_paused: bool,
     // The clock belongs to the thread, so the guard must stay on it.
     not_send: PhantomData<Rc<()>>,
 }
@@ -56,7 +56,7 @@ pub struct Pause {
 impl Drop for Pause {
     fn drop(&mut self) {
         scope::guard_dropped();
-        if !self.stood_before {
+        if !self.was_paused {
             timer::set_paused(false);
         }
     }

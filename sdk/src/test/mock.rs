@@ -180,9 +180,9 @@ impl Expectations {
         for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
             // Writing to a `String` never fails.
             let _ = write!(text, "\n  number {}, {call}:", number + 1);
-            let misfits = call.misfits(request);
-            misfits.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
-            if misfits.is_empty() {
+            let mismatches = call.mismatches(request);
+            mismatches.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
+            if mismatches.is_empty() {
                 let _ = write!(text, "\n    it fits, but it is expected {}, and came {count} times", call.times);
             }
         }
@@ -203,7 +203,7 @@ impl Expectations {
 
 impl Expectation {
     fn takes(&self, request: &Request<Bytes>) -> bool {
-        self.call.times.allows_another_after(self.count) && self.call.misfits(request).is_empty()
+        self.call.times.allows_another_after(self.count) && self.call.mismatches(request).is_empty()
     }
 }
 

@@ -15,21 +15,21 @@ use crate::sys::timer::{self, Paused};
 use crate::sys::{self, Upstream};
 
 /// The state that guards set: the upstream and the clock.
-struct InPlace {
+struct TestState {
     /// The number of outbound calls when the state was saved. A later call makes the saved state outdated.
     calls: u64,
     outbound: Option<Rc<dyn Upstream>>,
     paused: Option<Paused>,
 }
 
-impl InPlace {
+impl TestState {
     /// Sets this state, and returns the previous one.
     fn swap(self) -> Self {
         Self { calls: self.calls, outbound: sys::set_outbound(self.outbound), paused: timer::set_clock(self.paused) }
     }
 }
 
-impl InPlace {
+impl TestState {
     fn is_current(&self) -> bool {
         self.calls == sys::calls()
     }
@@ -39,7 +39,7 @@ thread_local! {
     /// The nesting depth of running futures.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     /// The state before the last drops of guards.
-    static DROPPED: RefCell<Option<InPlace>> = const { RefCell::new(None) };
+    static DROPPED: RefCell<Option<TestState>> = const { RefCell::new(None) };
 }
 
 /// Runs a future, and then the tasks that it has left.
@@ -47,24 +47,24 @@ pub(super) fn run<F: Future>(future: F) -> F::Output {
     let _running = Running::new();
     let mut future = pin!(future);
     let output = blocking::block_on(poll_fn(|cx| {
-        changed();
+        note_change();
         future.as_mut().poll(cx)
     }));
-    let _kept = DROPPED.take().filter(InPlace::is_current).map(Restored::new);
+    let _kept = DROPPED.take().filter(TestState::is_current).map(Restored::new);
     blocking::end();
     output
 }
 
 /// Saves the state before a guard is dropped, unless the state before an earlier drop is still current.
 pub(super) fn guard_dropped() {
-    if DEPTH.get() > 0 && !DROPPED.with_borrow(|dropped| dropped.as_ref().is_some_and(InPlace::is_current)) {
-        let in_place = InPlace { calls: sys::calls(), outbound: sys::outbound(), paused: timer::clock() };
-        let _outdated = DROPPED.replace(Some(in_place));
+    if DEPTH.get() > 0 && !DROPPED.with_borrow(|dropped| dropped.as_ref().is_some_and(TestState::is_current)) {
+        let state = TestState { calls: sys::calls(), outbound: sys::outbound(), paused: timer::clock() };
+        let _outdated = DROPPED.replace(Some(state));
     }
 }
 
 /// Discards the saved state, because the future continues after the drops.
-pub(crate) fn changed() {
+pub(crate) fn note_change() {
     let _before = DROPPED.take();
 }
 
@@ -82,7 +82,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get() - 1);
         if thread::panicking() && DEPTH.get() == 0 {
-            changed();
+            note_change();
             // Dropping a future may spawn another one.
             while !take_spawned().is_empty() {}
         }
@@ -91,18 +91,18 @@ impl Drop for Running {
 
 /// Puts a saved state in effect until it is dropped.
 struct Restored {
-    before: Option<InPlace>,
+    before: Option<TestState>,
 }
 
 impl Restored {
-    fn new(kept: InPlace) -> Self {
+    fn new(kept: TestState) -> Self {
         Self { before: Some(kept.swap()) }
     }
 }
 
 impl Drop for Restored {
     fn drop(&mut self) {
-        let _kept = self.before.take().map(InPlace::swap);
+        let _kept = self.before.take().map(TestState::swap);
     }
 }
 

@@ -5,7 +5,7 @@ use http::uri::Authority;
 /// Parses the authority of a URL. Removes user information and an empty port.
 pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
     let text = String::from_utf8_lossy(text);
-    let host_and_port = as_sent(&text);
+    let host_and_port = without_empty_port_and_user(&text);
     if !host_and_port.is_ascii() {
         let host = split_port(host_and_port).0;
         return Err(format!("the host `{host}` is not ASCII; write it in punycode, as `xn--bcher-kva.example`"));
@@ -21,8 +21,9 @@ pub(super) fn check(authority: &Authority) -> Result<Option<Authority>, String> 
 
 /// Whether an authority is a name or an IPv4 address, with or without a port. Most authorities are.
 fn is_plain(text: &[u8]) -> bool {
-    let is_of_name = |byte: &u8| OF_NAME.get(usize::from(*byte)).is_some_and(|is_of_name| *is_of_name);
-    match text.iter().position(|byte| !is_of_name(byte)) {
+    let is_in_host_name =
+        |byte: &u8| HOST_NAME_BYTES.get(usize::from(*byte)).is_some_and(|is_in_host_name| *is_in_host_name);
+    match text.iter().position(|byte| !is_in_host_name(byte)) {
         None => !text.is_empty(),
         Some(end) => end > 0 && matches!(text.split_at(end).1, [b':', port @ ..] if is_port(port)),
     }
@@ -30,7 +31,7 @@ fn is_plain(text: &[u8]) -> bool {
 
 /// The characters of a plain host name: letters, digits, hyphens, dots and underscores.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, so an invalid index is a compile error")]
-static OF_NAME: [bool; 256] = {
+static HOST_NAME_BYTES: [bool; 256] = {
     let mut of_name = [false; 256];
     let mut byte = b'-';
     while byte <= b'z' {
@@ -50,7 +51,7 @@ fn is_port(digits: &[u8]) -> bool {
 
 #[cold]
 fn check_other(authority: &Authority) -> Result<Option<Authority>, String> {
-    let host_and_port = as_sent(authority.as_str());
+    let host_and_port = without_empty_port_and_user(authority.as_str());
     check_host_and_port(host_and_port)?;
     if host_and_port.len() == authority.as_str().len() {
         return Ok(None);
@@ -59,7 +60,7 @@ fn check_other(authority: &Authority) -> Result<Option<Authority>, String> {
 }
 
 /// Removes user information, and the colon before an empty port (RFC 3986, section 6.2.3).
-fn as_sent(authority: &str) -> &str {
+fn without_empty_port_and_user(authority: &str) -> &str {
     let host_and_port = without_user(authority);
     host_and_port.strip_suffix(':').unwrap_or(host_and_port)
 }

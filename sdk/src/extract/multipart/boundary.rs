@@ -6,7 +6,7 @@ use super::parameters::Parameters;
 use crate::Error;
 
 /// The maximum length of a boundary (RFC 2046, section 5.1.1).
-const MOST_BYTES: usize = 70;
+const MAX_BYTES: usize = 70;
 
 /// The characters that a boundary may contain besides letters and digits.
 const PUNCTUATION: &[u8] = b"'()+_,-./:=? ";
@@ -26,7 +26,7 @@ pub(super) fn of_form(content_type: &[u8]) -> Result<Vec<u8>, Error> {
     let boundary = boundary.ok_or_else(not_a_form)?;
     if !is_valid(boundary) {
         let detail = format!(
-            "the boundary `{}` of the content-type is not valid: write 1 to {MOST_BYTES} letters, digits or characters \
+            "the boundary `{}` of the content-type is not valid: write 1 to {MAX_BYTES} letters, digits or characters \
              of `'()+_,-./:=?`",
             boundary.escape_ascii()
         );
@@ -37,7 +37,7 @@ pub(super) fn of_form(content_type: &[u8]) -> Result<Vec<u8>, Error> {
 
 fn is_valid(boundary: &[u8]) -> bool {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || PUNCTUATION.contains(byte);
-    (1..=MOST_BYTES).contains(&boundary.len()) && boundary.iter().all(is_allowed) && !boundary.ends_with(b" ")
+    (1..=MAX_BYTES).contains(&boundary.len()) && boundary.iter().all(is_allowed) && !boundary.ends_with(b" ")
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::search::Search;
 
 /// The maximum size of the headers of a part, in bytes.
-const MOST_HEADER_BYTES: usize = 16 * 1024;
+const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// The maximum number of spaces and tabs after a delimiter.
-const MOST_PADDING_BYTES: usize = 256;
+const MAX_PADDING_BYTES: usize = 256;
 
 /// An event of the parser.
 #[derive(Debug, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Parser {
             let unsearched = self.buffer.get(from..).unwrap_or_default();
             unsearched.windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 2)
         };
-        if lines.unwrap_or(self.buffer.len()) > MOST_HEADER_BYTES {
+        if lines.unwrap_or(self.buffer.len()) > MAX_HEADER_BYTES {
             return Err(Malformed::TooManyHeaderBytes);
         }
         let Some(lines) = lines else {
@@ -234,7 +234,7 @@ impl Parser {
         let padding = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let length = rest.len() - after.len() + padding;
         match after.get(padding..).unwrap_or_default() {
-            _ if padding > MOST_PADDING_BYTES => LineEnd::Other,
+            _ if padding > MAX_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
             // The last delimiter needs no line break, which belongs to the optional epilogue.
@@ -276,7 +276,7 @@ impl fmt::Display for Malformed {
         match self {
             Self::NoDelimiter => f.write_str("it has no delimiter line: `--` and the boundary"),
             Self::NoLastDelimiter => f.write_str("it ends before its last delimiter"),
-            Self::TooManyHeaderBytes => write!(f, "a part has more than {MOST_HEADER_BYTES} bytes of headers"),
+            Self::TooManyHeaderBytes => write!(f, "a part has more than {MAX_HEADER_BYTES} bytes of headers"),
             Self::Header(line) => {
                 let shown = line.get(..100).unwrap_or(line);
                 write!(f, "a part has the invalid header `{}`", shown.escape_ascii())

@@ -14,7 +14,7 @@ use std::task::Waker;
 
 /// How often a kind of waker may poll without the SDK's executor in between, before the wait counts as endless.
 /// Cooperative executors yield after some hundred polls.
-const MOST_POLLS: u16 = 10_000;
+const MAX_POLLS: u16 = 10_000;
 
 /// A kind of foreign waker.
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ pub(crate) fn examine(waker: &Waker) {
     } else {
         kind.polls = 0;
     }
-    if kind.polls == MOST_POLLS {
+    if kind.polls == MAX_POLLS {
         // A native test may catch the panic and continue.
         FOREIGN.set(NONE);
         panic!(

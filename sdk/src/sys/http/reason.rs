@@ -1,7 +1,7 @@
 //! Shortens a host's description of a failure to one sentence.
 
 /// The longest sentence in bytes.
-const MOST_BYTES: usize = 500;
+const MAX_BYTES: usize = 500;
 
 /// The line before the causes in Rust's error reports.
 const CAUSES: &str = "Caused by:";
@@ -28,7 +28,7 @@ pub(crate) fn sentence(text: &str) -> String {
             break;
         }
     }
-    sentence.truncate(sentence.floor_char_boundary(MOST_BYTES));
+    sentence.truncate(sentence.floor_char_boundary(MAX_BYTES));
     sentence
 }
 

@@ -145,7 +145,7 @@ impl Call {
     }
 
     /// Returns a line for each mismatch.
-    pub(super) fn misfits(&self, request: &Request<Bytes>) -> Vec<String> {
+    pub(super) fn mismatches(&self, request: &Request<Bytes>) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(method) = &self.method
             && method != request.method()
@@ -245,23 +245,23 @@ mod tests {
 
     #[test]
     fn what_is_not_set_fits_everything() {
-        assert!(Call::any().misfits(&request()).is_empty());
+        assert!(Call::any().mismatches(&request()).is_empty());
         let whole = Call::post("http://a.test/x?y=1&z=a+b%21").header("k", "2").body("hi");
-        assert!(whole.misfits(&request()).is_empty());
+        assert!(whole.mismatches(&request()).is_empty());
     }
 
     #[test]
     fn a_star_in_a_url_stands_for_any_text() {
         for (url, fits) in [("http://*/x*", true), ("*", true), ("http://a.test/*/x", false), ("*/x", false)] {
-            assert_eq!(Call::post(url).misfits(&request()).is_empty(), fits, "{url}");
+            assert_eq!(Call::post(url).mismatches(&request()).is_empty(), fits, "{url}");
         }
     }
 
     #[test]
     fn parameters_are_compared_decoded_and_leave_the_rest_of_the_query_alone() {
-        assert!(Call::post("http://a.test/x").query("z", "a b!").misfits(&request()).is_empty());
+        assert!(Call::post("http://a.test/x").query("z", "a b!").mismatches(&request()).is_empty());
         assert_eq!(
-            Call::post("http://a.test/x").query("y", "2").query("q", "1").misfits(&request()),
+            Call::post("http://a.test/x").query("y", "2").query("q", "1").mismatches(&request()),
             ["parameter y: expected `2`, found `1`", "parameter q: expected `1`, found `nothing`"]
         );
     }
@@ -269,16 +269,16 @@ mod tests {
     #[test]
     fn a_condition_is_named_if_it_is_not_met() {
         let call = Call::any().matches("a long body", |request| request.body().len() > 10);
-        assert_eq!(call.misfits(&request()), ["condition: expected a long body"]);
+        assert_eq!(call.mismatches(&request()), ["condition: expected a long body"]);
     }
 
     #[cfg(feature = "json")]
     #[test]
     fn json_is_compared_by_value() {
         let request = Request::post("http://a.test/").body(Bytes::from(r#"{ "b": [1], "a": null }"#)).unwrap();
-        assert!(Call::any().json(serde_json::json!({"a": null, "b": [1]})).misfits(&request).is_empty());
+        assert!(Call::any().json(serde_json::json!({"a": null, "b": [1]})).mismatches(&request).is_empty());
         assert_eq!(
-            Call::any().json(serde_json::json!({"a": 1})).misfits(&request),
+            Call::any().json(serde_json::json!({"a": 1})).mismatches(&request),
             [r#"body: expected `{"a":1}`, found `{ "b": [1], "a": null }`"#]
         );
     }
@@ -286,9 +286,9 @@ mod tests {
     #[test]
     fn a_slash_at_the_end_of_a_path_is_part_of_it() {
         let request = |url: &str| Request::get(url).body(Bytes::new()).unwrap();
-        assert!(Call::get("http://a.test").misfits(&request("http://A.test:80/")).is_empty());
+        assert!(Call::get("http://a.test").mismatches(&request("http://A.test:80/")).is_empty());
         assert_eq!(
-            Call::get("http://a.test/a").misfits(&request("http://a.test/a/")),
+            Call::get("http://a.test/a").mismatches(&request("http://a.test/a/")),
             ["URL: expected `http://a.test/a`, found `http://a.test/a/`"]
         );
     }
@@ -297,7 +297,7 @@ mod tests {
     fn each_part_that_does_not_fit_has_a_line_with_both_sides() {
         let call = Call::get("http://a.test/").header("k", "3").header("z", "1").body("ho");
         assert_eq!(
-            call.misfits(&request()),
+            call.mismatches(&request()),
             [
                 "method: expected `GET`, found `POST`",
                 "URL: expected `http://a.test/`, found `http://a.test/x?y=1&z=a+b%21`",

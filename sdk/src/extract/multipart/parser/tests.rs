@@ -102,8 +102,8 @@ fn spaces_may_follow_a_delimiter() {
     assert_eq!(contents("--cut \t \r\n\r\none\r\n--cut\t\r\n\r\ntwo\r\n--cut-- \t\r\n"), ["one", "two"]);
     assert_eq!(contents("--cut\r\n\r\none\r\n--cut-- "), ["one"]);
     let spaces = |number| format!("--cut\r\n\r\none\r\n--cut{}\r\n\r\ntwo\r\n--cut--", " ".repeat(number));
-    assert_eq!(contents(spaces(MOST_PADDING_BYTES)), ["one", "two"]);
-    assert_eq!(contents(spaces(MOST_PADDING_BYTES + 1)).len(), 1);
+    assert_eq!(contents(spaces(MAX_PADDING_BYTES)), ["one", "two"]);
+    assert_eq!(contents(spaces(MAX_PADDING_BYTES + 1)).len(), 1);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn an_invalid_header_is_malformed() {
 #[test]
 fn headers_have_a_limit() {
     let form = |value: usize| format!("--cut\r\nx:{}\r\n\r\none\r\n--cut--", "v".repeat(value));
-    let fits = MOST_HEADER_BYTES - "x:\r\n".len();
+    let fits = MAX_HEADER_BYTES - "x:\r\n".len();
     assert_eq!(read_pieces([form(fits).as_bytes()]).unwrap().len(), 1);
     for pieces in [1000, 1 << 20] {
         assert_eq!(read_pieces(form(fits + 1).as_bytes().chunks(pieces)), Err(Malformed::TooManyHeaderBytes));

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use bytes::Bytes;
 
 use super::{Piece, ResultMemory};
-use crate::allocator::{Below, SizeClasses};
+use crate::allocator::{SizeClasses, Underlying};
 
 /// Components have one thread, as the allocator requires.
 #[global_allocator]
@@ -43,7 +43,7 @@ unsafe impl GlobalAlloc for Pages {
 }
 
 // SAFETY: new pages belong to the caller that grew the memory; C's allocator grows the memory for itself.
-unsafe impl Below for Pages {
+unsafe impl Underlying for Pages {
     #[cold]
     #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
     fn arena(&self) -> Option<(*mut u8, usize)> {

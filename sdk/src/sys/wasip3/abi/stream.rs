@@ -13,7 +13,7 @@ use crate::sys::wasip3::bindings::wit_stream::{self, StreamPayload};
 const VTABLE: &StreamVtable<u8> = <u8 as StreamPayload>::VTABLE;
 
 /// The most bytes of one operation (limit of the canonical ABI).
-const MOST_BYTES: usize = (1 << 28) - 1;
+const MAX_BYTES: usize = (1 << 28) - 1;
 
 /// The reader of a stream.
 pub(in crate::sys::wasip3) struct Source {
@@ -54,7 +54,7 @@ impl Source {
         let room = self.buffer.spare_capacity_mut();
         // SAFETY: the host writes into the spare capacity of the buffer. The buffer is not touched while `reading`, and
         // is freed only after the operation was cancelled (see `drop`).
-        unsafe { (VTABLE.start_read)(self.reader, room.as_mut_ptr().cast(), room.len().min(MOST_BYTES)) }
+        unsafe { (VTABLE.start_read)(self.reader, room.as_mut_ptr().cast(), room.len().min(MAX_BYTES)) }
     }
 
     /// Handles the result of a read.
@@ -156,7 +156,7 @@ impl Sink {
     fn start(&mut self) -> u32 {
         // SAFETY: the host reads the bytes, which do not change, and are freed only after the operation was cancelled
         // (see `drop`).
-        unsafe { (VTABLE.start_write)(self.writer.handle(), self.bytes.as_ptr(), self.bytes.len().min(MOST_BYTES)) }
+        unsafe { (VTABLE.start_write)(self.writer.handle(), self.bytes.as_ptr(), self.bytes.len().min(MAX_BYTES)) }
     }
 }
 
