@@ -10,9 +10,9 @@ pub(crate) fn elements<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> imp
 
 /// Quotes untrusted bytes for a message: in backticks, escaped, and truncated.
 pub(crate) fn quoted(bytes: &[u8]) -> String {
-    const MOST: usize = 100;
-    let cut = if bytes.len() > MOST { "…" } else { "" };
-    format!("`{}{cut}`", bytes[..bytes.len().min(MOST)].escape_ascii())
+    const MAX_BYTES: usize = 100;
+    let cut = if bytes.len() > MAX_BYTES { "…" } else { "" };
+    format!("`{}{cut}`", bytes[..bytes.len().min(MAX_BYTES)].escape_ascii())
 }
 
 /// Removes the headers that a `Connection` header names (RFC 9110, section 7.6.1).

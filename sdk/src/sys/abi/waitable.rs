@@ -7,6 +7,9 @@ use std::ffi::c_void;
 use std::mem;
 use std::task::{Poll, Waker};
 
+/// The handle that stands for no set.
+const NO_SET: u32 = 0;
+
 /// The functions of the host for waitable sets.
 pub(in crate::sys) trait WaitableSets {
     /// A write without a waiting future.
@@ -19,17 +22,19 @@ pub(in crate::sys) trait WaitableSets {
 /// The state of every waitable, by its handle.
 pub(in crate::sys) struct Waitables<S: WaitableSets> {
     entries: Vec<Waitable<S::Unattended>>,
+    /// The number of entries whose state is a receiver.
+    awaited: u32,
 }
 
 struct Waitable<U> {
-    /// Its waitable set; 0 for none.
+    /// Its waitable set, or `NO_SET`.
     set: u32,
     state: WaitState<U>,
 }
 
 impl<U> Default for Waitable<U> {
     fn default() -> Self {
-        Self { set: 0, state: WaitState::Idle }
+        Self { set: NO_SET, state: WaitState::Idle }
     }
 }
 
@@ -57,7 +62,7 @@ pub(in crate::sys) struct Foreign {
 
 impl<S: WaitableSets> Waitables<S> {
     pub(in crate::sys) const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), awaited: 0 }
     }
 
     /// Polls for the event of an operation in progress. Returns the previous state as well, which the caller drops.
@@ -67,13 +72,13 @@ impl<S: WaitableSets> Waitables<S> {
         set: u32,
         waker: impl FnOnce() -> Waker,
     ) -> (Poll<u32>, WaitState<S::Unattended>) {
-        let entry = self.entry(waitable);
+        let entry = entry(&mut self.entries, waitable);
         if let WaitState::Happened(code) = entry.state {
             entry.state = WaitState::Idle;
             return (Poll::Ready(code), WaitState::Idle);
         }
         entry.join::<S>(waitable, set);
-        (Poll::Pending, mem::replace(&mut entry.state, WaitState::Waiting(waker())))
+        (Poll::Pending, entry.replace(&mut self.awaited, WaitState::Waiting(waker())))
     }
 
     /// Registers a receiver for the next event. Returns the previous one.
@@ -83,9 +88,9 @@ impl<S: WaitableSets> Waitables<S> {
         set: u32,
         state: WaitState<S::Unattended>,
     ) -> WaitState<S::Unattended> {
-        let entry = self.entry(waitable);
+        let entry = entry(&mut self.entries, waitable);
         entry.join::<S>(waitable, set);
-        mem::replace(&mut entry.state, state)
+        entry.replace(&mut self.awaited, state)
     }
 
     /// Stops waiting, and leaves the set. Returns the receiver, or the event if it has come already.
@@ -93,57 +98,59 @@ impl<S: WaitableSets> Waitables<S> {
         let Some(entry) = self.entries.get_mut(waitable as usize) else {
             return WaitState::Idle;
         };
-        entry.leave::<S>(waitable);
-        entry.take()
+        entry.join::<S>(waitable, NO_SET);
+        entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
     /// Notes that a waitable is dropped, and that its handle may be reused. The host has removed it from its set.
     pub(in crate::sys) fn forget(&mut self, waitable: u32) -> WaitState<S::Unattended> {
-        match self.entries.get_mut(waitable as usize) {
-            Some(entry) => mem::take(entry).state,
-            None => WaitState::Idle,
-        }
+        let Some(entry) = self.entries.get_mut(waitable as usize) else {
+            return WaitState::Idle;
+        };
+        entry.set = NO_SET;
+        entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
     /// Notes an event, and returns its receiver. The caller wakes a waker, calls a callback, or ends a write.
     pub(in crate::sys) fn deliver(&mut self, waitable: u32, code: u32) -> WaitState<S::Unattended> {
-        let entry = self.entry(waitable);
-        let receiver = entry.take();
-        match receiver {
-            WaitState::Waiting(_) => entry.state = WaitState::Happened(code),
-            WaitState::Foreign(_) => entry.leave::<S>(waitable),
-            WaitState::Unattended(_) | WaitState::Alarm => *entry = Waitable::default(),
+        let entry = entry(&mut self.entries, waitable);
+        match entry.state {
+            WaitState::Waiting(_) => return entry.replace(&mut self.awaited, WaitState::Happened(code)),
+            WaitState::Foreign(_) => entry.join::<S>(waitable, NO_SET),
+            WaitState::Unattended(_) | WaitState::Alarm => entry.set = NO_SET,
             WaitState::Idle | WaitState::Happened(_) => {}
         }
-        receiver
+        entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
     /// Whether any event can come.
     pub(in crate::sys) fn any_awaited(&self) -> bool {
-        self.entries.iter().any(|entry| !matches!(entry.state, WaitState::Idle | WaitState::Happened(_)))
+        self.awaited > 0
     }
 
     /// Removes all waitables from a set, which can then be reused. Returns the wakers of the futures that waited in it.
     pub(in crate::sys) fn clear(&mut self, set: u32) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for (waitable, entry) in self.entries.iter_mut().enumerate().filter(|(_, entry)| entry.set == set) {
-            entry.leave::<S>(waitable as u32);
-            match entry.take() {
-                WaitState::Waiting(waker) => wakers.push(waker),
-                state => entry.state = state,
+            entry.join::<S>(waitable as u32, NO_SET);
+            if matches!(entry.state, WaitState::Waiting(_))
+                && let WaitState::Waiting(waker) = entry.replace(&mut self.awaited, WaitState::Idle)
+            {
+                wakers.push(waker);
             }
         }
         wakers
     }
+}
 
-    #[expect(clippy::indexing_slicing, reason = "the table is made long enough before")]
-    fn entry(&mut self, waitable: u32) -> &mut Waitable<S::Unattended> {
-        let index = waitable as usize;
-        if self.entries.len() <= index {
-            self.entries.resize_with(index + 8, Waitable::default);
-        }
-        &mut self.entries[index]
+/// Returns the entry of a waitable, and makes the table long enough for it.
+#[expect(clippy::indexing_slicing, reason = "the table is made long enough before")]
+fn entry<U>(entries: &mut Vec<Waitable<U>>, waitable: u32) -> &mut Waitable<U> {
+    let index = waitable as usize;
+    if entries.len() <= index {
+        entries.resize_with(index + 8, Waitable::default);
     }
+    &mut entries[index]
 }
 
 impl<U> Waitable<U> {
@@ -154,12 +161,18 @@ impl<U> Waitable<U> {
         }
     }
 
-    fn leave<S: WaitableSets>(&mut self, waitable: u32) {
-        self.join::<S>(waitable, 0);
+    /// Changes the state, and returns the previous one. Counts the waitables whose event has a receiver.
+    fn replace(&mut self, awaited: &mut u32, state: WaitState<U>) -> WaitState<U> {
+        *awaited += u32::from(state.is_receiver());
+        let old = mem::replace(&mut self.state, state);
+        *awaited -= u32::from(old.is_receiver());
+        old
     }
+}
 
-    fn take(&mut self) -> WaitState<U> {
-        mem::replace(&mut self.state, WaitState::Idle)
+impl<U> WaitState<U> {
+    fn is_receiver(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Happened(_))
     }
 }
 

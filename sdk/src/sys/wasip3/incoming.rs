@@ -1,6 +1,7 @@
 //! Incoming bodies.
 
 use std::future::{Future as _, IntoFuture as _};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -52,21 +53,19 @@ impl ArrivingBody {
     /// Returns the stream of the host, so that its bytes need not pass through the component.
     ///
     /// Fails if the component has read a part of the body, or must watch the clock while it is read.
-    pub(super) fn into_parts(mut self) -> Result<(StreamReader<u8>, FutureReader<Ended>), Self> {
+    pub(super) fn into_parts(mut self: Box<Self>) -> Result<(StreamReader<u8>, FutureReader<Ended>), Box<Self>> {
         // The host keeps a partly read piece for the same reader, and would lose it.
         if self.deadline.is_some() || self.received.bytes > 0 {
             return Err(self);
         }
-        match self.state {
+        match mem::replace(&mut self.state, BodyState::Done) {
             BodyState::Data(source, ended) => match source.into_reader() {
-                Ok(data) => Ok((data, ended)),
-                Err(source) => {
-                    self.state = BodyState::Data(source, ended);
-                    Err(self)
-                }
+                Ok(data) => return Ok((data, ended)),
+                Err(source) => self.state = BodyState::Data(source, ended),
             },
-            _ => Err(self),
+            state => self.state = state,
         }
+        Err(self)
     }
 
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
@@ -77,7 +76,7 @@ impl ArrivingBody {
                         self.received.count(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(bytes)));
                     }
-                    let BodyState::Data(_, ended) = std::mem::replace(&mut self.state, BodyState::Done) else {
+                    let BodyState::Data(_, ended) = mem::replace(&mut self.state, BodyState::Done) else {
                         return Poll::Ready(None);
                     };
                     self.state = BodyState::Ending(Box::pin(ended.into_future()));
@@ -117,7 +116,7 @@ impl ArrivingBody {
     /// Polls for the trailers as host resources, after all data has been read.
     pub(super) fn poll_fields(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<wasi::Trailers>, Error>> {
         ready!(self.poll_end(cx))?;
-        match std::mem::replace(&mut self.state, BodyState::Done) {
+        match mem::replace(&mut self.state, BodyState::Done) {
             BodyState::Ended(trailers) => Poll::Ready(Ok(trailers)),
             _ => Poll::Ready(Ok(None)),
         }

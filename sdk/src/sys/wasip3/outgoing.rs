@@ -64,7 +64,7 @@ impl Message {
             (OutgoingData::Bytes(bytes), None) => return Self::of_bytes(bytes, declared),
             (OutgoingData::Incoming(incoming), None) => match incoming.into_parts() {
                 Ok((data, ended)) => return Self { data: Some(data), ended, rest: None },
-                Err(incoming) => OutgoingData::Incoming(Box::new(incoming)),
+                Err(incoming) => OutgoingData::Incoming(incoming),
             },
             (data, _) => data,
         };
