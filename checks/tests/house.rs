@@ -169,3 +169,15 @@ fn unsafe_code_is_in_few_places() {
     }
     assert!(found.is_empty(), "unsafe code belongs in `sdk/src/sys/abi`: {found:?}");
 }
+
+#[test]
+fn no_file_is_a_module_of_another_place() {
+    let dirs = CRATES.iter().chain(&["cli/tests", "host-harness/tests", "sdk/tests", "examples"]);
+    for file in dirs.flat_map(|dir| Sources::read(dir).files) {
+        assert!(
+            !file.text.contains(concat!("#[", "path")),
+            "`{}`: a module lies where its path says",
+            file.path.display()
+        );
+    }
+}

@@ -9,18 +9,18 @@
 //!
 //! # Tests
 //!
-//! How a test controls the surroundings of a component, and what it observes:
+//! The environment that a test controls, and the records that it reads:
 //!
 //! | | |
 //! |---|---|
-//! | [`Outbound::mock`] | calls that are expected, and answered, late, cut or failed |
-//! | [`Outbound::from_fn`] | calls that a function answers |
-//! | [`Outbound::record`], [`Outbound::replay`] | calls that were made once, from a file that a person can read and change |
-//! | [`Outbound::faults`] | calls that go wrong, the same for the same seed |
-//! | [`Outbound::allow`], [`Outbound::learn`] | the network, as far as rules allow it; which rules are needed |
-//! | [`HarnessBuilder::clock`], [`HarnessBuilder::seed`] | the time, and what is random |
-//! | [`Harness::ask`] | a response, with checks that show both sides where they fail |
-//! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage), [`memory`](Harness::memory), [`fuel`](Harness::fuel) | what it wrote, why it ended, whom it called, what it took |
+//! | [`Outbound::mock`] | expected outbound calls, with replies that may be late, cut or failed |
+//! | [`Outbound::from_fn`] | outbound calls that a function answers |
+//! | [`Outbound::record`], [`Outbound::replay`] | recorded outbound calls, in a readable and editable file |
+//! | [`Outbound::faults`] | injected faults, reproducible by their seed |
+//! | [`Outbound::allow`], [`Outbound::learn`] | the network within rules; learning which rules are needed |
+//! | [`HarnessBuilder::clock`], [`HarnessBuilder::seed`] | time and random numbers |
+//! | [`Harness::ask`] | a response with checks; a failed check shows expected and actual value |
+//! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage), [`memory`](Harness::memory), [`fuel`](Harness::fuel) | output, traps, outbound calls, and the resources used |
 //!
 //! # Features
 //!

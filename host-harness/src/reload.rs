@@ -36,7 +36,7 @@ use sources::{Sources, overlooked};
 /// is rebuilt; so is middleware that is a crate. Files that git ignores and logs (`*.log`) start no build, unless cargo
 /// lists them. The new component is compiled while the old one responds, and then replaces it between two requests; the
 /// old one finishes its requests. If a build fails, the old component stays, but browsers get a page with the
-/// compiler's messages instead, so that nobody looks at an outdated page. Requests before the first build wait for it.
+/// compiler's messages instead, so that no outdated page is shown. Requests before the first build wait for it.
 ///
 /// Dropping this value ends watching and building, including a running build. Servers continue with the last component.
 pub struct Live {

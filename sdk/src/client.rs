@@ -102,7 +102,7 @@ mod tests {
     fn a_relative_url_is_refused_with_its_name() {
         let error = block_on(get("/only/a/path")).unwrap_err();
         assert!(error.is_request());
-        assert_eq!(error.to_string(), "GET /only/a/path: the URL has no scheme or no authority");
+        assert_eq!(error.to_string(), "GET /only/a/path: the URL needs a scheme and a host, as in `http://host/path`");
     }
 
     #[test]

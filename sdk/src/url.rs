@@ -153,7 +153,7 @@ pub(crate) fn shown(text: &[u8]) -> String {
     format!("{before}{}{after}", authority::without_user(authority))
 }
 
-const NO_SCHEME: &str = "the URL has no scheme or no authority";
+const NO_SCHEME: &str = "the URL needs a scheme and a host, as in `http://host/path`";
 
 #[cold]
 fn unsupported(scheme: &str) -> String {

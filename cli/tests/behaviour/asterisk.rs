@@ -33,8 +33,7 @@ async fn the_asterisk_reaches_the_handler_over_http1() {
 async fn the_asterisk_reaches_the_handler_over_http2() {
     let server = guests().await.unwrap().serve("127.0.0.1:0").await.unwrap();
     let stream = TokioIo::new(TcpStream::connect(server.addr()).await.unwrap());
-    let (mut client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     let connection = tokio::spawn(connection);
     let request = Request::options(asterisk("http://test")).header("x-mirror-status", "200");
     let response = client.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();

@@ -17,8 +17,7 @@ const ERRORS: [&str; 3] = ["error", "dropped", "trailers"];
 /// How a component fails while it writes a body.
 const CRASHES: [&str; 2] = ["panic", "trap"];
 /// The point of the failure, with the bytes before it. With a declared length, the last byte completes the message.
-const PLACES: [(&str, &str); 4] =
-    [("first", ""), ("middle", "01234"), ("short", "012345678"), ("last", "0123456789")];
+const PLACES: [(&str, &str); 4] = [("first", ""), ("middle", "01234"), ("short", "012345678"), ("last", "0123456789")];
 
 fn paths(faults: &[&str]) -> Vec<String> {
     let places = PLACES.iter().flat_map(|(place, _)| [place.to_string(), format!("{place}?length")]);
@@ -90,11 +89,8 @@ async fn many_bodies_that_fail_at_once_are_all_broken_off_behind_their_heads() {
     let (server, client) = (&server, &http2());
     let one = async move |number: usize| {
         let path = format!("/body-faults/error/{}", PLACES[number % 3].0);
-        let expected = if number % 6 < 3 {
-            over_http1(server, &path).await
-        } else {
-            over_http2(client, server, &path).await
-        };
+        let expected =
+            if number % 6 < 3 { over_http1(server, &path).await } else { over_http2(client, server, &path).await };
         assert_eq!((expected.status, expected.text.as_str()), (200, PLACES[number % 3].1), "{path}");
     };
     use futures_util::StreamExt as _;

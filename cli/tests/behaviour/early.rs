@@ -21,7 +21,8 @@ const EARLY: [(&str, u16); 5] =
 /// Sends the whole request before it reads. Returns the response.
 async fn send_then_read(addr: SocketAddr, path: &str, is_chunked: bool) -> Wire {
     let mut stream = TcpStream::connect(addr).await.unwrap();
-    let framing = if is_chunked { "transfer-encoding: chunked".to_owned() } else { format!("content-length: {UPLOAD}") };
+    let framing =
+        if is_chunked { "transfer-encoding: chunked".to_owned() } else { format!("content-length: {UPLOAD}") };
     let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{framing}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let piece = vec![b'x'; 64 * 1024];
@@ -90,7 +91,8 @@ async fn a_body_that_is_expected_to_be_asked_for_is_not_asked_for() {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
     for (path, status) in [("/limited", 413), ("/sleep", 200), ("/panic-before-head", 500)] {
-        let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\nexpect: 100-continue\r\n\r\n");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\nexpect: 100-continue\r\n\r\n");
         let wire = within("an answer", Wire::exchange(&server, &head)).await;
         assert_eq!(wire.status, status, "{wire:?}");
     }

@@ -117,7 +117,10 @@ async fn an_executor_that_blocks_the_thread_is_500_and_says_what_to_use() {
         let status = app.request(get(&format!("/blocking/{name}"))).await.status();
         app.idle().await;
         let log = app.log_text()[before..].to_owned();
-        assert!(status == 500 && log.contains("keeps the only thread from what it waits for; use `.await`"), "{name}: {status} {log}");
+        assert!(
+            status == 500 && log.contains("keeps the only thread from what it waits for; use `.await`"),
+            "{name}: {status} {log}"
+        );
     }
     let (sender, body) = Channel::<Bytes, std::io::Error>::new(1);
     assert_eq!(app.request(post("/blocking/body", Body::new(body))).await.status(), 500);

@@ -55,7 +55,8 @@ fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
     }
     let bits: Vec<u8> = bytes[..size].iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
     let (mut at, mut number) = (0, 0);
-    let value = |range: std::ops::Range<usize>| bits[range].iter().fold(0_u16, |value, bit| value << 1 | u16::from(*bit));
+    let value =
+        |range: std::ops::Range<usize>| bits[range].iter().fold(0_u16, |value, bit| value << 1 | u16::from(*bit));
     for _ in 0..3 {
         let short = value(at..at + 5);
         let digit = if short < 3 { short } else { value(at..at + 6) - 0x19 + 3 };

@@ -189,9 +189,8 @@ async fn a_chunked_request_stays_chunked_when_it_is_passed_on() {
 #[tokio::test]
 async fn a_request_of_known_length_keeps_it_when_it_is_passed_on() {
     for method in ["GET", "DELETE", "POST"] {
-        let request = format!(
-            "{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello"
-        );
+        let request =
+            format!("{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello");
         let request = passed_on(example("proxy"), &request).await;
         assert_eq!(values(&request, "content-length"), ["5"], "{request}");
         assert!(values(&request, "transfer-encoding").is_empty(), "{request}");
@@ -202,8 +201,7 @@ async fn a_request_of_known_length_keeps_it_when_it_is_passed_on() {
 #[tokio::test]
 async fn a_content_length_of_zero_is_passed_on_as_it_is() {
     for method in ["GET", "DELETE", "POST"] {
-        let request =
-            format!("{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let request = format!("{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         let request = passed_on(example("proxy"), &request).await;
         assert_eq!(values(&request, "content-length"), ["0"], "{request}");
         assert!(values(&request, "transfer-encoding").is_empty(), "{request}");
@@ -342,4 +340,3 @@ async fn equal_lengths_of_a_request_are_one() {
     assert_eq!(app.request(request).await.status(), 200);
     assert_eq!(values(&recording.request(), "content-length"), ["5"]);
 }
-

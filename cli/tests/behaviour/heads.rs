@@ -141,7 +141,8 @@ async fn a_host_that_names_no_single_host_and_port_is_400_in_process() {
 #[tokio::test]
 async fn every_kind_of_host_reaches_the_component() {
     let (_app, server) = shown().await;
-    for host in ["a.test", "A.Test", "a_b.test:8080", "127.0.0.1:80", "[::1]", "[2001:db8::1]:443", "xn--caf-dma.test."] {
+    for host in ["a.test", "A.Test", "a_b.test:8080", "127.0.0.1:80", "[::1]", "[2001:db8::1]:443", "xn--caf-dma.test."]
+    {
         let wire = exchange(&server, &format!("GET /x HTTP/1.1\r\nhost: {host}\r\n")).await;
         assert_eq!(wire.status, 200, "`{host}`");
         assert!(wire.whole_text().starts_with(&format!("GET http://{host}/x\nhost: {host}\n")), "{wire:?}");

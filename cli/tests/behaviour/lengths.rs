@@ -185,7 +185,8 @@ async fn a_head_passed_on_over_http2_whose_answer_tells_no_length_has_none() {
 
 #[tokio::test]
 async fn a_head_passed_on_in_process_whose_answer_tells_no_length_has_none() {
-    let outbound = Outbound::from_fn(async |_| Ok(Response::builder().header("x-kept", "yes").body(Body::empty()).unwrap()));
+    let outbound =
+        Outbound::from_fn(async |_| Ok(Response::builder().header("x-kept", "yes").body(Body::empty()).unwrap()));
     let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
     let response = app.request(Request::head("/").body(()).unwrap()).await;
     assert_eq!(header(&response, "x-kept"), ["yes"]);
@@ -195,7 +196,8 @@ async fn a_head_passed_on_in_process_whose_answer_tells_no_length_has_none() {
 #[tokio::test]
 async fn a_head_passed_on_keeps_the_length_of_its_answer() {
     for app in [example("proxy"), chain()] {
-        let (wire, _) = proxied(app, "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n").await;
+        let (wire, _) =
+            proxied(app, "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\nconnection: close\r\n\r\n").await;
         assert_eq!(wire.field("content-length"), ["100"]);
         assert!(wire.rest.is_empty(), "{wire:?}");
     }
@@ -285,16 +287,21 @@ async fn chunks_of_an_upstream_win_over_its_length() {
 #[tokio::test]
 async fn a_signed_length_of_an_upstream_is_502() {
     for method in ["GET", "HEAD"] {
-        let (wire, _) =
-            proxied(example("proxy"), method, "HTTP/1.1 200 OK\r\ncontent-length: +5\r\nconnection: close\r\n\r\nhello").await;
+        let (wire, _) = proxied(
+            example("proxy"),
+            method,
+            "HTTP/1.1 200 OK\r\ncontent-length: +5\r\nconnection: close\r\n\r\nhello",
+        )
+        .await;
         assert_eq!(wire.status, 502, "{wire:?}");
     }
 }
 
 #[tokio::test]
 async fn a_signed_length_of_a_mock_is_502() {
-    let outbound =
-        Outbound::from_fn(async |_| Ok(Response::builder().header("content-length", "+5").body("hello".into()).unwrap()));
+    let outbound = Outbound::from_fn(async |_| {
+        Ok(Response::builder().header("content-length", "+5").body("hello".into()).unwrap())
+    });
     let app = example("proxy").env("UPSTREAM", "http://a.test").outbound(outbound).await.unwrap();
     assert_eq!(app.request(get("/")).await.status(), 502);
 }

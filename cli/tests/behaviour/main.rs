@@ -44,46 +44,18 @@ mod world;
 /// The cargo features of the components for WASI 0.2.
 const FEATURES: &[&str] = &[];
 
-/// The tests of behaviour on the wire, over one world: the same files for each world.
-macro_rules! over {
-    ($world:ident, $features:expr) => {
-        #[path = "."]
-        mod $world {
-            /// The cargo features of the components for this world.
-            const FEATURES: &[&str] = $features;
+/// The tests of behaviour on the wire over WASI 0.2.
+mod over_wasip2 {
+    /// The cargo features of the components for this world.
+    const FEATURES: &[&str] = &[];
 
-            mod asterisk;
-            mod breaks;
-            mod clients;
-            mod early;
-            mod examples;
-            mod executor;
-            mod failures;
-            mod fields;
-            mod fixture;
-            mod frames;
-            mod framing;
-            mod grpc;
-            mod heads;
-            mod lengths;
-            mod multipart;
-            mod names;
-            mod next;
-            mod outbound;
-            mod reuse;
-            mod roundtrip;
-            mod sent;
-            mod sentences;
-            mod server;
-            mod service;
-            mod stopping;
-            mod streaming;
-            mod tools;
-            mod upstreams;
-            mod urls;
-        }
-    };
+    include!("each_world.rs");
 }
 
-over!(over_wasip2, &[]);
-over!(over_wasip3, &["wayside/wasip3"]);
+/// The same tests over WASI 0.3.
+mod over_wasip3 {
+    /// The cargo features of the components for this world.
+    const FEATURES: &[&str] = &["wayside/wasip3"];
+
+    include!("each_world.rs");
+}

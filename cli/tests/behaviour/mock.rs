@@ -57,13 +57,13 @@ async fn a_call_that_nothing_expects_fails_inside_and_is_told_with_the_nearest()
     let (status, text) = text_of(&app, post("/users", r#"{"name": "Bob", "age": 36}"#)).await;
     assert_eq!(
         (status, text.as_str()),
-        (502, "ErrorCode::InternalError(Some(\"no expected call fits POST http://api.test/users\"))\n")
+        (502, "ErrorCode::InternalError(Some(\"no expected call matches POST http://api.test/users\"))\n")
     );
     app.idle().await;
     assert_eq!(
         complaint(mock),
         "the outbound calls were not as the mock expects:\n\
-         no expected call fits POST http://api.test/users\n  \
+         no expected call matches POST http://api.test/users\n  \
          nearest is number 2, POST http://api.test/users:\n    \
          body.name: expected `\"Ada\"`, found `\"Bob\"`\n"
     );
@@ -153,7 +153,7 @@ async fn a_call_that_came_often_enough_gives_way_to_the_next() {
     }
     assert_eq!(text_of(&app, get("/")).await.0, 502);
     let complaint = complaint(mock);
-    assert!(complaint.contains("it fits, but its turn is no more: it is expected once"), "{complaint}");
+    assert!(complaint.contains("it matches, but has come as often as expected: once"), "{complaint}");
 }
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn calls_in_order_may_not_come_before_their_turn() {
     let app = proxy(&bad).await;
     assert_eq!(text_of(&app, get("/two")).await.0, 502);
     let complaint = complaint(bad);
-    assert!(complaint.contains("no expected call fits GET http://api.test/two"), "{complaint}");
+    assert!(complaint.contains("no expected call matches GET http://api.test/two"), "{complaint}");
     assert!(complaint.contains("number 1, GET http://api.test/one: expected once or more, never came"), "{complaint}");
 }
 

@@ -32,7 +32,9 @@ fn file_of(pieces: usize, piece: Bytes) -> Body {
     let head = Bytes::from_static(b"--cut\r\ncontent-disposition: form-data; name=f; filename=big\r\n\r\n");
     let tail = Bytes::from_static(b"\r\n--cut--\r\n");
     let pieces = std::iter::once(head).chain(std::iter::repeat_n(piece, pieces)).chain([tail]);
-    Body::new(StreamBody::new(futures_util::stream::iter(pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece))))))
+    Body::new(StreamBody::new(futures_util::stream::iter(
+        pieces.map(|piece| Ok::<_, std::io::Error>(Frame::data(piece))),
+    )))
 }
 
 #[tokio::test]
@@ -114,7 +116,8 @@ async fn a_boundary_has_1_to_70_characters() {
     for (length, expected) in [(0, 400), (1, 200), (70, 200), (71, 400)] {
         let boundary = "b".repeat(length);
         let form = format!("--{boundary}\r\n\r\none\r\n--{boundary}--\r\n");
-        let request = Request::post("/").header("content-type", format!("multipart/form-data; boundary=\"{boundary}\""));
+        let request =
+            Request::post("/").header("content-type", format!("multipart/form-data; boundary=\"{boundary}\""));
         assert_eq!(text_of(&app, request.body(form.into()).unwrap()).await.0, expected, "{length}");
     }
 }

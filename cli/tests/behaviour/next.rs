@@ -97,9 +97,7 @@ async fn cache_keeps_hosts_apart() {
 
 #[tokio::test]
 async fn cache_keeps_nothing_that_is_for_one_client() {
-    for header in
-        ["cache-control: private, max-age=60", "cache-control: no-store", "set-cookie: a=1", "vary: *"]
-    {
+    for header in ["cache-control: private, max-age=60", "cache-control: no-store", "set-cookie: a=1", "vary: *"] {
         let headers = [("x-answer", header)];
         assert_eq!(cached(&[("a.test", &headers), ("a.test", &headers)]).await, [false, false], "{header:?}");
     }
@@ -139,7 +137,8 @@ async fn a_gibibyte_streams_through_a_chain_in_little_memory() {
     const PIECES: usize = 16 * 1024;
     let app = chain(example("echo")).await.unwrap();
     let piece = Bytes::from(vec![b'x'; 64 * 1024]);
-    let pieces = futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone()))));
+    let pieces =
+        futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, std::io::Error>(Frame::data(piece.clone()))));
     let response = app.request(with_token(post("/", Body::new(StreamBody::new(pieces))))).await;
     let mut body = response.into_body();
     let mut received = 0;

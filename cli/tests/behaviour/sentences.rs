@@ -45,8 +45,7 @@ fn assert_sentences(text: &str) {
 
 fn call(url: &str, guest: &str, path: &str) -> (String, String) {
     let env = format!("UPSTREAM={url}");
-    let output =
-        with_backtraces(&["request", guest, path, "--env", &env, "--allow-outbound", url]).output().unwrap();
+    let output = with_backtraces(&["request", guest, path, "--env", &env, "--allow-outbound", url]).output().unwrap();
     (stdout(&output), stderr(&output))
 }
 

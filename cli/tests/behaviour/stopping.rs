@@ -56,7 +56,9 @@ async fn a_server_does_not_wait_for_clients_that_send_nothing() {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").drain_timeout(Duration::from_secs(3600)).await.unwrap();
     let mut clients = Vec::new();
-    for start in [&b""[..], b"GET / HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", b"POST /whole HTTP/1.1\r\n"] {
+    for start in
+        [&b""[..], b"GET / HT", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", b"POST /whole HTTP/1.1\r\n"]
+    {
         let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
         stream.write_all(start).await.unwrap();
         clients.push(stream);

@@ -3,10 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http_body_util::{BodyExt as _, StreamBody};
-use wayside_harness::{Body, Clock, Harness, Limits, Outbound};
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::{HeaderMap, Request, Response};
 use wayside_harness::http_body::Frame;
+use wayside_harness::{Body, Clock, Harness, Limits, Outbound};
 
 use super::fixture::{eventually, example, get, guests, post};
 

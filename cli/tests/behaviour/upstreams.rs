@@ -226,7 +226,8 @@ async fn next_head(stream: &mut TcpStream) -> Option<String> {
         head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).unwrap();
-    let field = |name: &str| head.lines().find_map(|line| Some(line.to_ascii_lowercase().strip_prefix(name)?.to_owned()));
+    let field =
+        |name: &str| head.lines().find_map(|line| Some(line.to_ascii_lowercase().strip_prefix(name)?.to_owned()));
     if field("transfer-encoding: ").is_some() {
         let mut body = Vec::new();
         while !body.ends_with(b"0\r\n\r\n") {
@@ -321,7 +322,8 @@ async fn what_follows_an_answer_without_a_body_harms_no_other_request() {
 async fn a_body_in_an_answer_to_head_harms_no_other_request() {
     let upstream = Upstream::with(async |mut stream| {
         while let Some(head) = next_head(&mut stream).await {
-            let answer = if head.starts_with("HEAD") { "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello" } else { OK };
+            let answer =
+                if head.starts_with("HEAD") { "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello" } else { OK };
             let _ = stream.write_all(answer.as_bytes()).await;
         }
     })

@@ -12,13 +12,18 @@ use tokio::io::AsyncWriteExt as _;
 async fn recording(location: &[u8]) -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&lines);
-    let redirect = [b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close\r\nlocation: ", location, b"\r\n\r\n"].concat();
+    let redirect =
+        [b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close\r\nlocation: ", location, b"\r\n\r\n"].concat();
     let upstream = Upstream::with(move |mut stream| {
         let (seen, redirect) = (Arc::clone(&seen), redirect.clone());
         async move {
             let head = read_head(&mut stream).await;
             let line = head.lines().next().unwrap().to_owned();
-            let answer = if line.contains(" /from ") { redirect } else { b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec() };
+            let answer = if line.contains(" /from ") {
+                redirect
+            } else {
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_vec()
+            };
             seen.lock().unwrap().push(line);
             stream.write_all(&answer).await.unwrap();
             let _ = stream.shutdown().await;

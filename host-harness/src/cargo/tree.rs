@@ -33,7 +33,7 @@ pub(crate) struct Source {
 }
 
 impl Tree {
-    /// Returns what is known of a crate whose manifest cannot be read.
+    /// Returns the known facts about a crate whose manifest cannot be read.
     pub(crate) fn of_one(dir: &Path) -> Self {
         let dir = canonical(dir);
         Self {

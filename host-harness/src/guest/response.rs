@@ -18,7 +18,7 @@ use super::state::InstanceState;
 use crate::message::body::{Body, BodyError, asks_host, body_error, code_of};
 use crate::message::error_code::ErrorCode;
 
-/// The response of a component, or the reason why there is none.
+/// The response of a component, or the reason for its absence.
 pub(super) type GuestResponse = Result<Response<Body>, Failure>;
 
 /// The store of an ended instance. Dropping it would end unfinished bodies as if they were complete.
@@ -142,7 +142,7 @@ impl ResponseDelivery {
         }
     }
 
-    /// Ends the component's work on this response: what is unfinished stays unfinished.
+    /// Ends the component's work on this response, finished or not.
     pub(super) fn end(&self, kept: Option<&KeptStore>) {
         let mut progress = self.lock();
         if progress.body_gone || !progress.head_sent {

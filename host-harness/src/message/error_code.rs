@@ -20,7 +20,7 @@ macro_rules! codes {
         number { $($number_name:literal $number:ident $number_type:ty,)* }
         both { $($both_name:literal $both:ident { $both_text:ident, $both_number:ident: $both_type:ty },)* }
     ) => {
-        /// The reason why an outbound call failed, as the component is told: the codes of `wasi:http/types.error-code`.
+        /// The reason why an outbound call failed, as the component gets it: the codes of `wasi:http/types.error-code`.
         ///
         /// As text, a code is the name that WIT gives it, with the detail that it carries: `DNS-error: NXDOMAIN`.
         #[derive(Clone, Debug, PartialEq, Eq)]

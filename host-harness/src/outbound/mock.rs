@@ -218,21 +218,25 @@ impl Expectations {
     }
 
     fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
-        let mut text = format!("no expected call fits {} {}", request.method(), show::line(&show::url(request.uri())));
+        let mut text =
+            format!("no expected call matches {} {}", request.method(), show::line(&show::url(request.uri())));
         // Calls that are out of order are not helpful here.
         let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
         let nearest = self.expectations.iter().enumerate().skip(from);
         let nearest = nearest.map(|(index, expectation)| (index, expectation, expectation.call.difference(request)));
         let Some((index, Expectation { call, .. }, difference)) = nearest.min_by_key(|(.., d)| Difference::distance(d))
         else {
-            text.push_str("\n  the mock expects nothing (more)");
+            text.push_str("\n  the mock expects no further calls");
             return text;
         };
         // Writing to a `String` never fails.
         let _ = write!(text, "\n  nearest is number {}, {call}:", index + 1);
         if difference.is_empty() {
-            let why = if call.times.allows_another(self.expectations[index].count) { "not yet" } else { "no more" };
-            let _ = write!(text, "\n    it fits, but its turn is {why}: it is expected {}", call.times);
+            let _ = if call.times.allows_another(self.expectations[index].count) {
+                write!(text, "\n    it matches, but an earlier call is expected first")
+            } else {
+                write!(text, "\n    it matches, but has come as often as expected: {}", call.times)
+            };
         }
         difference.lines.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
         text
@@ -242,7 +246,11 @@ impl Expectations {
         let mut text = String::new();
         for (index, Expectation { call, count, .. }) in self.expectations.iter().enumerate() {
             if !call.times.reached(*count) {
-                let came = if *count == 0 { "never came".to_owned() } else { format!("came {count} times") };
+                let came = match count {
+                    0 => "never came".to_owned(),
+                    1 => "came once".to_owned(),
+                    count => format!("came {count} times"),
+                };
                 let _ = writeln!(text, "number {}, {call}: expected {}, {came}", index + 1, call.times);
             }
         }

@@ -74,7 +74,7 @@ impl Sender {
     /// ```
     /// use wayside::body::{Error, Sender};
     ///
-    /// /// Sends until nobody reads any more, which is no failure.
+    /// /// Sends until the reader has gone, which is not a failure.
     /// async fn count(mut sender: Sender) -> Result<(), Error> {
     ///     for number in 0.. {
     ///         match sender.send(format!("{number}\n")).await {

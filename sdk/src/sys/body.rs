@@ -58,7 +58,7 @@ pub enum Origin {
 /// The SDK's body type, which lies above this module.
 pub trait MessageBody: Default + Send + 'static {
     fn incoming(incoming: Incoming, origin: Origin) -> Self;
-    /// Makes the received body of one that is sent in the same process: natively, the test stands in for the host.
+    /// Turns a sent body into a received one in the same process: natively, the test stands in for the host.
     fn from_outgoing(outgoing: Outgoing, origin: Origin) -> Self;
     /// The length and the trailers that this body is known to have.
     fn known(&self) -> Known;

@@ -176,14 +176,14 @@ impl Expectations {
     }
 
     fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
-        let mut text = format!("no expected call fits {} {}:", request.method(), request.uri());
+        let mut text = format!("no expected call matches {} {}:", request.method(), request.uri());
         for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
             // Writing to a `String` never fails.
             let _ = write!(text, "\n  number {}, {call}:", number + 1);
             let mismatches = call.mismatches(request);
             mismatches.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
             if mismatches.is_empty() {
-                let _ = write!(text, "\n    it fits, but it is expected {}, and came {count} times", call.times);
+                let _ = write!(text, "\n    it matches, but it is expected {}, and {}", call.times, came(*count));
             }
         }
         text
@@ -193,11 +193,18 @@ impl Expectations {
         let mut text = String::new();
         for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
             if !call.times.is_reached_by(*count) {
-                let came = if *count == 0 { "never came".to_owned() } else { format!("came {count} times") };
-                let _ = writeln!(text, "number {}, {call}: expected {}, {came}", number + 1, call.times);
+                let _ = writeln!(text, "number {}, {call}: expected {}, {}", number + 1, call.times, came(*count));
             }
         }
         text
+    }
+}
+
+fn came(count: usize) -> String {
+    match count {
+        0 => "never came".to_owned(),
+        1 => "came once".to_owned(),
+        count => format!("came {count} times"),
     }
 }
 
@@ -265,7 +272,7 @@ mod tests {
     fn an_unexpected_call_panics_with_the_difference() {
         let mock = Mock::new().reply(Call::get("http://a.test/one"), "one");
         let text = panic_of(|| calls(&mock, &["http://a.test/two"]));
-        assert!(text.contains("no expected call fits GET http://a.test/two"), "{text}");
+        assert!(text.contains("no expected call matches GET http://a.test/two"), "{text}");
         assert!(text.contains("URL: expected `http://a.test/one`, found `http://a.test/two`"), "{text}");
     }
 
@@ -284,7 +291,7 @@ mod tests {
     fn verify_tells_once() {
         let mock = Mock::new().reply(Call::any().times(2), "one");
         calls(&mock, &["http://a.test/"]);
-        assert!(panic_of(|| mock.verify()).contains("any call: expected 2 times, came 1 times"));
+        assert!(panic_of(|| mock.verify()).contains("any call: expected 2 times, came once"));
         drop(mock);
     }
 
@@ -294,7 +301,7 @@ mod tests {
         calls(&mock, &["http://a.test/", "http://a.test/"]);
         mock.verify();
         let text = panic_of(|| calls(&mock, &["http://a.test/"]));
-        assert!(text.contains("it fits, but it is expected once, and came 1 times"), "{text}");
+        assert!(text.contains("it matches, but it is expected once, and came once"), "{text}");
     }
 
     #[test]
@@ -302,6 +309,6 @@ mod tests {
         let mock = || Mock::new().reply(Call::get("*/one"), "").reply(Call::get("*/two"), "").in_order();
         calls(&mock(), &["http://a.test/one", "http://a.test/one", "http://a.test/two"]);
         let text = panic_of(|| calls(&mock(), &["http://a.test/two"]));
-        assert!(text.contains("no expected call fits GET http://a.test/two"), "{text}");
+        assert!(text.contains("no expected call matches GET http://a.test/two"), "{text}");
     }
 }

@@ -165,7 +165,7 @@ mod tests {
             });
         });
         let text = panic.unwrap_err().downcast::<String>().unwrap();
-        assert!(text.contains("no expected call fits GET http://a.test/made"), "{text}");
+        assert!(text.contains("no expected call matches GET http://a.test/made"), "{text}");
     }
 
     #[test]

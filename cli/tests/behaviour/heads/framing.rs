@@ -79,7 +79,9 @@ async fn chunked_is_known_in_any_case_and_beside_empty_elements() {
 async fn a_content_length_beside_chunked_is_not_believed_and_ends_the_connection() {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
-    for fields in ["content-length: 1\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 1\r\n"] {
+    for fields in
+        ["content-length: 1\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 1\r\n"]
+    {
         let request = format!("POST /whole HTTP/1.1\r\nhost: a.test\r\n{fields}\r\n3\r\nabc\r\n0\r\n\r\n");
         assert_eq!(Wire::exchange(&server, &request).await.whole_text(), "abc", "{fields}");
     }

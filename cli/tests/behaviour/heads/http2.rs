@@ -15,8 +15,7 @@ pub(super) struct Http2(hyper::client::conn::http2::SendRequest<Body>);
 impl Http2 {
     pub(super) async fn to(server: &Server) -> Self {
         let stream = TokioIo::new(TcpStream::connect(server.addr()).await.unwrap());
-        let (sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
     }

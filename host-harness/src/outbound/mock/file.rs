@@ -225,10 +225,10 @@ fn with_scheme(url: String) -> Result<String, String> {
     let shown = show::urls(&url);
     let Some(path) = url.strip_prefix('/') else {
         return Err(format!(
-            "`{shown}` has no scheme, so no call fits it; write `https://{shown}`, or `*://{shown}` for any scheme"
+            "`{shown}` has no scheme, so no call matches it; write `https://{shown}`, or `*://{shown}` for any scheme"
         ));
     };
-    Err(format!("`{shown}` has no scheme and no host, so no call fits it; write `*/{path}` for any server"))
+    Err(format!("`{shown}` has no scheme and no host, so no call matches it; write `*/{path}` for any server"))
 }
 
 fn delayed(reply: Reply, delay_ms: Option<u64>) -> Reply {

@@ -211,7 +211,7 @@ impl<'a> Entries<'a> {
         (offset < self.block.len()).then_some(offset)
     }
 
-    /// Whether all texts in the block are valid header values, so that they need no check of their own.
+    /// Whether all texts in the block are valid header values, so that none needs its own check.
     fn are_values(&self) -> bool {
         // If the list comes first, only texts follow.
         let texts = self.block.get(self.list.count * size_of::<Entry>()..);

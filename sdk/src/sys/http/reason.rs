@@ -8,7 +8,7 @@ const CAUSES: &str = "Caused by:";
 
 /// Makes one sentence of a host's description of a failure: the failure and its causes.
 ///
-/// Some hosts append a backtrace of their own process if their environment says so. It is useless for a component, and
+/// Some hosts append a backtrace of their process if an environment variable asks for it. It is useless for a component, and
 /// must not reach its clients.
 #[cold]
 #[inline(never)]

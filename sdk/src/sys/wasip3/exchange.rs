@@ -207,7 +207,7 @@ fn declared_length(request: &wasi::Request) -> Option<u64> {
     framing::declared(values.first()?)
 }
 
-/// Sends a response, or a 500 and a log line in place of one that cannot be sent.
+/// Sends a response. If it cannot be sent, sends a 500 and logs the reason.
 async fn respond<A: HandlerResult>(answer: A, place: Place) {
     let is_head = place.is_head();
     match answer.send(ToHost { is_head }).or_else(|reason| fail(&reason, is_head)) {
@@ -218,7 +218,7 @@ async fn respond<A: HandlerResult>(answer: A, place: Place) {
             {
                 log(&format!("the response was cut: {}", Chain(&error)));
             }
-            // The host takes a body of its own back at once and sends it later. Spawned futures run meanwhile.
+            // The host takes its own body back at once and sends it later. Spawned futures run meanwhile.
             if let Some(until_sent) = until_sent
                 && !is_alone()
             {

@@ -1,0 +1,31 @@
+// The test files that run over each world. `main.rs` includes this list once for each.
+
+mod asterisk;
+mod breaks;
+mod clients;
+mod early;
+mod examples;
+mod executor;
+mod failures;
+mod fields;
+mod fixture;
+mod frames;
+mod framing;
+mod grpc;
+mod heads;
+mod lengths;
+mod multipart;
+mod names;
+mod next;
+mod outbound;
+mod reuse;
+mod roundtrip;
+mod sent;
+mod sentences;
+mod server;
+mod service;
+mod stopping;
+mod streaming;
+mod tools;
+mod upstreams;
+mod urls;
