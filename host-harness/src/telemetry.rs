@@ -254,7 +254,7 @@ pub(crate) struct Took {
     pub(crate) host_calls: Option<u64>,
 }
 
-/// A request that a component works on. Counted as running until this is dropped.
+/// A request that a component works on. The request counts as running until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) request: u64,
@@ -295,7 +295,7 @@ impl Running {
         recorder.lock().traps.push(trap);
     }
 
-    /// Records the usage of the component, `busy` of the time.
+    /// Records the resources that the component used. `busy` is the time that it computed.
     pub(crate) fn used(&self, busy: Duration, took: Took) {
         let Took { memory_bytes, fuel, host_calls } = took;
         let usage = Usage { request: self.request, memory_bytes, fuel, host_calls };

@@ -146,7 +146,7 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
     Ok(measured)
 }
 
-/// Returns the requests of one round; all rounds together have the total.
+/// Returns the number of requests in one round. The rounds differ by at most one request.
 fn share(requests: u64, rounds: u64, round: u64) -> u64 {
     requests / rounds + u64::from(round < requests % rounds)
 }

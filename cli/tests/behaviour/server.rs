@@ -94,6 +94,6 @@ async fn a_dropped_server_ends_its_connections() {
     let mut start = [0; 16];
     stream.read_exact(&mut start).await.unwrap();
     drop(server);
-    // Without an end this reads forever.
+    // If the server did not close the connection, this would read forever.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }

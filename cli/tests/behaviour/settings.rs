@@ -247,7 +247,7 @@ async fn the_times_of_the_server_stand_beside_its_address() {
     let settings = format!("client-timeout = \"200ms\"\ndrain-timeout = \"200ms\"\n[component.guests]\n{GUESTS}\n");
     let dir = directory("settings-times", &settings);
     let server = Serving::start_in(&dir, &[]);
-    // Without an end this reads forever.
+    // If the server did not close the connection, this would read forever.
     assert_eq!(server.send(""), "");
     let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
     std::io::Write::write_all(&mut stream, b"GET /spin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();

@@ -35,12 +35,12 @@ impl Swap {
 
 /// Watches for swap space that is turned on while an engine relies on its absence.
 pub(super) struct Watch {
-    /// `None` if there is nothing to watch for.
+    /// The time of the next check; `None` if the engine does not depend on swap space.
     next: Option<Instant>,
 }
 
 impl Watch {
-    /// Watches for an engine that was created in this state.
+    /// Starts to watch the swap space, for an engine that was created when it was in this state.
     pub(super) fn new(swap: Swap) -> Self {
         let relies = swap == Swap::Off && PoolingAllocationConfig::is_pagemap_scan_available();
         Self { next: relies.then(Instant::now) }

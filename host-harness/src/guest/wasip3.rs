@@ -145,7 +145,7 @@ async fn look_for_the_end(response: Response<Body>) -> Response<Body> {
     let (head, body) = response.into_parts();
     let mut body = Begun::new(body);
     std::future::poll_fn(|cx| {
-        // If no frame has come yet, the head is sent as it is.
+        // If the body has no frame yet, the head is sent unchanged.
         let _ = body.poll_begin(cx);
         Poll::Ready(())
     })

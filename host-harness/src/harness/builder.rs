@@ -137,7 +137,7 @@ impl HarnessBuilder {
     }
 
     /// Seeds the random numbers of the component (`wasi:random`). An instance gets the same numbers for the same seed
-    /// and the same number of its first request. Another version of this crate may give others.
+    /// and the same number of its first request. The numbers may differ between versions of this crate.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

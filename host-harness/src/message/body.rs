@@ -26,7 +26,7 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of a request to a component or of a response from it.
 ///
-/// It streams: [`http_body::Body`] reads it frame by frame.
+/// The body streams: read it frame by frame through [`http_body::Body`].
 pub struct Body(UnsyncBoxBody<Bytes, BodyError>);
 
 impl Body {

@@ -3,11 +3,11 @@
 use std::io::{Error, ErrorKind};
 use std::time::{Duration, Instant};
 
-/// The wait before the next attempt. Descriptors are released meanwhile.
+/// The wait before the next attempt. In this time, connections end and free their file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long accepting must work before it counts as recovered. A connection that ends makes room for one more, which is
-/// not a recovery.
+/// How long accepting must work before it counts as recovered. A single success is
+/// not a recovery: a connection that ends makes room for just one more.
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Whether connections can be accepted.

@@ -110,7 +110,7 @@ pub(crate) fn is_alone() -> bool {
     hooks().is_none()
 }
 
-/// Whether a spawned future runs for that long.
+/// Whether there is a spawned future that runs until this event.
 fn any_until(until: Until) -> bool {
     SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == until))
 }
@@ -134,8 +134,8 @@ fn run_spawned() -> bool {
             SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
         }
     }
-    // A future that was spawned in this round needs another round. In WASI 0.3 only a wake-up brings one; any future of the
-    // exchange can cause it.
+    // A future that was spawned in this round needs another round. In WASI 0.3 a round happens only after a wake-up, so one
+    // is made; it does not matter which future of the exchange is woken.
     let added = SPAWNED.with_borrow(|spawned| {
         let last = spawned.back().filter(|_| spawned.len() > waiting)?;
         Some(Arc::clone(&last.job))

@@ -13,7 +13,7 @@ pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
 ///
 /// # Safety
 ///
-/// None here; see the version with the feature `allocator`.
+/// This version has no conditions. The version with the feature `allocator` has some, and callers serve both.
 pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     (call(), Bytes::new())
 }

@@ -169,7 +169,7 @@ impl Upload {
             && let Poll::Ready(written) = writing.as_mut().poll(cx)
         {
             self.writing = None;
-            // A server that wants no more of the body may have responded.
+            // A closed stream is no failure: the server may have responded without reading the rest of the body.
             self.failure = written.err().filter(|error| !error.is_closed());
         }
     }

@@ -127,7 +127,7 @@ fn begin(request: wasi::Request) -> Place {
 }
 
 fn end(place: Place) {
-    // Dropped when the table is no longer borrowed, because that calls the host.
+    // Dropped after the borrow of the table, because dropping it calls the host.
     let exchange = EXCHANGES
         .with_borrow_mut(|exchanges| exchanges.get_mut(place.index).map(|exchange| mem::take(&mut exchange.request)));
     drop(exchange);
