@@ -1,23 +1,23 @@
 //! `#[http_component]`: parse, validate, expand.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::parse::Parser as _;
-use syn::spanned::Spanned as _;
-use syn::{FnArg, Ident, ItemFn, Path, ReturnType, Signature, Type};
+use syn::{Ident, ItemFn, Signature, Type};
 
+use crate::arguments::{argument_types, extract, variable};
 use crate::options::{CRATE, MAX_BODY, Options, SERVICE};
 
 pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = Options::parser(&[CRATE, MAX_BODY, SERVICE]).parse2(options).and_then(|options| {
         let function =
             parse_function(item.clone(), "`#[http_component]` belongs on a function: `async fn handle(req: Request)`")?;
-        validate(&function.sig)?;
+        validate_shape(&function.sig)?;
         if let Some(service) = &options.service {
             validate_service(&options, service, &function.sig)?;
             return Ok(expand_service(&options, &function));
         }
-        Ok(expand(&options, &function))
+        Ok(expand(&options, &function, &argument_types(&function.sig)?))
     });
     // Keeps the user's function next to the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
@@ -32,18 +32,6 @@ pub(crate) fn parse_function(item: TokenStream, place: &str) -> syn::Result<Item
         // If the item is an invalid function, the message of the parser is better.
         if item.to_string().contains("fn ") { error } else { syn::Error::new_spanned(item, place) }
     })
-}
-
-/// Rejects functions for which the compiler would report errors in generated code.
-fn validate(signature: &Signature) -> syn::Result<()> {
-    validate_shape(signature)?;
-    if let Some(second) = signature.inputs.iter().nth(1) {
-        return Err(syn::Error::new_spanned(
-            second,
-            "an HTTP handler takes at most one argument; take `wayside::Request` to get all of the request",
-        ));
-    }
-    Ok(())
 }
 
 /// Rejects functions that a host cannot call.
@@ -102,74 +90,15 @@ fn expand_service(options: &Options, function: &ItemFn) -> TokenStream {
     }
 }
 
-fn expand(options: &Options, function: &ItemFn) -> TokenStream {
+fn expand(options: &Options, function: &ItemFn, types: &[&Type]) -> TokenStream {
     let wayside = &options.wayside;
-    let name = &function.sig.ident;
-    let (request, bound) = (variable("request"), variable("argument"));
-    let (argument, parameter, checks) = match function.sig.inputs.first() {
-        Some(FnArg::Typed(input)) => {
-            let ty = &input.ty;
-            let check = quote_spanned!(ty.span()=> #wayside::__private::check_argument::<#ty, _>(););
-            (quote!(#bound), quote!(#bound: #ty), check)
-        }
-        _ => (quote!(), quote!((): ()), quote!()),
-    };
-    let response_check = response_check(wayside, &function.sig.output);
-    let call = if function.sig.asyncness.is_some() {
-        quote!(|#parameter| #name(#argument))
-    } else {
-        quote!(|#parameter| ::core::future::ready(#name(#argument)))
-    };
-    let body_limit = body_limit(options);
+    let request = variable("request");
+    let answer = extract(options, &request, function, types, &quote!());
     quote! {
         #function
 
         const _: () = {
-            // Makes the compiler point at a wrong type, on every target.
-            const _: fn() = || {
-                #checks
-                #response_check
-            };
-
-            #wayside::__private::export!(#request => #wayside::__private::answer(#call, #request, #body_limit));
+            #wayside::__private::export!(#request => #answer);
         };
-    }
-}
-
-/// Returns a variable for generated code. Its span hides it from the user's code. Its prefix avoids the names of the
-/// user's constants and statics, because a pattern matches these regardless of its span.
-pub(crate) fn variable(name: &str) -> Ident {
-    Ident::new(&format!("__wayside_{name}"), Span::mixed_site())
-}
-
-/// Returns code that makes the compiler point at the return type if it does not implement `IntoResponse`.
-pub(crate) fn response_check(wayside: &Path, output: &ReturnType) -> TokenStream {
-    match output {
-        ReturnType::Type(_, response) if is_nameable(response) => {
-            quote_spanned!(response.span()=> #wayside::__private::check_response::<#response>();)
-        }
-        _ => quote!(),
-    }
-}
-
-/// Returns the body limit of extractors, as an expression.
-pub(crate) fn body_limit(options: &Options) -> TokenStream {
-    let wayside = &options.wayside;
-    match options.max_body {
-        Some(bytes) => quote!(#bytes),
-        None => quote!(#wayside::extract::BODY_LIMIT),
-    }
-}
-
-/// Whether a type can be a type argument. `impl Trait` cannot.
-fn is_nameable(ty: &Type) -> bool {
-    !quote!(#ty).into_iter().any(mentions_impl)
-}
-
-fn mentions_impl(token: proc_macro2::TokenTree) -> bool {
-    match token {
-        proc_macro2::TokenTree::Ident(ident) => ident == "impl",
-        proc_macro2::TokenTree::Group(group) => group.stream().into_iter().any(mentions_impl),
-        _ => false,
     }
 }

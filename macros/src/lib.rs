@@ -1,5 +1,6 @@
 //! The attribute macros of the [`wayside`](https://docs.rs/wayside) crate. Use them from there.
 
+mod arguments;
 mod component;
 mod middleware;
 mod options;
@@ -9,8 +10,13 @@ use proc_macro::TokenStream;
 
 /// Turns a function into the HTTP handler of a component.
 ///
-/// The function takes no argument, or one argument that implements `FromRequest`, and returns a type that implements
-/// `IntoResponse`. It may be `async`. It stays an ordinary function, which tests can call. A component has one handler.
+/// The function takes any number of arguments that implement `FromRequestParts`; the last one may implement `FromRequest`
+/// instead, and read the body. They are extracted in order, and the first rejection is the response, so an argument that
+/// checks credentials rejects a request before its body is read. An `Option` is `None` for an absent value, and a `Result`
+/// gives the rejection to the function.
+///
+/// The function returns a type that implements `IntoResponse`. It may be `async`. It stays an ordinary function, which
+/// tests can call. A component has one handler.
 ///
 /// # Options
 ///
@@ -22,7 +28,7 @@ use proc_macro::TokenStream;
 ///
 /// # Errors
 ///
-/// The compiler rejects a function with type parameters, `self`, more than one argument, or a type that does not
+/// The compiler rejects a function with type parameters, `impl Trait` as an argument, `self`, or a type that does not
 /// implement the required trait. The error points at the cause.
 #[proc_macro_attribute]
 pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -31,7 +37,7 @@ pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a function into middleware: a handler in front of another handler.
 ///
-/// The function takes an argument that implements `FromRequest`, usually the `Request`, and
+/// The function takes arguments like those of `http_component`, the last of them usually the `Request`, and after them
 /// `wayside::middleware::Next`. It returns a type that implements `IntoResponse`. It may be `async`. It stays an ordinary
 /// function, which tests can call with `Next::from_fn`.
 ///
@@ -45,9 +51,9 @@ pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// The compiler rejects a function with type parameters, `self`, more or fewer than two arguments, or a type that does
-/// not implement the required trait. The error points at the cause. The compiler also rejects middleware in a WASI 0.2
-/// component.
+/// The compiler rejects a function with type parameters, `impl Trait` as an argument, `self`, fewer than two arguments, or
+/// a type that does not implement the required trait. The error points at the cause. The compiler also rejects middleware
+/// in a WASI 0.2 component.
 #[proc_macro_attribute]
 pub fn http_middleware(options: TokenStream, item: TokenStream) -> TokenStream {
     middleware::http_middleware(options.into(), item.into()).into()

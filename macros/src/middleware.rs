@@ -1,12 +1,12 @@
 //! `#[http_middleware]`: parse, validate, expand.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::parse::Parser as _;
-use syn::spanned::Spanned as _;
-use syn::{FnArg, ItemFn, Signature, Type};
+use syn::{ItemFn, Signature, Type};
 
-use crate::component::{body_limit, parse_function, response_check, validate_shape, variable};
+use crate::arguments::{argument_types, extract, variable};
+use crate::component::{parse_function, validate_shape};
 use crate::options::{CRATE, MAX_BODY, Options};
 
 pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -14,8 +14,8 @@ pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenS
         let place = "`#[http_middleware]` belongs on a function: `async fn auth(req: Request, next: Next)`";
         let function = parse_function(item.clone(), place)?;
         validate_shape(&function.sig)?;
-        let (request, next) = arguments(&function.sig)?;
-        Ok(expand(&options, &function, request, next))
+        let (types, next) = arguments(&function.sig)?;
+        Ok(expand(&options, &function, &types, next))
     });
     // Keeps the user's function next to the error, so that editors understand the rest of the file.
     expanded.unwrap_or_else(|error| {
@@ -24,50 +24,28 @@ pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenS
     })
 }
 
-/// Returns the types of the two arguments.
-fn arguments(signature: &Signature) -> syn::Result<(&Type, &Type)> {
-    let mut inputs = signature.inputs.iter();
-    match (inputs.next(), inputs.next(), inputs.next()) {
-        (Some(FnArg::Typed(request)), Some(FnArg::Typed(next)), None) => Ok((&request.ty, &next.ty)),
-        (_, _, Some(third)) => {
-            Err(syn::Error::new_spanned(third, "middleware takes only two arguments: a request and `Next`"))
-        }
+/// Returns the types to extract, and the type of the last argument.
+fn arguments(signature: &Signature) -> syn::Result<(Vec<&Type>, &Type)> {
+    let mut types = argument_types(signature)?;
+    match types.pop() {
+        Some(next) if !types.is_empty() => Ok((types, next)),
         _ => Err(syn::Error::new_spanned(
             &signature.ident,
-            "middleware takes two arguments: `async fn auth(req: Request, next: Next)`",
+            "middleware takes at least two arguments: `async fn auth(req: Request, next: Next)`",
         )),
     }
 }
 
-fn expand(options: &Options, function: &ItemFn, request_type: &Type, next_type: &Type) -> TokenStream {
+fn expand(options: &Options, function: &ItemFn, types: &[&Type], next: &Type) -> TokenStream {
     let wayside = &options.wayside;
-    let name = &function.sig.ident;
-    let request_check =
-        quote_spanned!(request_type.span()=> #wayside::__private::check_argument::<#request_type, _>(););
-    let next_check = quote_spanned!(next_type.span()=> #wayside::__private::check_next::<#next_type>(););
-    let response_check = response_check(wayside, &function.sig.output);
-    let (incoming, request, next) = (variable("incoming"), variable("request"), variable("next"));
-    let call = if function.sig.asyncness.is_some() {
-        quote!(|#request: #request_type, #next| #name(#request, #next))
-    } else {
-        quote!(|#request: #request_type, #next| ::core::future::ready(#name(#request, #next)))
-    };
-    let body_limit = body_limit(options);
+    let request = variable("request");
+    let answer = extract(options, &request, function, types, &quote!(#wayside::__private::next::<#next>()));
     quote! {
         #function
 
         const _: () = {
-            // Makes the compiler point at a wrong type, on every target.
-            const _: fn() = || {
-                #request_check
-                #next_check
-                #response_check
-            };
-
             #wayside::__private::declare_middleware!();
-            #wayside::__private::export!(
-                #incoming => #wayside::__private::answer_middleware(#call, #incoming, #body_limit)
-            );
+            #wayside::__private::export!(#request => #answer);
         };
     }
 }

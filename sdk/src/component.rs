@@ -1,70 +1,104 @@
-//! Calls handlers and middleware, and checks their types, for the attribute macros.
+//! Extracts the arguments of handlers and middleware, and calls them, for the attribute macros.
 
 use std::future::Future;
 
 use crate::middleware::Next;
 pub use crate::sys::ArrivingRequest;
-use crate::{FromRequest, IncomingRequest, IntoResponse};
+use crate::sys::Responder;
+use crate::{Body, FromRequest, FromRequestParts, IncomingRequest, IntoResponse, Response};
 
-/// Extracts the argument of a handler and calls the handler.
+/// Starts the extraction of the arguments.
+#[must_use]
+pub fn incoming(request: ArrivingRequest, body_limit: u64) -> IncomingRequest {
+    IncomingRequest::new(request).with_body_limit(body_limit)
+}
+
+/// Extracts an argument that is not the last, and passes it to the code that extracts the next one.
 ///
-/// The macro turns every handler into a function that takes one argument (`()` if the user's function takes none) and
-/// returns a future.
+/// # Errors
+///
+/// Fails with the rejection of the argument's type, or with the failure of `rest`.
+pub async fn answer_part<A, F, R, E>(
+    mut request: IncomingRequest,
+    rest: impl FnOnce(A, IncomingRequest) -> F,
+) -> Result<R, Rejected<A::Rejection, E>>
+where
+    A: FromRequestParts,
+    F: Future<Output = Result<R, E>>,
+{
+    let argument = A::from_request_parts(&mut request).await.map_err(Rejected::Here)?;
+    rest(argument, request).await.map_err(Rejected::Later)
+}
+
+/// Extracts the last argument of a handler and calls the handler.
+///
+/// The macro turns every handler into a function that takes at least one argument (`()` if the user's function takes none)
+/// and returns a future.
 ///
 /// # Errors
 ///
 /// Fails with the rejection of the argument's type if extraction fails.
-pub async fn answer<A, M, F, R>(
-    handler: impl FnOnce(A) -> F,
-    request: ArrivingRequest,
-    body_limit: u64,
-) -> Result<R, A::Rejection>
+pub async fn answer<A, M, F, R>(request: IncomingRequest, handler: impl FnOnce(A) -> F) -> Result<R, A::Rejection>
 where
     A: FromRequest<M>,
     F: Future<Output = R>,
-    R: IntoResponse,
 {
-    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
+    let argument = A::from_request(request).await?;
     Ok(handler(argument).await)
 }
 
-/// Extracts the first argument of middleware and calls the middleware.
-///
-/// # Errors
-///
-/// Fails with the rejection of the argument's type if extraction fails.
-pub async fn answer_middleware<A, M, F, R>(
-    middleware: impl FnOnce(A, Next) -> F,
-    request: ArrivingRequest,
-    body_limit: u64,
-) -> Result<R, A::Rejection>
-where
-    A: FromRequest<M>,
-    F: Future<Output = R>,
-    R: IntoResponse,
-{
-    let argument = A::from_request(IncomingRequest::new(request).with_body_limit(body_limit)).await?;
-    Ok(middleware(argument, Next::of_host()).await)
+/// Returns the future of a handler. Makes the compiler point at the return type if it is not a response.
+pub fn response<R: IntoResponse, F: Future<Output = R>>(future: F) -> F {
+    future
 }
 
-/// Makes the compiler point at the argument's type if it cannot be extracted from a request.
-pub fn check_argument<A: FromRequest<M>, M>() {}
+/// The rejection of one of several arguments.
+#[derive(Debug)]
+pub enum Rejected<A, B> {
+    /// By this argument.
+    Here(A),
+    /// By a later one.
+    Later(B),
+}
 
-/// Makes the compiler point at the second argument's type if it is not [`Next`].
-pub fn check_next<N: IsNext>() {}
+impl<A: IntoResponse, B: IntoResponse> IntoResponse for Rejected<A, B> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Here(rejection) => rejection.into_response(),
+            Self::Later(rejection) => rejection.into_response(),
+        }
+    }
+
+    fn respond<R: Responder<Body>>(self, responder: R) -> R::Sent {
+        match self {
+            Self::Here(rejection) => rejection.respond(responder),
+            Self::Later(rejection) => rejection.respond(responder),
+        }
+    }
+}
+
+/// Returns the last argument of middleware.
+#[must_use]
+pub fn next<N: IsNext>() -> N {
+    N::of_host()
+}
 
 /// Implemented by [`Next`] only.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the second argument of middleware",
+    message = "`{Self}` cannot be the last argument of middleware",
     label = "expected `wayside::middleware::Next`",
-    note = "middleware takes a request and the next handler: `async fn auth(req: Request, next: Next)`"
+    note = "the last argument of middleware is the next handler: `async fn auth(req: Request, next: Next)`"
 )]
-pub trait IsNext {}
+pub trait IsNext {
+    /// Returns the next handler that the host has linked.
+    fn of_host() -> Self;
+}
 
-impl IsNext for Next {}
-
-/// Makes the compiler point at the return type if it is not a response.
-pub fn check_response<R: IntoResponse>() {}
+impl IsNext for Next {
+    fn of_host() -> Self {
+        Self::of_host()
+    }
+}
 
 /// A type whose name the compiler's error shows if the feature `tower` is missing.
 #[cfg(not(feature = "tower"))]

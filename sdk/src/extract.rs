@@ -22,3 +22,6 @@ pub use multipart::{Multipart, Part};
 /// handlers that take [`Body`](crate::Body) or [`Request`](crate::Request); use
 /// [`Body::limited`](crate::Body::limited) there.
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -51,9 +51,7 @@ pub type Response<B = Body> = http::Response<B>;
 pub mod __private {
     #[cfg(not(feature = "tower"))]
     pub use crate::component::answer_service;
-    pub use crate::component::{
-        ArrivingRequest, answer, answer_middleware, check_argument, check_next, check_response,
-    };
+    pub use crate::component::{ArrivingRequest, answer, answer_part, incoming, next, response};
     #[cfg(feature = "tower")]
     pub use crate::service::answer_service;
     pub use crate::sys::HandlerResult;

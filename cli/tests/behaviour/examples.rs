@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use wayside_harness::Body;
+use wayside_harness::bytes::Bytes;
 use wayside_harness::http::Request;
+use wayside_harness::{Body, http_body};
 
 use super::fixture::{Upstream, example, get, post, root, text_of};
 
@@ -48,6 +49,36 @@ async fn json_over_the_limit_is_413() {
     let body = format!("{{\"numbers\": [{}1]}}", "1,".repeat(1024 * 1024));
     let request = Request::post("/").header("content-type", "application/json").body(body.into()).unwrap();
     assert_eq!(text_of(&app, request).await.0, 413);
+}
+
+#[tokio::test]
+async fn arguments_are_extracted_in_order() {
+    let app = example("arguments").env("KEY", "secret").await.unwrap();
+    let ask = async |target: &str, headers: &[(&str, &str)], body: Body| {
+        let mut request = Request::post(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        text_of(&app, request.body(body).unwrap()).await
+    };
+    let (key, json) = (("x-api-key", "secret"), ("content-type", "application/json"));
+    let summary = r#"{"method":"POST","tags":["a","b"],"text":"hello"}"#;
+    assert_eq!(ask("/?tag=a&tag=b", &[key, json], r#"{"text": "hello"}"#.into()).await, (200, summary.to_owned()));
+    let summary = r#"{"method":"POST","tags":[],"text":null}"#;
+    assert_eq!(ask("/", &[key], Body::empty()).await, (200, summary.to_owned()));
+    assert_eq!(ask("/", &[key, json], "]".into()).await.0, 400);
+    assert_eq!(ask("/", &[key, ("content-type", "text/plain")], "hello".into()).await.0, 415);
+    // The first argument is rejected first, whatever is wrong with the body.
+    assert_eq!(ask("/", &[json], "]".into()).await.0, 401);
+}
+
+#[tokio::test]
+async fn a_request_without_its_first_argument_is_rejected_before_its_body_arrives() {
+    let app = example("arguments").env("KEY", "secret").await.unwrap();
+    let never = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, std::convert::Infallible>>();
+    let request = Request::post("/").header("content-type", "application/json");
+    let request = request.body(Body::new(http_body_util::StreamBody::new(never))).unwrap();
+    assert_eq!(app.request(request).await.status(), 401);
 }
 
 #[tokio::test]
@@ -147,10 +178,16 @@ fn every_example_and_every_behaviour_has_a_test() {
         let name = behaviour.unwrap().file_name().into_string().unwrap();
         let name = name.trim_end_matches(".rs").replace('_', "-");
         assert!(
-            name == "lib" || name == "mirror" || tests.contains(&format!("/{name}")),
+            name == "lib" || name == "mirror" || has_word(&tests, &format!("/{name}")),
             "no test runs the behaviour `{name}`"
         );
     }
+}
+
+/// Whether a text contains a name that does not go on.
+fn has_word(text: &str, name: &str) -> bool {
+    let goes_on = |next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_';
+    text.match_indices(name).any(|(start, _)| !text[start + name.len()..].starts_with(goes_on))
 }
 
 #[tokio::test]

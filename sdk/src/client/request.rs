@@ -147,7 +147,7 @@ impl RequestBuilder {
     #[cfg(feature = "form")]
     pub fn query<T: serde::Serialize + ?Sized>(self, query: &T) -> Self {
         self.change(|request| {
-            let added = serde_urlencoded::to_string(query).map_err(|error| invalid("the query", error))?;
+            let added = serde_html_form::to_string(query).map_err(|error| invalid("the query", error))?;
             if added.is_empty() {
                 return Ok(());
             }
@@ -202,7 +202,7 @@ impl RequestBuilder {
     pub fn form<T: serde::Serialize + ?Sized>(self, form: &T) -> Self {
         let media_type = MediaType::Default(HeaderValue::from_static("application/x-www-form-urlencoded"));
         self.set_body(Some(media_type), || {
-            Ok(serde_urlencoded::to_string(form).map_err(|error| invalid("the form", error))?.into())
+            Ok(serde_html_form::to_string(form).map_err(|error| invalid("the form", error))?.into())
         })
     }
 

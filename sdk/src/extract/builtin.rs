@@ -38,6 +38,42 @@ impl FromRequestParts for () {
     }
 }
 
+/// The handler gets the rejection, and decides on the response.
+impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(request: &mut IncomingRequest) -> Result<Self, Infallible> {
+        Ok(T::from_request_parts(request).await)
+    }
+}
+
+/// The handler gets the rejection, and decides on the response.
+impl<T: FromRequest> FromRequest for Result<T, T::Rejection> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Infallible> {
+        Ok(T::from_request(request).await)
+    }
+}
+
+/// `None` stands for an absent value; see [`FromRequestParts::from_request_parts_optional`].
+impl<T: FromRequestParts> FromRequestParts for Option<T> {
+    type Rejection = T::Rejection;
+
+    fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, T::Rejection>> + Send {
+        T::from_request_parts_optional(request)
+    }
+}
+
+/// `None` stands for an absent value; see [`FromRequest::from_request_optional`].
+impl<T: FromRequest> FromRequest for Option<T> {
+    type Rejection = T::Rejection;
+
+    fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, T::Rejection>> + Send {
+        T::from_request_optional(request)
+    }
+}
+
 impl FromRequest for IncomingRequest {
     type Rejection = Infallible;
 

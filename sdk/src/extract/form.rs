@@ -1,10 +1,10 @@
 //! Query strings and forms.
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::payload::{media_type, read_whole};
-use crate::{Error, FromRequest, FromRequestParts, IncomingRequest};
+use super::payload::{if_typed, media_type, read_whole};
+use crate::{Body, Error, FromRequest, FromRequestParts, IncomingRequest, Request};
 
 /// The query string of the URI, deserialized into `T`. Needs the feature `form`.
 ///
@@ -34,9 +34,16 @@ impl<T: DeserializeOwned> FromRequestParts for Query<T> {
 
     async fn from_request_parts(request: &mut IncomingRequest) -> Result<Self, Error> {
         let uri = request.uri()?;
-        serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        serde_html_form::from_str(uri.query().unwrap_or_default())
             .map(Self)
             .map_err(|error| Error::new(StatusCode::BAD_REQUEST, format!("the query string is invalid: {error}")))
+    }
+
+    async fn from_request_parts_optional(request: &mut IncomingRequest) -> Result<Option<Self>, Error> {
+        match request.uri()?.query() {
+            Some(_) => Self::from_request_parts(request).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -68,17 +75,39 @@ impl<T: DeserializeOwned> FromRequest for Form<T> {
     type Rejection = Error;
 
     async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
-        if media_type(&request.headers()?) != "application/x-www-form-urlencoded" {
-            return Err(Error::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the request body must have the content-type application/x-www-form-urlencoded",
-            ));
-        }
+        check_media_type(&request.headers()?)?;
         let limit = request.body_limit();
-        serde_urlencoded::from_bytes(&read_whole(request.into_body(), limit).await?)
-            .map(Self)
-            .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is invalid: {error}")))
+        parse(request.into_body(), limit).await
     }
+
+    async fn from_request_optional(request: IncomingRequest) -> Result<Option<Self>, Error> {
+        if_typed(request).await
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Request<Form<T>> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        let limit = request.body_limit();
+        let (parts, body) = request.into_request()?.into_parts();
+        check_media_type(&parts.headers)?;
+        Ok(Self::from_parts(parts, parse(body, limit).await?))
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
+    if media_type(headers) == "application/x-www-form-urlencoded" {
+        return Ok(());
+    }
+    let detail = "the request body must have the content-type application/x-www-form-urlencoded";
+    Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+async fn parse<T: DeserializeOwned>(body: Body, limit: u64) -> Result<Form<T>, Error> {
+    serde_html_form::from_bytes(&read_whole(body, limit).await?)
+        .map(Form)
+        .map_err(|error| Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the form is invalid: {error}")))
 }
 
 #[cfg(test)]
@@ -115,6 +144,26 @@ mod tests {
         for bad in ["/", "/?name=Ada", "/?name=Ada&age=old", "/?name=Ada&age=300"] {
             assert_eq!(query(bad), Err(StatusCode::BAD_REQUEST), "{bad}");
         }
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Filter {
+        #[serde(default)]
+        tag: Vec<String>,
+    }
+
+    #[test]
+    fn repeated_keys_are_a_list() {
+        let tags = |uri: &str| {
+            let request = Request::get(uri).body(Body::empty()).unwrap();
+            block_on(Query::<Filter>::from_request(incoming(request))).unwrap().0.tag
+        };
+        assert_eq!(tags("/?tag=a&tag=b%26c"), ["a", "b&c"]);
+        assert_eq!(tags("/?tag=a"), ["a"]);
+        assert!(tags("/?other=a").is_empty());
+        let request = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+        let request = incoming(request.body("tag=a&tag=b").unwrap());
+        assert_eq!(block_on(Form::<Filter>::from_request(request)).unwrap().0.tag, ["a", "b"]);
     }
 
     #[test]

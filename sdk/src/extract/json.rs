@@ -4,10 +4,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::payload::{media_type, read_whole};
+use super::payload::{if_typed, media_type, read_whole};
 use crate::respond::collect;
 use crate::sys::Responder;
-use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Response};
+use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response};
 
 /// A JSON document: the request body as an argument, the response body as a result. Needs the feature `json`.
 ///
@@ -40,15 +40,37 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
-        if !is_json(&request.headers()?) {
-            return Err(Error::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the request body must have the content-type application/json",
-            ));
-        }
+        check_media_type(&request.headers()?)?;
         let limit = request.body_limit();
-        serde_json::from_slice(&read_whole(request.into_body(), limit).await?).map(Self).map_err(rejection)
+        parse(request.into_body(), limit).await
     }
+
+    async fn from_request_optional(request: IncomingRequest) -> Result<Option<Self>, Error> {
+        if_typed(request).await
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Request<Json<T>> {
+    type Rejection = Error;
+
+    async fn from_request(request: IncomingRequest) -> Result<Self, Error> {
+        let limit = request.body_limit();
+        let (parts, body) = request.into_request()?.into_parts();
+        check_media_type(&parts.headers)?;
+        Ok(Self::from_parts(parts, parse(body, limit).await?))
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    let detail = "the request body must have the content-type application/json";
+    Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+async fn parse<T: DeserializeOwned>(body: Body, limit: u64) -> Result<Json<T>, Error> {
+    serde_json::from_slice(&read_whole(body, limit).await?).map(Json).map_err(rejection)
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -18,6 +18,7 @@ use http_body::Body as _;
 
 use self::disposition::Disposition;
 use self::parser::{Event, Parser};
+use super::payload::if_typed;
 use crate::{Body, Error, FromRequest, IncomingRequest};
 
 /// A form with files, `multipart/form-data` (RFC 7578), read part by part. Needs the feature `multipart`.
@@ -82,6 +83,10 @@ impl FromRequest for Multipart {
         let part_limit = request.body_limit();
         let form = ReadForm { body: request.into_body(), parser, part: 0 };
         Ok(Self { form: Arc::new(Mutex::new(form)), part_limit })
+    }
+
+    async fn from_request_optional(request: IncomingRequest) -> Result<Option<Self>, Error> {
+        if_typed(request).await
     }
 }
 

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::{Body, Error};
+#[cfg(any(feature = "json", feature = "form", feature = "multipart"))]
+use crate::{FromRequest, IncomingRequest};
 
 /// Reads a body of at most `limit` bytes into memory.
 pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
@@ -23,4 +25,13 @@ pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Extracts a value from the body, if the request has a `content-type`.
+#[cfg(any(feature = "json", feature = "form", feature = "multipart"))]
+pub(super) async fn if_typed<T: FromRequest<Rejection = Error>>(request: IncomingRequest) -> Result<Option<T>, Error> {
+    if request.headers()?.contains_key(http::header::CONTENT_TYPE) {
+        return T::from_request(request).await.map(Some);
+    }
+    Ok(None)
 }

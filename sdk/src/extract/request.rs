@@ -44,7 +44,7 @@ use crate::{Body, Error, IntoResponse, Request};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the argument of an HTTP handler",
     label = "expected `wayside::Request` or another type that can be extracted from a request",
-    note = "a handler takes nothing or one type that implements `wayside::FromRequest` or `wayside::FromRequestParts`"
+    note = "an argument implements `wayside::FromRequestParts`; the last one may implement `wayside::FromRequest`"
 )]
 pub trait FromRequest<M = via::Request>: Sized {
     /// The response if extraction fails.
@@ -56,6 +56,21 @@ pub trait FromRequest<M = via::Request>: Sized {
     ///
     /// Fails with the response that tells the client what is wrong with its request.
     fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+
+    /// Extracts this type for an argument of the type `Option<Self>`: `None` stands for an absent value.
+    ///
+    /// By default no value counts as absent, so that this only differs from [`from_request`](Self::from_request) for types
+    /// that implement it. A value that is present but wrong is rejected all the same.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the response that tells the client what is wrong with its request.
+    fn from_request_optional(
+        request: IncomingRequest,
+    ) -> impl Future<Output = Result<Option<Self>, Self::Rejection>> + Send {
+        let extracted = Self::from_request(request);
+        async move { extracted.await.map(Some) }
+    }
 }
 
 /// An extractor that does not read the body.
@@ -88,7 +103,8 @@ pub trait FromRequest<M = via::Request>: Sized {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be extracted from the head of a request",
-    note = "it must implement `wayside::FromRequestParts`"
+    label = "expected a type that is extracted from the head; only the last argument may read the body",
+    note = "every argument but the last implements `wayside::FromRequestParts`"
 )]
 pub trait FromRequestParts: Sized {
     /// The response if extraction fails.
@@ -100,6 +116,20 @@ pub trait FromRequestParts: Sized {
     ///
     /// Fails with the response that tells the client what is wrong with its request.
     fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
+
+    /// Extracts this type for an argument of the type `Option<Self>`: `None` stands for an absent value.
+    ///
+    /// By default no value counts as absent; see [`FromRequest::from_request_optional`].
+    ///
+    /// # Errors
+    ///
+    /// Fails with the response that tells the client what is wrong with its request.
+    fn from_request_parts_optional(
+        request: &mut IncomingRequest,
+    ) -> impl Future<Output = Result<Option<Self>, Self::Rejection>> + Send {
+        let extracted = Self::from_request_parts(request);
+        async move { extracted.await.map(Some) }
+    }
 }
 
 #[diagnostic::do_not_recommend]
