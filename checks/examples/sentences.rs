@@ -21,5 +21,8 @@ fn main() {
         if sentence.comment != sentence.text {
             println!("    (in: {})", sentence.comment);
         }
+        if !sentence.code.is_empty() {
+            println!("    (before: {})", sentence.code);
+        }
     }
 }

@@ -11,6 +11,8 @@ pub struct Sentence {
     pub comment: String,
     /// The sentence.
     pub text: String,
+    /// The line of code after the comment, without attributes; empty for the comment of a module.
+    pub code: String,
 }
 
 /// Returns the sentences of all comments of a file, without the examples in doc comments.
@@ -21,11 +23,17 @@ pub fn sentences(source: &Source) -> Vec<Sentence> {
     for (index, line) in source.text.lines().enumerate() {
         match text_of(line) {
             Some(text) => comment.add(index + 1, text),
-            None => comment.finish(source, &mut found),
+            None if is_attribute(line) => {}
+            None => comment.finish(source, line.trim(), &mut found),
         }
     }
-    comment.finish(source, &mut found);
+    comment.finish(source, "", &mut found);
     found
+}
+
+fn is_attribute(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("#[") && line.ends_with(']')
 }
 
 /// A comment that is being read.
@@ -50,11 +58,12 @@ impl Comment {
         }
     }
 
-    fn finish(&mut self, source: &Source, found: &mut Vec<Sentence>) {
+    fn finish(&mut self, source: &Source, code: &str, found: &mut Vec<Sentence>) {
         let Self { line, text, .. } = std::mem::take(self);
         for sentence in split(&text) {
             let place = format!("{}:{line}", source.path.display());
-            found.push(Sentence { place, comment: text.clone(), text: sentence.to_owned() });
+            let (comment, text, code) = (text.clone(), sentence.to_owned(), code.to_owned());
+            found.push(Sentence { place, comment, text, code });
         }
     }
 }
@@ -107,10 +116,22 @@ mod tests {
 
     use super::*;
 
-    fn texts(text: &str) -> Vec<String> {
+    fn found(text: &str) -> Vec<Sentence> {
         let source =
             Source { module: String::new(), path: PathBuf::from("a.rs"), text: text.to_owned(), items: Vec::new() };
-        sentences(&source).into_iter().map(|sentence| sentence.text).collect()
+        sentences(&source)
+    }
+
+    fn texts(text: &str) -> Vec<String> {
+        found(text).into_iter().map(|sentence| sentence.text).collect()
+    }
+
+    #[test]
+    fn a_sentence_comes_with_the_code_that_it_describes() {
+        let sentences =
+            found("//! A module.\n\n/// One. Two.\n#[must_use]\nfn f() {}\n\nfn g() {\n    // Three.\n    h();\n}\n");
+        let codes: Vec<_> = sentences.iter().map(|sentence| sentence.code.as_str()).collect();
+        assert_eq!(codes, ["", "fn f() {}", "fn f() {}", "h();"]);
     }
 
     #[test]
@@ -126,6 +147,7 @@ mod tests {
                 place: String::new(),
                 comment: String::new(),
                 text: format!("this is sentence {number}"),
+                code: String::new(),
             })
         };
         let one = sample(all().collect(), 1, 10);
