@@ -5,8 +5,8 @@ use std::{error, fmt, io};
 
 /// A failure to generate, write or check bindings.
 ///
-/// The text names the file or the world. [`source`](error::Error::source) returns the error of the parser, the generator
-/// or the operating system.
+/// The error message names the file or the world. [`source`](error::Error::source) returns the error of the parser,
+/// the generator or the operating system.
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

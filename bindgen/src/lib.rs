@@ -1,7 +1,8 @@
 //! Generates the Rust bindings of the `wayside` crate from WIT.
 //!
 //! The bindings are checked in, so that users of the SDK build neither a WIT parser nor a code generator. This crate
-//! writes them and detects stale ones, for the command `wayside bindgen` and the SDK's freshness test.
+//! writes them and detects stale ones, for the command `wayside bindgen` and for a test that fails if the checked-in
+//! bindings are stale.
 
 mod error;
 mod wit_copy;
@@ -16,15 +17,16 @@ use wit_parser::{Resolve, WorldId};
 pub use error::Error;
 pub use wit_copy::{WIT_COPIES, WitCopy};
 
-/// A world of the SDK: where its WIT and its bindings are, and how to generate them.
+/// A world of the SDK: where its WIT and its bindings are, and how to generate the bindings.
 #[derive(Clone, Copy, Debug)]
 pub struct World {
-    /// The name of the folder of its WIT, and of its bindings module.
+    /// The name of two folders: `wit/<name>` contains the WIT, and `sdk/src/sys/<name>` the bindings.
     pub name: &'static str,
-    /// The name of the world in its WIT.
+    /// The name of the world in the WIT files.
     world: &'static str,
-    /// Further worlds of some components, and the macros that declare them. They have no bindings of their own, because
-    /// a component that exports an interface of its world would also import the rest of the world, even without calls.
+    /// Further worlds that some components implement, each with the name of a macro that declares it. No bindings are
+    /// generated for these worlds: a component that used the export macro of such bindings would import every
+    /// interface of the world, even those that it never calls.
     declared: &'static [(&'static str, &'static str)],
     /// The module path of the bindings, as seen from a crate that uses the SDK's export macro.
     bindings_module: &'static str,
@@ -150,13 +152,14 @@ impl World {
     }
 }
 
-/// Returns the source text of a macro that declares the world of a component.
+/// Returns the source text of a macro with which a component declares that it implements a world.
 fn declaration(resolve: &Resolve, world: WorldId, name: &'static str, macro_name: &str) -> Result<String, Error> {
     let encoded = wit_component::metadata::encode(resolve, world, StringEncoding::UTF8, None, false)
         .map_err(|source| Error::generate(name, source))?;
     let lines = encoded.chunks(60).map(|bytes| {
         let line = bytes.escape_ascii().to_string();
-        // The lines end with a backslash, which removes spaces at the start of the next line.
+        // Each line ends with a backslash, which removes spaces at the start of the next line. So such a space is
+        // escaped.
         if line.starts_with(' ') { line.replacen(' ', "\\x20", 1) } else { line }
     });
     let lines: Vec<String> = lines.collect();

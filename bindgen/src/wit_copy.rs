@@ -1,4 +1,5 @@
-//! Copies of WIT files for published packages, because a package contains only files of its own directory.
+//! Copies of WIT files in the directories of published packages: a package can contain only files of its own
+//! directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +9,13 @@ use super::{Error, Update, is_current};
 /// A WIT file and its copy in a package.
 #[derive(Clone, Copy, Debug)]
 pub struct WitCopy {
-    /// The path of the file, relative to `wit/`.
+    /// The path of the original file, relative to `wit/`.
     source: &'static str,
     /// The path of the copy, relative to the root of the checkout.
     copy: &'static str,
 }
 
-/// All copies.
+/// All WIT files that have a copy in a package.
 pub const WIT_COPIES: &[WitCopy] = &[
     WitCopy { source: "host/world.wit", copy: "host-harness/wit/world.wit" },
     WitCopy { source: "host/deps/config.wit", copy: "host-harness/wit/deps/config.wit" },

@@ -1,4 +1,4 @@
-//! The command line: arguments that several sub-commands share. Each sub-command declares its own in `args/`.
+//! Declares the command line. The arguments of each sub-command are in a file of `args/`.
 
 mod bench;
 mod bindgen;
@@ -69,7 +69,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether host calls are traced.
+    /// Whether the command prints each host call of its component (`--trace-wasi`).
     pub(crate) fn trace_wasi(&self) -> bool {
         match self {
             Self::Serve(args) => args.guest.trace_wasi,

@@ -1,4 +1,4 @@
-//! `wayside bench`.
+//! The command `wayside bench`: measures components.
 
 mod answers;
 mod measure;
@@ -19,7 +19,7 @@ use crate::recorders::Recorders;
 use crate::{guest, report, units};
 use measure::{Extent, Measured, Ratio, Sample, Subject};
 
-/// The measurements of one request.
+/// The measurements of one case, which is a request that is sent many times.
 #[derive(Serialize)]
 struct CaseFigures {
     method: String,
@@ -34,9 +34,9 @@ struct CaseFigures {
 struct Figures {
     component: String,
     requests: u64,
-    /// Responses with 5xx, and responses that broke off.
+    /// The number of responses with 5xx, and of responses that broke off.
     failed: u64,
-    /// Responses with a status outside of 2xx.
+    /// The number of responses with a status outside of 2xx.
     non_2xx: u64,
     /// The number of responses with each status.
     statuses: BTreeMap<u16, u64>,
@@ -98,7 +98,8 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
     Ok(first.unwrap_or(ExitCode::Success))
 }
 
-/// Warns about failed requests: their measurements do not compare with those of others.
+/// Reports failed requests as errors, because their times say nothing about successful ones. Returns the exit code, if
+/// any failed.
 fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Option<ExitCode> {
     let mut code = None;
     for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.failed > 0) {
@@ -110,7 +111,7 @@ fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Opt
     code
 }
 
-/// Warns about components without any 2xx response: this may be intended, or a header may be missing.
+/// Warns about components that answer no request with 2xx. This may be intended, or the requests may lack a header.
 fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
     for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.none_is_2xx()) {
         let (name, answers) = (&subject.name, &measured.answers);
@@ -119,7 +120,8 @@ fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
     }
 }
 
-/// Warns about components with different statuses: rejecting a request does not compare with handling it.
+/// Warns if two components answer with different statuses, because rejecting a request is not comparable with handling
+/// it. Returns the exit code of a failure if `--fail-above` is given.
 fn differing(subjects: &[Subject], sample: &Sample, measured: &[Measured], is_judged: bool) -> Option<ExitCode> {
     let ([one, other, ..], [first, second, ..]) = (subjects, measured) else { return None };
     if first.answers.has_the_statuses_of(&second.answers) {
@@ -141,7 +143,7 @@ fn differing(subjects: &[Subject], sample: &Sample, measured: &[Measured], is_ju
     None
 }
 
-/// Reports what the first component uses more of than allowed.
+/// Reports if the first component takes more time or fuel than allowed, and returns the exit code.
 fn judge(sample: &Sample, ratio: Option<Ratio>, allowed: f64) -> ExitCode {
     let (method, path) = (&sample.method, show::url(&sample.path));
     let Some(ratio) = ratio else {
@@ -168,7 +170,8 @@ fn body(data: Option<&str>) -> Result<Bytes, Error> {
     }
 }
 
-/// Opens a component twice. Its output is dropped, because it would disturb the measurement.
+/// Opens a component twice, to measure time and to count fuel. The output of the component is dropped, because printing
+/// it would disturb the measurement.
 async fn subject(target: Target, settings: &Guest, reuse: u32, recorders: &mut Recorders) -> Result<Subject, Error> {
     let name = name(&target.target);
     let again = Target { target: target.target.clone(), features: target.features.clone() };

@@ -1,4 +1,4 @@
-//! `wayside bindgen`.
+//! The command `wayside bindgen`: regenerates the bindings of the SDK.
 
 use std::path::Path;
 

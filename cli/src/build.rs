@@ -1,4 +1,4 @@
-//! `wayside build`.
+//! The command `wayside build`: builds a crate as a component and strips it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,9 +35,8 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
     let bare = strip(&full);
     let taken_out = full.len() - bare.len();
     if taken_out > 0 {
-        // Writes a temporary file first, so that readers see the old file or the new. Cargo's own copy is a hard link
-        // to the old file, and stays.
-        // file, which stays as it is.
+        // Writes a temporary file and renames it, so that readers see either the old file or the new one. Cargo's own
+        // copy is a hard link to the old file, so it keeps its content.
         let beside = wasm.with_extension(format!("{}.stripped", process::id()));
         let written = fs::write(&beside, bare)
             .and_then(|()| fs::set_permissions(&beside, fs::metadata(wasm)?.permissions()))
@@ -47,7 +46,7 @@ fn strip_file(wasm: &Path) -> Result<usize, Error> {
     Ok(taken_out)
 }
 
-/// Returns a path relative to the working directory.
+/// Shortens a path below the working directory to a relative path.
 fn from_here(path: &Path) -> PathBuf {
     let here = env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()

@@ -1,4 +1,4 @@
-//! `wayside check`.
+//! The command `wayside check`: tells which hosts can run a component.
 
 mod asked;
 
@@ -20,11 +20,12 @@ use asked::Asked;
 struct Findings {
     path: String,
     hosts: Vec<Finding>,
-    /// The packages with bindings, by version of `wit-bindgen`, if there are several versions.
+    /// The packages that depend on `wit-bindgen`, by its version. Empty unless the component has several versions of
+    /// it.
     bindgens: BTreeMap<String, Vec<String>>,
 }
 
-/// The result for one host.
+/// The result for one host or world.
 #[derive(Serialize)]
 struct Finding {
     host: String,
@@ -38,7 +39,7 @@ struct Finding {
     with_flags: Vec<Lack>,
 }
 
-/// An interface that a host lacks, or has only with a flag.
+/// An interface that a host lacks, or offers only with a flag.
 #[derive(Serialize)]
 struct Lack {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +85,8 @@ fn find(host: &Host, description: &Description, asked: &Asked) -> Finding {
             }
             continue;
         };
-        // Only middleware calls it. Types of an interface need no implementation, but do not fit into every world.
+        // Only middleware calls the handler interface. Other components import just its types, which a host need not
+        // implement. A world, however, must list the interface.
         let is_middleware = matches!(description.world, World::Middleware { .. });
         if interface.name == HANDLER && !is_middleware && !host.is_world() {
             continue;
@@ -144,7 +146,8 @@ fn text(findings: &Findings) -> String {
     text
 }
 
-/// Groups imports with the same reason and the same importer, by package.
+/// Writes what a host lacks: one paragraph for all interfaces with the same reason and the same importers, one line per
+/// package.
 fn lacks(text: &mut String, lacks: &[Lack]) {
     let mut left: Vec<&Lack> = lacks.iter().collect();
     while let Some(first) = left.first().copied() {
@@ -173,7 +176,7 @@ fn lacks(text: &mut String, lacks: &[Lack]) {
 /// The width of the report in characters.
 const WIDTH: usize = 80;
 
-/// Wraps words into lines with an indentation of four, and six from the second line on.
+/// Wraps words into lines. The first line is indented by four spaces, the following ones by six.
 fn wrapped(text: &mut String, words: impl Iterator<Item = String>) {
     let mut column = 3;
     text.push_str("   ");

@@ -1,4 +1,4 @@
-//! `wayside completions`.
+//! The command `wayside completions`: prints a completion script for a shell.
 
 use clap::CommandFactory as _;
 use wayside_harness::Error;

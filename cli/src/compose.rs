@@ -1,4 +1,4 @@
-//! `wayside compose`.
+//! The command `wayside compose`: writes a component and its middleware as one component.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `wayside dev`.
+//! The command `wayside dev`: serves a crate and rebuilds it after each change.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::recorders::Recorders;
 use crate::stop::Stop;
 use crate::{guest, report, serve};
 
-/// How many bytes of each body the inspector shows.
+/// The inspector shows at most this many bytes of each body.
 const BODY_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Dev) -> Result<ExitCode, Error> {
             () = stop.told() => break,
         }
     }
-    // Lets pages stop waiting for the next build.
+    // Answers the browsers whose error page waits for the next build. Otherwise the server would wait for them.
     drop(live);
     drop(inspector);
     stop.finish(server).await;
@@ -67,7 +67,7 @@ fn tell(build: &Build) {
     }
 }
 
-/// Formats the first of the files, relative to the working directory, and the number of others.
+/// Formats the path of the first file, relative to the working directory, and the number of the remaining files.
 fn files(changed: &[PathBuf]) -> String {
     let here = env::current_dir().and_then(fs::canonicalize).unwrap_or_default();
     let name = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();

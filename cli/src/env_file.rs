@@ -1,12 +1,13 @@
 //! Environment variables from a file.
 //!
-//! A line is `NAME=VALUE`, optionally with `export` and white space before it. A value may be quoted: single quotes
-//! keep it unchanged, double quotes allow the escapes `
-//! `, `\r`, `\t`, `\"`, `\\` and `\$`. Quoted values may span lines; a line break is a line feed in the value, even if
-//! the file has CRLF. `#` starts a comment at the start of a line and, after an unquoted value, after a space. There is
-//! no expansion: `$` is an ordinary character. A byte order mark at the start is skipped.
+//! A variable is written as `NAME=VALUE`; white space and `export` may precede the name. The value may be in quotes.
+//! Single quotes keep their content unchanged; double quotes allow the escapes `\n`, `\r`, `\t`, `\"`, `\\` and `\$`. A
+//! value in quotes may span several lines, and each line break in it becomes a line feed, even if the file uses CRLF.
+//! `#` starts a comment at the start of a line, after a closing quote, and in a value without quotes at its start and
+//! after white space. Variables are not expanded: `$` is an ordinary character. A byte order mark at the start of the
+//! file is skipped.
 //!
-//! The last value of a name counts, as in a shell; a warning names both lines.
+//! If the file sets a name twice, the last value counts, as in a shell, and a warning gives the numbers of both lines.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -16,7 +17,7 @@ use wayside_harness::{Error, check_variable};
 
 use crate::report;
 
-/// The largest size of a file in bytes; no environment is that large.
+/// The largest size of a file, in MiB. No real environment is that large.
 const MAX_MIB: u64 = 16;
 
 /// Reads the variables of a file, in order.
@@ -45,7 +46,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
 fn text(path: &Path) -> io::Result<String> {
     let most_bytes = MAX_MIB * 1024 * 1024;
     let mut bytes = Vec::new();
-    // A device may be endless.
+    // Stops after the limit, because a device such as `/dev/zero` is endless.
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most_bytes {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {MAX_MIB} MiB")));
@@ -58,7 +59,7 @@ struct Variable {
     name: String,
     value: String,
     line: usize,
-    /// The line that set it before.
+    /// The number of the earlier line that sets the same name, if there is one.
     before: Option<usize>,
 }
 
@@ -98,7 +99,7 @@ fn parse(text: &str) -> Result<Vec<Variable>, Wrong> {
     Ok(variables)
 }
 
-/// Parses a value up to a comment.
+/// Returns a value without quotes: the text up to a comment, without white space at its end.
 fn unquoted(text: &str) -> &str {
     let comment = text.find(" #").or(text.find("\t#")).or(text.starts_with('#').then_some(0));
     text[..comment.unwrap_or(text.len())].trim_end()

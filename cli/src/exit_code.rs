@@ -1,13 +1,13 @@
-//! Exit codes.
+//! The exit codes of the command `wayside`.
 
-/// The exit codes of every sub-command. Code 2 is for invalid arguments.
+/// The exit codes of every sub-command. Code 2 is missing here: clap exits with it if the arguments are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExitCode {
-    /// Success; for `request`, a status below 400.
+    /// The command did what it was asked for. For `request`, the status was below 400.
     Success = 0,
-    /// Failure; stderr says why.
+    /// The command failed; stderr says why.
     Failure = 1,
-    /// `check`: one of the given hosts cannot run the component.
+    /// `check`: one of the given hosts cannot run the component, or one of the given worlds does not fit.
     WouldNotRun = 3,
     /// `request`: the status was 4xx.
     ClientError = 4,
@@ -15,7 +15,7 @@ pub(crate) enum ExitCode {
     ServerError = 5,
     /// `request`: the response broke off before its end.
     Incomplete = 6,
-    /// `bench`: the component exceeds a limit.
+    /// `bench`: the component takes more time or fuel than `--fail-above` allows.
     Regression = 7,
 }
 
@@ -25,7 +25,7 @@ pub(crate) const USUAL: &str = "Exit codes:
   1  it cannot be done; stderr says why
   2  the arguments cannot be understood";
 
-/// The same for `request`.
+/// The section on exit codes in the help of `request`.
 pub(crate) const OF_REQUEST: &str = "Exit codes:
   0  the status is below 400
   1  the component cannot be run; stderr says why
@@ -34,14 +34,14 @@ pub(crate) const OF_REQUEST: &str = "Exit codes:
   5  the status is 5xx
   6  the response broke off";
 
-/// The same for `check`.
+/// The section on exit codes in the help of `check`.
 pub(crate) const OF_CHECK: &str = "Exit codes:
   0  the hosts and worlds that were named would do, or none was named
   1  the component cannot be read; stderr says why
   2  the arguments cannot be understood
   3  one that was named would not do";
 
-/// The same for `bench`.
+/// The section on exit codes in the help of `bench`.
 pub(crate) const OF_BENCH: &str = "Exit codes:
   0  it was measured
   1  the component cannot be run, fails with 5xx or a cut response, or answers

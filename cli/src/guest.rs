@@ -6,13 +6,13 @@ use crate::args::{Guest, Serving, Store, Target};
 use crate::env_file;
 use crate::recorders::Recorders;
 
-/// Opens a target with its settings. Its output goes to stderr.
+/// Opens a target with its settings. The output of the component goes to stderr.
 pub(crate) async fn open(target: Target, guest: Guest) -> Result<HarnessBuilder, Error> {
     let mut recorders = Recorders::of([&guest.outbound]);
     Ok(open_quietly(target, guest, &mut recorders).await?.pass_on_output())
 }
 
-/// Opens a target with its settings. Its output is dropped.
+/// Opens a target with its settings. The output of the component is dropped.
 pub(crate) async fn open_quietly(
     target: Target,
     guest: Guest,
@@ -21,7 +21,7 @@ pub(crate) async fn open_quietly(
     open_for_serving(target, guest, &Serving::default(), recorders).await
 }
 
-/// Opens a target with its settings, and with those for many requests.
+/// Opens a target with its settings, and with settings that matter to servers.
 pub(crate) async fn open_for_serving(
     target: Target,
     guest: Guest,
@@ -54,8 +54,8 @@ pub(crate) async fn open_for_serving(
     Ok(builder)
 }
 
-/// Adds the variables of the files before the others, which override them. Reads each file once, because it may be a
-/// pipe.
+/// Reads the environment files, and puts their variables before those of `--env`, which override them. Then removes the
+/// files from the settings: a file may be a pipe, which cannot be read twice.
 pub(crate) fn read_env_files(mut guest: Guest) -> Result<Guest, Error> {
     let mut env = Vec::new();
     for file in std::mem::take(&mut guest.env_file) {

@@ -1,8 +1,8 @@
 //! The interfaces of hosts and worlds, as far as they are known for certain.
 //!
-//! wasmtime matches versions within 0.2 and within 0.3, and drafts exactly; what `wasmtime serve` implements, and with
-//! which flags, is taken from its source. jco replaces the packages of WASI 0.2 by name, whatever their version. The
-//! worlds are those of the standard.
+//! wasmtime accepts an import of any version within 0.2 and within 0.3, but of a draft only the exact version. What
+//! `wasmtime serve` implements, and with which flags, comes from its source code. jco replaces the packages of WASI 0.2
+//! by name, whatever their version. The worlds are those of the WASI standard.
 
 mod interface;
 
@@ -13,7 +13,7 @@ pub(crate) use interface::Interface;
 /// A host or a world to check for.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
-    /// As given on the command line, such as `wasmtime@48`.
+    /// The name on the command line, such as `wasmtime@48`.
     pub(crate) name: String,
     kind: HostKind,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Host {
 #[derive(Clone, Debug)]
 enum HostKind {
     Wayside,
-    /// `wasmtime serve`, and whether it knows WASI 0.3.
+    /// `wasmtime serve`, and whether this version of it supports WASI 0.3.
     Wasmtime {
         v03: bool,
     },
@@ -29,7 +29,8 @@ enum HostKind {
     World(World),
 }
 
-/// A world, in any version of its line, or in one version and those before it.
+/// A world. If `newest` is set, interfaces may have that version or an older one; otherwise they may have any version
+/// of `line`.
 #[derive(Clone, Debug)]
 struct World {
     imports: &'static [&'static str],
@@ -38,13 +39,13 @@ struct World {
     newest: Option<Version>,
 }
 
-/// The result for an import or an export.
+/// Whether a host supports an import or an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Offered,
-    /// With this flag.
+    /// The host offers it, but only with this flag.
     With(&'static str),
-    /// Not, for this reason.
+    /// The host does not offer it, for this reason.
     Missing(&'static str),
 }
 
@@ -62,7 +63,7 @@ const PROXY: [&str; 11] = [
     "wasi:random/random",
 ];
 
-/// The interfaces of `wasi:cli/command@0.2` that are not in the proxy world.
+/// The interfaces of the world `wasi:cli/command@0.2` that are not in `PROXY`.
 const COMMAND: [&str; 18] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -115,7 +116,7 @@ const MIDDLEWARE: [&str; 13] = [
     "wasi:random/random",
 ];
 
-/// What `wasmtime serve` implements of WASI 0.3 besides the service world: all of `wasi:cli`.
+/// The interfaces of WASI 0.3 that `wasmtime serve` offers in addition to `SERVICE`, without a flag.
 const CLI_03: [&str; 7] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -126,7 +127,7 @@ const CLI_03: [&str; 7] = [
     "wasi:cli/terminal-stdout",
 ];
 
-/// What it implements of WASI 0.3 with `-Scli`.
+/// The interfaces of WASI 0.3 that `wasmtime serve` offers only with the flag `-Scli`.
 const COMMAND_03: [&str; 4] =
     ["wasi:filesystem/preopens", "wasi:filesystem/types", "wasi:sockets/ip-name-lookup", "wasi:sockets/types"];
 
@@ -143,7 +144,7 @@ const NO_APPLICATION: &str =
     "it needs a handler to call: name an application as the target, and this with --middleware";
 const NO_NEXT: &str = "no host calls on behind a service; `wayside compose` puts an application there";
 
-/// The hosts of the report if none is given.
+/// The hosts that the report covers if the user names none.
 pub(crate) fn known() -> Vec<Host> {
     ["wayside", "wasmtime@48", "wasmtime@36", "jco"].into_iter().filter_map(|name| parse_host(name).ok()).collect()
 }
@@ -180,7 +181,8 @@ pub(crate) fn parse_world(text: &str) -> Result<Host, String> {
 }
 
 impl Host {
-    /// Returns whether this supports an import. `provided` says whether this harness has it.
+    /// Returns whether this host or world supports an import. `provided` says whether Wayside's own harness offers the
+    /// import.
     pub(crate) fn import(&self, import: &Interface, provided: bool) -> Verdict {
         let name = import.name.as_str();
         match &self.kind {
@@ -202,7 +204,7 @@ impl Host {
         }
     }
 
-    /// Returns whether this can call an export of a component.
+    /// Returns whether this host or world has a use for one of the exported HTTP handlers.
     pub(crate) fn export(&self, exports: &[Interface]) -> Verdict {
         let handler =
             |name: &str, line| exports.iter().find(|export| export.name == name && export.version.line() == line);
@@ -220,7 +222,7 @@ impl Host {
         }
     }
 
-    /// Whether this is a world, which runs nothing.
+    /// Whether this is a world, which is only a list of interfaces and cannot run a component.
     pub(crate) fn is_world(&self) -> bool {
         matches!(self.kind, HostKind::World(_))
     }
@@ -257,7 +259,7 @@ fn wasmtime(import: &Interface, v03: bool) -> Verdict {
         Line::V03 if name == HANDLER => Verdict::Missing(NO_NEXT),
         Line::V03 if SERVICE.contains(&name) || CLI_03.contains(&name) => Verdict::Offered,
         Line::V03 if COMMAND_03.contains(&name) => Verdict::With("-Scli"),
-        // From version 48 on.
+        // wasmtime offers these drafts from version 48 on.
         Line::Other if v03 => match import.to_string().as_str() {
             "wasi:config/store@0.2.0-rc.1" => Verdict::With("-Sconfig"),
             "wasi:keyvalue/store@0.2.0-draft"

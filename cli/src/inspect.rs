@@ -1,4 +1,4 @@
-//! `wayside inspect`.
+//! The command `wayside inspect`: describes a component.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! The log of servers: access lines, output of components, and warnings.
+//! The log: a line for each request of a server, the output of components, and warnings.
 //!
-//! Text goes to stderr. JSON goes to stdout, one object per line and nothing else.
+//! As text, the log goes to stderr. As JSON, it goes to stdout with one object per line, and nothing else goes there.
 
 mod access;
 mod diagnostics;
@@ -24,22 +24,22 @@ use crate::report;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
-    /// Lines for people, on stderr
+    /// Text for people, on stderr
     #[default]
     Text,
-    /// An object a line, on stdout
+    /// JSON with one object per line, on stdout
     Json,
 }
 
-/// Starts the log of this process: errors and warnings by default, more with the environment variable `WAYSIDE_LOG`,
-/// and host calls if requested.
+/// Starts the log of this process. By default it contains errors and warnings; the environment variable `WAYSIDE_LOG`
+/// selects more. `trace_wasi` adds host calls.
 pub(crate) fn start(trace_wasi: bool) {
     let filter = filter();
     let calls = trace_wasi.then(|| wasi::Calls.with_filter(wasi::filter()));
     tracing_subscriber::registry().with(diagnostics::Diagnostics.with_filter(filter)).with(calls).init();
 }
 
-/// The contents of the log.
+/// Returns the filter that `WAYSIDE_LOG` describes, or one that selects errors and warnings.
 fn filter() -> EnvFilter {
     let usual = || EnvFilter::new("wayside=warn,wayside_harness=warn");
     let Some(wanted) = std::env::var_os("WAYSIDE_LOG").filter(|wanted| !wanted.is_empty()) else {
@@ -58,19 +58,19 @@ fn filter() -> EnvFilter {
 /// Whether the log of this process is JSON.
 static JSON: AtomicBool = AtomicBool::new(false);
 
-/// Sets the format of the log from now on; before, it is text.
+/// Sets the format of all further entries. Until then, entries are text.
 pub(crate) fn set_format(format: Format) {
     JSON.store(format == Format::Json, Ordering::Relaxed);
 }
 
-/// Prints one entry: lines of text, or an object.
+/// Prints one entry of the log in the current format: as lines of text or as a JSON object.
 fn print(text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Result<String>) {
     if !JSON.load(Ordering::Relaxed) {
         report::lines(&text());
     } else if let Ok(mut line) = json() {
-        // The entries contain strings, numbers and maps of them, which JSON supports.
+        // `json` does not fail: the entries contain only strings, numbers and maps of them.
         line.push('\n');
-        // A reader that has gone ends the log, and not the server.
+        // Ignores an error: the server goes on even if nobody reads its log any more.
         let _ = report::json(&line);
     }
 }
@@ -83,7 +83,8 @@ fn now() -> String {
     text
 }
 
-/// Returns the prefix of lines about a request.
+/// Returns the start of a line, such as `guests#1 `: the name of the component and the number of the request, where
+/// they are known.
 fn mark(component: Option<&str>, request: Option<u64>) -> String {
     let mut mark = show::line(component.unwrap_or_default()).into_owned();
     if let Some(request) = request {

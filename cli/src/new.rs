@@ -1,4 +1,4 @@
-//! `wayside new`.
+//! The command `wayside new`: makes a crate from a template.
 
 mod name;
 
@@ -18,7 +18,7 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
         report::text(&template::list())?;
         return Ok(ExitCode::Success);
     }
-    // The declaration of the arguments requires one unless templates are listed.
+    // clap requires the directory unless `--list` is given, and that case has returned above.
     let dir = args.dir.unwrap_or_default();
     let name = name::of(&dir)?;
     let checkout = checkout(args.wayside)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// Writes all files, or none: removes those that were written before a failure.
+/// Writes all files into a new directory. If one cannot be written, removes the directory.
 fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
     let failed = |error| {
         Error::new(format!("cannot make the directory `{}`", dir.display()))
@@ -49,14 +49,14 @@ fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
         fs::write(file, text)
     });
     written.map_err(|error| {
-        // The directory was created just now, so it contains only our files. A second failure adds nothing to the
-        // first.
+        // This function created the directory, so it contains no files of the user. An error of the removal is ignored,
+        // because the user gets the error of the writing.
         let _ = fs::remove_dir_all(dir);
         failed(error)
     })
 }
 
-/// Returns the checkout that a crate depends on until the crates are in a registry.
+/// Returns the checkout of Wayside that a new crate names as a path dependency. Wayside is not in a registry yet.
 fn checkout(named: Option<PathBuf>) -> Result<PathBuf, Error> {
     let is_named = named.is_some();
     let dir = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
@@ -92,7 +92,8 @@ fn next_steps(dir: &Path, template: Template) -> String {
     )
 }
 
-/// Returns how to call this command: its name if the shell finds it, otherwise its path.
+/// Returns what the user types to run this program: `wayside` if a directory in `PATH` contains a file of this name,
+/// otherwise the full path of the program.
 fn this_command() -> String {
     let file = format!("wayside{}", env::consts::EXE_SUFFIX);
     let in_path = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|dir| dir.join(&file).is_file()));

@@ -1,4 +1,4 @@
-//! The outbound services of components, and the files that several of them share.
+//! Makes the services that answer the outbound calls of components. Components that name the same file share a service.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,17 +11,17 @@ use wayside_harness::{Body, Error, Outbound, Redaction};
 use crate::args;
 use crate::report;
 
-/// The files of recordings, replays and learned rules. There is one service per file, even if several components name
-/// it.
-/// With a service each, every component would overwrite the others' data.
+/// The services that record to a file, replay it, or write learned rules to it. Components that name the same file
+/// share one service: with a service of its own, each component would overwrite what the others have written.
 pub(crate) struct Recorders {
     open: HashMap<PathBuf, (&'static str, Outbound)>,
-    /// The redaction of each cassette: everything that one of its components redacts.
+    /// What the recording in each file leaves out as secret: the names that any of the components with this file
+    /// redacts.
     redactions: HashMap<PathBuf, Redaction>,
 }
 
 impl Recorders {
-    /// Collects the files of some components, before any is opened.
+    /// Collects what the components redact, before the first file is opened.
     pub(crate) fn of<'a>(components: impl IntoIterator<Item = &'a args::Outbound>) -> Self {
         let mut redactions = HashMap::new();
         for args in components {
@@ -57,7 +57,7 @@ impl Recorders {
         Ok(outbound)
     }
 
-    /// Lets the next component replay from the beginning.
+    /// Forgets the services that replay, so that the next component replays its file from the beginning.
     pub(crate) fn rewind(&mut self) {
         self.open.retain(|_, (key, _)| *key != "replay");
     }
@@ -81,10 +81,11 @@ impl Recorders {
     }
 }
 
-/// Normalizes the path of a file, existing or not. Follows links, because they stay when the file is replaced.
+/// Returns the canonical path of a file that need not exist. Follows symbolic links, because writing replaces the file
+/// behind a link and keeps the link.
 fn place(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
-    // The limit of Linux.
+    // Linux also follows at most 40 links.
     for _ in 0..40 {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().unwrap_or(Path::new("")).join(target);
@@ -97,11 +98,12 @@ fn place(path: &Path) -> PathBuf {
     found.or_else(made).unwrap_or_else(|| path.clone())
 }
 
-/// A request extension: the outbound service of its component.
+/// A request extension with the outbound service of the component that makes the call.
 #[derive(Clone)]
 struct Own(Outbound);
 
-/// Sends the calls of a component through a shared service to its own.
+/// Returns a service that sends each call through `shared`, and tells `bring_own` behind it to pass the call on to
+/// `own`.
 fn through(shared: Outbound, own: Outbound) -> Outbound {
     Outbound::from_fn(move |mut request: Request<Body>| {
         request.extensions_mut().insert(Own(own.clone()));
@@ -109,7 +111,7 @@ fn through(shared: Outbound, own: Outbound) -> Outbound {
     })
 }
 
-/// The service behind a shared one: that of the request.
+/// Returns the service behind a shared one. It passes each call on to the service in the extension `Own` of the call.
 fn bring_own() -> Outbound {
     Outbound::from_fn(|mut request: Request<Body>| {
         let own = request.extensions_mut().remove::<Own>();

@@ -1,7 +1,8 @@
-//! All output of the command.
+//! Prints all output of the command.
 //!
-//! Results go to stdout, everything for people to stderr. A closed pipe is not an error. Output may contain untrusted
-//! text, so every function here escapes control characters with [`show`].
+//! Results go to stdout, messages for people go to stderr. It is no error if the reader of stdout has closed its pipe.
+//! Output may contain untrusted text, so control characters are escaped with [`show`]; only [`Raw`] writes exact bytes,
+//! unless stdout is a terminal.
 
 use std::error::Error as StdError;
 use std::ffi::OsString;
@@ -21,7 +22,7 @@ pub(crate) fn json(document: &str) -> Result<bool, Error> {
     write(show::json(document).as_bytes())
 }
 
-/// Prints a part of a result for programs: exact bytes, but escaped text on a terminal.
+/// Prints a result for programs: as exact bytes to a pipe or a file, as escaped text to a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct Raw(Option<Escaper>);
 
@@ -37,7 +38,7 @@ impl Raw {
         }
     }
 
-    /// Prints the rest at the end.
+    /// Prints the bytes of an incomplete character that the output may end with.
     pub(crate) fn finish(mut self) -> Result<bool, Error> {
         match &mut self.0 {
             Some(escaper) => write(escaper.finish().as_bytes()),
@@ -46,14 +47,14 @@ impl Raw {
     }
 }
 
-/// Prints the headers of a message as lines.
+/// Prints headers or trailers, one per line.
 pub(crate) fn fields(fields: &http::HeaderMap) -> Result<bool, Error> {
     let line =
         |(name, value): (&http::HeaderName, &http::HeaderValue)| format!("{name}: {}\n", show::bytes(value.as_bytes()));
     write(fields.iter().map(line).collect::<String>().as_bytes())
 }
 
-/// Writes to stdout. Returns whether the reader is still there.
+/// Writes to stdout. Returns `false` if the reader has closed the pipe.
 fn write(bytes: &[u8]) -> Result<bool, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
@@ -68,13 +69,13 @@ pub(crate) fn note(line: &str) {
     stderr(&show::line(line));
 }
 
-/// Prints lines for people. Untrusted values with several lines must be escaped to one line before.
+/// Prints lines for people. The caller escapes line breaks in untrusted values, so that a value cannot forge a line.
 pub(crate) fn lines(lines: &str) {
     stderr(&show::text(lines));
 }
 
 fn stderr(text: &str) {
-    // A closed stderr cannot be reported anywhere.
+    // Ignores an error: if stderr is closed, there is nowhere to report it.
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -82,10 +83,10 @@ fn stderr(text: &str) {
 pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
     let has_control = |arg: OsString| arg.to_str().is_none_or(|arg| show::line(arg) != arg || show::urls(arg) != arg);
     if error.use_stderr() && std::env::args_os().any(has_control) {
-        // Without clap's colours, which cannot be distinguished from those in an argument.
+        // Prints without clap's colours: the escaping cannot tell their codes from control characters in an argument.
         lines(show::urls(&error.render().to_string()).trim_end());
     } else {
-        // A closed stream is not an error here either.
+        // Ignores an error, because a closed stdout or stderr is no failure of the command.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))

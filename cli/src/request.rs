@@ -1,4 +1,4 @@
-//! `wayside request`.
+//! The command `wayside request`: sends one request to a component.
 
 mod data;
 
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: Request) -> Result<ExitCode, Error> {
     let app = builder.await?;
     let response = app.request(request).await;
     let code = print(response, args.include).await?;
-    // The upload may continue for as long as a process keeps its pipe open.
+    // Ends the upload, which could otherwise go on for as long as another process keeps the pipe open.
     end.now();
     app.idle().await;
     if args.usage {

@@ -1,4 +1,4 @@
-//! `wayside serve`.
+//! The command `wayside serve`: serves components over HTTP.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
         Some(target) => serve_one(target, args).await?,
         None => serve_settings(args).await?,
     };
-    // Installed before the server is announced, so that it can be stopped from then on.
+    // Listens for signals before it prints the address, so that whoever reads the address can stop the server.
     let mut stop = Stop::listen()?;
     report::lines(&format!("listening on {}{components}", server.url("/")));
     stop.told().await;
@@ -29,13 +29,14 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     Ok(ExitCode::Success)
 }
 
-/// Returns the only target: the given one, or the current crate if there is no settings file.
+/// Returns the target of the command line, or else the crate in the working directory. Returns `None` if a settings
+/// file lists the components.
 fn target(args: &Serve) -> Option<PathBuf> {
     let at_hand = args.settings.is_none() && !Path::new(settings::FILE).exists() && Path::new("Cargo.toml").exists();
     args.target.clone().or_else(|| at_hand.then(|| ".".into()))
 }
 
-/// Serves one component, without a message about it.
+/// Serves one component. The returned text is empty, because a single component is not listed at the start.
 async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Error> {
     let addr = args.addr.as_deref().unwrap_or(ADDR);
     check_addr(addr)?;
@@ -46,7 +47,7 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     Ok((timed(server, args.client_timeout, args.drain_timeout).await?, String::new()))
 }
 
-/// Sets the given time limits of a server.
+/// Sets those time limits of a server that are given.
 fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<Duration>) -> ServerBuilder<'_> {
     if let Some(timeout) = client {
         server = server.client_timeout(timeout);
@@ -57,7 +58,8 @@ fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<
     server
 }
 
-/// Serves the components of a settings file, with a message about each.
+/// Serves the components of a settings file. Returns a text with a line for each component, which is printed at the
+/// start.
 async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     if !args.features.is_empty() {
         return Err(Error::new("--features is for a TARGET, and there is none")
@@ -110,7 +112,7 @@ async fn logged(
 /// Rejects an invalid address before anything is built.
 pub(crate) fn check_addr(addr: &str) -> Result<(), Error> {
     let (host, port) = addr.rsplit_once(':').unwrap_or_default();
-    // The colons of an IPv6 address are in brackets.
+    // A host with colons is an IPv6 address, which must be in brackets.
     let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
     if is_host && port.parse::<u16>().is_ok() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! `wayside.toml`: a server and its components, each with the settings that are flags of `serve`.
+//! Reads `wayside.toml`, which describes a server and its components. The keys of a component are named after the flags
+//! of `wayside serve`.
 
 mod keys;
 
@@ -15,10 +16,10 @@ use crate::args::{Guest, Instances, Outbound, Serving, Store, Target, parse_rule
 use crate::log::Format;
 use crate::units::{parse_duration, parse_memory, parse_size};
 
-/// The name of the file in the working directory.
+/// The name of the settings file that is looked for in the working directory.
 pub(crate) const FILE: &str = "wayside.toml";
 
-/// The contents of a file.
+/// The contents of a settings file.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) addr: Option<String>,
@@ -92,7 +93,7 @@ struct Table {
     count_fuel: bool,
 }
 
-/// Reads a file. Paths in it are relative to its directory.
+/// Reads a settings file. Paths in it are relative to the directory of the file.
 pub(crate) fn read(path: &Path) -> Result<Settings, Error> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::new(format!("cannot read the settings `{}`", path.display()))
@@ -131,7 +132,7 @@ fn parse(path: &Path, text: &str) -> Result<File, Error> {
     toml::from_str(text).map_err(syntax)
 }
 
-/// Formats a position: `, line 2, column 5`.
+/// Formats a position in a file, such as `, line 2, column 5`.
 fn place(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -181,8 +182,8 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
 }
 
 impl Component {
-    /// Applies flags: each replaces the setting of the file, by name if it has names. Files of variables have been read
-    /// before.
+    /// Applies flags to the settings of the file. A flag replaces the whole setting, except that `--env` and `--config`
+    /// replace only the values of the same names. The flag `--env-file` has already become a part of `--env`.
     pub(crate) fn with_flags(mut self, guest: &Guest, serving: &Serving) -> Self {
         let flags = guest.clone();
         let own = self.guest;

@@ -1,4 +1,4 @@
-//! Signals that end the command.
+//! Handles the signals that end the command.
 
 use std::process;
 use std::sync::OnceLock;
@@ -15,36 +15,39 @@ use wayside_harness::{Error, Server};
 use crate::report;
 use signals::Signals;
 
-/// How long the command may take to end after a second signal, and its threads after the end.
+/// How long the command may go on after a second signal, and how long its threads may go on after the command has
+/// returned.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The signals of this process.
+/// The signals that this process has received.
 static HEARD: OnceLock<Heard> = OnceLock::new();
 
 struct Heard {
     count: watch::Sender<u32>,
-    /// Whether the first signal ends the command at once.
+    /// Whether the command handles the first signal itself, as servers do. Otherwise the first signal ends the process
+    /// at once.
     is_graceful: AtomicBool,
 }
 
-/// Runs the command. Ctrl-C ends it and its cargo processes, and so does SIGTERM on Unix, which service managers and
-/// containers send.
+/// Runs the command. Ctrl-C ends the command and its cargo processes. On Unix, so does SIGTERM, which service managers
+/// and containers send.
 ///
-/// A server ends by itself at the first signal, see [`Stop`]; any other command ends at once. A second signal always
-/// ends it at once.
+/// At the first signal, a server finishes its requests and returns, see [`Stop`]; any other command ends at once. A
+/// second signal ends a server within [`GRACE`].
 pub(crate) fn run<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     listen().map_err(|error| Error::new("cannot wait for Ctrl-C and for SIGTERM").with_source(error))?;
     let runtime =
         Runtime::new().map_err(|error| Error::new("cannot start the threads of the command").with_source(error))?;
     let done = runtime.block_on(command);
     if HEARD.get().is_some_and(|heard| *heard.count.borrow() > 0) {
-        // A thread may still compile a component that is no longer needed.
+        // Waits for the other threads no longer than `GRACE`: one of them may still compile a component that is no
+        // longer needed.
         runtime.shutdown_timeout(GRACE);
     }
     done
 }
 
-/// Listens on its own thread, so that signals are handled whatever the others do.
+/// Listens for signals on a separate thread, so that they are handled even if all other threads are busy.
 fn listen() -> io::Result<()> {
     let heard = HEARD.get_or_init(|| Heard { count: watch::Sender::new(0), is_graceful: AtomicBool::new(false) });
     let builds = Interrupt::of_process();
@@ -68,7 +71,7 @@ fn listen() -> io::Result<()> {
 async fn act(mut signals: Signals, heard: &'static Heard, builds: &Interrupt) {
     loop {
         let number = signals.next().await;
-        // The exit code of a shell for a command that was ended by a signal.
+        // Shells return this exit code for a command that a signal has ended.
         let code = 128 + number;
         builds.end();
         if !heard.is_graceful.load(Ordering::Acquire) {
@@ -82,7 +85,7 @@ async fn act(mut signals: Signals, heard: &'static Heard, builds: &Interrupt) {
     }
 }
 
-/// Receives the signals for a server. After the first of these is made, the first signal does not end the process.
+/// Tells a server about signals. Once a `Stop` has been made, the first signal no longer ends the process.
 pub(crate) struct Stop {
     count: watch::Receiver<u32>,
     seen: u32,
@@ -95,14 +98,15 @@ impl Stop {
         Ok(Self { count: heard.count.subscribe(), seen: 0 })
     }
 
-    /// Completes at the first signal, and again at the next one.
+    /// Completes at the first signal. The next call completes at the second signal.
     pub(crate) async fn told(&mut self) {
-        // The sender is never dropped.
+        // This does not fail: the sender is in a static, which is never dropped.
         let _ = self.count.wait_for(|count| *count > self.seen).await;
         self.seen += 1;
     }
 
-    /// Lets a server finish its requests; a second signal ends it at once. The server reports what it cuts.
+    /// Lets a server finish its requests. A second signal ends the server at once, and the server logs the requests
+    /// that it cuts.
     pub(crate) async fn finish(&mut self, server: Server) {
         tokio::select! {
             () = server.shutdown() => {}
@@ -127,7 +131,7 @@ mod signals {
             Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
         }
 
-        /// Returns the number of the next signal.
+        /// Waits for a signal, and returns its number.
         pub(super) async fn next(&mut self) -> i32 {
             tokio::select! {
                 _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),
@@ -148,7 +152,7 @@ mod signals {
             Ok(Self)
         }
 
-        /// The number that Ctrl-C has on Unix.
+        /// Waits for Ctrl-C, and returns the number that its signal has on Unix.
         pub(super) async fn next(&mut self) -> i32 {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;

@@ -54,7 +54,7 @@ impl Template {
         }
     }
 
-    /// The files of an upstream crate to try the component with, if it needs one.
+    /// The files of an application to try middleware with. Other templates have none.
     fn app(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Middleware => &[
@@ -65,7 +65,7 @@ impl Template {
         }
     }
 
-    /// The commands that run the component on other hosts.
+    /// The part of the README that shows how to run the component on other hosts.
     fn elsewhere(self) -> &'static str {
         match self {
             Self::Middleware => include_str!("../templates/middleware/elsewhere.md"),
@@ -77,7 +77,7 @@ impl Template {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// The arguments of `wayside dev`, with a space before them.
+    /// The arguments with which `wayside dev` runs the made crate, with a space before them.
     pub(crate) fn arguments(self) -> &'static str {
         match self {
             Self::Proxy => " --env UPSTREAM=http://127.0.0.1:8000 --allow-outbound http://127.0.0.1:8000",
@@ -86,8 +86,8 @@ impl Template {
         }
     }
 
-    /// Returns the files of a crate with this name that depends on a checkout. The lock file is that of the checkout,
-    /// so that all component tests use the same versions.
+    /// Returns the files of a new crate with this name, which depends on a checkout of Wayside. `lock_file` is the lock
+    /// file of the checkout; with it, the component tests of all made crates use the same versions.
     pub(crate) fn files(self, name: &str, checkout: &Path, lock_file: Option<String>) -> Vec<(&'static str, String)> {
         let parts = self.parts();
         let fill = |text: &str| {

@@ -49,7 +49,8 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Parses a decimal number with one of the units, in any case. Saturates on overflow.
+/// Parses a decimal number with one of these units, in upper or lower case, and returns their product. Saturates on
+/// overflow.
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     let text = text.trim();
     let split = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
@@ -68,7 +69,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u128> {
     Some(whole.saturating_mul(u128::from(*factor)).saturating_add(parts))
 }
 
-/// Formats a size, in the largest unit that keeps it above 1.
+/// Formats a size in the largest unit in which it is at least 1.
 pub(crate) fn size(bytes: u64) -> String {
     for (unit, factor) in [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes >= factor {
@@ -78,14 +79,14 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{bytes} B")
 }
 
-/// Formats a duration, in the unit that keeps it short.
+/// Formats a duration in seconds, milliseconds or microseconds, so that it has few digits.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     match seconds {
         10.0.. => format!("{seconds:.1} s"),
         1.0.. => format!("{seconds:.2} s"),
         0.01.. => format!("{:.1} ms", seconds * 1e3),
-        // From 999.5 us on, which would be shown as 1000 us.
+        // Rounding would show 999.5 us as 1000 us, so milliseconds begin here.
         0.000_999_5.. => format!("{:.2} ms", seconds * 1e3),
         _ => format!("{:.0} us", seconds * 1e6),
     }

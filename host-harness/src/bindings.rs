@@ -24,7 +24,7 @@ pub struct Bucket(pub(crate) String);
 pub enum CallError {
     /// The component gets this error.
     Told(wasi::keyvalue::store::Error),
-    /// The instance ends: it used a bucket that it does not have.
+    /// The instance traps, because it used a bucket handle that it does not own.
     Trap(ResourceTableError),
 }
 

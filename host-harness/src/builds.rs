@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::component::Description;
 use crate::error::Error;
 
-/// The newest build of a crate.
+/// A build of a crate under live reload.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Build {
@@ -28,18 +28,18 @@ pub struct Build {
 pub enum Outcome {
     /// The build is running.
     Running,
-    /// The new component answers requests.
+    /// The build succeeded. Its component answers requests from now on.
     Swapped {
-        /// The new component.
+        /// The description of the new component.
         description: Box<Description>,
         /// How long cargo took.
         build: Duration,
         /// How long wasmtime took to compile the component for this machine.
         compile: Duration,
     },
-    /// The build made the component that answers already.
+    /// The build produced the same component as before, which continues to answer requests.
     Unchanged,
-    /// The build failed. The last component, if any, still answers.
+    /// The build failed. The component of the last successful build, if any, still answers requests.
     Failed(Arc<Error>),
 }
 
@@ -59,8 +59,8 @@ impl Builds {
         self.0.borrow_and_update().clone()
     }
 
-    /// Waits for the next step of a build and returns it. Skips steps that have passed meanwhile. Returns `None` after
-    /// the last build, when the crate is no longer served.
+    /// Waits until the newest build changes, or another one starts, and returns it. Skips changes that later ones have
+    /// replaced. Returns `None` once live reload has ended.
     pub async fn next(&mut self) -> Option<Build> {
         self.0.changed().await.ok()?;
         Some(self.newest())

@@ -41,14 +41,14 @@ pub enum Profile {
 /// Whether cargo's progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// On stderr, as it comes.
+    /// Shown on stderr while cargo runs.
     Shown,
-    /// Only if the build fails, within the error.
+    /// Hidden. If the build fails, its error contains cargo's output.
     Hidden,
 }
 
 /// Builds a crate once per process and set of features. Returns the path of a copy of the component, which later builds
-/// replace atomically. A failed build is repeated by the next call.
+/// replace atomically. After a failed build, the next call builds again.
 ///
 /// # Errors
 ///
@@ -81,19 +81,20 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
 ///
 /// Features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and are added to the default ones. Each set of
 /// features is built in its own directory below the workspace's target directory, so that one component does not
-/// replace another. Two kinds of crates have their own directory as well: those whose target directory is configured,
-/// because several workspaces may share it, and packages whose library has the same name as another library of the
-/// workspace, because cargo confuses them. All these directories are in the folder `wayside` of the target directory.
+/// replace another. Two kinds of crates also have directories of their own, in the folder `wayside` of the target
+/// directory. If a target directory is configured, each workspace has one, because several workspaces may share the
+/// target directory. A package whose library has the same name as another library of the workspace has one, because
+/// cargo writes both libraries to the same file.
 ///
 /// # Errors
 ///
-/// Fails if the directory contains no crate, or if the crate does not compile or makes no component.
+/// Fails if the directory contains no crate, or if the crate does not compile or its build produces no component.
 pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     Crate::read(dir)?.build(profile, features, progress, None)
 }
 
-/// Finds the component of a target. A directory is a crate, which is built with these features; any other path is a
-/// component file.
+/// Returns the path of the component for `target`. If `target` is a directory, builds the crate in it with these
+/// features. Otherwise `target` is the component file itself.
 ///
 /// # Errors
 ///

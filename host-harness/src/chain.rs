@@ -1,4 +1,4 @@
-//! Middleware in the host: each component calls the next one, in the same process.
+//! Chains middleware in the host: each component calls the next one through the host, in the same process.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::component::{Component, World};
 use crate::guest::{Guest, Settings};
 use crate::telemetry::Recorder;
 
-/// Links an application and its middleware, outermost first, to one guest.
+/// Links an application and its middleware into one [`Guest`]. The list of middleware starts with the outermost.
 pub(crate) fn link(
     app: &Component,
     middleware: &[Component],
@@ -23,7 +23,7 @@ pub(crate) fn link(
     Ok(guest)
 }
 
-/// Rejects middleware that cannot call a next handler, with the reason.
+/// Returns an error with the reason if a component cannot serve as middleware, which must call a next handler.
 pub(crate) fn check(component: &Component) -> Result<(), Error> {
     let path = component.description().path.display();
     let error = match &component.description().world {

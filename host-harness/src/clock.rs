@@ -11,8 +11,8 @@ use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 /// The time that components see. It stands still until the test moves it; see
 /// [`HarnessBuilder::clock`](crate::HarnessBuilder::clock).
 ///
-/// All clones are one clock: the time of day and the monotonic clock of every component that has it, and the timers
-/// that wait for them.
+/// All clones show the same time. The clock sets the time of day, the monotonic clock and the timers of every component
+/// that uses it.
 ///
 /// # Examples
 ///
@@ -34,18 +34,19 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     start: SystemTime,
     state: Mutex<ClockState>,
-    /// Notified of every change.
+    /// Wakes the waiting tasks after every change of `state`.
     changed: Notify,
 }
 
 #[derive(Default)]
 struct ClockState {
     elapsed: Duration,
-    /// The moments that timers wait for, each with the number of its timers.
+    /// The values of `elapsed` that timers wait for, each with the number of its timers.
     waiting: BTreeMap<Duration, usize>,
 }
 
-/// The start of the monotonic clock. Programs subtract from it, and not all of them handle negative values.
+/// The first time that the monotonic clock shows. It is not zero, because some programs subtract from the current time
+/// and fail if the result is negative.
 const MONOTONIC_START: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Clock {
@@ -55,11 +56,11 @@ impl Clock {
         Self(Arc::new(Inner { start: time, state: Mutex::default(), changed: Notify::new() }))
     }
 
-    /// Returns the time that it shows.
+    /// Returns the time that the clock shows.
     ///
     /// # Panics
     ///
-    /// Panics if it was moved beyond the range of `SystemTime`.
+    /// Panics if the time is beyond the range of `SystemTime`.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.0.start + self.elapsed()
@@ -73,10 +74,11 @@ impl Clock {
         self.0.changed.notify_waiters();
     }
 
-    /// Waits until a component waits for this clock, moves it to the first moment that a timer waits for, and returns
-    /// the difference.
+    /// Waits until a component waits for a timer of this clock, moves the clock to the earliest expiry of a timer, and
+    /// returns how far it moved.
     pub async fn advance_to_next(&self) -> Duration {
-        // Expired timers stay registered until they are polled, and may start new ones that expire before others.
+        // While an expired timer is registered, its component has not been polled yet. Wait for it, because the
+        // component may then start a timer that expires before the others.
         let next =
             |state: &ClockState| state.waiting.keys().next()?.checked_sub(state.elapsed).filter(|span| !span.is_zero());
         let span = self.when(next).await;
@@ -84,7 +86,7 @@ impl Clock {
         span
     }
 
-    /// The distance that it has been moved.
+    /// Returns how far the clock has been moved.
     fn elapsed(&self) -> Duration {
         self.lock().elapsed
     }
@@ -93,7 +95,7 @@ impl Clock {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `read` finds something in the state.
+    /// Waits until `tell` returns a value for the state, and returns that value.
     async fn when<T>(&self, tell: impl Fn(&ClockState) -> Option<T>) -> T {
         let mut changed = std::pin::pin!(self.0.changed.notified());
         loop {
@@ -111,10 +113,10 @@ impl Clock {
         MONOTONIC_START + self.elapsed()
     }
 
-    /// Waits until the monotonic clock shows a time.
+    /// Waits until the monotonic clock shows the given time.
     pub(crate) async fn reached(&self, monotonic: Duration) {
         let Some(wanted) = monotonic.checked_sub(MONOTONIC_START).filter(|wanted| *wanted > self.elapsed()) else {
-            // A component that polls in a loop must let other tasks run.
+            // The time has already come. A component that polls in a loop must still let other tasks run.
             return tokio::task::yield_now().await;
         };
         let _waiting = Registered::new(self, wanted);
@@ -122,7 +124,7 @@ impl Clock {
     }
 }
 
-/// Keeps a moment registered.
+/// Keeps the expiry of one timer in `ClockState::waiting` until this guard is dropped.
 struct Registered<'a> {
     clock: &'a Clock,
     until: Duration,
@@ -162,7 +164,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The resolution of both clocks.
+/// The resolution of the time of day and of the monotonic clock.
 const RESOLUTION: Duration = Duration::from_nanos(1);
 
 impl HostWallClock for Clock {
@@ -171,7 +173,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        // WASI has no time before the Unix epoch.
+        // `HostWallClock` cannot express a time before the Unix epoch, so such a time becomes the epoch.
         self.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 }

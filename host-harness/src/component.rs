@@ -1,4 +1,4 @@
-//! Loads components: their kind, and what they need of a host.
+//! Loads components and describes them: the kind of handler, the imports and the exports.
 
 pub(crate) mod structure;
 
@@ -26,13 +26,13 @@ pub struct Component {
 pub struct Description {
     /// The file of the component.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// The size of the component file in bytes.
     pub size_bytes: u64,
     /// The kind of HTTP handler that it exports.
     pub world: World,
-    /// The interfaces that it imports.
+    /// The interfaces that the component imports.
     pub imports: Vec<Import>,
-    /// The interfaces that it exports.
+    /// The interfaces that the component exports.
     pub exports: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for World {
 }
 
 impl World {
-    /// Whether it is a handler of a version that this harness does not know.
+    /// Whether the component exports a handler of a version that this harness does not support.
     pub(crate) fn is_of_unknown_version(&self) -> bool {
         match self {
             Self::IncomingHandler { version } => !is_of(version, "0.2."),
@@ -153,7 +153,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Recognizes other kinds of files that are often mistaken for components.
+/// Rejects a file that is not a component. The error names kinds of files that are often mistaken for components.
 fn check_kind(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if wasmparser::Parser::is_component(bytes) {
         return Ok(());
@@ -197,7 +197,8 @@ fn describe(path: &Path, size_bytes: u64, compiled: &Compiled) -> Description {
     Description { path: path.to_owned(), size_bytes, world, imports, exports }
 }
 
-/// Whether an import is the function that middleware calls, and not only the types of its interface.
+/// Whether an import contains the function `handle`, which middleware calls. Other components import only the types of
+/// the same interface.
 fn is_next(name: &str, item: &ComponentItem, engine: &Engine) -> bool {
     let ComponentItem::ComponentInstance(interface) = item else { return false };
     let is_handle =
@@ -213,13 +214,14 @@ fn world_of(export: &str, calls_next: bool) -> Option<World> {
     Some(if calls_next { World::Middleware { version } } else { World::Handler { version } })
 }
 
-/// The export of services of WASI 0.3, which middleware imports as well.
+/// The name, up to the version, of the interface that handlers of WASI 0.3 export. Middleware imports this interface as
+/// well.
 pub(crate) const HANDLER: &str = "wasi:http/handler@";
 
-/// The packages of WASI that the harness implements completely. In 0.3, `io` is part of other packages.
+/// The packages of WASI that the harness implements completely. Only WASI 0.2 has the package `io`.
 const PROVIDED: [&str; 7] = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
 
-/// The interfaces of draft packages that it implements. These are matched by exact name.
+/// The interfaces of draft packages that the harness implements, each in exactly this version.
 const PROVIDED_DRAFTS: [&str; 4] = [
     "wasi:config/store@0.2.0-rc.1",
     "wasi:keyvalue/atomics@0.2.0-draft",
@@ -232,21 +234,21 @@ fn provides(import: &str, item: &ComponentItem) -> bool {
         return true;
     }
     let Some((package, version)) = import.strip_prefix("wasi:").and_then(|rest| rest.split_once('@')) else {
-        // Types that a component imports by name need no implementation.
+        // Of all other imports, only types are provided, because they need no implementation.
         return matches!(item, ComponentItem::Type(_));
     };
     let package = package.split('/').next().unwrap_or_default();
     PROVIDED.contains(&package) && (is_of(version, "0.2.") || is_of(version, "0.3."))
 }
 
-/// Whether a version belongs to a released line of the standard.
+/// Whether a version is a release of the given line, such as `0.2.`.
 ///
-/// Drafts had names such as `0.3.0-rc-2025-09-16`, which hosts of the release do not know.
+/// Drafts, such as `0.3.0-rc-2025-09-16`, are not releases: hosts of 0.3.0 do not provide their interfaces.
 fn is_of(version: &str, line: &str) -> bool {
     version.starts_with(line) && !version.contains('-')
 }
 
-/// A wasmtime error as text: no caller needs the types of its causes.
+/// A wasmtime error and its causes as one string, because no caller needs the types of the causes.
 #[derive(Debug)]
 pub(crate) struct Flat(String);
 

@@ -1,4 +1,4 @@
-//! Middleware and an application as one component.
+//! Composes middleware and an application into one component.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,17 +11,19 @@ use crate::Error;
 use crate::chain;
 use crate::component::{Component, Description, HANDLER, World};
 
-/// Composes an application and its middleware, outermost first, to one component, which runs on any host of WASI 0.3.
+/// Composes an application and its middleware into one component, which runs on any host of WASI 0.3. The list of
+/// middleware starts with the outermost.
 ///
-/// Limit: a component that returns the trailers future of a request as that of its response, which plain generated
-/// bindings allow, traps behind middleware that writes request bodies. The component model does not let a component
-/// read a future that it wrote itself. In a chain, the host stands between the two.
+/// Limit: with plain generated bindings, an application can return the trailers future of a request as the trailers
+/// future of its response. Such an application traps behind middleware that writes request bodies, because the
+/// component model does not let a component read a future that it wrote itself. If the host chains the components
+/// instead, it stands between them, and such an application works.
 ///
 /// # Errors
 ///
 /// Fails if a file cannot be read or is not a component, if a middleware component imports no handler, or if the
 /// application is a component of WASI 0.2: middleware passes on requests of 0.3.
-/// [`HarnessBuilder::middleware`](crate::HarnessBuilder::middleware) accepts both.
+/// [`HarnessBuilder::middleware`](crate::HarnessBuilder::middleware) accepts applications of both versions.
 pub fn compose(app: &Path, middleware: &[PathBuf]) -> Result<Vec<u8>, Error> {
     let app = Component::load(app)?;
     check_application(app.description(), middleware)?;
@@ -57,12 +59,13 @@ fn check_application(description: &Description, middleware: &[PathBuf]) -> Resul
 #[derive(Default)]
 struct Composition {
     graph: CompositionGraph,
-    /// The file contains a component only once, even if the chain uses it several times.
+    /// The packages by path. A component that the chain uses several times is stored in the result only once.
     packages: HashMap<PathBuf, PackageId>,
 }
 
 impl Composition {
-    /// Adds an instance of a component that calls the given handler. Returns the handler that it exports.
+    /// Adds an instance of a component. If it imports a handler, connects this import to `calls`. Returns the handler
+    /// that the instance exports.
     fn add(&mut self, component: &Description, calls: Option<NodeId>) -> Result<NodeId, Error> {
         let path = &component.path;
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
@@ -98,7 +101,7 @@ impl Composition {
         Ok(package)
     }
 
-    /// Exports a handler under the name that the application has for it, and encodes the component.
+    /// Exports a handler under the same interface name as the application does, and encodes the composed component.
     fn finish(mut self, handler: NodeId, app: &Description) -> Result<Vec<u8>, Error> {
         let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
             Error::new("the components do not fit together")

@@ -11,7 +11,7 @@ use wasmtime::{Cache, CacheConfig, Config, Enabled, Engine, PoolingAllocationCon
 use crate::Error;
 use swap::Swap;
 
-/// The interval after which guests yield. A busy guest notices a deadline no earlier.
+/// The interval after which a running guest yields to the host. A deadline can end a busy guest only when it yields.
 const EPOCH: Duration = Duration::from_millis(10);
 
 /// How much of an instance's memory and tables stays mapped for the next instance. The rest is returned to the system.
@@ -26,7 +26,7 @@ pub(crate) enum Purpose {
     CountFuel,
 }
 
-/// Returns the engine for a purpose. Each is created at its first use and serves the whole process.
+/// Returns the engine for a purpose. Each engine is created at its first use, and the whole process shares it.
 pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
     static SERVE: OnceLock<Engine> = OnceLock::new();
     static COUNT_FUEL: OnceLock<Engine> = OnceLock::new();
@@ -40,7 +40,7 @@ pub(crate) fn engine(purpose: Purpose) -> Result<&'static Engine, Error> {
     let swap = Swap::now();
     let made = Engine::new(&config(purpose, swap))
         .map_err(|error| Error::new("cannot start the WebAssembly engine").with_source(error))?;
-    // Two threads may have created one; the first is kept.
+    // Two threads may create an engine at the same time. The first one is kept.
     Ok(slot.get_or_init(|| {
         start_epochs(&made, swap);
         made
@@ -55,7 +55,7 @@ fn config(purpose: Purpose, swap: Swap) -> Config {
     // With debug information in the component, a trap names files and lines.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     config.allocation_strategy(pooling(swap));
-    // Without a directory for the cache, every component is compiled anew.
+    // `Cache::new` fails if there is no directory for the cache. Every component is then compiled anew.
     config.cache(Cache::new(CacheConfig::new()).ok());
     config
 }
@@ -64,8 +64,9 @@ fn pooling(swap: Swap) -> PoolingAllocationConfig {
     let mut pooling = PoolingAllocationConfig::new();
     pooling.linear_memory_keep_resident(KEEP_MEMORY_BYTES);
     pooling.table_keep_resident(KEEP_TABLE_BYTES);
-    // The scan resets only pages that were written; without it, all mapped memory is reset. wasmtime 48 scans for pages
-    // that are present: a page that was swapped out would reach the next instance unchanged (wasmtime issue 14357).
+    // With the scan, wasmtime resets only the pages that an instance wrote; without it, all mapped memory. wasmtime 48
+    // scans only pages that are present in memory, so a page that was swapped out would keep its data for the next
+    // instance (wasmtime issue 14357).
     pooling.pagemap_scan(match swap {
         Swap::Off => Enabled::Auto,
         Swap::Possible => Enabled::No,
@@ -73,7 +74,8 @@ fn pooling(swap: Swap) -> PoolingAllocationConfig {
     pooling
 }
 
-/// Increments the epoch for as long as the process lives. The engines live as long.
+/// Starts a thread that increments the epoch of an engine for as long as the engine lives, which is until the process
+/// ends.
 fn start_epochs(engine: &Engine, swap: Swap) {
     let engine = engine.weak();
     let mut watch = swap::Watch::new(swap);

@@ -4,8 +4,9 @@ use crate::{Error, show};
 
 /// Checks the name and the value of an environment variable.
 ///
-/// A name must not be empty and must not contain `=`, white space, control characters or quotes. Shells are stricter,
-/// but other programs set such variables as well. A value must not contain NUL, which ends it in C.
+/// A name must not be empty and must not contain `=`, white space, control characters or quotes. Names that only shells
+/// reject, such as `a.b`, are valid, because other programs set such variables. A value must not contain NUL, which
+/// would end the string in C.
 ///
 /// # Errors
 ///

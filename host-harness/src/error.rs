@@ -5,8 +5,8 @@ use std::fmt;
 
 /// A failure to build, load or serve a component.
 ///
-/// Its text says what failed, with the value; [`help`](Error::help) says what to do next; [`source`](StdError::source)
-/// returns the cause.
+/// Its text says what failed and names the value that caused it; [`help`](Error::help) says what to do next;
+/// [`source`](StdError::source) returns the cause.
 #[derive(Debug)]
 pub struct Error {
     what: String,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Reads a file of at most so many bytes. An endless file, such as a device, is an error.
+/// Reads a file of at most `most_bytes`. A longer file is an error, and so is an endless one, such as a device.
 pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
@@ -24,7 +24,7 @@ pub(crate) fn read(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
 ///
 /// The file keeps its permissions, and its owner and group if the system allows it. A new file is readable and writable
 /// by its owner alone, because it may contain secrets. A symbolic link is kept, and its target is replaced or created.
-/// Anything but a regular file, such as a device, is left alone.
+/// If the path names anything but a regular file, such as a device, it is left alone and the call fails.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let path = behind_links(path)?;
     let replaced = match fs::metadata(&path) {
@@ -41,7 +41,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| replaced.map_or(Ok(()), |replaced| access::copy(&replaced, &file)))
         .and_then(|()| fs::rename(&beside, &path));
-    // The first error is the one that matters.
+    // If removing the temporary file fails too, only the first error is returned: it names the cause.
     written.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
@@ -52,7 +52,7 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         found => return found,
     };
     let mut path = path.to_owned();
-    // The limit of Linux.
+    // Linux follows at most 40 links as well.
     for _ in 0..40 {
         let Ok(target) = fs::read_link(&path) else { return Ok(path) };
         path = path.parent().unwrap_or(Path::new("")).join(target);
@@ -96,8 +96,8 @@ mod access {
         to.set_permissions(Permissions::from_mode(mode(from.mode() & 0o7777, has_owner, has_group)))
     }
 
-    /// Reduces the permissions if owner or group could not be set: another owner or group gets only the permissions of
-    /// everybody.
+    /// Reduces the permissions if the owner or the group could not be copied. A different group gets only the
+    /// permissions of everybody, and no setgid bit. With a different owner, the file has no setuid bit.
     pub(super) fn mode(mode: u32, has_owner: bool, has_group: bool) -> u32 {
         let mode = if has_group { mode } else { (mode & !0o2070) | (mode & (mode << 3) & 0o070) };
         if has_owner { mode } else { mode & !0o4000 }

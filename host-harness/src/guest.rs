@@ -1,4 +1,4 @@
-//! One request through one component.
+//! Sends requests through a linked component.
 
 mod busy;
 mod clock;
@@ -32,7 +32,7 @@ use crate::telemetry::{Recorder, Running, Tracked};
 use response::ResponseDelivery;
 pub(crate) use state::Settings;
 
-/// A component, linked and ready to be instantiated for each request.
+/// A linked component, whose instances respond to requests.
 pub(crate) struct Guest {
     world: Linked,
     /// The name of the component in reports.
@@ -50,19 +50,20 @@ enum Linked {
 /// The reason why a component gave no response.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It trapped, or returned without a response.
+    /// The component trapped, or returned without a response.
     Trapped,
-    /// It took longer than its limit.
+    /// The component took longer than its time limit.
     TimedOut,
-    /// It returned an error code, here in the type of WASI 0.3, which middleware in front of it understands.
+    /// The component returned an error code. It is in the type of WASI 0.3, so that middleware in front of the
+    /// component can receive it.
     ErrorCode(WasiErrorCode),
-    /// The head of the request is invalid or too large.
+    /// The host rejected the head of the request.
     Refused(Refusal),
-    /// The body or the trailers of the request are too large.
+    /// The body, the trailers or the chunk extensions of the request exceed their limit.
     TooLarge(TooLarge),
     /// The client did not send the request body in time.
     ClientTooSlow,
-    /// Too many requests are running or queued.
+    /// The queue of waiting requests was full, or the request waited in it for the time limit.
     Busy,
 }
 
@@ -92,7 +93,7 @@ impl Guest {
         Self::of(component, linked, settings, recorder)
     }
 
-    /// Links middleware with its next handler.
+    /// Links middleware with the handler that it calls.
     pub(crate) fn before(
         component: &Component,
         next: Self,
@@ -136,7 +137,8 @@ impl Guest {
         let accepted = head::accept(&mut request);
         let running = self.recorder.start(&request, &self.name);
         let tracked = Arc::clone(&running.tracked);
-        // A request that the component keeps would keep its client as well, and the server would wait for both.
+        // A component may keep its request. The request must not keep the `Client` alive, because a server that shuts
+        // down waits until every `Client` is dropped.
         request.extensions_mut().remove::<Arc<Client>>();
         let request = tracked.asked(request);
         let answer = match accepted {
@@ -152,7 +154,8 @@ impl Guest {
         let running = running.with_turn(self.gate.enter().await?);
         let tracked = Arc::clone(&running.tracked);
         let answer = self.call(request, running).await;
-        // Whatever the component made of the broken body, this is the cause.
+        // A fault of the request body takes precedence over the response or the failure with which the component
+        // reacted to it.
         match upload.excess() {
             Some(excess) => Err(Failure::TooLarge(excess)),
             None if tracked.client_fault().is_some() => Err(Failure::ClientTooSlow),
@@ -198,7 +201,8 @@ impl From<Busy> for Failure {
     }
 }
 
-/// Ends a request that exceeds its limit: with 408 if the component waits for the client, otherwise with 504.
+/// Fails a request that exceeds its time limit: with 408 if the component waits for the request body, otherwise with
+/// 504.
 fn overdue(running: &Running, delivery: &ResponseDelivery, limit: Duration) {
     if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
         delivery.fail(Failure::ClientTooSlow);
@@ -234,7 +238,7 @@ impl Failure {
             }
             Self::Busy => {
                 let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, Some("too many requests at once"));
-                // RFC 9110, section 10.2.3, in seconds.
+                // The client may try again after one second (RFC 9110, section 10.2.3).
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
                 response
             }

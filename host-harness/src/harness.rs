@@ -29,31 +29,33 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// Starts with a crate: builds it with cargo (release, `wasm32-wasip2`) and loads the component.
+    /// Builds a crate with cargo (release, `wasm32-wasip2`) and loads the component, once the builder is awaited.
     ///
-    /// Each directory is built once per process.
+    /// A crate is built only once per process and set of features.
     #[must_use = "await the builder to get a harness"]
     pub fn build(dir: impl Into<PathBuf>) -> HarnessBuilder {
         HarnessBuilder::new(Source::Crate(dir.into()))
     }
 
-    /// Starts with a component file.
+    /// Loads a component file, once the builder is awaited.
     #[must_use = "await the builder to get a harness"]
     pub fn load(wasm: impl Into<PathBuf>) -> HarnessBuilder {
         HarnessBuilder::new(Source::File(wasm.into()))
     }
 
-    /// Starts with a crate or a component file, depending on the path.
+    /// Builds a crate if the path is a directory, like [`build`](Self::build). Otherwise loads the path as a component
+    /// file.
     #[must_use = "await the builder to get a harness"]
     pub fn open(path: impl Into<PathBuf>) -> HarnessBuilder {
         let path = path.into();
         if path.is_dir() { Self::build(path) } else { Self::load(path) }
     }
 
-    /// Sends one request to the component, in process, and returns at the head of its response.
+    /// Sends one request to the component, in process, and returns as soon as the head of its response is available.
     ///
-    /// A target without scheme and authority gets `http` and `localhost`; a body of known length gets a
-    /// `content-length`. There is always a response: a trap becomes 500, a time-out 504.
+    /// A target without an authority gets the scheme `http` and the authority `localhost`, unless the request has a
+    /// `Host` header. A non-empty body of known length gets a `content-length`. There is always a response: a trap
+    /// becomes 500, a time-out 504.
     pub async fn request<B: Into<Body>>(&self, request: Request<B>) -> Response<Body> {
         let mut request = request.map(Into::into);
         if request.uri().authority().is_none() && !request.headers().contains_key(header::HOST) {
@@ -78,7 +80,7 @@ impl Harness {
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the harness cannot listen on the address.
+    /// Awaiting the builder fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
@@ -96,13 +98,13 @@ impl Harness {
         self.recorder.idle().await;
     }
 
-    /// Returns the number of instances so far.
+    /// Returns how many instances have been created so far.
     #[must_use]
     pub fn instances(&self) -> u64 {
         self.recorder.instances()
     }
 
-    /// Returns the number of requests so far.
+    /// Returns how many requests have arrived so far.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.recorder.requests()
@@ -114,7 +116,7 @@ impl Harness {
         self.recorder.logs()
     }
 
-    /// Returns the output of the component as one text.
+    /// Returns the output of the component as one string.
     #[must_use]
     pub fn log_text(&self) -> String {
         self.logs().into_iter().map(|entry| entry.text).collect()
@@ -132,7 +134,7 @@ impl Harness {
         self.recorder.calls()
     }
 
-    /// Subscribes to events from now on. Each event copies headers.
+    /// Subscribes to events from now on. While there is a subscriber, the harness copies the headers of every message.
     ///
     /// A reader that is more than 4096 events behind misses the oldest, and gets an error that says so.
     #[must_use]
@@ -140,12 +142,12 @@ impl Harness {
         self.recorder.events()
     }
 
-    /// The component with its settings.
+    /// Returns the paths and settings that the harness was opened with.
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The telemetry of the component.
+    /// Returns the recorder of the component's requests.
     pub(crate) fn recorder(&self) -> Recorder {
         self.recorder.clone()
     }
@@ -156,17 +158,18 @@ impl Harness {
         self.recorder.usage()
     }
 
-    /// Returns the largest memory of an instance, of the component or of its middleware, in bytes: the largest of
-    /// [`usage`](Self::usage), or 0 without entries. Await [`idle`](Self::idle) first.
+    /// Returns the largest memory, in bytes, that an instance of the component or of its middleware had: the maximum
+    /// over [`usage`](Self::usage), or 0 if that is empty. Await [`idle`](Self::idle) first, so that the entry of the
+    /// last request is there.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.usage().iter().map(|usage| usage.memory_bytes).max().unwrap_or_default()
     }
 
-    /// Returns the fuel of the newest finished request, about one unit per instruction, of the component and its
-    /// middleware together. Await [`idle`](Self::idle) first.
+    /// Returns the fuel that the newest finished request used in the component and its middleware together, about one
+    /// unit per instruction. Await [`idle`](Self::idle) first, so that the last request is finished.
     ///
-    /// Returns `None` before the first request is finished, and without [`HarnessBuilder::count_fuel`].
+    /// Returns `None` if no request is finished, or if [`HarnessBuilder::count_fuel`] is not set.
     #[must_use]
     pub fn fuel(&self) -> Option<u64> {
         let usage = self.usage();
@@ -175,7 +178,7 @@ impl Harness {
     }
 }
 
-/// The source of a harness, to open it again.
+/// The paths and settings of a harness. A saved test opens the harness again from them.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) target: PathBuf,
@@ -187,7 +190,7 @@ pub(crate) struct Origin {
 }
 
 impl Harness {
-    /// Responds to the requests of a server.
+    /// Returns the service that responds to requests.
     pub(crate) fn inbound(&self) -> Inbound {
         self.inbound.clone()
     }

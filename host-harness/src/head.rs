@@ -1,7 +1,7 @@
 //! The head of an incoming request: which heads are rejected, and how the others are completed.
 //!
-//! The same rules hold for HTTP/1.1, for HTTP/2 and in process. hyper enforces some of them first, with a bare 400, 414
-//! or 431, and resets malformed streams of HTTP/2.
+//! The same rules hold for HTTP/1.1, for HTTP/2 and in process. hyper enforces some of these rules before this module:
+//! it responds with 400, 414 or 431 without a body, and resets HTTP/2 streams whose head is malformed.
 
 mod authority;
 mod cookies;
@@ -17,7 +17,8 @@ use crate::message::problem::problem;
 
 pub(crate) use size::{PARSED_FIELDS, PARSED_LIST_BYTES, TRAILER_BYTES, are_too_large_trailers};
 
-/// A request extension: the request came over a socket, so its head had to be complete.
+/// A request extension that marks a request from a socket. In HTTP/1.1, it must have a `Host` header even if its target
+/// names a host. A request in process need not.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FromSocket;
 
@@ -59,7 +60,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
 
 /// Completes the head of a request for the component, or rejects it.
 ///
-/// The result is valid input again.
+/// A second call with a completed request changes nothing.
 pub(crate) fn accept<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     cookies::join(request);
     size::check(request)?;

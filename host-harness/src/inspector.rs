@@ -33,14 +33,14 @@ use history::{Entry, History};
 /// send a request again, and save one as a test.
 ///
 /// It accepts connections from this machine only, and requests from its own pages only, because requests may contain
-/// secrets. It keeps the newest 500 requests, with at most 32 MiB of their data. Dropping this value ends it.
+/// secrets. It keeps the newest 500 requests, with at most 32 MiB of their data. Dropping this value closes the page.
 #[derive(Debug)]
 pub struct Inspector {
     server: Server,
     collector: JoinHandle<()>,
 }
 
-/// The shared state of the page's requests.
+/// The state that all requests for the page share.
 struct PageState {
     history: History,
     inbound: Inbound,
@@ -49,8 +49,9 @@ struct PageState {
 }
 
 impl Harness {
-    /// Serves the page for requests from now on. Port 0 selects a free port.
-    /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies) sets how much of the bodies it shows.
+    /// Serves a page that shows requests from now on. Port 0 selects a free port.
+    /// [`HarnessBuilder::capture_bodies`](crate::HarnessBuilder::capture_bodies) sets how much of each body the page
+    /// shows.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Inspector {
         Ok(Self { server, collector })
     }
 
-    /// Returns the address that it listens on.
+    /// Returns the address that the inspector listens on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
@@ -105,7 +106,7 @@ impl Drop for Inspector {
     }
 }
 
-/// Returns the address if it is a loopback address.
+/// Resolves an address, and rejects it unless it is a loopback address.
 async fn loopback(addr: &str) -> Result<SocketAddr, Error> {
     let refused = |why: &str| Error::new(format!("the inspector cannot listen on `{addr}`: {why}"));
     let help = "write an address of this machine, as `127.0.0.1:3001`; port 0 takes a free one";
@@ -131,7 +132,8 @@ async fn answer(shared: Arc<PageState>, request: Request<Body>) -> Response<Body
     response
 }
 
-/// The page loads nothing from other origins, and no other page may embed or read it.
+/// The headers of every response. With them, the page loads nothing from other origins, and no other page may embed or
+/// read it.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -184,7 +186,7 @@ fn with_entry(shared: &PageState, number: &str, answer: impl FnOnce(&Entry) -> R
     }
 }
 
-/// Sends a request again, and returns the status of the response. Discards the body.
+/// Sends a request again, and returns the status of the response. Reads and discards the body of the response.
 async fn resend(shared: &PageState, number: &str) -> Response<Body> {
     let Some(entry) = number.parse().ok().and_then(|number| shared.history.get(number)) else {
         return problem(StatusCode::NOT_FOUND, Some("this request is not kept any more"));
@@ -196,7 +198,7 @@ async fn resend(shared: &PageState, number: &str) -> Response<Body> {
     let (head, body) = shared.inbound.handle(request).await.into_parts();
     tokio::spawn(async move {
         let mut body = body;
-        // The history records the response, even if it breaks off.
+        // The history records the response while it is read here. It does so even if the body breaks off.
         while let Some(Ok(_)) = http_body_util::BodyExt::frame(&mut body).await {}
     });
     of_type("application/json", format!("{{\"status\":{}}}", head.status.as_u16()))
@@ -233,12 +235,12 @@ fn updates(shared: Arc<PageState>) -> Response<Body> {
     of_type("text/event-stream", Body::new(StreamBody::new(updates)))
 }
 
-/// The position of one reader of the updates.
+/// One stream of updates to a page.
 struct Reader {
     shared: Arc<PageState>,
     changes: watch::Receiver<()>,
     builds: Option<Builds>,
-    /// The revision that was sent last.
+    /// The revision of the history that was sent last. `None` before the first update.
     seen: Option<u64>,
 }
 
@@ -257,7 +259,7 @@ impl Reader {
         Some(update)
     }
 
-    /// Waits for a change.
+    /// Waits for a change of the history or of the build. Returns `None` if no change can follow.
     async fn change(&mut self) -> Option<()> {
         let Some(builds) = &mut self.builds else { return self.changes.changed().await.ok() };
         tokio::select! {

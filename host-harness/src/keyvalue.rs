@@ -1,4 +1,5 @@
-//! `wasi:keyvalue`: a store that all instances of a component share, and other components with the same store.
+//! `wasi:keyvalue`: a key-value store. All instances of a component share it, and so do components that are given the
+//! same store.
 
 mod host;
 mod memory;
@@ -16,7 +17,8 @@ pub(crate) use host::KeyValueView;
 
 /// A key-value store for components, as `wasi:keyvalue` defines it: buckets by name, with values by key.
 ///
-/// Every name opens a bucket. An empty bucket uses no memory. Clones are the same store.
+/// Every name opens a bucket, which need not be created first. An empty bucket uses no memory. All clones share one
+/// store.
 ///
 /// # Examples
 ///
@@ -55,12 +57,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A page of keys, and the cursor of the next one.
+/// A page of keys, and the cursor of the next page, if there is one.
 type Page = (Vec<String>, Option<u64>);
 
 impl KeyValue {
-    /// Makes an empty store in the memory of this process, for at most 64 MiB of keys and values. It ends with its last
-    /// clone.
+    /// Makes an empty store in the memory of this process, for at most 64 MiB of keys and values. Dropping the last
+    /// clone deletes the data.
     #[must_use]
     pub fn memory() -> Self {
         Self(Arc::new(Memory::default()))

@@ -4,8 +4,9 @@
 //! with [`Harness::request`], or over a socket with [`Harness::serve`]. It works with any component that exports
 //! `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, in any language and with any SDK.
 //!
-//! A request flows one way: server, guest, outbound. Outbound calls are a [`tower_service::Service`]: a test answers
-//! them with a function, production with the network, and the code between them does not change.
+//! A request passes through three parts: the server, the guest, and the [`tower_service::Service`] that answers
+//! outbound calls. In a test, a function answers them; in production, the network does. Server and guest are the same
+//! in both cases.
 //!
 //! # Tests
 //!
@@ -17,7 +18,7 @@
 //! | [`Outbound::from_fn`] | outbound calls that a function answers |
 //! | [`Outbound::record`], [`Outbound::replay`] | recorded outbound calls, in a readable and editable file |
 //! | [`Outbound::faults`] | injected faults, reproducible by their seed |
-//! | [`Outbound::allow`], [`Outbound::learn`] | the network within rules; learning which rules are needed |
+//! | [`Outbound::allow`], [`Outbound::learn`] | outbound calls over the network, limited by rules; a list of the rules that a component needs |
 //! | [`HarnessBuilder::clock`], [`HarnessBuilder::seed`] | time and random numbers |
 //! | [`Harness::ask`] | a response with checks; a failed check shows expected and actual value |
 //! | [`Harness::logs`], [`traps`](Harness::traps), [`calls`](Harness::calls), [`usage`](Harness::usage), [`memory`](Harness::memory), [`fuel`](Harness::fuel) | output, traps, outbound calls, and the resources used |
@@ -28,9 +29,9 @@
 //!
 //! | feature | |
 //! |---|---|
-//! | `compose` | `compose`: middleware and an application as one component; brings `wac-graph` |
-//! | `live` | `HarnessBuilder::live`: builds a crate at each change of its sources; brings `notify` and `ignore` |
-//! | `redis` | `KeyValue::redis`: a key-value store on a Redis server; brings `redis` |
+//! | `compose` | `compose`: turns middleware and an application into one component; adds the dependency `wac-graph` |
+//! | `live` | `HarnessBuilder::live`: builds a crate at each change of its sources; adds `notify` and `ignore` |
+//! | `redis` | `KeyValue::redis`: a key-value store on a Redis server; adds `redis` |
 //!
 //! # Examples
 //!

@@ -14,24 +14,27 @@ pub(crate) use upload::{LimitedUpload, TooLarge};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The time until the head of the response, and again after the end of its body. 30 seconds by default.
+    /// The time limit for the head of the response, and again for the work after the end of the response body. 30
+    /// seconds by default.
     ///
-    /// A component that takes longer is ended. Before the head, the client gets 504, or 408 if the component waits for
-    /// the request body.
+    /// A component that takes longer is ended. If it has not sent the head, the client gets 504, or 408 if the
+    /// component waits for the request body.
     pub timeout: Duration,
-    /// The memory of an instance in bytes, all its memories together. 256 MiB by default.
+    /// The largest size of all linear memories of an instance together, in bytes. 256 MiB by default.
     ///
-    /// Growing beyond fails inside the component. Most components then trap, and the client gets 500.
+    /// A memory does not grow beyond the limit: `memory.grow` fails inside the component. Most components then trap,
+    /// and the client gets 500.
     pub memory_bytes: usize,
-    /// The size of a request body in bytes. No limit by default, because bodies stream.
+    /// The largest size of a request body in bytes. No limit by default, because bodies stream.
     ///
-    /// The client gets 413: at once if the declared length exceeds the limit, otherwise when the component reads that
-    /// far before it sends the head of its response. After the head, the body breaks off inside the component.
+    /// The client gets 413: at once if the declared length exceeds the limit, otherwise once the component has read
+    /// more than the limit. If the component sends the head of its response before that, the client gets this response,
+    /// and the component reads an error in place of the rest of the body.
     pub body_bytes: Option<u64>,
-    /// The number of concurrent requests. No limit by default.
+    /// The largest number of concurrent requests. No limit by default.
     ///
-    /// Up to 1024 more requests wait, for at most [`timeout`](Self::timeout). Others get 503, and so do those that
-    /// waited for that long.
+    /// Up to 1024 more requests wait, for at most [`timeout`](Self::timeout). A request that waits longer gets 503, and
+    /// so does one that finds 1024 requests waiting.
     pub concurrency: Option<usize>,
 }
 
@@ -71,17 +74,18 @@ impl Limits {
     }
 }
 
-/// The most elements in the tables of an instance together. A function pointer is one element.
+/// The largest number of elements in all tables of an instance together. A function pointer is one element.
 const TABLE_ELEMENTS: usize = 100_000;
 
 /// Enforces the limits of an instance, and records its usage.
 ///
-/// A composed component has the memories and tables of all its parts, so the sums count.
+/// A composed component has the memories and tables of all its parts. The limits therefore apply to the sum of the
+/// memories and to the sum of the tables.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit_bytes: usize,
     memory: Memory,
-    /// The size before a memory grew, in case growing fails.
+    /// The size before a memory was allowed to grow. It is restored if wasmtime then fails to grow the memory.
     before: Option<Memory>,
     table_elements: usize,
     exceeded: bool,
@@ -110,7 +114,7 @@ impl Meter {
         self.memory.peak_bytes
     }
 
-    /// Returns the limit, if the instance asked for more.
+    /// Returns the memory limit in bytes, if the instance asked for more memory.
     pub(crate) fn exceeded_bytes(&self) -> Option<usize> {
         self.exceeded.then_some(self.limit_bytes)
     }
@@ -138,7 +142,7 @@ impl ResourceLimiter for Meter {
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         let elements = self.table_elements.saturating_sub(current).saturating_add(desired);
-        // A table that is denied does not grow, and must not be counted.
+        // wasmtime does not grow a table beyond its own maximum, so such a growth must not be counted.
         if elements > TABLE_ELEMENTS || maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-//! HTTP messages: bodies, error codes, headers, and the rules that need nothing else of the harness.
+//! HTTP messages: bodies, error codes, headers and their rules. These modules use no other module of the harness.
 
 pub(crate) mod body;
 pub(crate) mod client_fault;

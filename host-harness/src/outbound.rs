@@ -82,10 +82,10 @@ impl Outbound {
         Self::from_handler(move |request| Box::pin(network.clone().send(request)))
     }
 
-    /// Passes calls to another service, and writes the rules that would have allowed them to a file: one rule per line
-    /// and server, sorted.
+    /// Passes calls to another service, and writes the rules that would have allowed them to a file: a sorted list with
+    /// one line per server.
     ///
-    /// The file is created anew, and replaced atomically with each new rule. [`Rule`] parses each line.
+    /// An existing file is overwritten. Each new rule replaces the file atomically. [`Rule`] parses each line.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Outbound {
 
     /// Responds to calls as a TOML file says, and fails unexpected calls; see [`Mock`].
     ///
-    /// Does not check that each expected call comes; [`Mock::from_file`] does, with the same file.
+    /// Does not check that every expected call is made; a mock that [`Mock::from_file`] makes from the same file does.
     ///
     /// ```toml
     /// [[call]]
@@ -125,8 +125,8 @@ impl Outbound {
     /// reply = { error = "connection-refused" }
     /// ```
     ///
-    /// URLs are compared like [`Call::new`](mock::Call::new), JSON like [`Call::json`](mock::Call::json). In a table
-    /// for JSON, a date is a string; the numbers `nan` and `inf` are errors.
+    /// [`Call::new`](mock::Call::new) describes how URLs are compared, and [`Call::json`](mock::Call::json) how JSON
+    /// is. If a table gives the JSON, its dates become strings, and the numbers `nan` and `inf` are errors.
     ///
     /// # Errors
     ///
@@ -137,11 +137,11 @@ impl Outbound {
 
     /// Passes calls to another service, and records them in a cassette: a TOML file that you can read and edit.
     ///
-    /// A call is written when it has ended, or within a second once the file exceeds 1 MiB. Calls are in the order of
-    /// their start. The file is created anew, and replaced atomically each time. Bodies stream through; a body over 16
-    /// MiB is not recorded. [`Redaction::default`] lists what is left out as secret; [`record_with`](Self::record_with)
-    /// changes it. For several harnesses, clone the service: two recorders of the same file overwrite each other's
-    /// calls.
+    /// A call is written when it ends, or within a second after its end once the file exceeds 1 MiB. The file lists
+    /// calls in the order of their start. An existing file is overwritten, and each write replaces the file atomically.
+    /// Bodies stream through; a body over 16 MiB is not recorded. [`Redaction::default`] lists the secrets that are
+    /// left out; [`record_with`](Self::record_with) changes this list. To record the calls of several harnesses, clone
+    /// the service: two recorders of the same file would overwrite each other's calls.
     ///
     /// # Errors
     ///
@@ -176,8 +176,8 @@ impl Outbound {
     /// Passes calls to another service, and makes a share of them fail: `rate` is from 0 for none to 1 for all. Each
     /// failure is one of the `kinds`, for example [`Fault::ALL`].
     ///
-    /// The seed and the number of a call decide whether it fails, how, and where in its body: the same seed gives the
-    /// same faults. Another version of this crate may give others.
+    /// The seed and the number of a call decide whether the call fails, how, and where in the response body: the same
+    /// seed gives the same faults. They may differ between versions of this crate.
     ///
     /// # Panics
     ///

@@ -32,13 +32,15 @@ use sources::{Sources, overlooked};
 
 /// A crate that is served while it is edited.
 ///
-/// Whenever its sources change, or those of a path dependency, or another file that cargo lists as an input, the crate
-/// is rebuilt; so is middleware that is a crate. Files that git ignores and logs (`*.log`) start no build, unless cargo
-/// lists them. The new component is compiled while the old one responds, and then replaces it between two requests; the
-/// old one finishes its requests. If a build fails, the old component stays, but browsers get a page with the
-/// compiler's messages instead, so that no outdated page is shown. Requests before the first build wait for it.
+/// The crate is rebuilt whenever its sources change, the sources of a path dependency, or another file that cargo lists
+/// as an input. Middleware that is a crate is rebuilt in the same cases. Files that git ignores and logs (`*.log`)
+/// start no build, unless cargo lists them. The new component is compiled while the old one responds, and then replaces
+/// it between two requests; the old one finishes its requests. If a build fails, the old component still responds to
+/// programs, but browsers get a page with the compiler's messages instead, so that they show no outdated page. Requests
+/// that arrive during the first build wait for its end.
 ///
-/// Dropping this value ends watching and building, including a running build. Servers continue with the last component.
+/// Dropping this value stops watching the sources, and ends a running build. Servers continue to run with the last
+/// component.
 pub struct Live {
     inbound: Inbound,
     recorder: Recorder,
@@ -48,20 +50,20 @@ pub struct Live {
     interrupt: Interrupt,
 }
 
-/// Responds to requests.
+/// The result of the builds so far, which decides how to respond to a request.
 #[derive(Clone, Debug, Default)]
 struct LiveState {
     /// The number of builds that have ended.
     ended: u64,
-    /// The error of the newest build, unless it succeeded or still runs.
+    /// The error of the newest build, unless that build succeeded or is still running.
     failure: Option<Arc<Error>>,
-    /// The last component.
+    /// The service of the last component that was built, if any.
     running: Option<Inbound>,
 }
 
 impl HarnessBuilder {
     /// Builds the crate now and at each change of its sources, and serves the newest component. Builds middleware
-    /// crates as well. Component files stay as they are.
+    /// crates as well. Component files are not built.
     ///
     /// # Errors
     ///
@@ -106,7 +108,7 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the harness cannot listen on the address.
+    /// Awaiting the builder fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {
@@ -155,17 +157,18 @@ struct BuildWorker {
     recorder: Recorder,
     builds: watch::Sender<Build>,
     states: watch::Sender<LiveState>,
-    /// The current components, in the same order.
+    /// The components that respond now, in the order of `parts`.
     running: Vec<Part>,
     interrupt: Interrupt,
 }
 
-/// The source of a component or of middleware.
+/// A crate or a component file to serve, as the application or as its middleware.
 #[derive(Clone)]
 struct LiveTarget {
     target: PathBuf,
     features: Vec<String>,
-    /// Whether it was a directory at the beginning. A directory that is being replaced is missing for a moment.
+    /// Whether `target` was a directory at the start. A later check could be false by mistake: a directory that is
+    /// being replaced is missing for a moment.
     is_crate: bool,
 }
 
@@ -173,14 +176,14 @@ impl LiveTarget {
     fn new((target, features): (PathBuf, Vec<String>)) -> Result<Self, Error> {
         let is_crate = target.is_dir();
         if is_crate {
-            // Resolved here, so that an error names the directory as given.
+            // Checked before the path becomes absolute, so that an error names the directory as the user gave it.
             cargo::manifest_in(&target)?;
         }
-        // Absolute, because the current directory changes if it is moved.
+        // Absolute, because a relative path would follow the current directory if somebody moved it.
         Ok(Self { target: std::path::absolute(&target).unwrap_or(target), features, is_crate })
     }
 
-    /// Builds the crates.
+    /// Builds the crate. A component file is already built.
     fn build(&self, progress: Progress, interrupt: &Interrupt) -> Result<Rebuilt, Error> {
         if self.is_crate {
             return cargo::rebuild(&self.target, &self.features, progress, interrupt);
@@ -229,7 +232,8 @@ impl BuildWorker {
         }
     }
 
-    /// The result of a build: the new components if they changed, and cargo's inputs if it succeeded.
+    /// Runs one build. Returns its outcome, a service of the new components if any of them changed, and the inputs of
+    /// the crates if cargo succeeded.
     async fn build(
         &mut self,
         number: u64,
@@ -278,7 +282,7 @@ impl BuildWorker {
         Ok(built)
     }
 
-    /// Loads the components, unless they are the current ones.
+    /// Compiles and links the components. Returns `None` if none of them changed.
     async fn open(&mut self, files: Vec<PathBuf>) -> Result<Option<Harness>, Error> {
         let (running, purpose) = (self.running.clone(), self.builder.purpose());
         let Some(parts) = blocking(move || compile(&files, &running, purpose)).await? else {
@@ -291,7 +295,7 @@ impl BuildWorker {
     }
 }
 
-/// Compiles the current files, unless they are the running components.
+/// Compiles the files that differ from the running components. Returns `None` if all files are the same.
 fn compile(files: &[PathBuf], running: &[Part], purpose: Purpose) -> Result<Option<Vec<Part>>, Error> {
     let mut parts = Vec::new();
     let mut is_new = false;
@@ -320,7 +324,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 
 async fn answer(mut states: watch::Receiver<LiveState>, request: Request<Body>) -> Response<Body> {
     if let Some(seen) = page::build_seen(&request) {
-        // The page of a failed build asks when to reload. An error means that there is no other build.
+        // The page of a failed build sends this request to learn when to reload. `wait_for` fails if no other build
+        // follows.
         let _ = states.wait_for(|state| state.ended > seen).await;
         return page::look_again();
     }
@@ -338,7 +343,7 @@ async fn answer(mut states: watch::Receiver<LiveState>, request: Request<Body>) 
 }
 
 async fn answer_after(mut states: watch::Receiver<LiveState>, ended: u64, request: Request<Body>) -> Response<Body> {
-    // An error means that there is no other build, which the next poll finds out.
+    // `wait_for` fails if no other build follows. `has_changed` then fails as well.
     let _ = states.wait_for(|state| state.ended > ended).await;
     if states.has_changed().is_err() {
         return problem(StatusCode::SERVICE_UNAVAILABLE, None);
@@ -346,7 +351,8 @@ async fn answer_after(mut states: watch::Receiver<LiveState>, ended: u64, reques
     answer(states, request).await
 }
 
-/// Whether the request is safe, so that another response may replace it.
+/// Whether the method is GET or HEAD. Such a request changes nothing, so a page may answer it in place of the
+/// component.
 fn is_get(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

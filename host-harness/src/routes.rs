@@ -31,13 +31,14 @@ use crate::{Error, Event, Harness, ServerBuilder};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    /// Longest prefix first, without a slash at the end, so that the root is empty.
+    /// The components by path prefix, the longest first. A prefix has no slash at its end, so the prefix `/` is stored
+    /// as an empty string.
     routes: Vec<(String, Inbound)>,
     observer: Option<Observer>,
 }
 
 impl Routes {
-    /// Starts without a route.
+    /// Makes an empty list of routes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -47,7 +48,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// Fails if the prefix does not start with a slash, contains `?` or `#`, or is taken.
+    /// Fails if the prefix does not start with a slash, contains `?`, `#` or a space, or belongs to another component.
     pub fn add(mut self, prefix: &str, app: &Harness) -> Result<Self, Error> {
         let trimmed = prefix.trim_end_matches('/');
         if !prefix.starts_with('/') || trimmed.contains(['?', '#', ' ']) {
@@ -63,7 +64,7 @@ impl Routes {
         Ok(self)
     }
 
-    /// Calls a function with every event of requests that match no component.
+    /// Sets a function that is called with every event of a request that matches no component.
     #[must_use]
     pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
@@ -75,7 +76,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// Awaiting it fails if the harness cannot listen on the address.
+    /// Awaiting the builder fails if the harness cannot listen on the address.
     ///
     /// [`Server::addr`]: crate::Server::addr
     pub fn serve<'a>(&self, addr: impl ToSocketAddrs + fmt::Display + Send + 'a) -> ServerBuilder<'a> {

@@ -29,13 +29,14 @@ use reserve::Reserve;
 
 /// A server for a component: HTTP/1.1, and HTTP/2 without TLS for clients with prior knowledge.
 ///
-/// Limits for both protocols: a request head may have 100 headers besides `Host` with 64 KiB, 32 KiB of path and query,
-/// and 100 trailers with 16 KiB. Larger ones get 431 or 414.
+/// Limits for both protocols: a request may have 100 headers besides `Host` with 64 KiB in total, 32 KiB of path and
+/// query, and 100 trailers with 16 KiB in total. If path and query are longer, the client gets 414; if headers or
+/// trailers exceed a limit, it gets 431.
 ///
-/// Dropping it stops it at once; [`shutdown`](Server::shutdown) lets requests finish.
+/// Dropping the server stops it at once; [`shutdown`](Server::shutdown) lets requests finish.
 ///
-/// A client that closes only its sending side gets its response. TCP cannot tell it from a client that has closed its
-/// socket, so a closed socket is noticed at the next write.
+/// A client that closes only its sending side still gets its response. Over TCP it looks the same as a client that has
+/// closed its socket, so the server notices a closed socket only at its next write.
 ///
 /// If a component responds before a large request body has arrived, the server reads and discards the rest, for up to
 /// [`client_timeout`](ServerBuilder::client_timeout) and 256 MiB. Otherwise the client would get a connection reset
@@ -69,7 +70,7 @@ impl Server {
     /// continues to its own time limit, or to the end of the process.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
-            // The task ends by itself only if it panicked.
+            // Sending fails only if the task has already ended, because it panicked.
             let _ = stop.send(());
         }
         let _ = (&mut self.task).await;
@@ -110,7 +111,8 @@ pub struct ServerBuilder<'a> {
 
 type Listening<'a> = Pin<Box<dyn Future<Output = Result<TcpListener, Error>> + Send + 'a>>;
 
-/// The upper bound of both time limits: longer than any process runs, and small enough to add to a time of day.
+/// The upper bound of `client_timeout` and `drain_timeout`: longer than any process runs, and small enough to add to an
+/// `Instant` without overflow.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl<'a> ServerBuilder<'a> {
@@ -125,10 +127,11 @@ impl<'a> ServerBuilder<'a> {
 
     /// Sets how long a client may be inactive. 30 seconds by default, a year at most.
     ///
-    /// - A connection without a request is closed after this time: one that sends nothing, or only a part of a head,
-    ///   and one that is kept for the next request. The time starts again with the first byte after a request.
+    /// - A connection without a request in progress is closed after this time, whether the client sends nothing, sends
+    ///   only a part of a head, or keeps the connection for a later request. The time starts again with the first byte
+    ///   of a head.
     /// - A client that sends no byte of its request body for this long, while the component waits for it, gets 408. If
-    ///   the head of the response was sent, the body breaks off inside the component.
+    ///   the head of the response has already been sent, the component reads an error in place of the rest of the body.
     /// - A client that reads no byte of its response for this long is disconnected; in HTTP/2 its stream is reset.
     ///
     /// [`Exchange::client_fault`](crate::Exchange::client_fault) tells which of these ended a request.
@@ -199,7 +202,7 @@ struct Serving {
 impl Serving {
     async fn run(self, listener: TcpListener, requests: Arc<Unfinished>, stopped: oneshot::Receiver<()>) {
         let (stopping, is_stopping) = watch::channel(false);
-        // The connections are tasks of this set, so they end with this function.
+        // Each connection is a task of this set. Dropping the set at the end of this function ends the connections.
         let mut tasks = JoinSet::new();
         self.accept(&listener, &mut tasks, &is_stopping, stopped).await;
         drop(listener);
@@ -251,7 +254,7 @@ impl Serving {
                     }
                 }
                 Some(_) = tasks.join_next() => {}
-                // An error means that the server was dropped.
+                // This branch also runs if the `Server` is dropped.
                 _ = &mut stopped => return,
             }
         }

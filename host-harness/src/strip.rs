@@ -4,8 +4,8 @@ use crate::component::structure::LEVELS;
 
 /// Removes names and debug information from a component and all nested modules.
 ///
-/// Keeps the `producers` section. Returns bytes that are not WebAssembly, or that are incomplete, unchanged; so is
-/// everything nested more than 100 levels deep, which no harness runs.
+/// Keeps the `producers` section. Returns the bytes unchanged if they are not WebAssembly, if they are incomplete, or
+/// if they nest components more than 100 levels deep, which the harness does not run.
 #[must_use]
 pub fn strip(wasm: &[u8]) -> Vec<u8> {
     stripped(wasm, LEVELS).unwrap_or_else(|| wasm.to_vec())
@@ -13,7 +13,8 @@ pub fn strip(wasm: &[u8]) -> Vec<u8> {
 
 /// The bytes before the first section: the magic number and the version.
 const HEADER_BYTES: usize = 8;
-/// The kinds of section that matter here. The last two nest, in components only.
+/// The IDs of the sections that are not copied as they are. In components, sections with the last two IDs contain a
+/// nested module or component; in core modules, these IDs mean something else.
 const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 const COMPONENT: u8 = 4;

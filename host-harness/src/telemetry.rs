@@ -27,13 +27,13 @@ pub(crate) use exchange::declared_bytes;
 pub use exchange::{BodyEnd, Event, Exchange, OutboundCall};
 pub(crate) use output::Output;
 
-/// Output of a component.
+/// A piece of a component's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
     /// The number of the request, counted from 1.
     pub request: u64,
-    /// The stream that it was written to.
+    /// The stream that the component wrote the text to.
     pub stream: LogStream,
     /// The text; most programs write whole lines.
     pub text: String,
@@ -48,7 +48,7 @@ pub enum LogStream {
     Stderr,
 }
 
-/// A request that ended its instance.
+/// A failure that ended the instance of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trap {
@@ -75,7 +75,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Adds two usages.
+    /// Adds the usage of another component for the same request.
     fn and(self, other: Self) -> Self {
         let both = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
         Self {
@@ -87,7 +87,7 @@ impl Usage {
     }
 }
 
-/// Observes events synchronously.
+/// A function that is called with every event, synchronously.
 #[derive(Clone)]
 pub(crate) struct Observer(pub(crate) Arc<dyn Fn(&Event) + Send + Sync>);
 
@@ -108,9 +108,9 @@ pub(crate) struct Recorder {
     running: watch::Sender<usize>,
     events: broadcast::Sender<Event>,
     observer: Option<Observer>,
-    /// Whether output is also written to this process's stderr.
+    /// Whether the output of components is also written to this process's stderr.
     pass_on: bool,
-    /// How many bytes of each body are kept.
+    /// How many bytes of each body are captured.
     capture_bytes: usize,
 }
 
@@ -129,13 +129,13 @@ impl Recorder {
         }
     }
 
-    /// Keeps so many bytes of each body.
+    /// Sets how many bytes of each body are captured.
     pub(crate) fn capturing(mut self, bytes: usize) -> Self {
         self.capture_bytes = bytes;
         self
     }
 
-    /// Numbers a request, and counts it as running until the guard is dropped.
+    /// Numbers a request, and counts it as running until the returned value is dropped.
     pub(crate) fn start(&self, request: &Request<Body>, component: &Arc<str>) -> Running {
         let number = {
             let mut records = self.lock();
@@ -185,7 +185,7 @@ impl Recorder {
         self.events.subscribe()
     }
 
-    /// Sends an event to the subscribers. Without subscribers, the event is not created.
+    /// Sends an event to the observer and the subscribers. If there are none, the event is not created.
     fn tell(&self, event: impl FnOnce() -> Event) {
         let subscribed = self.events.receiver_count() > 0;
         if self.observer.is_none() && !subscribed {
@@ -196,7 +196,7 @@ impl Recorder {
             observe(&event);
         }
         if subscribed {
-            // The last subscriber may have gone.
+            // Sending fails if the last subscriber has gone in the meantime.
             let _ = self.events.send(event);
         }
     }
@@ -246,7 +246,7 @@ impl Recorder {
     }
 }
 
-/// Records the usage of an instance for a request.
+/// The resources that an instance used for one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Took {
     pub(crate) memory_bytes: usize,
@@ -261,7 +261,7 @@ pub(crate) struct Running {
     pub(crate) tracked: Arc<Tracked>,
     /// The name of the component.
     component: Arc<str>,
-    /// The place among the running requests, for the next one.
+    /// The permission to run. Dropping it admits the next waiting request.
     turn: Option<Turn>,
 }
 
@@ -277,7 +277,7 @@ impl Running {
         self
     }
 
-    /// Makes an output stream for an instance. `request` is the number of its current request.
+    /// Makes an output stream for an instance. `request` is the number of the request that the instance works on.
     pub(crate) fn output(&self, stream: LogStream, request: &Arc<AtomicU64>) -> Output {
         Output::new(Arc::clone(request), stream, self.tracked.recorder.clone())
     }
@@ -295,7 +295,7 @@ impl Running {
         recorder.lock().traps.push(trap);
     }
 
-    /// Records the resources that the component used. `busy` is the time that it computed.
+    /// Records the resources that the component used. `busy` is the time that it computed, without waiting.
     pub(crate) fn used(&self, busy: Duration, took: Took) {
         let Took { memory_bytes, fuel, host_calls } = took;
         let usage = Usage { request: self.request, memory_bytes, fuel, host_calls };
@@ -314,7 +314,8 @@ impl Drop for Running {
     }
 }
 
-/// A recorded request. It is finished when the last reference is dropped, by the component and by the response body.
+/// The record of a request. The request is finished when the last reference is dropped: the component holds one, and so
+/// does the response body.
 #[derive(Debug)]
 pub(crate) struct Tracked {
     request: u64,
@@ -344,7 +345,8 @@ impl Tracked {
         self.client.as_ref()?.fault()
     }
 
-    /// Records that the request timed out while the component waited for its body. Returns whether it did.
+    /// If the component still waits for the request body, blames the client for the time-out of the request. Returns
+    /// whether the client is to blame.
     pub(crate) fn blame_slow_upload(&self, limit: Duration) -> bool {
         let Some(client) = self.client.as_ref().filter(|client| client.is_awaited()) else { return false };
         client.blame(ClientFault::SlowUpload(limit));
@@ -380,7 +382,7 @@ impl Tracked {
         })
     }
 
-    /// Records an outbound call that `send` makes, to the end of the body of its response.
+    /// Records an outbound call, which `send` makes, until its response body ends.
     pub(crate) fn call<F>(
         self: Arc<Self>,
         request: Request<Body>,
@@ -451,7 +453,7 @@ impl Drop for Tracked {
     }
 }
 
-/// An unfinished call, which is recorded when this is dropped.
+/// An unfinished outbound call. Dropping this value records the call.
 struct Calling {
     call: OutboundCall,
     /// The number of bytes of the request body that were sent.
@@ -467,7 +469,7 @@ impl Drop for Calling {
         self.tracked.lock().calls_took += self.call.duration;
         let recorder = &self.tracked.recorder;
         recorder.tell(|| Event::Called(Box::new(self.call.clone())));
-        // The bodies of all calls would need too much memory.
+        // Only the event keeps the bodies: those of all recorded calls would need too much memory.
         let call = OutboundCall { body: Capture::default(), response_body: Capture::default(), ..self.call.clone() };
         recorder.lock().calls.push(call);
     }

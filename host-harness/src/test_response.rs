@@ -16,8 +16,8 @@ use crate::{Harness, show};
 
 /// A response that has been read to its end, with checks for tests.
 ///
-/// [`Harness::ask`] returns one; [`TestResponse::of`] makes one of any response. A failed check panics with the expected and
-/// the actual value, the whole response, and the component's output and traps since the request.
+/// [`Harness::ask`] returns one; [`TestResponse::of`] turns any response into one. A failed check panics with the
+/// expected and the actual value, the whole response, and the component's output and traps since the request.
 ///
 /// # Examples
 ///
@@ -132,7 +132,7 @@ impl TestResponse {
     ///
     /// # Panics
     ///
-    /// Panics if the status is another one.
+    /// Panics if the status differs.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
         if self.status.as_u16() != status {
@@ -141,27 +141,27 @@ impl TestResponse {
         self
     }
 
-    /// Checks that a header has a value. A repeated header may have other values as well.
+    /// Checks that a header has this value. A repeated header may have other values as well.
     ///
     /// # Panics
     ///
-    /// Panics if it does not.
+    /// Panics if the value is missing.
     #[track_caller]
     pub fn assert_header(&self, name: &str, value: &str) -> &Self {
         self.assert_field("field", &self.headers, name, value)
     }
 
-    /// Checks that a trailer has a value. A repeated trailer may have other values as well.
+    /// Checks that a trailer has this value. A repeated trailer may have other values as well.
     ///
     /// # Panics
     ///
-    /// Panics if it does not.
+    /// Panics if the value is missing.
     #[track_caller]
     pub fn assert_trailer(&self, name: &str, value: &str) -> &Self {
         self.assert_field("trailer", &self.trailers, name, value)
     }
 
-    /// Checks that the body is complete and equal to this text.
+    /// Checks that the body is complete and equal to these bytes.
     ///
     /// # Panics
     ///
@@ -178,7 +178,7 @@ impl TestResponse {
     ///
     /// # Panics
     ///
-    /// Panics if it broke off or differs, or if the value cannot be serialized.
+    /// Panics if the body broke off or differs, or if the expected value cannot be serialized.
     #[track_caller]
     pub fn assert_json(&self, body: impl Serialize) -> &Self {
         let mut difference = Difference::default();
@@ -206,7 +206,7 @@ impl TestResponse {
     ///
     /// # Panics
     ///
-    /// Panics if it is complete.
+    /// Panics if the body is complete.
     #[track_caller]
     pub fn assert_broken(&self) -> &Self {
         if self.broken.is_none() {
@@ -240,7 +240,7 @@ impl TestResponse {
     }
 }
 
-/// How many bytes of the body and of the component's output a message shows.
+/// The largest number of bytes that a message shows of the body, and of the component's output.
 const SHOWN: usize = 4 * 1024;
 
 impl fmt::Display for TestResponse {

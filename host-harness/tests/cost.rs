@@ -1,10 +1,11 @@
-//! The cost of the examples: fuel and host calls per request, memory, size of the component. As a lower bound, the same
-//! on the generated bindings alone.
+//! Measures the cost of the examples: fuel and host calls per request, memory, and the size of the component. As a
+//! lower bound, measures components on the generated bindings alone, without the SDK.
 //!
-//! Fuel is wasmtime's count of executed instructions, from the start of a new instance to the end of its work. It is
-//! the same on every machine for the same component and request, as long as the component never waits. It is compared
-//! with `cost.tsv`, and an increase of more than 5 % fails. Cases in which the component waits for its peer are only
-//! printed, because the number of waits depends on the machine. `COST=write cargo test --test cost` updates the file.
+//! Fuel is wasmtime's count of executed instructions, from the start of a new instance to the end of its work. The
+//! count is the same on every machine for the same component and request, as long as the component never waits. The
+//! test compares fuel and size with `cost.tsv`, and fails if one of them has increased by more than 5 %. Cases in which
+//! the component waits for its peer are only printed, because the number of waits depends on the machine. `COST=write
+//! cargo test --test cost` updates the file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::{env, fs};
 use wayside_harness::http::{HeaderName, HeaderValue, Request, Response};
 use wayside_harness::{Body, Harness, Outbound};
 
-/// The allowed increase over the recorded figure.
+/// A figure may be up to this many times the recorded one.
 const TOLERANCE: f64 = 1.05;
 
 struct Cost {
@@ -27,7 +28,8 @@ struct Cost {
     wasm_bytes: u64,
 }
 
-/// The cases of one world: the generated bindings alone, as the lower bound, and the SDK.
+/// What is measured for one version of WASI. `raw` are cases on the generated bindings alone; `features` are the cargo
+/// features that build the examples for this version.
 struct World {
     name: &'static str,
     raw: [(&'static str, &'static str, &'static str, usize); 2],
@@ -96,7 +98,7 @@ async fn of_the_sdk(world: &World) -> Vec<Cost> {
     costs
 }
 
-/// Returns the additional cost of each header.
+/// Returns the fuel that each additional header costs.
 async fn field_more(world: &World, app: &Harness, fuel_before: u64) -> Cost {
     const FIELDS: u64 = 10;
     let mut request = request("/path?query=1", None);
@@ -139,7 +141,7 @@ async fn measure(case: String, steady: bool, app: &Harness, request: Request<Bod
     }
 }
 
-/// Returns a request with the seven headers of a typical browser.
+/// Returns a request with seven typical headers.
 fn request(path: &str, body: Option<Vec<u8>>) -> Request<Body> {
     let method = if body.is_some() { "POST" } else { "GET" };
     let mut request = Request::builder().method(method).uri(format!("http://example.org{path}"));
@@ -175,7 +177,8 @@ fn record_of(costs: &[Cost]) -> String {
     record
 }
 
-/// Returns a line for each figure that rose beyond the tolerance.
+/// Returns a line for each figure that exceeds the recorded one by more than the tolerance, and for each case without a
+/// record.
 fn compare(costs: &[Cost], record: &str) -> Vec<String> {
     let mut dearer = Vec::new();
     for Cost { case, fuel, wasm_bytes, .. } in costs.iter().filter(|cost| cost.steady) {

@@ -1,4 +1,5 @@
-//! The extraction of arguments: any number from the head, and a last one that may read the body.
+//! Generates the code that extracts the arguments of a handler: any number from the request head, and a last one that
+//! may read the body.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -9,8 +10,9 @@ use crate::options::Options;
 
 /// Returns an expression whose value is the future of the response.
 ///
-/// `request` is the variable of the arriving request, `types` are the types to extract, and `further` is an argument after
-/// them. The code for each type has the span of the type, so that the compiler reports a missing trait there, and once.
+/// `request` is the variable that contains the arriving request, and `types` are the types of the arguments to
+/// extract. `further` is the expression for one more argument after them, or empty. The code for each type has the
+/// span of the type, so that the compiler reports a missing trait only once, and at that type.
 pub(crate) fn extract(
     options: &Options,
     request: &Ident,
@@ -42,7 +44,8 @@ pub(crate) fn extract(
     })
 }
 
-/// Returns a path whose place is the span, as that of the code around it: an error points at the place where a call starts.
+/// Returns a path with the given span. A call that starts with this path then has that span, and the compiler reports
+/// its errors there.
 fn at(path: &Path, span: Span) -> TokenStream {
     let respan = |mut token: TokenTree| {
         token.set_span(span);
@@ -55,7 +58,7 @@ fn at(path: &Path, span: Span) -> TokenStream {
 ///
 /// # Errors
 ///
-/// Fails at an argument whose type has no name.
+/// Fails at an argument whose type has no name, such as `impl Trait`.
 pub(crate) fn argument_types(signature: &Signature) -> syn::Result<Vec<&Type>> {
     signature
         .inputs
@@ -79,7 +82,8 @@ fn call(wayside: &Path, function: &ItemFn, arguments: &TokenStream) -> TokenStre
     quote_spanned!(span=> #wayside::__private::response::<#response, _>(#future))
 }
 
-/// Returns the type of the response, or `_` if it has no name, and the place where the compiler reports its errors.
+/// Returns the return type of a handler, or `_` if that type has no name, and the span where the compiler reports
+/// errors about it.
 fn response_type(output: &ReturnType) -> (TokenStream, Span) {
     match output {
         ReturnType::Default => (quote!(()), Span::call_site()),
@@ -88,7 +92,7 @@ fn response_type(output: &ReturnType) -> (TokenStream, Span) {
     }
 }
 
-/// Returns the body limit of extractors, as an expression.
+/// Returns an expression for the maximum number of body bytes that an extractor reads into memory.
 fn body_limit(options: &Options) -> TokenStream {
     let wayside = &options.wayside;
     match options.max_body {
@@ -97,13 +101,13 @@ fn body_limit(options: &Options) -> TokenStream {
     }
 }
 
-/// Returns a variable for generated code. Its span hides it from the user's code. Its prefix avoids the names of the
-/// user's constants and statics, because a pattern matches these regardless of its span.
+/// Returns a variable for generated code. Its span hides it from the user's code. Its prefix keeps it apart from the
+/// user's constants and statics, because such a name in a pattern refers to the constant, whatever its span.
 pub(crate) fn variable(name: &str) -> Ident {
     Ident::new(&format!("__wayside_{name}"), Span::mixed_site())
 }
 
-/// Whether a type can be a type argument. `impl Trait` cannot.
+/// Whether a type can be a type argument. A type that contains `impl Trait` cannot.
 fn is_nameable(ty: &Type) -> bool {
     !quote!(#ty).into_iter().any(mentions_impl)
 }

@@ -1,4 +1,4 @@
-//! `#[http_component]`: parse, validate, expand.
+//! The attribute `#[http_component]`: parses, validates and expands a function.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -29,12 +29,12 @@ pub(crate) fn http_component(options: TokenStream, item: TokenStream) -> TokenSt
 /// Parses the function below an attribute. Fails with the message `place` if the item is not a function.
 pub(crate) fn parse_function(item: TokenStream, place: &str) -> syn::Result<ItemFn> {
     syn::parse2(item.clone()).map_err(|error| {
-        // If the item is an invalid function, the message of the parser is better.
+        // If the item is a function with a syntax error, the message of the parser tells the user more than `place`.
         if item.to_string().contains("fn ") { error } else { syn::Error::new_spanned(item, place) }
     })
 }
 
-/// Rejects functions that a host cannot call.
+/// Rejects functions that cannot be handlers, because a host cannot call them.
 pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     if let Some(parameter) = signature.generics.params.first() {
         return Err(syn::Error::new_spanned(
@@ -57,7 +57,8 @@ pub(crate) fn validate_shape(signature: &Signature) -> syn::Result<()> {
     Ok(())
 }
 
-/// Rejects functions that cannot create a service: a service is created once, without a request, and reads bodies itself.
+/// Rejects functions that cannot create a service: a service is created once, without a request, and reads bodies
+/// itself.
 fn validate_service(options: &Options, service: &Ident, signature: &Signature) -> syn::Result<()> {
     if let Some(asyncness) = &signature.asyncness {
         return Err(syn::Error::new_spanned(asyncness, "a function that makes a service cannot be `async`"));

@@ -1,4 +1,4 @@
-//! The attribute macros of the [`wayside`](https://docs.rs/wayside) crate. Use them from there.
+//! The attribute macros of the [`wayside`](https://docs.rs/wayside) crate. Use them through that crate.
 
 mod arguments;
 mod component;
@@ -10,10 +10,11 @@ use proc_macro::TokenStream;
 
 /// Turns a function into the HTTP handler of a component.
 ///
-/// The function takes any number of arguments that implement `FromRequestParts`; the last one may implement `FromRequest`
-/// instead, and read the body. They are extracted in order, and the first rejection is the response, so an argument that
-/// checks credentials rejects a request before its body is read. An `Option` is `None` for an absent value, and a `Result`
-/// gives the rejection to the function.
+/// The function takes any number of arguments that implement `FromRequestParts`; the last one may implement
+/// `FromRequest` instead, and read the body. The arguments are extracted in order, and the first rejection is the
+/// response, so an argument that checks credentials rejects a request before its body is read. An `Option` argument
+/// is `None` if the value is absent. A `Result` argument passes a rejection to the function, which decides on the
+/// response.
 ///
 /// The function returns a type that implements `IntoResponse`. It may be `async`. It stays an ordinary function, which
 /// tests can call. A component has one handler.
@@ -37,9 +38,9 @@ pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a function into middleware: a handler in front of another handler.
 ///
-/// The function takes arguments like those of `http_component`, the last of them usually the `Request`, and after them
-/// `wayside::middleware::Next`. It returns a type that implements `IntoResponse`. It may be `async`. It stays an ordinary
-/// function, which tests can call with `Next::from_fn`.
+/// The last argument of the function is `wayside::middleware::Next`. The arguments before it may be those of an
+/// `http_component`; usually the last of these is the `Request`. The function returns a type that implements
+/// `IntoResponse`, and may be `async`. It stays an ordinary function, which tests can call with `Next::from_fn`.
 ///
 /// Middleware needs WASI 0.3: build it with the feature `wasip3` of the crate `wayside`.
 ///
@@ -51,9 +52,9 @@ pub fn http_component(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// The compiler rejects a function with type parameters, `impl Trait` as an argument, `self`, fewer than two arguments, or
-/// a type that does not implement the required trait. The error points at the cause. The compiler also rejects middleware
-/// in a WASI 0.2 component.
+/// The compiler rejects a function with type parameters, `impl Trait` as an argument, `self`, fewer than two
+/// arguments, or a type that does not implement the required trait. The error points at the cause. The compiler also
+/// rejects middleware in a WASI 0.2 component.
 #[proc_macro_attribute]
 pub fn http_middleware(options: TokenStream, item: TokenStream) -> TokenStream {
     middleware::http_middleware(options.into(), item.into()).into()

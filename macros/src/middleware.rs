@@ -1,4 +1,4 @@
-//! `#[http_middleware]`: parse, validate, expand.
+//! The attribute `#[http_middleware]`: parses, validates and expands a function.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -24,7 +24,7 @@ pub(crate) fn http_middleware(options: TokenStream, item: TokenStream) -> TokenS
     })
 }
 
-/// Returns the types to extract, and the type of the last argument.
+/// Returns the types of the arguments to extract, and the type of the last argument, which is the next handler.
 fn arguments(signature: &Signature) -> syn::Result<(Vec<&Type>, &Type)> {
     let mut types = argument_types(signature)?;
     match types.pop() {

@@ -8,13 +8,13 @@ use syn::{Ident, LitStr, Path, Token, parse_quote};
 pub(crate) struct Options {
     /// The path of the `wayside` crate.
     pub(crate) wayside: Path,
-    /// The body limit of extractors.
+    /// The maximum number of body bytes that an extractor reads into memory, if the attribute sets it.
     pub(crate) max_body: Option<u64>,
-    /// The option `service`, if the function creates a service.
+    /// The name of the option `service`, if the attribute has this option: the function then creates a service.
     pub(crate) service: Option<Ident>,
 }
 
-/// The options that an attribute has, each as an example.
+/// The options that an attribute accepts, each written as an example of its use.
 pub(crate) type Known = [&'static str];
 
 pub(crate) const CRATE: &str = "crate = path";

@@ -1,4 +1,4 @@
-//! `#[wayside::test]`: parse, validate, expand.
+//! The attribute `#[wayside::test]`: parses, validates and expands a function.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,14 +1,14 @@
 //! A memory allocator for components, which make many small, short-lived allocations on one thread.
 //!
-//! Memory management is most of a request's cost. The allocator of the standard library takes about 250 instructions
-//! for an allocation and its release, and another 700 for the first; this one takes about 60. Allocations of up to 2048
-//! bytes, which covers the headers of most requests, come from 128 size classes in steps of 16 bytes. Each class keeps a
-//! list of free blocks and takes new blocks from an arena. A freed block returns to its class, so a class never holds
-//! more memory than at its peak. Larger allocations, and those aligned to more than 16 bytes, go to the underlying
-//! allocator.
+//! Memory management is most of the CPU time of a request. The allocator of the standard library needs about 250
+//! instructions for an allocation and its release, and 700 more for the first allocation. This allocator needs about
+//! 60. Allocations of up to 2048 bytes, enough for the headers of most requests, come from 128 size classes, whose
+//! sizes are multiples of 16 bytes. Each class keeps a list of free blocks and takes new blocks from an arena. A
+//! freed block returns to its class, so a class takes a new block only if more of its blocks are in use than ever
+//! before. Larger allocations, and those aligned to more than 16 bytes, go to the underlying allocator.
 //!
-//! A block from the underlying allocator, for example from C code, may be freed here too: the address of a block shows
-//! which allocator it came from.
+//! This allocator also frees blocks that other code, such as C code, has taken from the underlying allocator: the
+//! address of a block shows which allocator it came from.
 
 #![allow(unsafe_code, reason = "an allocator needs unsafe code; each block says why it is sound")]
 
@@ -16,27 +16,27 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 
-/// The distance between size classes, and the alignment of every block.
+/// The difference in size between neighbouring classes, and the alignment of every block.
 const STEP: usize = 16;
-/// The size of the largest block of a size class.
+/// The size of the blocks in the largest size class.
 const LARGEST: usize = 2048;
-/// The number of classes; the first, for zero bytes, stays empty.
+/// The number of size classes. The first class, for zero bytes, is never used.
 const CLASSES: usize = LARGEST / STEP + 1;
-/// The size of the largest block that is kept for the next allocation of the same size.
+/// The maximum size of a freed block that is kept for the next allocation of the same size.
 const LARGEST_SPARE: usize = 64 * 1024;
 /// The alignment of every block from the underlying allocator.
 const UNDERLYING_ALIGN: usize = 8;
 /// The size of the first arena, which is part of the static data of the program.
 const FIRST_ARENA: usize = 12 * 1024;
 
-/// The underlying allocator, and the source of arenas.
+/// The underlying allocator. It also supplies arenas: memory from which the size classes take new blocks.
 ///
 /// # Safety
 ///
-/// An arena is aligned to 16 bytes, not used by other code, and never released. `owns` is true for all addresses in the
-/// arenas and false for all blocks that the underlying allocator returns.
+/// An arena must be aligned to 16 bytes. No other code may use it, and it must never be released. `owns` must return
+/// true for all addresses in the arenas, and false for all blocks that the underlying allocator returns.
 pub(crate) unsafe trait Underlying: GlobalAlloc {
-    /// Returns a new arena and its size in bytes, a multiple of 16.
+    /// Returns the address of a new arena and its size in bytes, a multiple of 16.
     fn arena(&self) -> Option<(*mut u8, usize)>;
 
     /// Whether an address is in one of the arenas.
@@ -46,14 +46,15 @@ pub(crate) unsafe trait Underlying: GlobalAlloc {
 /// An allocator with size classes on top of an underlying allocator.
 pub(crate) struct SizeClasses<U> {
     underlying: U,
-    /// The first free block of each class. A free block contains the address of the next.
+    /// The first free block of each class. A free block contains the address of the next free block.
     free: [Cell<*mut u8>; CLASSES],
-    /// The unused part of the arena.
+    /// The unused part of the current arena: it starts at `next` and is `left` bytes long.
     next: Cell<*mut u8>,
     left: Cell<usize>,
     first: UnsafeCell<FirstArena>,
     first_used: Cell<bool>,
-    /// A freed block of the underlying allocator, kept because bodies allocate the same size repeatedly.
+    /// A freed block of the underlying allocator, unless `spare_size` is 0. It is kept because the code for message
+    /// bodies allocates blocks of the same size again and again.
     spare: Cell<*mut u8>,
     spare_size: Cell<usize>,
 }
@@ -76,17 +77,18 @@ impl<U> SizeClasses<U> {
     }
 }
 
-// SAFETY: only components share one, and they have a single thread; see `sys/abi/memory.rs`.
+// SAFETY: the only `SizeClasses` in a `static` is the global allocator of a component, and a component has a single
+// thread; see `sys/abi/memory/of_component.rs`.
 unsafe impl<U> Sync for SizeClasses<U> {}
 
-/// Returns the size class of a layout. Returns `None` if it needs the underlying allocator.
+/// Returns the size class of a layout, or `None` if the underlying allocator must serve the layout.
 #[inline]
 const fn class_of(layout: &Layout) -> Option<usize> {
     if layout.size() <= LARGEST && layout.align() <= STEP { Some(layout.size().div_ceil(STEP)) } else { None }
 }
 
 impl<U: Underlying> SizeClasses<U> {
-    /// Takes a new block of a class from the arena.
+    /// Takes a new block for a class from the arena. Returns null if no memory is left.
     #[inline]
     fn carve(&self, class: usize) -> *mut u8 {
         let size = class * STEP;
@@ -100,11 +102,11 @@ impl<U: Underlying> SizeClasses<U> {
         piece
     }
 
-    /// Allocates a block without a size class.
+    /// Allocates a block for a layout that has no size class.
     ///
     /// # Safety
     ///
-    /// As for [`GlobalAlloc::alloc`].
+    /// The conditions of [`GlobalAlloc::alloc`] apply.
     #[cold]
     #[inline(never)]
     unsafe fn alloc_underlying(&self, layout: Layout) -> *mut u8 {
@@ -112,37 +114,39 @@ impl<U: Underlying> SizeClasses<U> {
             self.spare_size.set(0);
             return self.spare.get();
         }
-        // SAFETY: the caller upholds the same contract.
+        // SAFETY: the caller meets the conditions of `GlobalAlloc::alloc`.
         unsafe { self.underlying.alloc(layout) }
     }
 
-    /// Frees a block without a size class.
+    /// Frees a block of the underlying allocator, or keeps it as the spare block.
     ///
     /// # Safety
     ///
-    /// As for [`GlobalAlloc::dealloc`].
+    /// The conditions of [`GlobalAlloc::dealloc`] apply.
     #[cold]
     #[inline(never)]
     unsafe fn dealloc_underlying(&self, piece: *mut u8, layout: Layout) {
-        // A small block here is foreign. It would stay the spare forever, because its size comes from a size class.
+        // A small block here was allocated by other code, such as C code. It would stay the spare block forever,
+        // because this allocator serves small sizes from the size classes.
         let fits = layout.size() > LARGEST && layout.size() <= LARGEST_SPARE && layout.align() <= UNDERLYING_ALIGN;
         if fits && self.spare_size.get() == 0 {
             self.spare.set(piece);
             self.spare_size.set(layout.size());
             return;
         }
-        // SAFETY: the caller upholds the same contract.
+        // SAFETY: the block came from the underlying allocator, and the caller frees it once and with its size.
         unsafe { self.underlying.dealloc(piece, layout) }
     }
 
-    /// Starts a new arena. The rest of the old one becomes a free block of its class.
+    /// Starts a new arena, and returns whether there was one. The unused rest of the old arena becomes a free block.
     #[cold]
     #[inline(never)]
     fn refill(&self) -> bool {
         let left = self.left.get();
         if left >= STEP {
             let class = left.min(LARGEST) / STEP;
-            // SAFETY: the rest of the arena is unused, aligned to STEP, and as long as its class says.
+            // SAFETY: the rest of the arena is unused, aligned to STEP, and at least as long as the blocks of
+            // `class`.
             unsafe { self.push(class, self.next.get()) };
         }
         self.left.set(0);
@@ -159,7 +163,7 @@ impl<U: Underlying> SizeClasses<U> {
         true
     }
 
-    /// Returns the class of a block. Returns `None` if the block came from the underlying allocator.
+    /// Returns the size class of a block, or `None` if the block came from the underlying allocator.
     #[inline]
     fn class_of_piece(&self, piece: *mut u8, layout: &Layout) -> Option<usize> {
         let class = class_of(layout)?;
@@ -168,37 +172,38 @@ impl<U: Underlying> SizeClasses<U> {
         (in_first || self.underlying.owns(address)).then_some(class)
     }
 
-    /// Puts a block at the head of its class's list.
+    /// Puts a block at the head of the list of free blocks of a class.
     ///
     /// # Safety
     ///
-    /// The block is unused, aligned to `STEP`, and at least as long as its class says.
+    /// The block must be unused, aligned to `STEP`, and at least as long as the blocks of `class`.
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "each class is at most LARGEST / STEP, so less than CLASSES")]
     unsafe fn push(&self, class: usize, piece: *mut u8) {
         let next = self.free[class].replace(piece);
-        // SAFETY: the size and the alignment of a block suffice for an address.
+        // SAFETY: the block is unused, and its size and alignment suffice for an address.
         unsafe { piece.cast::<*mut u8>().write(next) };
     }
 }
 
-// SAFETY: `alloc` gives a block to one owner, aligned to STEP and as long as its class, and only `dealloc` returns it
-// to the lists. The address of a block shows which allocator it came from. Its layout, which callers must pass
-// unchanged, shows its class.
+// SAFETY: `alloc` gives a block to one owner, and only `dealloc` returns it to the list of free blocks, so allocated
+// blocks never overlap. Each block is aligned to STEP and at least as long as its layout says. `dealloc` learns from
+// the address of a block which allocator it came from, and from its layout, which callers must pass unchanged, its
+// class.
 unsafe impl<U: Underlying> GlobalAlloc for SizeClasses<U> {
-    // Not inlined, to keep components small: the call is cheap compared with the work.
+    // Not inlined, to keep components small: the call costs little compared with the allocation.
     #[inline(never)]
     #[expect(clippy::indexing_slicing, reason = "each class is at most LARGEST / STEP, so less than CLASSES")]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some(class) = class_of(&layout) else {
-            // SAFETY: the caller upholds the same contract.
+            // SAFETY: `alloc_underlying` has the same conditions as this function, and the caller meets them.
             return unsafe { self.alloc_underlying(layout) };
         };
         let piece = self.free[class].get();
         if piece.is_null() {
             return self.carve(class);
         }
-        // SAFETY: a block in a list contains the address of the next one.
+        // SAFETY: `push` has written the address of the next free block, or null, into each block of a list.
         self.free[class].set(unsafe { piece.cast::<*mut u8>().read() });
         piece
     }
@@ -206,9 +211,11 @@ unsafe impl<U: Underlying> GlobalAlloc for SizeClasses<U> {
     #[inline(never)]
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         match self.class_of_piece(piece, &layout) {
-            // SAFETY: the caller frees a block of this class.
+            // SAFETY: the block came from an arena, so it is aligned to STEP and as long as its class says. The
+            // caller no longer uses it.
             Some(class) => unsafe { self.push(class, piece) },
-            // SAFETY: the caller upholds the same contract.
+            // SAFETY: `dealloc_underlying` has the same conditions as this function, and the block is not from an
+            // arena.
             None => unsafe { self.dealloc_underlying(piece, layout) },
         }
     }
@@ -219,9 +226,10 @@ unsafe impl<U: Underlying> GlobalAlloc for SizeClasses<U> {
         let wanted = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (self.class_of_piece(piece, &layout), class_of(&wanted)) {
             (Some(old), Some(new)) if old == new => piece,
-            // SAFETY: the caller upholds the same contract.
+            // SAFETY: the block came from the underlying allocator, and the caller meets the conditions of `realloc`.
             (None, None) => unsafe { self.underlying.realloc(piece, layout, size) },
-            // SAFETY: both blocks are at least as long as the copy, and distinct.
+            // SAFETY: the new block is distinct from the old one, both are at least as long as the copy, and the old
+            // one is freed once.
             _ => unsafe {
                 let moved = self.alloc(wanted);
                 if !moved.is_null() {
@@ -245,7 +253,8 @@ mod tests {
 
     const ARENA: usize = 16 * 1024;
 
-    /// The system's allocator. Records the allocated blocks, and frees the remaining blocks on drop.
+    /// The system's allocator, with a record of the allocated blocks. On drop, it frees all blocks that are still
+    /// allocated.
     #[derive(Default)]
     struct Counted {
         held: RefCell<BTreeMap<usize, Layout>>,
@@ -258,19 +267,20 @@ mod tests {
         }
     }
 
-    // SAFETY: the system's allocator does all the work.
+    // SAFETY: every method passes its call on to the system's allocator, which meets the conditions of the trait.
     unsafe impl GlobalAlloc for Counted {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller upholds the same contract.
+            // SAFETY: `System` has the same conditions as this function, and the caller meets them.
             let piece = unsafe { System.alloc(layout) };
             self.held.borrow_mut().insert(piece.expose_provenance(), layout);
             piece
         }
 
         unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
-            // Alignments may differ, as with C's allocator.
+            // Only the sizes must be equal: a block may be freed with another alignment, because C's allocator allows
+            // it.
             assert_eq!(self.held.borrow_mut().remove(&piece.addr()).map(|held| held.size()), Some(layout.size()));
-            // SAFETY: the caller upholds the same contract.
+            // SAFETY: `System` has the same conditions as this function, and the caller meets them.
             unsafe { System.dealloc(piece, layout) }
         }
     }
@@ -278,16 +288,17 @@ mod tests {
     impl Drop for Counted {
         fn drop(&mut self) {
             for (address, layout) in self.held.take() {
-                // SAFETY: it was allocated with this layout and is not freed yet.
+                // SAFETY: the block was allocated with a layout of this size and has not been freed.
                 unsafe { System.dealloc(ptr::with_exposed_provenance_mut(address), layout) }
             }
         }
     }
 
-    // SAFETY: arenas are aligned blocks of the system's allocator, and are released only when this allocator is dropped.
+    // SAFETY: arenas are aligned blocks of the system's allocator, and are released only when this allocator is
+    // dropped.
     unsafe impl Underlying for Counted {
         fn arena(&self) -> Option<(*mut u8, usize)> {
-            // SAFETY: the layout has a size.
+            // SAFETY: the size of the layout is not zero.
             let arena = unsafe { self.alloc(Layout::from_size_align(ARENA, STEP).unwrap()) };
             self.arenas.borrow_mut().push(arena.addr()..arena.addr() + ARENA);
             Some((arena, ARENA))
@@ -319,7 +330,7 @@ mod tests {
             if random(100) < 55 {
                 let layout = Layout::from_size_align(1 + random(3200), 1 << random(6)).unwrap();
                 let mark = round as u8;
-                // SAFETY: the layout has a size, and the block is as long as it says.
+                // SAFETY: the size of the layout is not zero, and the block is as long as its layout says.
                 let piece = unsafe {
                     let piece = allocator.alloc(layout);
                     piece.write_bytes(mark, layout.size());
@@ -345,7 +356,7 @@ mod tests {
             }
         }
         for (piece, (layout, _)) in held {
-            // SAFETY: as above.
+            // SAFETY: the block was allocated with this layout and is freed once.
             unsafe { allocator.dealloc(piece as *mut u8, layout) };
         }
     }
@@ -359,7 +370,7 @@ mod tests {
             let pieces: Vec<_> = (0..200)
                 .map(|_| {
                     let layout = Layout::from_size_align(1 + random(1100), 8).unwrap();
-                    // SAFETY: the layout has a size.
+                    // SAFETY: the size of the layout is not zero.
                     (unsafe { allocator.alloc(layout) }, layout)
                 })
                 .collect();
@@ -376,7 +387,7 @@ mod tests {
     fn a_freed_piece_is_the_next_of_its_class() {
         let allocator = allocator();
         let layout = Layout::from_size_align(40, 8).unwrap();
-        // SAFETY: the layout has a size, and each block is freed once.
+        // SAFETY: the size of the layout is not zero, and each block is freed once.
         unsafe {
             let first = allocator.alloc(layout);
             allocator.dealloc(first, layout);
@@ -388,7 +399,7 @@ mod tests {
     fn a_block_of_the_underlying_allocator_returns_to_it() {
         let allocator = allocator();
         let layout = Layout::from_size_align(40, 8).unwrap();
-        // SAFETY: the layout has a size, and the block is freed once.
+        // SAFETY: the sizes of the layouts are not zero, and each block is freed once.
         unsafe {
             let foreign = allocator.underlying.alloc(layout);
             allocator.dealloc(foreign, layout);
@@ -398,7 +409,7 @@ mod tests {
             let grown = allocator.realloc(foreign, layout, 4000);
             assert!(std::slice::from_raw_parts(grown, 40).iter().all(|byte| *byte == 7));
             allocator.dealloc(grown, Layout::from_size_align(4000, 8).unwrap());
-            // Only one block is kept for the next allocation of its size.
+            // The freed block is kept as the spare block. Meanwhile, no second freed block is kept.
             assert_eq!(allocator.underlying.held_bytes(), 4000);
             let other = Layout::from_size_align(5000, 8).unwrap();
             allocator.dealloc(allocator.alloc(other), other);
@@ -410,14 +421,14 @@ mod tests {
     #[test]
     fn an_exhausted_underlying_allocator_yields_null() {
         struct Empty;
-        // SAFETY: it allocates nothing.
+        // SAFETY: `alloc` always returns null, which stands for a failed allocation.
         unsafe impl GlobalAlloc for Empty {
             unsafe fn alloc(&self, _: Layout) -> *mut u8 {
                 ptr::null_mut()
             }
             unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
         }
-        // SAFETY: it has no arenas.
+        // SAFETY: there are no arenas, so `owns` is false for every address.
         unsafe impl Underlying for Empty {
             fn arena(&self) -> Option<(*mut u8, usize)> {
                 None
@@ -428,7 +439,7 @@ mod tests {
         }
         let allocator = SizeClasses::new(Empty);
         let layout = Layout::from_size_align(LARGEST, STEP).unwrap();
-        // SAFETY: the layout has a size.
+        // SAFETY: the size of the layout is not zero.
         let handed_out = (0..100).take_while(|_| !unsafe { allocator.alloc(layout) }.is_null()).count();
         assert_eq!(handed_out, FIRST_ARENA / LARGEST);
     }

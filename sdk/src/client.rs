@@ -1,7 +1,7 @@
 //! Outbound calls: requests to upstreams.
 //!
-//! [`get`] sends a GET request with the default settings. A [`Client`] has all options. [`send`] makes a single exchange
-//! and follows no redirects, for proxies.
+//! [`get`] sends a GET request with the default settings. A [`Client`] sends requests with other settings. [`send`]
+//! is for proxies: it sends one request and follows no redirects.
 
 mod builder;
 #[cfg(feature = "multipart")]
@@ -29,23 +29,25 @@ pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
 pub use response::{FinalUrl, ResponseExt};
 
-/// Sends a request and returns as soon as the response head has arrived. Makes a single exchange: it follows no
-/// redirects and has no time limit except the host's.
+/// Sends a request and returns as soon as the response head has arrived. Follows no redirects, and sets no time
+/// limit: only the host's time limits apply.
 ///
-/// The request body is sent in the background, also while the response is read and after it is dropped. A body of bytes
-/// is sent to its end, even after the handler has returned. A streaming body is broken off when the handler's exchange
-/// ends; [`wait_until`](crate::wait_until) postpones that end.
+/// The request body is sent in the background, also while the response is read and after the response has been
+/// dropped. A body in memory is sent to its end, even after the handler has returned. A streaming body is broken off
+/// when the handler's exchange ends, that is, when its response has been sent; [`wait_until`](crate::wait_until)
+/// postpones that end.
 ///
-/// The URI must be absolute: scheme (`http` or `https`), authority, path. User information is not sent, and bytes
-/// beyond ASCII are percent-encoded; the rest of the target is unchanged. The authority of the URI replaces a `host`
-/// header. Hop-by-hop headers (RFC 9110, section 7.6.1), including those that a `connection` header names, are removed,
-/// so that an incoming request can be forwarded unchanged. A request without content has no framing header, except for
-/// `content-length: 0` with POST, PUT and PATCH.
+/// The URI must be absolute, with a scheme (`http` or `https`) and an authority. User information is not sent, and
+/// bytes beyond ASCII are percent-encoded; the rest of the path and the query is sent unchanged. The authority of the
+/// URI replaces a `host` header. Hop-by-hop headers (RFC 9110, section 7.6.1), including those that a `connection`
+/// header names, are removed, so that an incoming request can be forwarded unchanged. A request without content is
+/// sent without a framing header (`content-length` or `transfer-encoding`), except for `content-length: 0` with POST,
+/// PUT and PATCH.
 ///
 /// # Errors
 ///
-/// Fails with an [`Error`] that names the method and the URL; its predicates tell the cause. A response with a 4xx or
-/// 5xx status is not an error.
+/// Fails with an [`Error`] that names the method and the URL; its predicates, such as `is_timeout`, tell the cause. A
+/// response with a 4xx or 5xx status is not an error.
 ///
 /// # Examples
 ///
@@ -66,7 +68,7 @@ pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<R
     }
 }
 
-/// Sends a GET request with the settings of [`Client::new`]: at most 10 redirects and 30 seconds.
+/// Sends a GET request with the settings of [`Client::new`]: at most 10 redirects, and a time limit of 30 seconds.
 ///
 /// # Errors
 ///
@@ -85,7 +87,7 @@ pub fn get<U: IntoUrl>(url: U) -> impl Future<Output = Result<Response, Error>> 
     Client::new().get(url).send()
 }
 
-/// Rejects a request with an invalid URL before it is sent.
+/// Rejects a request whose URL is invalid. Removes user information from a valid URL.
 fn check(request: &mut Request) -> Result<(), Error> {
     url::check(request.uri_mut())
         .map_err(|reason| Error::new(Kind::Request, reason).with_target(request.method(), request.uri()))

@@ -1,4 +1,5 @@
-//! Extracts the arguments of handlers and middleware, and calls them, for the attribute macros.
+//! The functions that the code of the attribute macros calls: they extract the arguments of a handler or middleware,
+//! and call its function.
 
 use std::future::Future;
 
@@ -7,13 +8,15 @@ pub use crate::sys::ArrivingRequest;
 use crate::sys::Responder;
 use crate::{Body, FromRequest, FromRequestParts, IncomingRequest, IntoResponse, Response};
 
-/// Starts the extraction of the arguments.
+/// Returns the request from which the arguments are extracted. An extractor reads at most `body_limit` bytes into
+/// memory.
 #[must_use]
 pub fn incoming(request: ArrivingRequest, body_limit: u64) -> IncomingRequest {
     IncomingRequest::new(request).with_body_limit(body_limit)
 }
 
-/// Extracts an argument that is not the last, and passes it to the code that extracts the next one.
+/// Extracts an argument that is not the last one, and passes it to `rest`, which extracts the remaining arguments and
+/// calls the handler.
 ///
 /// # Errors
 ///
@@ -32,8 +35,8 @@ where
 
 /// Extracts the last argument of a handler and calls the handler.
 ///
-/// The macro turns every handler into a function that takes at least one argument (`()` if the user's function takes none)
-/// and returns a future.
+/// The macro turns every handler into a function that takes at least one argument (`()` if the user's function takes
+/// none) and returns a future.
 ///
 /// # Errors
 ///
@@ -47,7 +50,8 @@ where
     Ok(handler(argument).await)
 }
 
-/// Returns the future of a handler. Makes the compiler point at the return type if it is not a response.
+/// Returns the future of a handler unchanged. Because of the bounds of this function, the compiler reports an error
+/// at the return type of the handler if that type does not implement [`IntoResponse`].
 pub fn response<R: IntoResponse, F: Future<Output = R>>(future: F) -> F {
     future
 }
@@ -55,9 +59,9 @@ pub fn response<R: IntoResponse, F: Future<Output = R>>(future: F) -> F {
 /// The rejection of one of several arguments.
 #[derive(Debug)]
 pub enum Rejected<A, B> {
-    /// By this argument.
+    /// The rejection of the argument that [`answer_part`] extracts itself.
     Here(A),
-    /// By a later one.
+    /// The rejection of a later argument.
     Later(B),
 }
 
@@ -77,13 +81,13 @@ impl<A: IntoResponse, B: IntoResponse> IntoResponse for Rejected<A, B> {
     }
 }
 
-/// Returns the last argument of middleware.
+/// Returns the last argument of middleware, which is the next handler.
 #[must_use]
 pub fn next<N: IsNext>() -> N {
     N::of_host()
 }
 
-/// Implemented by [`Next`] only.
+/// The type of the last argument of middleware. Only [`Next`] implements this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the last argument of middleware",
     label = "expected `wayside::middleware::Next`",
@@ -100,11 +104,12 @@ impl IsNext for Next {
     }
 }
 
-/// A type whose name the compiler's error shows if the feature `tower` is missing.
+/// A type that no service has. If the feature `tower` is off, its name in the compiler's error tells the user to turn
+/// the feature on.
 #[cfg(not(feature = "tower"))]
 #[derive(Debug)]
 pub struct TheFeatureTowerOfTheCrateWayside;
 
-/// Makes the compiler reject a service, because the feature `tower` is missing.
+/// Makes the compiler reject every service, because the feature `tower` is off.
 #[cfg(not(feature = "tower"))]
 pub async fn answer_service(_: TheFeatureTowerOfTheCrateWayside, _: ArrivingRequest) {}

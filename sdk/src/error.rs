@@ -11,13 +11,13 @@ use crate::sys::{body, outbound};
 
 /// An error of a handler: a status, a detail for the client, and a source for the log.
 ///
-/// `?` converts every [`std::error::Error`]. The client gets a problem document (RFC 9457, `application/problem+json`)
-/// with the status and the detail. The source never leaves the component: it is logged on stderr, with its chain of
-/// causes and the method and path of the request.
+/// `?` converts every [`std::error::Error`]. The client gets a problem document (RFC 9457,
+/// `application/problem+json`) with the status and the detail. The source is not sent to the client. It is logged on
+/// stderr, with its chain of causes and the method and path of the request.
 ///
-/// An error made by `?` has the status 500, with these exceptions: a [`client::Error`](crate::client::Error) has 502,
-/// or 504 if it is a time-out, and so has a [`body::Error`] about the response of an upstream. A
-/// [`body::Error`] about another body has 413 if the body exceeds a limit, and 400 otherwise.
+/// An error made by `?` has the status 500, with these exceptions. The status is 502, or 504 after a time-out, for a
+/// [`client::Error`](crate::client::Error) and for a [`body::Error`] about the response of an upstream. For a
+/// [`body::Error`] about another body, the status is 413 if the body exceeds a limit, and 400 otherwise.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ struct ErrorParts {
 }
 
 impl Error {
-    /// Makes an error with a status and a detail that the client may see.
+    /// Makes an error with a status and a detail. Both are sent to the client.
     ///
     /// # Examples
     ///
@@ -90,7 +90,7 @@ impl Error {
         self
     }
 
-    /// Sets the detail that the client may see.
+    /// Sets the detail, which is sent to the client.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.inner.detail = Some(detail.into());
@@ -119,7 +119,7 @@ impl Error {
         self.inner.status
     }
 
-    /// Returns the detail that the client may see, if there is one.
+    /// Returns the detail, which is sent to the client, if there is one.
     #[must_use]
     pub fn detail(&self) -> Option<&str> {
         self.inner.detail.as_deref()
@@ -188,7 +188,7 @@ impl From<RequestError> for Error {
 }
 
 impl Error {
-    /// Returns the parts of the response: status, detail, and the source for the log.
+    /// Returns the status and the detail for the response, and the source for the log.
     pub(crate) fn into_parts(self) -> (StatusCode, Option<String>, Option<Box<dyn StdError + Send + Sync>>) {
         let ErrorParts { status, detail, source } = *self.inner;
         (status, detail, source)

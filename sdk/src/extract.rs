@@ -18,9 +18,9 @@ pub use multipart::{Multipart, Part};
 /// The default limit for bodies that an extractor reads into memory: 2 MiB. `#[http_component(max_body = "…")]`
 /// changes it.
 ///
-/// A longer body is rejected with 413, without reading any of it if its length is known. The limit does not apply to
-/// handlers that take [`Body`](crate::Body) or [`Request`](crate::Request); use
-/// [`Body::limited`](crate::Body::limited) there.
+/// A longer body is rejected with the status 413. If its length is known in advance, none of it is read. The limit
+/// does not apply to handlers that take [`Body`](crate::Body) or [`Request`](crate::Request); such a handler can call
+/// [`Body::limited`](crate::Body::limited).
 pub const BODY_LIMIT: u64 = 2 * 1024 * 1024;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 #![doc = include_str!("lib.md")]
-// A panic ends the instance, so each exception to these lints states why it cannot panic.
+// A panic ends the instance, so each exception to these lints states why its code cannot panic.
 #![cfg_attr(
     not(test),
     warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unreachable, clippy::unwrap_used)
@@ -46,7 +46,7 @@ pub type Request<B = Body> = http::Request<B>;
 /// An HTTP response: the type of the `http` crate, with [`Body`] as the default body.
 pub type Response<B = Body> = http::Response<B>;
 
-/// Used by the attribute macros. Not API: it changes without notice.
+/// Items that the code of the attribute macros uses. They are not part of the API and change without notice.
 #[doc(hidden)]
 pub mod __private {
     #[cfg(not(feature = "tower"))]

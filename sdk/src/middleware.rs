@@ -1,12 +1,13 @@
 //! Middleware: handlers in front of other handlers.
 //!
-//! `#[http_middleware]` turns a function into middleware. The function takes a request and [`Next`], and returns its own
-//! response or the response of the next handler, changed or unchanged. Bodies stream through middleware in both
-//! directions; the host moves a body that the middleware does not touch.
+//! `#[http_middleware]` turns a function into middleware. The function takes a request and [`Next`], and returns its
+//! own response or the response of the next handler, changed or unchanged. Bodies stream through middleware in both
+//! directions; a body that the middleware does not read is passed on by the host, and its bytes never enter the
+//! component.
 //!
 //! Middleware needs WASI 0.3 (the world `wasi:http/middleware`), and so the feature `wasip3`: in WASI 0.2 a component
-//! cannot create a request for the next handler. The host decides which handler is next: an application or more
-//! middleware, linked at start or composed into one component.
+//! cannot create a request for the next handler. The next handler is an application or more middleware. The host
+//! links that handler at start, or the handler is composed with the middleware into one component.
 //!
 //! # Examples
 //!
@@ -82,11 +83,13 @@ impl Next {
 
     /// Passes a request to the next handler and returns as soon as the response head has arrived.
     ///
-    /// Middleware may call this any number of times. The request body is sent in the background, also while the response
-    /// is read. As with [`client::send`](crate::client::send), hop-by-hop headers are removed and the authority of the
-    /// URI replaces a `host` header. A `content-length` must match the body: remove it if you change the length.
+    /// Middleware may call this function any number of times. The request body is sent in the background, also while
+    /// the response is read. As with [`client::send`](crate::client::send), hop-by-hop headers are removed and the
+    /// authority of the URI replaces a `host` header. A `content-length` must match the body: remove this header if
+    /// you change the length of the body.
     ///
-    /// If the next handler fails without a response, returns a response with 500 and writes the reason to stderr.
+    /// If the next handler fails without a response, returns a response with the status 500 and writes the reason to
+    /// stderr.
     pub async fn run<B: Into<Body>>(&self, request: Request<B>) -> Response {
         let mut request: Request = request.map(Into::into);
         url::encode(request.uri_mut());

@@ -18,9 +18,10 @@ pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
 
 /// A type that a handler can return as its response.
 ///
-/// Text is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A tuple adds a status, headers, or
-/// both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`: an optional status first, then up
-/// to six values that implement [`IntoResponseParts`], then the body or a whole response.
+/// A string is sent as `text/plain; charset=utf-8`, bytes as `application/octet-stream`. A tuple adds a status,
+/// headers, or both to its last value, as in `(StatusCode::CREATED, [("location", "/7")], "made")`. Such a tuple
+/// consists of an optional status, up to six values that implement [`IntoResponseParts`], and the body or a whole
+/// response.
 ///
 /// # Examples
 ///
@@ -46,10 +47,11 @@ pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
     note = "a handler returns a type that implements `wayside::IntoResponse`, or a `Result` of two such types"
 )]
 pub trait IntoResponse {
-    /// Converts this to a response.
+    /// Converts this value to a response.
     fn into_response(self) -> Response;
 
-    /// Sends this as the response. Not API: implementations outside this crate use the default.
+    /// Sends this value as the response. Not part of the API: types outside this crate use the default
+    /// implementation.
     #[doc(hidden)]
     fn respond<R: Responder<Body>>(self, responder: R) -> R::Sent
     where
@@ -119,7 +121,7 @@ impl<R: Responder<Body>> Responder<Body> for WithStatus<R> {
     }
 }
 
-/// Implements [`IntoResponse`] for types that send themselves through a [`Responder`].
+/// Implements [`IntoResponse`] for types with their own `respond`: `$sent` passes the value to a [`Responder`].
 macro_rules! respond {
     ($([$($generics:tt)*] $type:ty, $self:ident, $responder:ident => $sent:expr;)*) => {$(
         impl<$($generics)*> IntoResponse for $type {
@@ -161,7 +163,7 @@ respond! {
     };
 }
 
-/// Bytes or a [`Body`] to send as `text/plain; charset=utf-8`. There is no check that they are UTF-8.
+/// Bytes or a [`Body`] to send as `text/plain; charset=utf-8`. The bytes are not checked to be UTF-8.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Text<T>(pub T);
 

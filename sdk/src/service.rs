@@ -1,7 +1,8 @@
 //! Tower services as handlers.
 //!
-//! All requests of an instance share one service. A service may keep only the waker of the last caller of `poll_ready`,
-//! so one request at a time calls it. The other requests wait in a queue. Each request wakes the next one after its call.
+//! All requests of an instance share one service. A service may keep only the waker of the last caller of
+//! `poll_ready`, so only one request at a time calls `poll_ready`. The other requests wait in a queue. Once a request
+//! has called the service, it wakes the next request in the queue.
 
 mod grpc;
 
@@ -43,9 +44,9 @@ where
     }
 }
 
-/// The service of an instance, and its queue of requests.
+/// The service of an instance, and the queue of the requests that have not called it yet.
 struct InstanceService {
-    /// Created by the first request. `None` while a request uses it.
+    /// `None` until the first request creates the service, and while a request uses it.
     service: Option<Box<dyn ErasedService>>,
     queue: VecDeque<QueuedRequest>,
     last_number: u64,
@@ -54,17 +55,19 @@ struct InstanceService {
 /// A request in the queue.
 struct QueuedRequest {
     number: u64,
-    /// Present while it waits for its turn.
+    /// The waker of the task of the request, unless the request has been woken because its turn has come.
     waker: Option<Waker>,
 }
 
 thread_local! {
-    /// Not borrowed while the service runs or a waker is cloned, woken or dropped, because these may access it too.
+    /// Not borrowed while the service runs or a waker is cloned, woken or dropped, because that code may access this
+    /// variable too.
     static SHARED: RefCell<InstanceService> =
         const { RefCell::new(InstanceService { service: None, queue: VecDeque::new(), last_number: 0 }) };
 }
 
-/// Sends a request to the service, which `make` creates once per instance. Enforces the deadline of a gRPC call.
+/// Sends a request to the service, which `make` creates once per instance. Enforces the time limit in the header
+/// `grpc-timeout` of a gRPC call.
 ///
 /// # Errors
 ///
@@ -84,7 +87,7 @@ where
     answer.map_err(|error| Error::from_status(StatusCode::INTERNAL_SERVER_ERROR).with_source(error))
 }
 
-/// Calls the service after all earlier requests, as soon as it is ready.
+/// Waits until all earlier requests have called the service and the service is ready, and then calls it.
 async fn call(make: impl Fn() -> Box<dyn ErasedService>, request: Request) -> Result<Response, BoxError> {
     let mut request = Some(request);
     let mut turn = Turn(None);
@@ -92,7 +95,8 @@ async fn call(make: impl Fn() -> Box<dyn ErasedService>, request: Request) -> Re
         if !turn.is_first(cx) {
             return Poll::Pending;
         }
-        // If the service panics or fails, it is not put back, and the next request creates a new one.
+        // If the service panics or its `poll_ready` fails, it is not put back into `SHARED`, and the next request
+        // creates a new service.
         let mut service = SHARED.with_borrow_mut(|shared| shared.service.take()).unwrap_or_else(&make);
         let answering = match service.poll_ready(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(match request.take() {
@@ -114,11 +118,13 @@ fn put_back(service: Box<dyn ErasedService>) {
     let _other = SHARED.with_borrow_mut(|shared| shared.service.replace(service));
 }
 
-/// The place of a request in the queue. On drop, leaves the queue, and wakes the next request if it was the first.
+/// The place of a request in the queue. On drop, removes the request from the queue. If the request was the first,
+/// wakes the next one.
 struct Turn(Option<u64>);
 
 impl Turn {
-    /// Whether this request is the first in the queue. If not, registers the waker until it is.
+    /// Whether this request is the first in the queue. Stores the waker, which is woken when the request becomes the
+    /// first. The first call puts the request into the queue.
     fn is_first(&mut self, cx: &mut Context<'_>) -> bool {
         let waker = cx.waker().clone();
         let (is_first, _replaced) = SHARED.with_borrow_mut(|shared| {
@@ -193,7 +199,8 @@ mod tests {
         }
     }
 
-    /// Takes one request at a time. The path selects its behaviour: `/panic`, `/panic-ready`, `/nest`.
+    /// A service that takes one request at a time. The path `/panic` makes it panic, and `/nest` makes it call
+    /// itself.
     struct OneAtATime {
         log: Log,
         fails: bool,
@@ -220,7 +227,7 @@ mod tests {
             let path = request.uri().path().to_owned();
             assert_ne!(path, "/panic");
             if path == "/nest" {
-                // The inner request enters the queue and leaves it.
+                // The inner request enters the queue, and leaves it when its future is dropped.
                 let inner = Box::pin(call(unused, Request::new(Body::empty())));
                 assert!(futures_util::FutureExt::now_or_never(inner).is_none());
             }

@@ -37,12 +37,12 @@ pub struct Sse {
     body: Body,
 }
 
-/// The default for how long the stream may be silent before a comment is sent.
+/// The default time without an event after which a comment is sent.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 impl Sse {
-    /// Creates a response from a stream of events. Sends a comment after every 15 seconds of silence, so that proxies
-    /// keep the connection open.
+    /// Creates a response from a stream of events. Sends a comment after every 15 seconds without an event, so that
+    /// proxies keep the connection open.
     pub fn new<S, E>(events: S) -> Self
     where
         S: Stream<Item = Result<Event, E>> + Send + 'static,
@@ -51,8 +51,8 @@ impl Sse {
         Self::with_keep_alive(events, Some(KEEP_ALIVE))
     }
 
-    /// Creates a response from a stream of events. Sends a comment after each `silence` without an event; with `None`,
-    /// sends no comments.
+    /// Creates a response from a stream of events. Sends a comment whenever there has been no event for the duration
+    /// `silence`. If `silence` is `None`, sends no comments.
     ///
     /// # Examples
     ///
@@ -120,7 +120,8 @@ impl Event {
         self
     }
 
-    /// Sets the ID that the client sends as `last-event-id` when it reconnects. Line breaks and NUL are removed.
+    /// Sets the ID of the event. A client that reconnects sends this ID in the header `last-event-id`. Line breaks
+    /// and NUL are removed.
     #[must_use]
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.push("id", &one_line(id.as_ref()).replace('\0', ""));

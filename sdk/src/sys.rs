@@ -1,7 +1,8 @@
-//! The worlds: one folder for each ABI that a handler can be built for.
+//! The worlds that a handler can be built for: WASI 0.2, WASI 0.3 and native code. Each world has a folder.
 //!
-//! Every world implements [`World`]; the rest of the crate uses [`Here`], the world of the current target. Only this file and
-//! `executor.rs` ask for the target, apart from one line in `lib.rs` that leaves the native test support out of components.
+//! Every world implements [`World`]; the rest of the crate uses [`Here`], the world of the current target. Only this
+//! file and `executor.rs` select code for one of the worlds by the target. Other files check at most whether the
+//! target is WebAssembly, for example to leave test support out of components.
 
 #[allow(dead_code, reason = "natively only tests use most of it")]
 pub(crate) mod http;
@@ -56,30 +57,32 @@ pub(crate) use native::{ArrivingBody, Native as Here, Upstream, calls, export, o
 #[cfg(all(target_family = "wasm", not(all(target_os = "wasi", any(target_env = "p2", target_env = "p3")))))]
 compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");
 
-/// The services of a world.
+/// The functions and types that each world provides to the rest of the crate.
 pub(crate) trait World {
-    /// A request, before anything of it is read.
+    /// An incoming request whose parts have not been read from the host.
     type IncomingRequest: IncomingRequest;
     /// The body of a message from the host.
     type IncomingBody: IncomingBody;
-    /// Completes after a duration.
+    /// A future that completes after a duration.
     type Sleep: Future<Output = ()> + Send + Unpin;
 
-    /// Whether other threads than the executor's can wake a future.
+    /// Whether a thread other than the executor's can wake a future.
     const HAS_THREADS: bool;
 
-    /// The time on a monotonic clock, from an arbitrary start.
+    /// Returns the time since an arbitrary start, on a monotonic clock.
     fn now() -> Duration;
 
-    /// Sends a request and returns at the head of its response, while the upload continues. Errors name the request.
+    /// Sends a request, and returns once the head of the response has arrived. The request body is then sent on in
+    /// the background. Errors name the method and the URL of the request.
     ///
-    /// Both are boxed, because they move through several futures.
+    /// The request and the response are boxed, because they move through several futures.
     fn send<B: MessageBody>(
         request: Box<Request<B>>,
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Box<Response<B>>, outbound::Error>> + Send;
 
-    /// Passes a request to the next handler, if the component is middleware. Returns like [`send`](World::send).
+    /// Passes a request of middleware to the next handler. Returns once the head of the response has arrived, as
+    /// [`send`](World::send) does.
     fn pass_on<B: MessageBody>(
         request: Box<Request<B>>,
     ) -> impl Future<Output = Result<Box<Response<B>>, outbound::Error>> + Send;
@@ -87,9 +90,10 @@ pub(crate) trait World {
     /// Starts a timer.
     fn sleep(duration: Duration) -> Self::Sleep;
 
-    /// Writes a line about the current exchange for the operator.
+    /// Writes a line about the current exchange to stderr.
     fn log(message: &str);
 
-    /// Returns a function that ends a [`park`](Blocking::park) of the current thread, or calls the current task back.
+    /// Returns a function that makes the executor run again: it ends a [`park`](Blocking::park) of the current thread
+    /// or, in WASI 0.3, makes the host call the current task back.
     fn unparker() -> impl Fn() + Send + Sync + 'static;
 }

@@ -12,8 +12,9 @@ use crate::sys::{Here, World as _};
 
 /// Runs a future as a task, on the same thread.
 ///
-/// It makes progress whenever the handler waits. Dropping the handle cancels the task; awaiting it returns the result;
-/// [`detach`](Task::detach) lets it continue until the exchange ends, when the last byte of the response has been sent.
+/// The task makes progress whenever the handler waits. Dropping the returned [`Task`] cancels the task, and awaiting
+/// it returns the result of the future. [`detach`](Task::detach) lets the task continue until the exchange ends, that
+/// is, until the last byte of the response has been sent.
 ///
 /// # Examples
 ///
@@ -36,7 +37,8 @@ where
             return Poll::Ready(());
         }
         let output = std::task::ready!(future.as_mut().poll(cx));
-        // Woken after the lock is released: a waker may poll the task at once, or own it.
+        // The waker is woken after the lock is released, because it may poll the task at once, or own the task and
+        // drop it.
         let waker = {
             let mut result = lock(&runner.result);
             result.output = Some(output);
@@ -51,10 +53,11 @@ where
     Task { state, job, detached: false }
 }
 
-/// Runs a future as a task that continues after the response until it ends.
+/// Runs a future to its end as a task, even after the response has been sent.
 ///
-/// The client does not wait for it. The instance does, and takes no other request meanwhile. The task also runs if the
-/// client disconnects, but not if the handler panics. Natively, [`test::block_on`](crate::test::block_on) waits for it.
+/// The client does not wait for the task, but the instance continues until the task ends. In WASI 0.2 the instance
+/// takes no other request meanwhile. The task also runs if the client disconnects, but not if the handler panics.
+/// Natively, [`test::block_on`](crate::test::block_on) waits for the task.
 ///
 /// # Examples
 ///
@@ -76,7 +79,7 @@ pub fn wait_until(future: impl Future<Output = ()> + Send + 'static) {
     executor::spawn(Box::pin(future), Until::ItEnds);
 }
 
-/// A spawned task. Awaiting it returns the result of its future.
+/// The handle of a spawned task. Awaiting it returns the result of the future; dropping it cancels the task.
 ///
 /// # Examples
 ///
@@ -112,7 +115,7 @@ impl<T> Default for TaskResult<T> {
 }
 
 impl<T> Task<T> {
-    /// Lets the task continue to its end, or to the end of the exchange.
+    /// Lets the task continue without this handle, until the task or the exchange ends.
     ///
     /// # Examples
     ///
@@ -130,7 +133,8 @@ impl<T> Future for Task<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        // Cloned before the lock, and the replaced waker is dropped after it, because both run foreign code.
+        // The new waker is cloned before the lock is taken, and the replaced waker is dropped after the lock is
+        // released: cloning and dropping a waker run code of other crates, which may use this task.
         let waker = cx.waker().clone();
         let (output, _replaced) = {
             let mut result = lock(&self.state.result);
@@ -153,7 +157,8 @@ impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         if !self.detached {
             self.state.cancelled.store(true, Ordering::Relaxed);
-            // Polled once more, so that the future is dropped now and not at its next wake-up.
+            // The executor polls the woken task once more and then drops its future. Without this call, it would do
+            // so only at the next wake-up of the future.
             self.job.wake_by_ref();
         }
     }
@@ -180,7 +185,7 @@ pub(crate) mod tests {
     use crate::sys::executor::blocking::block_on;
     use crate::time::sleep;
 
-    /// Fails if `run` does not end.
+    /// Runs a function, and fails if it takes longer than a minute.
     #[track_caller]
     pub(crate) fn within_a_minute(run: impl FnOnce() + Send + 'static) {
         let (done, told) = mpsc::channel();

@@ -1,7 +1,8 @@
-//! UpstreamAdapter tests of handlers, with plain `cargo test`.
+//! Support for native tests of handlers, which run with plain `cargo test`.
 //!
-//! The macros keep a handler as an ordinary function, so a test can call it. `#[wayside::test]` or [`block_on`] runs
-//! async code, [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that an hour takes no time.
+//! A handler stays an ordinary function under its attribute macro, so a test can call it. `#[wayside::test]` or
+//! [`block_on`] runs async code, [`outbound`] responds to outbound calls, and [`pause`] stops the clock, so that a
+//! sleep of an hour takes no time.
 //!
 //! # Examples
 //!
@@ -35,10 +36,11 @@ use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock, Reply, Times};
 
-/// Runs a future on this thread until the future and its tasks, including those of [`wait_until`](crate::wait_until), are
-/// done.
+/// Runs a future on this thread to its end, and then its tasks of [`wait_until`](crate::wait_until). Tasks of
+/// [`spawn`](crate::spawn) that are then unfinished are dropped.
 ///
-/// Guards of [`outbound`] and [`pause`] that the future keeps to its end stay in effect until those tasks are done.
+/// Guards of [`outbound`] and [`pause`] that the future keeps to its end stay in effect until the tasks of
+/// [`wait_until`](crate::wait_until) are done.
 ///
 /// # Panics
 ///
@@ -77,7 +79,7 @@ pub fn incoming<B: Into<Body>>(request: Request<B>) -> IncomingRequest {
     IncomingRequest::new(sys::ArrivingRequest(request.map(MessageBody::into_outgoing)))
 }
 
-/// Responds to outbound calls: a function of the request, or a [`Mock`].
+/// A responder to outbound calls: an async function of the request, or a [`Mock`].
 pub trait Upstream {
     /// Responds to a call.
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -94,10 +96,11 @@ where
     }
 }
 
-/// Responds to the outbound calls of this thread, until the returned guard is dropped. A guard that a test keeps to its
-/// end also covers the tasks of [`wait_until`](crate::wait_until).
+/// Makes an upstream respond to the outbound calls of this thread, until the returned guard is dropped. If a test
+/// keeps the guard to its end, the upstream also responds to the calls of the tasks of
+/// [`wait_until`](crate::wait_until).
 ///
-/// Without it, outbound calls fail. Guards nest: the newest one applies.
+/// Without such a guard, outbound calls fail. If there are several guards, the upstream of the newest one responds.
 ///
 /// # Examples
 ///

@@ -46,7 +46,7 @@ impl fmt::Debug for Sleep {
 ///
 /// # Errors
 ///
-/// Fails with [`Elapsed`] if the time limit ends first. The future is then dropped.
+/// Fails with [`Elapsed`] if the time limit ends before the future completes. The future is then dropped.
 ///
 /// # Examples
 ///
@@ -98,8 +98,8 @@ impl Error for Elapsed {}
 
 /// Creates a clock that ticks immediately, and then after each period.
 ///
-/// The period starts when [`tick`](Interval::tick) returns. A late call delays the following ticks, and missed ticks are
-/// not repeated.
+/// Each period starts when [`tick`](Interval::tick) returns. So a late call of `tick` delays all following ticks, and
+/// missed ticks are not made up for.
 ///
 /// # Examples
 ///

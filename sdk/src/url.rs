@@ -1,7 +1,7 @@
 //! Parses, resolves and percent-encodes URLs as browsers do.
 //!
-//! This follows the WHATWG URL Standard for `http` and `https`, except that a host must be ASCII: the tables for
-//! international names would be larger than most components.
+//! This module follows the WHATWG URL Standard for `http` and `https`, except that a host must be ASCII: the tables
+//! for international names would be larger than most components.
 
 mod authority;
 mod final_url;
@@ -15,9 +15,9 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 pub use final_url::FinalUrl;
 
-/// The special-query percent-encode set.
+/// The special-query percent-encode set of the URL Standard.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\'');
-/// The path percent-encode set.
+/// The path percent-encode set of the URL Standard.
 const PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 /// An empty set, with which only bytes beyond ASCII are percent-encoded.
@@ -38,7 +38,7 @@ impl From<Uri> for Url {
 
 /// Parses an absolute URL.
 pub(crate) fn parse(text: &Bytes) -> Result<Url, String> {
-    // The parser of `http` copies nothing, and suffices for most URLs.
+    // The parser of the crate `http` copies nothing, and suffices for most URLs.
     if is_plain(text)
         && let Ok(uri) = Uri::from_maybe_shared(text.clone())
         && uri.scheme().is_some()
@@ -94,8 +94,8 @@ pub(crate) fn check(uri: &mut Uri) -> Result<(), String> {
     Ok(())
 }
 
-/// Percent-encodes bytes beyond ASCII, which a request line cannot contain. Changes nothing else, because a proxy must
-/// not (RFC 9110, section 7.7).
+/// Percent-encodes bytes beyond ASCII, which a request line cannot contain. Changes nothing else, because a proxy
+/// must not change the path and the query of a request (RFC 9110, section 7.7).
 pub(crate) fn encode(uri: &mut Uri) {
     if uri.path_and_query().is_some_and(|path| !path.as_str().is_ascii()) {
         encode_with(uri, NON_ASCII_ONLY, NON_ASCII_ONLY);
@@ -122,13 +122,13 @@ fn encode_with(uri: &mut Uri, path_set: &'static AsciiSet, query_set: &'static A
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = text.try_into().ok();
-    // If the encoded target is too long, the URI stays unchanged, and the host rejects it.
+    // If the encoded path and query are longer than a `Uri` can be, the URI stays unchanged, and the host rejects it.
     if let Ok(encoded) = Uri::from_parts(parts) {
         *uri = encoded;
     }
 }
 
-/// Formats the URL of a request for a message, without user information.
+/// Formats the URL of a request for an error message, without user information.
 pub(crate) fn shown_uri(uri: &Uri) -> String {
     match (uri.scheme(), uri.authority()) {
         (Some(scheme), Some(authority)) => {
@@ -139,7 +139,8 @@ pub(crate) fn shown_uri(uri: &Uri) -> String {
     }
 }
 
-/// Formats the text of an invalid URL for a message: without user information, and with `?` for control characters.
+/// Formats the text of an invalid URL for an error message, without user information and with `?` in place of each
+/// control character.
 pub(crate) fn shown(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text).replace(char::is_control, "?");
     // Text without `//` may be a URL without its scheme, so it may start with user information.
@@ -160,9 +161,11 @@ fn unsupported(scheme: &str) -> String {
     format!("the scheme `{scheme}` is not supported; use `http` or `https`")
 }
 
-/// Whether a URL needs no change according to the URL Standard.
+/// Whether a URL consists of the bytes in `PLAIN` and no segment of its path starts with a dot. Such a URL needs no
+/// percent-encoding.
 fn is_plain(text: &[u8]) -> bool {
-    // The segments `.` and `..` start with a dot after a slash. `PLAIN` excludes percent-encoded dots.
+    // The segments `.` and `..` start with a dot after a slash. `PLAIN` excludes `%`, and with it percent-encoded
+    // dots.
     let mut before = 0;
     for byte in text {
         if !PLAIN.get(usize::from(*byte)).is_some_and(|is_plain| *is_plain) || (*byte == b'.' && before == b'/') {
@@ -173,8 +176,8 @@ fn is_plain(text: &[u8]) -> bool {
     true
 }
 
-/// The characters that need no percent-encoding in any part of a URL. The table has all 256 bytes, so every lookup
-/// succeeds.
+/// For each byte, whether it may stay unchanged in every part of a URL. The table has an entry for all 256 bytes, so
+/// every lookup succeeds.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, so an invalid index is a compile error")]
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
@@ -211,7 +214,7 @@ fn split_at(text: &[u8], is_end: impl Fn(&u8) -> bool) -> (&[u8], Option<&[u8]>)
     (before, rest.get(1..))
 }
 
-/// Splits `scheme:rest`.
+/// Splits `scheme:rest`. Returns `None` if the text does not start with a scheme and a colon.
 fn split_scheme(text: &[u8]) -> Option<(&str, &[u8])> {
     let (scheme, rest) = split_at(text, |byte| *byte == b':');
     let is_scheme = scheme.first()?.is_ascii_alphabetic()
@@ -302,7 +305,7 @@ fn normalized(path: &[u8]) -> String {
     text
 }
 
-/// Returns 1 for the segment `.`, 2 for `..`, and 0 for any other segment. `%2e` is a dot.
+/// Returns 1 for the segment `.`, 2 for `..`, and 0 for any other segment. `%2e` counts as a dot.
 fn dots(mut segment: &[u8]) -> usize {
     let mut count = 0;
     while let [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] = segment {

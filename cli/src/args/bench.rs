@@ -1,4 +1,4 @@
-//! `wayside bench`: its arguments.
+//! The arguments of `wayside bench`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `wayside bindgen`: its arguments.
+//! The arguments of `wayside bindgen`.
 
 use std::path::PathBuf;
 

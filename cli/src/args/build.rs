@@ -1,4 +1,4 @@
-//! `wayside build`: its arguments.
+//! The arguments of `wayside build`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `wayside check`: its arguments.
+//! The arguments of `wayside check`.
 
 use super::Target;
 use crate::hosts::{Host, parse_host, parse_world};
@@ -6,13 +6,13 @@ use crate::hosts::{Host, parse_host, parse_world};
 /// Tells whether another host can run a component: which imports that host lacks, and which part of the component
 /// imports them.
 ///
-/// Compares interfaces, and versions like the host does. Does not compare functions, with one exception: a component is
-/// middleware if it imports the function that calls the next handler. Without --host and --world, the report covers all
-/// known hosts.
+/// Compares interfaces by name, and by version as the host does. Does not compare functions, with one exception: a
+/// component is middleware if it imports the function that calls the next handler. Without --host and --world, the
+/// report covers all known hosts.
 ///
-/// To resolve a missing import: Rust's standard library imports `wasi:cli` in any component, so use a host that has it,
-/// such as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a lower version; for one of
-/// 0.3, build for WASI 0.2. `wayside compose` makes a service of middleware.
+/// To resolve a missing import: Rust's standard library imports `wasi:cli` in any component, so use a host that offers
+/// it, such as `wasmtime serve -Scli`. For an interface that is too new, build with bindings of a lower version; for
+/// one of 0.3, build for WASI 0.2. `wayside compose` turns middleware and an application into a service.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     #[command(flatten)]

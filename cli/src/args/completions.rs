@@ -1,4 +1,4 @@
-//! `wayside completions`: its arguments.
+//! The arguments of `wayside completions`.
 
 /// Prints a script that completes this command's arguments in a shell.
 ///

@@ -1,4 +1,4 @@
-//! `wayside compose`: its arguments.
+//! The arguments of `wayside compose`.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `wayside dev`: its arguments.
+//! The arguments of `wayside dev`.
 
 use std::path::PathBuf;
 

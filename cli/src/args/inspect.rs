@@ -1,4 +1,4 @@
-//! `wayside inspect`: its arguments.
+//! The arguments of `wayside inspect`.
 
 use super::Target;
 

@@ -1,4 +1,4 @@
-//! `wayside new`: its arguments.
+//! The arguments of `wayside new`.
 
 use std::path::PathBuf;
 

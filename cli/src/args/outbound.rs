@@ -1,4 +1,4 @@
-//! Arguments for the outbound calls of a component, for every sub-command that runs one.
+//! The arguments about outbound calls, which every sub-command that runs a component has.
 
 use std::path::PathBuf;
 
@@ -36,8 +36,8 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// Lets flags override the settings of a file: each replaces its own key and the keys that exclude it. Names that
-    /// either of them redacts stay redacted.
+    /// Combines these flags with the settings of a file. A flag replaces the setting of the same name and every setting
+    /// that cannot be combined with the flag. The names to redact are those of the flags and of the file together.
     pub(crate) fn over(self, file: Self) -> Self {
         let given = self.given();
         let is_given = |name: &str| given.contains(&(name, true));
@@ -60,7 +60,7 @@ impl Outbound {
         }
     }
 
-    /// Returns two settings that would both respond to calls.
+    /// Returns the names of two given settings that exclude each other, if there are any.
     pub(crate) fn conflict(&self) -> Option<(&'static str, &'static str)> {
         let given = self.given();
         let is_given = |name: &str| given.contains(&(name, true));
@@ -78,7 +78,7 @@ impl Outbound {
     }
 }
 
-/// The excluding keys, as the declaration above states them for flags.
+/// The pairs of settings that exclude each other. The attributes `conflicts_with` above state the same pairs for flags.
 const CONFLICTS: [(&str, &str); 6] = [
     ("mock", "allow-outbound"),
     ("mock", "record"),
@@ -106,7 +106,7 @@ pub(crate) fn parse_secret(name: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    /// Makes settings with some of their keys, each with the value `by`.
+    /// Makes settings with these keys, each with the value `by`.
     fn settings(keys: &[&str], by: &str) -> Outbound {
         let file = |key: &str| keys.contains(&key).then(|| by.into());
         Outbound {

@@ -1,4 +1,4 @@
-//! `wayside request`: its arguments.
+//! The arguments of `wayside request`.
 
 use http::{HeaderName, HeaderValue, Method, Uri};
 

@@ -1,4 +1,4 @@
-//! `wayside serve`: its arguments.
+//! The arguments of `wayside serve`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub(crate) struct Serve {
     pub(crate) guest: Guest,
 }
 
-/// Settings for many requests.
+/// The arguments of a command that handles many requests.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Serving {
     /// Number of concurrent requests; up to 1024 more wait, for --timeout at most, and others get 503 [default: no
@@ -68,7 +68,7 @@ pub(crate) struct Serving {
     pub(crate) count_fuel: bool,
 }
 
-/// The use of instances.
+/// The arguments that say how many requests an instance handles.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Instances {
     /// Number of requests that an instance takes before it is replaced [default: 1]

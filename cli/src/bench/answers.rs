@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use http::StatusCode;
 
-/// One response.
+/// What is counted of one response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
     pub(super) status: StatusCode,
@@ -20,11 +20,11 @@ impl Answered {
     }
 }
 
-/// The responses of one component.
+/// The counted responses of one component.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// 5xx, and responses that broke off.
+    /// The number of failures: responses with 5xx, and responses that broke off.
     pub(super) failed: u64,
 }
 
@@ -34,17 +34,17 @@ impl Answers {
         self.failed += u64::from(answer.has_failed());
     }
 
-    /// Returns the number of statuses outside of 2xx.
+    /// Returns the number of responses with a status outside of 2xx.
     pub(super) fn non_2xx(&self) -> u64 {
         self.others().map(|(_, count)| count).sum()
     }
 
-    /// Whether no response has a 2xx status.
+    /// Whether there were responses, and none of them has a 2xx status.
     pub(super) fn none_is_2xx(&self) -> bool {
         !self.statuses.is_empty() && self.statuses.keys().all(|status| !is_2xx(*status))
     }
 
-    /// Whether another component has the same statuses.
+    /// Whether another component answered with the same set of statuses, however often with each.
     pub(super) fn has_the_statuses_of(&self, other: &Self) -> bool {
         self.statuses.keys().eq(other.statuses.keys())
     }

@@ -1,4 +1,4 @@
-//! Sends requests and measures the time.
+//! Sends requests to components, and measures how long the responses take.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use wayside_harness::{Body, Error, Harness};
 
 use super::answers::{Answered, Answers};
 
-/// The number of requests before the measurement, which warm up code and memory.
+/// The number of requests that are sent before the measurement, to warm up code and memory.
 const WARM_UP: u64 = 20;
 /// The number of requests whose fuel is counted; more would give the same count.
 const COUNTED: usize = 5;
 /// The number of rounds in which components take turns.
 const ROUNDS: u64 = 20;
-/// The longest distinguishable time in nanoseconds.
+/// The longest time that the histogram can hold, in nanoseconds. Longer times are recorded as this one.
 const LONGEST: u64 = 3_600_000_000_000;
 
 /// A request that is sent repeatedly.
@@ -30,7 +30,7 @@ pub(super) struct Sample {
     pub(super) body: Bytes,
 }
 
-/// The amount of measurement.
+/// How many requests are measured, how many of them run at once, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Extent {
     pub(super) requests: u64,
@@ -38,7 +38,7 @@ pub(super) struct Extent {
     pub(super) max_time: Duration,
 }
 
-/// A component with its two harnesses: one for time, and one that counts fuel.
+/// A component that is opened twice: in a harness that is measured by time, and in one that counts fuel.
 pub(super) struct Subject {
     pub(super) name: String,
     pub(super) timed: Harness,
@@ -47,12 +47,12 @@ pub(super) struct Subject {
 
 /// The results of one component.
 pub(super) struct Measured {
-    /// In nanoseconds.
+    /// How long each request took, in nanoseconds.
     pub(super) latency: Histogram<u64>,
     pub(super) took: Duration,
     pub(super) answers: Answers,
     pub(super) cost: Cost,
-    /// The median of each round, in nanoseconds.
+    /// The median time of a request in each round, in nanoseconds.
     medians: Vec<f64>,
 }
 
@@ -64,11 +64,11 @@ pub(super) struct Cost {
     pub(super) memory_bytes: usize,
 }
 
-/// The ratio of the first component to the second: above 1, the first takes more.
+/// The ratios of the first component to the second. Above 1, the first component takes more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ratio {
     pub(super) time: f64,
-    /// The range of the middle half of the rounds.
+    /// The lower and the upper quartile of the rounds' ratios of time.
     pub(super) quartiles: (f64, f64),
     pub(super) fuel: f64,
 }
@@ -99,7 +99,7 @@ impl Sample {
 }
 
 impl Subject {
-    /// Checks that the component responds.
+    /// Sends a request, and returns an error if the response is a 5xx or breaks off.
     async fn answers(&self, app: &Harness, sample: &Sample) -> Result<(), Error> {
         if !sample.send(app).await.has_failed() {
             return Ok(());
@@ -110,10 +110,10 @@ impl Subject {
     }
 }
 
-/// Returns what to do if a component fails.
+/// The advice for a component that fails.
 pub(super) const SEE_ANSWER: &str = "`wayside request` shows the answer, and what the component says";
 
-/// Measures components with a request, in turns.
+/// Measures components with the same request. The components take turns.
 pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Extent) -> Result<Vec<Measured>, Error> {
     let mut measured = Vec::new();
     for subject in subjects {
@@ -133,7 +133,7 @@ pub(super) async fn measure(subjects: &[Subject], sample: &Sample, extent: Exten
     for round in 0..rounds {
         let requests = share(extent.requests, rounds, round);
         for turn in 0..subjects.len() {
-            // The last one of a round goes first in the next.
+            // The component that was last in one round is the first in the next round.
             let which = if round % 2 == 0 { turn } else { subjects.len() - 1 - turn };
             let turns = (rounds - round) * subjects.len() as u64 - turn as u64;
             let end = end_of_turn(Instant::now(), end, turns);
@@ -151,7 +151,7 @@ fn share(requests: u64, rounds: u64, round: u64) -> u64 {
     requests / rounds + u64::from(round < requests % rounds)
 }
 
-/// Returns the end of a turn: the remaining turns share the remaining time equally.
+/// Returns when a turn must end, so that all remaining turns get an equal share of the remaining time.
 fn end_of_turn(now: Instant, end: Instant, turns: u64) -> Instant {
     now + end.saturating_duration_since(now) / u32::try_from(turns).unwrap_or(u32::MAX).max(1)
 }
@@ -161,7 +161,7 @@ async fn cost(subject: &Subject, sample: &Sample) -> Result<Cost, Error> {
         subject.answers(&subject.counting, sample).await?;
         subject.counting.idle().await;
     }
-    // Middleware in front of the component is measured with it, and has its own usage.
+    // Adds up the usage per request, because middleware in front of the component has a usage of its own.
     let mut requests: BTreeMap<u64, Cost> = BTreeMap::new();
     for usage in subject.counting.usage() {
         let cost = requests.entry(usage.request).or_default();
@@ -192,8 +192,8 @@ impl Measured {
         let mut answers = futures_util::stream::iter(0..requests)
             .map(|number| async move {
                 let start = Instant::now();
-                // A late request is not started; a started one is measured. Each component sends at least one request
-                // per round, so that there is something to compare.
+                // After the end of the turn no request is started, but a started one is still measured. Each component
+                // gets at least one request per round, so that there is something to compare.
                 if number > 0 && start >= end {
                     return None;
                 }
@@ -219,7 +219,8 @@ impl Measured {
         self.latency.len() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    /// Compares with another component that took turns with this one. `None` if no round was complete.
+    /// Compares this component with another one that took turns with it. Returns `None` if there is no round that both
+    /// have measured.
     pub(super) fn compared_with(&self, other: &Self) -> Option<Ratio> {
         let mut ratios: Vec<f64> = self.medians.iter().zip(&other.medians).map(|(one, other)| one / other).collect();
         ratios.sort_by(f64::total_cmp);
@@ -233,7 +234,8 @@ impl Measured {
 }
 
 impl Ratio {
-    /// Returns what exceeds the allowed percentage.
+    /// Returns which of time and fuel exceed the allowed percentage, and by how many percent the first component takes
+    /// more.
     pub(super) fn regressions(&self, allowed_percent: f64) -> Vec<(&'static str, f64)> {
         let more = [("time", self.time), ("fuel", self.fuel)].map(|(what, ratio)| (what, (ratio - 1.0) * 100.0));
         more.into_iter().filter(|(_, percent)| *percent > allowed_percent).collect()
@@ -262,7 +264,7 @@ mod tests {
         let now = Instant::now();
         let end = now + Duration::from_secs(8);
         assert_eq!(end_of_turn(now, end, 4), now + Duration::from_secs(2));
-        // A turn that took longer leaves less time for the others.
+        // A turn that took longer than its share leaves less time for the remaining turns.
         let later = now + Duration::from_secs(6);
         assert_eq!(end_of_turn(later, end, 2), later + Duration::from_secs(1));
         assert_eq!(end_of_turn(end + Duration::from_secs(1), end, 1), end + Duration::from_secs(1));

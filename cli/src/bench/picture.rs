@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::units;
 
-/// The number of lines.
+/// The number of lines of the histogram.
 const LINES: usize = 10;
 /// The length of the longest bar in characters.
 const BAR: u64 = 50;
@@ -15,7 +15,7 @@ const BAR: u64 = 50;
 /// The quantiles and their names.
 pub(super) const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// Formats `p50 1.2 ms  p90 2.0 ms  ...  max 9.9 ms`.
+/// Formats the quantiles as in `p50 1.2 ms  p90 2.0 ms  ...  max 9.9 ms`.
 pub(super) fn quantiles(latency: &Histogram<u64>) -> String {
     let mut text = String::new();
     for (name, quantile) in QUANTILES {
@@ -26,7 +26,7 @@ pub(super) fn quantiles(latency: &Histogram<u64>) -> String {
     text
 }
 
-/// Draws a line for each interval of time; each is the same multiple of the one before.
+/// Draws one line for each interval of time. Each interval is longer than the previous one by the same factor.
 pub(super) fn bars(latency: &Histogram<u64>) -> String {
     let (min, max) = (latency.min().max(1) as f64, latency.max().max(1) as f64);
     let lines = if latency.equivalent(latency.min(), latency.max()) { 1 } else { LINES };

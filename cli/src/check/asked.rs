@@ -7,18 +7,19 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 use wasmparser::{Parser, Payload};
 use wayside_harness::Error;
 
-/// The imports and bindings of a component's modules.
+/// The interfaces that a component's core modules import, and the packages whose bindings may import them.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// The imported versions of each interface, by name.
+    /// The imported versions of each interface, by the name of the interface.
     versions: BTreeMap<String, BTreeSet<String>>,
-    /// The packages with bindings, by version of `wit-bindgen`, as far as they are known: from the dependencies of the
-    /// crate, and from data that tools left in the component.
+    /// The packages that depend on `wit-bindgen`, by its version, as far as they are known. The versions come from the
+    /// dependencies of the crate and from custom sections of the component; the packages come from the dependencies
+    /// alone.
     pub(super) bindgens: BTreeMap<String, Vec<String>>,
 }
 
 impl Asked {
-    /// Reads the modules of a component.
+    /// Collects imports and bindings from the bytes of a component, and from the crate in `dir`.
     pub(super) fn read(bytes: &[u8], dir: Option<&Path>) -> Result<Self, Error> {
         let mut asked = Self { bindgens: dir.and_then(packages).unwrap_or_default(), ..Self::default() };
         for payload in Parser::new(0).parse_all(bytes) {
@@ -37,8 +38,8 @@ impl Asked {
     }
 
     fn import(&mut self, module: &str) {
-        // Asynchronous functions have a prefix, such as `[async-lower]`, which belongs to the function and not to the
-        // module.
+        // An asynchronous import has a prefix such as `[async-lower]` before the name of the function, and none before
+        // the name of the module.
         if let Some((name, version)) = module.split_once('@')
             && name.contains(':')
         {
@@ -46,7 +47,8 @@ impl Asked {
         }
     }
 
-    /// Parses `component-type:wit-bindgen:0.63.0:wasi:http@0.2.6:proxy:encoded world`.
+    /// Records the version of `wit-bindgen` in the name of a custom section such as
+    /// `component-type:wit-bindgen:0.63.0:wasi:http@0.2.6:proxy:encoded world`.
     fn custom(&mut self, name: &str) {
         if let Some(rest) = name.strip_prefix("component-type:wit-bindgen:")
             && let Some(version) = rest.split(':').next()
@@ -55,7 +57,7 @@ impl Asked {
         }
     }
 
-    /// Describes the importers of an interface.
+    /// Describes which parts of the component import an interface, and in which version.
     pub(super) fn who(&self, interface: &str) -> Vec<String> {
         let versions = self.versions.get(interface).into_iter().flatten();
         versions.map(|version| format!("{} at {version}", self.origin(interface, version))).collect()
@@ -75,17 +77,19 @@ impl Asked {
     }
 }
 
-/// The imports of the C library below the standard libraries of Rust and C, which is bound to 0.2.0.
+/// The packages that wasi-libc imports, always in version 0.2.0. The standard libraries of Rust and C are built on
+/// wasi-libc.
 const LIBC_PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 /// Interfaces that in practice only a standard library imports.
 const STANDARD_LIBRARY: [&str; 2] = ["wasi:cli/exit", "wasi:cli/environment"];
 
-/// Returns the packages of a crate's tree that depend on `wit-bindgen`, by its version.
+/// Returns the packages that depend on `wit-bindgen`, by its version. They are a crate and its direct and indirect
+/// dependencies.
 fn packages(dir: &Path) -> Option<BTreeMap<String, Vec<String>>> {
     let mut command = MetadataCommand::new();
     command.manifest_path(dir.join("Cargo.toml"));
     command.other_options(["--filter-platform".to_owned(), "wasm32-wasip2".to_owned()]);
-    // The crate was built a moment ago, so a failure here would have shown in the build.
+    // Errors are ignored: the crate has just been built, so cargo would have reported them during the build.
     let metadata = command.exec().ok()?;
     let nodes = &metadata.resolve.as_ref()?.nodes;
     let manifest = std::fs::canonicalize(dir.join("Cargo.toml")).ok()?;

@@ -1,33 +1,35 @@
-//! Names and versions of interfaces.
+//! Names and versions of WIT interfaces.
 
 use std::fmt;
 
-/// The parts of `wasi:http/types@0.2.6`.
+/// The name and the version of a WIT interface, such as `wasi:http/types@0.2.6`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Interface {
-    /// `wasi:http/types`
+    /// The name without the version, such as `wasi:http/types`.
     pub(crate) name: String,
     pub(super) version: Version,
 }
 
-/// A version, including the part after the dash of a draft.
+/// A version, such as `0.2.6`. A draft has a further part after a dash, as in `0.2.0-draft`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version {
     numbers: [u64; 3],
     draft: Option<String>,
 }
 
-/// The lines of WASI whose versions are compatible.
+/// The line of releases that a version is in. Versions of WASI 0.2 are compatible with each other, and so are those of
+/// 0.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     V02,
     V03,
-    /// Drafts and other versions are compatible only if they are equal.
+    /// A draft or another version, which is compatible only with itself.
     Other,
 }
 
 impl Interface {
-    /// Parses a name with a version. Other names are not interfaces of a host.
+    /// Parses the name of an interface with its version. Returns `None` for any other name, because hosts offer no such
+    /// interface.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, version) = text.split_once('@')?;
         let name = name.contains(':').then(|| name.to_owned())?;
@@ -54,7 +56,7 @@ impl Version {
         }
     }
 
-    /// Whether this is not newer than another version of the same line.
+    /// Whether this version is in the same line as `newest`, and not newer.
     pub(super) fn is_within(&self, newest: &Self) -> bool {
         self.line() == newest.line() && self.numbers <= newest.numbers
     }

@@ -1,4 +1,4 @@
-//! Access lines, and the output of components with the request that it belongs to.
+//! Logs a line for each request, and the output of components with the number of the request that wrote it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -12,19 +12,19 @@ use wayside_harness::{BodyEnd, Event, Exchange, LogStream, show};
 use super::{mark, now, print};
 use crate::units;
 
-/// How many bytes a line of output may have before it is printed in parts.
+/// The length in bytes beyond which an unfinished line of a component's output is logged in parts.
 const LINE_BYTES: usize = 64 * 1024;
 
 /// Logs the requests of one component.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    /// The name of the component, if there are several.
+    /// The name of the component, if the server has several.
     component: Option<String>,
-    /// Incomplete lines.
+    /// The begun lines of output whose end is still missing.
     begun: Mutex<HashMap<(u64, LogStreamKey), String>>,
 }
 
-/// The stream as a part of the key; `true` for stderr.
+/// The stream that a line was written to: `true` for stderr, `false` for stdout.
 type LogStreamKey = bool;
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct RequestLine<'a> {
     host_calls: Option<u64>,
     response_bytes: u64,
     end: Option<String>,
-    /// The fault of the client that ended the request early.
+    /// What the client did wrong, if that ended the request early.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_fault: Option<String>,
 }
@@ -62,7 +62,7 @@ struct OutputLine<'a> {
     component: Option<&'a str>,
     request: u64,
     stream: &'static str,
-    /// `None` if the line is a JSON object, which follows unchanged.
+    /// The line as text. `None` if the line is a JSON object, which is appended unchanged as the field `json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
 }
@@ -124,7 +124,8 @@ impl AccessLog {
             let mut json =
                 serde_json::to_string(&OutputLine { time: now(), kind: "output", component, request, stream, text })?;
             if is_object {
-                // Inserted unchanged: parsing it would change numbers and the order of keys.
+                // Appends the line unchanged, because parsing and formatting it would change numbers and the order of
+                // keys.
                 json.truncate(json.len() - 1);
                 json.push_str(&format!(",\"json\":{}}}", line.trim()));
             }
@@ -164,7 +165,7 @@ impl AccessLog {
     }
 }
 
-/// Formats `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
+/// Formats a line such as `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
 fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     let mut text = format!("{mark}{} {path} ", exchange.method);
     // Writing to a `String` never fails.
@@ -192,7 +193,7 @@ fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     text
 }
 
-/// Converts to milliseconds, with microsecond precision.
+/// Converts a duration to milliseconds, with the precision of a microsecond.
 fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e3
 }

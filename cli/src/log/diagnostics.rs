@@ -1,4 +1,4 @@
-//! Warnings and errors of the harness, and other records that `WAYSIDE_LOG` selects.
+//! Logs warnings and errors of the harness, and other `tracing` events that `WAYSIDE_LOG` selects.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use wayside_harness::show;
 
 use super::{mark, now, print};
 
-/// Prints the events of this process.
+/// A layer that prints the `tracing` events of this process.
 pub(super) struct Diagnostics;
 
 impl<S: Subscriber> Layer<S> for Diagnostics {
@@ -21,7 +21,7 @@ impl<S: Subscriber> Layer<S> for Diagnostics {
         event.record(&mut fields);
         let metadata = event.metadata();
         let level = level(*metadata.level());
-        // Debug output names the source of a record.
+        // Lines of the levels DEBUG and TRACE name the module that they come from.
         let target = (*metadata.level() > Level::INFO).then(|| metadata.target());
         print(|| fields.text(level, target), || fields.json(level, target));
     }
@@ -51,12 +51,12 @@ struct DiagnosticLine<'a> {
     others: Map<String, Value>,
 }
 
-/// The fields of an event or a span.
+/// The fields of a `tracing` event or span.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) message: String,
     pub(super) request: Option<u64>,
-    /// The other fields, as text if they are neither numbers nor booleans.
+    /// All fields except `message` and `request`. A value that is neither an integer nor a boolean is stored as text.
     pub(super) others: Vec<(&'static str, Value)>,
 }
 
@@ -96,7 +96,7 @@ impl Fields {
     }
 }
 
-/// Indents further lines of a message, so that none looks like another log entry.
+/// Indents all lines of a message but the first, so that none of them looks like an entry of the log.
 fn indented(message: &str) -> String {
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! Logs host calls. wasmtime's bindings trace them: one span per call, with an event for the arguments and one for the
-//! result.
+//! Logs the host calls of components. wasmtime's bindings trace each call as a span with two events, one for the
+//! arguments and one for the result.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,12 +14,12 @@ use wayside_harness::show;
 use super::diagnostics::Fields;
 use super::{mark, now, print};
 
-/// The name of the spans of calls.
+/// The name of the span that wasmtime's bindings open for a host call.
 const CALL: &str = "wit-bindgen import";
-/// The name of the spans of instances.
+/// The name of the span that the harness opens for an instance; its field is the number of the current request.
 const REQUEST: &str = "request";
 
-/// Selects the traces of the bindings, and the spans of the requests.
+/// Selects the spans and events of wasmtime's bindings, and the harness's spans of instances.
 pub(super) fn filter() -> FilterFn {
     filter_fn(|metadata| is_request(metadata) || metadata.name() == CALL || interface(metadata.target()).is_some())
 }
@@ -28,7 +28,7 @@ fn is_request(metadata: &Metadata<'_>) -> bool {
     metadata.name() == REQUEST && metadata.is_span() && metadata.target().starts_with("wayside_harness")
 }
 
-/// Derives `wasi:http/types` from the path of the bindings' module.
+/// Derives the name of an interface, such as `wasi:http/types`, from the path of the Rust module with its bindings.
 fn interface(module: &str) -> Option<String> {
     let (_, path) = module.split_once("::wasi::")?;
     let (package, interface) = path.split_once("::")?;
@@ -44,13 +44,13 @@ struct WasiLine<'a> {
     interface: &'a str,
     function: &'a str,
     arguments: Map<String, Value>,
-    /// `None` if the call did not return.
+    /// The result of the call; `None` if the call did not return.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a str>,
 }
 
-/// Shortens the values that the bindings print: removes the `Ok` of the host's own result, which means that there was
-/// no trap, and shows resources as numbers.
+/// Shortens a value that the bindings print. Removes the outer `Ok`, which only says that the host did not trap, and
+/// replaces each resource by its number.
 fn readable(value: &str) -> String {
     let value = value.strip_prefix("Ok(").and_then(|value| value.strip_suffix(')')).unwrap_or(value);
     let mut pieces = value.split("Resource { rep: ");
@@ -63,11 +63,11 @@ fn readable(value: &str) -> String {
     text.replace("\"...\"", "...")
 }
 
-/// Formats a value without user information of URLs and authorities.
+/// Redacts the user information of URLs and authorities in a value.
 fn shown(function: &str, value: &str) -> String {
     let value = show::urls(value);
     match (value.find('"'), value.rfind('@')) {
-        // A lone authority has no slashes before it.
+        // `show::urls` looks for `//`, which does not precede an authority that is a value of its own.
         (Some(start), Some(end)) if function.ends_with("authority") && start < end => {
             format!("{}redacted{}", &value[..=start], &value[end..])
         }
@@ -75,7 +75,7 @@ fn shown(function: &str, value: &str) -> String {
     }
 }
 
-/// Prints a line for each call when it returns.
+/// A layer that prints a line for each host call when the call ends.
 pub(super) struct Calls;
 
 impl Calls {
@@ -116,7 +116,7 @@ impl Calls {
     }
 }
 
-/// A call that has not returned.
+/// A host call that has not returned yet.
 struct Call {
     request: Option<u64>,
     interface: String,
@@ -145,7 +145,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Calls {
         span.extensions_mut().insert(Call { request, interface, function, arguments: Vec::new() });
     }
 
-    /// An instance that switches to another request records it.
+    /// Called when an instance turns to another request, and the harness records the number of that request in the
+    /// span.
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();

@@ -1,10 +1,10 @@
-//! Validates names of crates.
+//! Derives the name of a new crate from its directory, and validates the name.
 
 use std::path::Path;
 
 use wayside_harness::Error;
 
-/// Returns the name of the crate for a directory.
+/// Returns the last part of a path as the name of a crate. Fails if no crate can have this name.
 pub(super) fn of(dir: &Path) -> Result<String, Error> {
     let Some(name) = dir.file_name() else {
         return Err(Error::new(format!("`{}` names no new directory", dir.display()))
@@ -39,7 +39,7 @@ fn objection(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the nearest valid name.
+/// Returns a valid name that resembles an invalid one.
 fn proposal(name: &str) -> String {
     let fit: String = name
         .chars()
@@ -54,7 +54,7 @@ fn proposal(name: &str) -> String {
     if objection(&app).is_none() { app } else { "app".to_owned() }
 }
 
-/// Keywords and reserved words of the edition.
+/// The keywords and reserved words of the Rust edition 2024.
 const KEYWORDS: [&str; 53] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
     "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
@@ -62,7 +62,7 @@ const KEYWORDS: [&str; 53] = [
     "try", "type", "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "Self",
 ];
 
-/// Names of dependencies, and of cargo's target directories.
+/// Names that are taken: by the standard library, by dependencies of a new crate, and by directories that cargo makes.
 const TAKEN: [&str; 21] = [
     "alloc",
     "axum",

@@ -1,4 +1,4 @@
-//! The request body from `--data`.
+//! Makes the request body that the flag `--data` describes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use http_body_util::StreamBody;
 use tokio::sync::{mpsc, watch};
 use wayside_harness::{Body, Error};
 
-/// The size of a read in bytes.
+/// The largest number of bytes that one read of the source takes.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Opens the value of `--data`: text, `@FILE`, or `@-` for standard input. Files are streamed.
@@ -36,12 +36,13 @@ pub(super) fn open(data: Option<&str>) -> Result<(Body, End), Error> {
     }
 }
 
-/// Ends a body whose source may be endless, such as a pipe or a terminal.
+/// A handle that ends a request body whose source may be endless, such as a pipe or a terminal.
 #[derive(Default)]
 pub(super) struct End(Option<watch::Sender<bool>>);
 
 impl End {
-    /// Drops the unread rest. For the component, the body breaks off.
+    /// Drops the unread rest of an endless source, so that the body breaks off for the component. Does nothing for
+    /// other sources.
     pub(super) fn now(&self) {
         if let Some(end) = &self.0 {
             end.send_replace(true);
@@ -49,8 +50,8 @@ impl End {
     }
 }
 
-/// Streams a source that a separate thread reads. The process does not wait for the thread: it reads a pipe until every
-/// writer has closed it.
+/// Makes a body that streams a source. A separate thread reads the source. The process ends without waiting for this
+/// thread, which may be blocked until every writer of a pipe has closed it.
 fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<(Body, End), Error> {
     let (sender, chunks) = mpsc::channel(1);
     let read = move || read(source, &sender);
@@ -69,14 +70,14 @@ fn streamed(source: impl Read + Send + 'static, may_be_endless: bool) -> Result<
     Ok((Body::new(StreamBody::new(frames)), End(may_be_endless.then_some(end))))
 }
 
-/// Completes when the body is ended. Pending forever if the sender is gone.
+/// Completes when [`End::now`] is called. Never completes if the handle has been dropped.
 async fn given_up(ended: &mut watch::Receiver<bool>) {
     if ended.wait_for(|has_ended| *has_ended).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Reads until the end of the source, an error, or the end of the receiver.
+/// Reads a source and sends each piece, until the source ends or fails, or until the receiver has been dropped.
 fn read(mut source: impl Read, sender: &mpsc::Sender<io::Result<Bytes>>) {
     loop {
         let mut chunk = vec![0; READ_BYTES];

@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor, value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The largest edit distance of a suggestion.
+/// The largest edit distance between an unknown key and a suggested one.
 const TYPO: usize = 3;
 
 /// An unknown key.
@@ -15,7 +15,7 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
-    /// The suggestion.
+    /// Returns the advice for the user: the most similar known key, or a list of all known keys.
     pub(super) fn help(&self) -> String {
         let distance = |known: &&&str| strsim::osa_distance(known, &self.key);
         match self.known.iter().min_by_key(distance) {
@@ -28,7 +28,7 @@ impl Unknown {
     }
 }
 
-/// Finds the first unknown key of a file: at its top, or in the table of a component.
+/// Finds the first unknown key of a settings file, either at the top level or in the table of a component.
 pub(super) fn find_unknown<'de, File: Deserialize<'de>, Table: Deserialize<'de>>(
     tree: &Spanned<DeTable<'_>>,
 ) -> Option<Unknown> {
@@ -46,10 +46,10 @@ fn unknown_in(table: &DeTable<'_>, known: &'static [&'static str]) -> Option<Unk
     unknown.min_by_key(|unknown| unknown.offset)
 }
 
-/// Returns the names of the fields of a type, through its `Deserialize` implementation.
+/// Returns the names of the fields of a type, which its `Deserialize` implementation tells.
 fn names<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // The error contains nothing but the question.
+    // `Names` always returns an error, after it has stored the names.
     let _ = T::deserialize(Names(&mut names));
     names
 }

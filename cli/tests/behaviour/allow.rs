@@ -12,7 +12,7 @@ use super::fixture::{Upstream, get, guests, post, read_head, temp_dir, text_of};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Returns the response of the behaviour `call` for a URL, and the lines that the host logs.
+/// Makes a component call a URL. Returns what the component reports, and what the host logs.
 async fn call(outbound: Outbound, url: &str) -> (String, String) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
@@ -57,7 +57,7 @@ fn port(upstream: &Upstream) -> u16 {
 async fn a_wildcard_does_not_stand_for_an_address_of_this_machine() {
     let upstream = Upstream::answering(OK).await;
     let port = port(&upstream);
-    // An address, a name that is resolved, and a name that only resolvers read as an address.
+    // An address, a name that is resolved, and `127.1`, which only a resolver reads as an address.
     for (host, kind) in [("127.0.0.1", "denied: GET "), ("localhost", "denied: GET "), ("127.1", "denied: GET ")] {
         let url = format!("http://{host}:{port}");
         let (text, log) = call(allow(&["*"]), &url).await;
@@ -65,7 +65,7 @@ async fn a_wildcard_does_not_stand_for_an_address_of_this_machine() {
         assert_eq!(log.matches("denied the outbound call").count(), 1, "{host}: {log}");
         assert!(log.contains(&format!("allow it with `--allow-outbound {url}`")), "{host}: {log}");
         assert!(log.contains("is loopback, which a `*` does not stand for"), "{host}: {log}");
-        // The command's flag has the same effect.
+        // With the rule that the log proposes, the call succeeds.
         let (text, log) = call(allow(&[&url]), &url).await;
         assert_eq!((text.as_str(), log.as_str()), ("status 200\n2 bytes\n", ""), "{host}");
     }

@@ -13,7 +13,7 @@ use wayside_harness::{Body, Outbound};
 
 use super::fixture::{Upstream, Wire, get, guests, read_head, root, text_of};
 
-/// Returns the request line that asks a server for `*`.
+/// Returns the URI of a server with the path `*`.
 fn asterisk(server: &str) -> Uri {
     let mut parts = server.parse::<Uri>().unwrap().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_static("*"));

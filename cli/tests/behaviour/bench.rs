@@ -1,4 +1,4 @@
-//! `wayside bench`: its report and its exit. No test checks how long requests take.
+//! The report and the exit codes of `wayside bench`. No test checks how long requests take.
 
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ fn more_fuel_is_a_regression_whatever_the_time() {
 
 #[test]
 fn requests_that_fail_are_told_by_the_exit_code() {
-    // The mock answers the warm-up and two measured requests, and fails the others.
+    // The mock answers the 20 requests of the warm-up and two measured ones, and fails the remaining eight.
     let mock = temporary("bench-mock").join("mock.toml");
     std::fs::write(&mock, "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n").unwrap();
     let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "10", "--json"];
@@ -155,7 +155,7 @@ fn statuses_are_counted_as_json() {
 
 #[test]
 fn statuses_that_change_are_counted_each() {
-    // The mock answers the warm-up and two measured requests, and fails the others.
+    // The mock answers the 20 requests of the warm-up and two measured ones with 200, and the remaining eight with 404.
     let mock = temporary("bench-statuses").join("mock.toml");
     let calls =
         "[[call]]\ntimes = 22\n[call.reply]\nbody = \"up\"\n\n[[call]]\ntimes = 8\n[call.reply]\nstatus = 404\n";

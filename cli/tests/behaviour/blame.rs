@@ -37,7 +37,7 @@ async fn assert_all_cut(upstream: &Upstream, seen: &Mutex<Vec<String>>) {
     }
 }
 
-/// Outbound services of each kind that read the request body.
+/// Returns outbound services of each kind, all of which read the request body.
 async fn outbounds(upstream: &Upstream) -> Vec<(&'static str, Outbound)> {
     let allowed = || Outbound::allow([upstream.url.parse().unwrap()]);
     let read = Outbound::from_fn(async |request: Request<Body>| {

@@ -1,4 +1,4 @@
-//! Bodies that fail at each point: the message breaks off, and its head arrives first.
+//! Response bodies that fail at each possible point. The head arrives, and then the message breaks off.
 
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::client::legacy::Client;
@@ -12,11 +12,12 @@ use wayside_harness::{Body, BodyEnd, Event, Harness, HarnessBuilder, Server, car
 use super::FEATURES;
 use super::fixture::{Wire, example, get, guests, is_wasip3, root, temp_dir};
 
-/// How a body fails.
+/// The ways in which a body fails while its component goes on.
 const ERRORS: [&str; 3] = ["error", "dropped", "trailers"];
-/// How a component fails while it writes a body.
+/// The ways in which a component fails as a whole while it writes a body.
 const CRASHES: [&str; 2] = ["panic", "trap"];
-/// The point of the failure, with the bytes before it. With a declared length, the last byte completes the message.
+/// The points of the failure, each with the bytes of the body before it. At `last` all ten bytes exist. If the head
+/// declares their number, the last byte must not be sent, because it would complete the message.
 const PLACES: [(&str, &str); 4] = [("first", ""), ("middle", "01234"), ("short", "012345678"), ("last", "0123456789")];
 
 fn paths(faults: &[&str]) -> Vec<String> {
@@ -24,7 +25,7 @@ fn paths(faults: &[&str]) -> Vec<String> {
     places.flat_map(|place| faults.iter().map(move |how| format!("/body-faults/{how}/{place}"))).collect()
 }
 
-/// The part of a response that the client got; it must not look complete.
+/// What a client received of a response that broke off.
 #[derive(Debug)]
 struct Broken {
     status: u16,
@@ -126,7 +127,8 @@ async fn a_body_that_fails_is_broken_off_wherever_it_does_in_process() {
     }
 }
 
-/// In WASI 0.3 the host gets a response when the task returns, so a crash in the same step takes it back.
+/// In WASI 0.3 the host gets a response when the component's task returns to it. A crash before that makes the response
+/// a 500.
 #[tokio::test]
 async fn a_component_that_crashes_in_its_body_leaves_no_whole_success() {
     let (_app, server) = serve(guests()).await;
@@ -140,7 +142,7 @@ async fn a_component_that_crashes_in_its_body_leaves_no_whole_success() {
     }
 }
 
-/// The client need not wait for the end: everything before the failure has arrived.
+/// Everything that the component sent before the failure arrives, although the failure follows at once.
 #[tokio::test]
 async fn what_came_before_the_failure_arrives() {
     let (_app, server) = serve(guests()).await;
@@ -216,7 +218,8 @@ async fn a_body_that_fails_is_broken_off_behind_composed_middleware() {
     }
 }
 
-/// A client of HTTP/1.0 cannot tell a closed connection from the end of a body without a length.
+/// A client of HTTP/1.0 takes a closed connection for the end of a body without a length, so the server must reset the
+/// connection.
 #[tokio::test]
 async fn a_client_of_http_1_0_sees_a_reset_where_a_body_without_a_length_fails() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

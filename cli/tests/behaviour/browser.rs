@@ -19,7 +19,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with a new profile. Without Chromium it prints why and returns `None`, but fails in CI.
+    /// Starts a browser with a new profile. If there is no Chromium, prints a message and returns `None`; in CI, fails.
     pub(crate) fn start(name: &str) -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match driver {
@@ -62,7 +62,7 @@ impl Browser {
         self.command("url", &json!({ "url": url }));
     }
 
-    /// Runs a function body in the page, and returns its result.
+    /// Runs JavaScript in the page as the body of a function, and returns the result of the function.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({ "script": script, "args": [] }))
     }
@@ -73,13 +73,13 @@ impl Browser {
         eventually(expression, || self.run(&script) == true).await;
     }
 
-    /// Clicks like a mouse, which fails if another element covers this one.
+    /// Clicks on an element as a mouse does. This fails if another element covers it.
     pub(crate) fn click(&self, selector: &str) {
         let element = self.element(selector);
         self.command(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// Returns the visible text.
+    /// Returns the visible text of an element.
     pub(crate) fn text(&self, selector: &str) -> String {
         let element = self.element(selector);
         self.request("GET", &format!("/session/{}/element/{element}/text", self.session), "")
@@ -100,7 +100,7 @@ impl Browser {
         self.command("actions", &json!({ "actions": actions }));
     }
 
-    /// Sets the size of the page, and whether the system uses a dark theme.
+    /// Sets the size of the page, and the colour scheme of the system: `light` or `dark`.
     pub(crate) fn look(&self, width: u32, height: u32, scheme: &str) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
@@ -145,7 +145,8 @@ impl Browser {
         value
     }
 
-    /// Reads the response body. The driver keeps the connection open.
+    /// Sends a request to the driver, and returns the body of the response. Reads as many bytes as `content-length`
+    /// says, because the driver keeps the connection open.
     fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         let length = body.len();
@@ -173,7 +174,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser, which would outlive its driver.
+        // Ends the session first, because the browser would outlive a killed driver.
         let _ = self.exchange("DELETE", &format!("/session/{}", self.session), "");
         let _ = self.driver.kill();
         let _ = self.driver.wait();

@@ -17,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A crate outside the workspace whose profile strips nothing.
+/// Makes a crate outside the workspace, with these lines in its release profile.
 fn crate_with(name: &str, profile: &str) -> std::path::PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&dir);
@@ -31,7 +31,7 @@ fn crate_with(name: &str, profile: &str) -> std::path::PathBuf {
     let source = "#[wayside::http_component]\nfn handle() -> &'static str { \"built\" }\n";
     fs::write(dir.join("src/lib.rs"), source).unwrap();
     fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
-    // Earlier artifacts are reused, so that little is compiled.
+    // The crates share a target directory that outlives the tests, so that little is compiled anew.
     fs::create_dir(dir.join(".cargo")).unwrap();
     fs::write(dir.join(".cargo/config.toml"), "[build]\ntarget-dir = \"../build-target\"\n").unwrap();
     dir

@@ -1,4 +1,4 @@
-//! Tests build the components that they need: once, and again after a change of their sources.
+//! Tests build each component that they need only once, and again after its sources have changed.
 
 mod names;
 
@@ -11,7 +11,8 @@ use wayside_harness::cargo::{Profile, Progress, build, build_once};
 
 use super::fixture::temp_dir;
 
-/// A crate whose builds are counted: its build script writes a line for each.
+/// Makes a crate whose build script appends a line to a file in each build. Returns the directory of the crate, and
+/// this file.
 fn counted_crate() -> (PathBuf, PathBuf) {
     let dir = temp_dir();
     let (app, count) = (dir.join("app"), dir.join("count.txt"));

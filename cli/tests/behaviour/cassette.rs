@@ -12,7 +12,7 @@ use wayside_harness::{Body, ErrorCode, Harness, Outbound, Redaction};
 
 use super::fixture::{Upstream, Wire, example, get, guests, post, raw, read_head, temp_dir, temp_file, text_of};
 
-/// A server with a response for each of the examples.
+/// A server that answers the calls of the examples `proxy`, `fan-out` and `client`.
 async fn upstream() -> Upstream {
     Upstream::with(async |mut stream| {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// Returns the response of a component as sent, without the date.
+/// Sends a raw request to a component, and returns the raw response without its `date` header.
 async fn wire(app: &Harness, request: &str) -> String {
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let wire = Wire::exchange(&server, request).await;
@@ -61,7 +61,8 @@ const SESSIONS: [(&str, &str); 3] = [
     ("client", "GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"),
 ];
 
-/// Records a session with an example. Returns the response, the cassette, and the address of the upstream.
+/// Sends a request to an example while its calls are recorded. Returns the response, the path of the cassette, and the
+/// URL of the upstream.
 async fn recorded(name: &str, request: &str) -> (String, PathBuf, String) {
     let path = temp_dir().join(format!("{name}.toml"));
     let upstream = upstream().await;
@@ -116,7 +117,8 @@ async fn one_changed_byte_in_a_cassette_is_noticed() {
     }
 }
 
-/// Returns copies of the cassette with one changed byte, one copy for each compared line of a request.
+/// Returns a changed copy of the cassette for each line of a request that a replay compares. One byte of this line
+/// differs; the line is returned with the copy.
 fn changed_requests(text: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let mut is_request = false;
@@ -125,7 +127,7 @@ fn changed_requests(text: &str) -> Vec<(String, String)> {
         if line.starts_with('[') {
             is_request = *line == "[call.request]";
         }
-        // The comparison of the body covers the length.
+        // A replay compares the body, and not its length.
         let about_body = line.contains("\"content-length: ") || line.starts_with("missing = ");
         let is_compared = line.contains('"') && !line.contains("<redacted>") && !about_body;
         if is_request && is_compared {
@@ -320,7 +322,7 @@ async fn secrets_are_not_written_and_not_compared() {
     app.idle().await;
     let text = fs::read_to_string(&path).unwrap();
     assert!(!text.contains("s3cret") && text.contains("sig=redacted&page=1"), "{text}");
-    // The cassette contains the rule, so the replay needs no flag.
+    // The cassette itself says what is redacted, so a replay needs no redaction.
     let app = proxy(Outbound::replay(&path).unwrap()).await;
     let response = app.request(request("another")).await;
     assert_eq!((response.status().as_u16(), &response.headers()["set-cookie"]), (200, &"<redacted>".parse().unwrap()));

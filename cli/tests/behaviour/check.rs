@@ -69,7 +69,7 @@ fn a_service_that_imports_types_of_the_handler_interface_would_run_alone() {
     assert!(stdout(&inspected).contains("world    wasi:http/handler@0.3.0\n"), "{}", stdout(&inspected));
 }
 
-/// A world lists the imports that it allows.
+/// A component fits a world only if the world lists all its imports, even those of types alone.
 #[test]
 fn types_of_the_handler_interface_are_in_the_world_of_middleware_only() {
     let (_, text) = check(&[HANDLER_TYPES, "--world", "wasi:http/middleware"], "wasi:http/middleware");

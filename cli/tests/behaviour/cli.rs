@@ -87,7 +87,7 @@ async fn serve_and_dev_finish_what_they_have_begun_when_they_are_terminated() {
         }
         server.signal("-TERM");
         eventually("nothing listens any more", || TcpStream::connect(server.addr()).is_err()).await;
-        // A killed process resets the connection; the received part of the response shows it.
+        // Ignores errors: a killed server would reset the connection, and the check below would find the response cut.
         let _ = stream.write_all(b" part");
         let _ = stream.read_to_end(&mut answer);
         assert_eq!(Wire::parse(&answer).whole_text(), "first part", "{command:?}");

@@ -1,4 +1,4 @@
-//! Idle clients: without a request, in their upload, before the response.
+//! Clients that go idle before a request, in their upload, or instead of reading the response.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ async fn serve(app: &Harness) -> Server {
     app.serve("127.0.0.1:0").client_timeout(LIMIT).await.unwrap()
 }
 
-/// Sends text, waits for the end of the connection, and returns the received bytes.
+/// Sends bytes, waits for the end of the connection, and returns the received bytes.
 async fn until_closed(server: &Server, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut all = Vec::new();
-    // A reset counts as closed too.
+    // Ignores an error, because a reset closes the connection too.
     let _ = within("the end of the connection", stream.read_to_end(&mut all)).await;
     all
 }
 
-/// Waits for the end of the first request and returns its record.
+/// Waits until a request ends, and returns its record.
 async fn finished(events: &mut tokio::sync::broadcast::Receiver<Event>) -> Exchange {
     within("the end of the request", async {
         loop {
@@ -128,7 +128,7 @@ async fn a_stream_of_http2_whose_window_stays_closed_loses_its_place() {
         assert_eq!(answer[0].status(), 200);
         assert_eq!(answer.last().unwrap().kind, RST_STREAM, "window {window}");
         assert_eq!(finished(&mut events).await.client_fault, Some(ClientFault::StoppedReading(LIMIT)));
-        // The connection stays open.
+        // Only the stream is reset: the connection stays open.
         frames.request(3, "/no-such-behaviour", false).await;
         assert_eq!(app.request(get("/sleep")).await.status(), 200);
         assert!(app.traps().is_empty(), "{:?}", app.traps());

@@ -1,4 +1,4 @@
-//! The command, started as a user starts it.
+//! Starts the command `wayside` as a user starts it.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -35,7 +35,7 @@ pub(crate) fn temporary(name: &str) -> PathBuf {
     dir
 }
 
-/// Checks an error message: one paragraph that starts with `error:`, names the value, gives advice, and shows no
+/// Checks that a command has failed, that the message after `error:` contains all these parts, and that it shows no
 /// internals.
 #[track_caller]
 pub(crate) fn assert_message(output: &Output, parts: &[&str]) {
@@ -121,7 +121,7 @@ impl Serving {
         self.url.trim_start_matches("http://")
     }
 
-    /// Returns its stderr since it listened.
+    /// Returns what the command has written to stderr since it began to listen.
     pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&self.stderr.bytes.lock().unwrap()).into_owned()
     }
@@ -131,7 +131,7 @@ impl Serving {
         self.send(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"))
     }
 
-    /// Sends a body with its length.
+    /// Sends a POST request with a body and its `content-length`, and returns the whole response.
     pub(crate) fn post(&self, path: &str, body: &str) -> String {
         let length = body.len();
         self.send(&format!(
@@ -142,26 +142,26 @@ impl Serving {
     /// Sends raw text, and returns everything that arrives until the server closes the connection.
     pub(crate) fn send(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.addr()).unwrap();
-        // A server that has refused the request need not read it.
+        // Ignores an error: a server that has refused the request need not read all of it.
         let _ = stream.write_all(request.as_bytes());
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Ends the command like Ctrl-C, and returns its output since it listened.
+    /// Ends the command as Ctrl-C does, and returns its output since it began to listen.
     pub(crate) fn stop(self) -> Output {
         self.signal("-INT");
         self.ended()
     }
 
-    /// Sends a signal, given as a flag of `kill`.
+    /// Sends a signal to the command. The signal is given as a flag of `kill`, such as `-TERM`.
     pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for the end of the command, and returns its output since it listened.
+    /// Waits for the end of the command, and returns its output since it began to listen.
     pub(crate) fn ended(mut self) -> Output {
         let status = self.child.wait().unwrap();
         Output { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }

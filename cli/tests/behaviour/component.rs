@@ -33,7 +33,7 @@ async fn a_component_holds_each_wasi_package_in_one_version() {
     }
 }
 
-/// The imports of Rust's standard library. A host that provides only these runs the components.
+/// Each interface is bound once and in the same version, so a component imports no interface twice.
 #[test]
 fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface_once() {
     let bindings = fs::read_to_string(root().join("sdk/src/sys/wasip2/bindings.rs")).unwrap();
@@ -52,7 +52,8 @@ fn the_bindings_ask_for_no_more_than_the_standard_library_and_for_each_interface
     }
 }
 
-/// Two versions in one component would each export an allocator, and neither could run the other's exports.
+/// Two versions of `wit-bindgen` in one component would each export an allocator, and neither would run the tasks of
+/// the other.
 #[test]
 fn a_component_has_one_wit_bindgen() {
     let metadata = cargo_metadata::MetadataCommand::new()

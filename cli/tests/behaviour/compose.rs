@@ -1,4 +1,4 @@
-//! Composed components: they behave like the chain in the host.
+//! Composed components behave like the same application and middleware that the host chains.
 
 use std::path::PathBuf;
 
@@ -72,11 +72,11 @@ impl Drawn {
 struct Received {
     status: StatusCode,
     headers: HeaderMap,
-    /// `None` if the body broke off.
+    /// The body and its trailers. `None` if the body broke off.
     body: Option<(Bytes, Option<HeaderMap>)>,
 }
 
-/// An application behind middleware, composed and as a chain in the host.
+/// The same application behind the same middleware, once composed into one component and once chained by the host.
 struct BothWays {
     composed: Harness,
     chained: Harness,
@@ -93,7 +93,8 @@ impl BothWays {
         Self { composed, chained: chained.await.unwrap() }
     }
 
-    /// Compares the responses to requests. Returns how many were complete, cut, and failed.
+    /// Checks that both forms give the same response to each request. Returns how many responses were complete, cut,
+    /// and failed.
     async fn compare(&self, requests: impl IntoIterator<Item = Drawn>) -> [usize; 3] {
         let [mut whole, mut cut, mut failed] = [0; 3];
         for drawn in requests {
@@ -119,11 +120,12 @@ async fn composed_and_chained_give_the_same_answers_to_the_same_200_requests() {
     let mut rng = StdRng::seed_from_u64(3);
     let requests = (0..200).map(|_| Drawn::draw(&mut rng, &paths, "x-middleware", &behaviours));
     let [whole, cut, failed] = both.compare(requests).await;
-    // The requests had every outcome.
+    // The random requests led to every outcome.
     assert!(whole > 50 && cut > 5 && failed > 50, "{whole} whole, {cut} cut, {failed} failed");
 }
 
-/// Without traps: the middleware of a chain sees a 500 there, and may change it.
+/// No path here traps. In a chain, the middleware would get a 500 in place of a trap and could change it; a composed
+/// component would end.
 #[tokio::test]
 async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_the_same_200_requests() {
     let mut middleware = Vec::new();
@@ -147,7 +149,7 @@ async fn the_example_middleware_composed_and_chained_gives_the_same_answers_to_t
     assert!(whole > 50 && cut > 5 && failed > 20, "{whole} whole, {cut} cut, {failed} failed");
 }
 
-/// The middleware passes the path on, which the host cannot express as `*`.
+/// The host refuses the path `*`, so the middleware passes the request on without a path.
 #[tokio::test]
 async fn the_asterisk_of_an_options_request_passes_through_composed_middleware() {
     let middleware = built("examples/log", &[]).await;
@@ -159,7 +161,7 @@ async fn the_asterisk_of_an_options_request_passes_through_composed_middleware()
     }
 }
 
-/// Returns the memory in bytes of all components of a request.
+/// Sends a request, and returns the memory in bytes that all its components take together.
 async fn memory_of(app: &Harness) -> usize {
     app.ask(get("/hello")).await.assert_status(200);
     app.idle().await;
@@ -246,7 +248,8 @@ async fn composed_middleware_may_pass_the_body_of_an_answer_on() {
             let body = Body::new(StreamBody::new(futures_util::stream::iter(pieces)));
             let request = Request::post("http://localhost/in-turn").body(body).unwrap();
             let text = app.request(request).await.into_body().text().await.unwrap();
-            // The second request of an upload is the nine bytes of its first response.
+            // `upload` answers the first request with `13 bytes` and a line feed. These nine bytes are the body of the
+            // second request.
             assert_eq!(text, if name == "echo" { "one two three" } else { "9 bytes\n" });
             assert!(app.traps().is_empty(), "{:?}", app.traps());
         }

@@ -5,7 +5,7 @@ use std::fs;
 use super::command::{Serving, assert_message, run, stderr, stdout, temporary};
 use super::fixture::Upstream;
 
-/// The flags for a proxy in front of a server.
+/// Returns the arguments that send one request to the example `proxy`, with this environment and further flags.
 fn proxy<'a>(env: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
     [&["request", "examples/proxy", "/a?b=1", "--env", env], rest].concat()
 }

@@ -1,4 +1,5 @@
-// The test files that run over each world. `main.rs` includes this list once for each.
+// The files with tests that run for each version of WASI. `main.rs` includes this list once for WASI 0.2 and once for
+// 0.3.
 
 mod asterisk;
 mod breaks;

@@ -1,4 +1,5 @@
-//! Responses that are complete before the request, and clients that have sent everything.
+//! Responses that are complete before the request body has arrived, and clients that close their side after the
+//! request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,12 +14,12 @@ use super::frames::{DATA, Frames, RST_STREAM};
 /// The size of the uploads: more than the buffers between client and server hold.
 const UPLOAD: usize = 16 * 1024 * 1024;
 
-/// The causes of early responses, with their statuses: too large for the SDK and for the harness, a handler that reads
-/// nothing, one that reads a part, and a panic.
+/// Paths with early responses, and their statuses. In this order: the body exceeds a limit of the SDK, or one of the
+/// harness; the handler reads nothing of it, or a part; the handler panics.
 const EARLY: [(&str, u16); 5] =
     [("/limited", 413), ("/whole", 413), ("/sleep", 200), ("/half-read/request", 200), ("/panic-before-head", 500)];
 
-/// Sends the whole request before it reads. Returns the response.
+/// Sends the whole request before it reads anything, and then returns the response.
 async fn send_then_read(addr: SocketAddr, path: &str, is_chunked: bool) -> Wire {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let framing =
@@ -131,7 +132,7 @@ async fn a_half_closed_client_gets_its_answer() {
         assert!(!all.is_empty(), "{request}: nothing came");
         let (body, is_whole) = Wire::parse(&all).body();
         assert!(is_whole, "{request}");
-        // The order of the two sleeps does not matter here.
+        // Compares lengths only, because `/sleep` may name its two sleeps in either order.
         assert_eq!(body.len(), answer.len(), "{request}: {}", String::from_utf8_lossy(&body));
     }
 }

@@ -68,7 +68,7 @@ async fn arguments_are_extracted_in_order() {
     assert_eq!(ask("/", &[key], Body::empty()).await, (200, summary.to_owned()));
     assert_eq!(ask("/", &[key, json], "]".into()).await.0, 400);
     assert_eq!(ask("/", &[key, ("content-type", "text/plain")], "hello".into()).await.0, 415);
-    // The first argument is rejected first, whatever is wrong with the body.
+    // The first argument is rejected before the body is looked at, whatever is wrong with the body.
     assert_eq!(ask("/", &[json], "]".into()).await.0, 401);
 }
 
@@ -144,7 +144,7 @@ async fn three_calls_are_under_way_at_the_same_time() {
     use std::sync::Arc;
     use tokio::sync::Barrier;
 
-    // Each call is answered after all three have arrived.
+    // No call is answered before all three have arrived.
     let barrier = Arc::new(Barrier::new(3));
     let outbound = wayside_harness::Outbound::from_fn(move |request: Request<Body>| {
         let barrier = Arc::clone(&barrier);
@@ -157,7 +157,7 @@ async fn three_calls_are_under_way_at_the_same_time() {
     assert_eq!(text_of(&app, get("/")).await, (200, "/one\n/two\n/three\n".to_owned()));
 }
 
-/// Returns the text of all test files.
+/// Returns the text of all files below a directory.
 fn sources_below(dir: &Path) -> String {
     let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     paths.map(|path| if path.is_dir() { sources_below(&path) } else { fs::read_to_string(path).unwrap() }).collect()
@@ -184,7 +184,7 @@ fn every_example_and_every_behaviour_has_a_test() {
     }
 }
 
-/// Whether a text contains a name that does not go on.
+/// Whether a text contains a name that is not just the start of a longer name.
 fn has_word(text: &str, name: &str) -> bool {
     let goes_on = |next: char| next.is_ascii_alphanumeric() || next == '-' || next == '_';
     text.match_indices(name).any(|(start, _)| !text[start + name.len()..].starts_with(goes_on))
@@ -208,7 +208,7 @@ async fn axum_is_built_once_an_instance_and_serves_many() {
     }
 }
 
-/// Returns a gRPC message with one text field, in its frame.
+/// Returns a gRPC frame that contains a message with one text field.
 fn grpc_frame(text: &str) -> Vec<u8> {
     let message = [&[0x0a, text.len() as u8], text.as_bytes()].concat();
     [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat()

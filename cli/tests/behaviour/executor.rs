@@ -92,7 +92,7 @@ async fn a_busy_task_leaves_the_work_after_the_response_its_turn() {
     assert!(app.traps().is_empty(), "{:?}", app.traps());
 }
 
-/// In WASI 0.2 an instance handles one request at a time.
+/// In WASI 0.2 an instance handles one request at a time, so the second request gets a second instance.
 #[tokio::test]
 async fn a_busy_request_leaves_others_of_its_instance_their_turn() {
     let app = Arc::new(guests().reuse(u32::MAX).at_once(8).await.unwrap());

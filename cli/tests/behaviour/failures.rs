@@ -1,4 +1,4 @@
-//! Failures: a client never takes one for success, and other requests continue.
+//! A client never takes a failure for success, and other requests go on.
 
 use std::time::Duration;
 
@@ -235,7 +235,7 @@ async fn a_request_body_that_breaks_off_is_no_whole_one() {
 #[tokio::test]
 async fn a_handler_whose_client_left_before_the_head_is_ended_too() {
     let app = guests().limits(Limits::default().timeout(Duration::from_millis(200))).await.unwrap();
-    // The writer continues until it is cancelled, although the head is not awaited and the body is not read.
+    // The client leaves before the head. The component would write for ever if the harness did not end it.
     let request = app.request(get("/endless"));
     drop(tokio::time::timeout(Duration::ZERO, request).await);
     app.idle().await;

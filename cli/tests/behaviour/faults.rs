@@ -1,4 +1,5 @@
-//! Injected faults of upstreams: a response is right or an error, never a part that looks complete.
+//! Injected faults of upstreams. A component responds correctly or with an error, and never with a part that looks
+//! complete.
 
 use std::process::Command;
 use std::{env, fs};
@@ -9,7 +10,8 @@ use wayside_harness::{Body, Fault, Harness, Outbound};
 
 use super::fixture::{example, get, raw, text_of};
 
-/// Answers each path with another text, every second one without a length.
+/// Answers each path with a text of its own. A text of even length has a `content-length`, one of odd length is
+/// streamed without.
 fn upstream() -> Outbound {
     Outbound::from_fn(async |request: Request<Body>| {
         let text = answer_to(request.uri().path());
@@ -100,8 +102,8 @@ async fn each_kind_of_fault_is_what_it_says() {
     }
 }
 
-/// Whether this process runs only this test, so that its memory can be measured. Otherwise the test runs in a new
-/// process.
+/// Whether this process runs only this test, so that its memory can be measured. If not, runs the test in a new process
+/// before it returns `false`.
 fn alone(test: &str) -> bool {
     const ALONE: &str = "WAYSIDE_TEST_ALONE";
     if env::var_os(ALONE).is_some() {
@@ -128,7 +130,7 @@ async fn twenty_thousand_requests_with_faults_are_right_or_an_error_and_leave_no
     }
     let faults = Outbound::faults(upstream(), 0.2, 42, Fault::ALL);
     let app = example("proxy").env("UPSTREAM", "http://api.test").outbound(faults).reuse(100).await.unwrap();
-    // The newest 10 000 requests are recorded, so memory grows until then.
+    // The harness keeps records of the newest 10 000 requests, so its memory grows up to this number.
     let mut all = counts(&app, 0..10_000, 32).await;
     let before = resident_bytes();
     let rest = counts(&app, 10_000..20_000, 32).await;

@@ -1,4 +1,4 @@
-//! Headers: kept, dropped and restored ones.
+//! Headers that are kept, dropped or restored on their way to and from a component.
 
 use wayside_harness::Body;
 use wayside_harness::http::{HeaderMap, Request};
@@ -112,7 +112,8 @@ async fn fields_beyond_the_limit_of_hosts_are_500_and_a_log_line() {
 async fn fields_of_any_size_near_the_limit_of_hosts_never_end_the_instance() {
     let app = guests().reuse(u32::MAX).await.unwrap();
     let mut statuses = Vec::new();
-    // One header of about 128 KiB, the limit of hosts, next to the added `content-length`.
+    // One header of about 128 KiB, which is the limit of the host for all headers. The SDK adds a `content-length` to
+    // it.
     for size in (130_800..131_100).step_by(4) {
         let response = app.request(Request::get(format!("/fields/{size}")).body(()).unwrap()).await;
         statuses.push(response.status().as_u16());

@@ -1,4 +1,4 @@
-//! Components under test, and both ends of the wire.
+//! Helpers of all tests: components under test, clients, and upstreams.
 
 #![allow(dead_code, reason = "not every module of tests uses everything")]
 
@@ -25,7 +25,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The component of the behaviours in `tests/guests`.
+/// The component in `host-harness/tests/guests`. The first segment of a path selects its behaviour.
 pub(crate) fn guests() -> HarnessBuilder {
     Harness::build(root().join("host-harness/tests/guests")).features(FEATURES.iter().copied())
 }
@@ -39,7 +39,7 @@ pub(crate) fn raw(name: &str) -> HarnessBuilder {
     Harness::build(root().join("host-harness/tests").join(format!("raw-{name}")))
 }
 
-/// Returns the path of a temporary file for a test.
+/// Writes a temporary file, and returns its path.
 pub(crate) fn temp_file(name: &str, content: &str) -> PathBuf {
     let path = temp_dir().join(name);
     std::fs::write(&path, content).unwrap();
@@ -55,7 +55,7 @@ pub(crate) fn temp_dir() -> PathBuf {
     dir
 }
 
-/// Returns the status and the whole body of a response.
+/// Sends a request, and returns the status and the whole body of the response.
 pub(crate) async fn text_of(app: &Harness, request: Request<Body>) -> (u16, String) {
     let response = app.request(request).await;
     (response.status().as_u16(), response.into_body().text().await.unwrap())
@@ -69,7 +69,7 @@ pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post(path).body(body.into()).unwrap()
 }
 
-/// Returns the response of the behaviours to one request over a socket, and the component.
+/// Sends one GET request to the component of [`guests`] over a socket. Returns the response and the component.
 pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     let app = guests().await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
@@ -79,12 +79,14 @@ pub(crate) async fn wire_get(path: &str) -> (Wire, Harness) {
     (wire, app)
 }
 
-/// Checks the response of the behaviour `sleep`. On a busy machine both sleeps may have ended.
+/// Checks the response of `/sleep`, which names two sleeps in the order of their ends. On a busy machine, both may have
+/// ended before the component looks, so either order is right.
 pub(crate) fn assert_slept(text: &str) {
     assert!(["quick slow ", "slow quick "].contains(&text), "{text}");
 }
 
-/// Checks that the instance still handles requests. The component is one of the behaviours that share an instance.
+/// Checks that the first instance still handles requests. `app` is the component of [`guests`], with an instance for
+/// many requests.
 pub(crate) async fn assert_answers_next(app: &Harness) {
     let next = app.request(get("/sleep")).await;
     assert_slept(&next.into_body().text().await.unwrap());
@@ -116,7 +118,7 @@ impl Wire {
         let mut stream = TcpStream::connect(addr).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut all = Vec::new();
-        // A reset is one way to break a message off.
+        // Ignores an error, because a reset is one way to break a message off.
         let _ = stream.read_to_end(&mut all).await;
         Self::parse(&all)
     }
@@ -136,7 +138,7 @@ impl Wire {
         fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
-    /// Returns the body without its framing, and whether the framing says that it is complete.
+    /// Returns the body without its framing, and whether the body is complete according to the framing.
     pub(crate) fn body(&self) -> (Vec<u8>, bool) {
         if let [length] = self.field("content-length")[..] {
             return (self.rest.clone(), self.rest.len() == length.parse::<usize>().unwrap());
@@ -178,7 +180,7 @@ impl Wire {
     }
 }
 
-/// A server on loopback that sends the same bytes on each connection.
+/// A server on loopback that runs the same function for each connection.
 pub(crate) struct Upstream {
     pub(crate) url: String,
     requests: std::sync::Arc<AtomicUsize>,
@@ -186,7 +188,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Responds when the head of a request has arrived, and closes the connection.
+    /// Starts a server that waits for the head of a request on each connection, sends these bytes, and closes the
+    /// connection.
     pub(crate) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
         Self::with(move |mut stream| {
@@ -220,7 +223,7 @@ impl Upstream {
         Self { url, requests, task }
     }
 
-    /// Returns the number of connections.
+    /// Returns the number of connections that the server has accepted.
     pub(crate) fn connections(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
@@ -232,7 +235,7 @@ impl Drop for Upstream {
     }
 }
 
-/// Reads up to the end of a request head, one character per byte.
+/// Reads up to the end of a request head, and returns it with one character per byte.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -249,7 +252,7 @@ pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
     }
 }
 
-/// Waits for a condition, for at most a minute.
+/// Waits until a condition holds, for at most a minute.
 pub(crate) async fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
     for _ in 0..6000 {
         if happened() {

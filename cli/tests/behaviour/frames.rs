@@ -1,4 +1,4 @@
-//! An HTTP/2 client that sends single frames.
+//! An HTTP/2 client that sends and receives single frames.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,19 +35,20 @@ impl Frame {
         matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
     }
 
-    /// Returns the status of a response if the frame is its head: one of the seven with an HPACK index, or three
-    /// digits.
+    /// Returns the status of a response whose head is this frame. HPACK encodes seven statuses as an index, and all
+    /// others as three digits.
     pub(crate) fn status(&self) -> u16 {
         assert_eq!(self.kind, HEADERS, "{self:?}");
         match self.payload[0] {
             index @ 0x88..=0x8e => [200, 204, 206, 304, 400, 404, 500][usize::from(index) - 0x88],
-            // The index of `:status`, then a value in Huffman code or plain digits.
+            // One byte is the index of `:status`. The digits follow, plain or in Huffman code.
             _ => huffman_digits(&self.payload[2..], self.payload[1]),
         }
     }
 }
 
-/// Decodes three digits. The codes of 0 to 2 have five bits, the others six (RFC 7541, appendix B).
+/// Decodes three digits, plain or in HPACK's Huffman code. The codes of 0, 1 and 2 have five bits, those of 3 to 9 have
+/// six (RFC 7541, appendix B).
 fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
     let size = usize::from(length & 0x7f);
     if length & 0x80 == 0 {
@@ -67,11 +68,11 @@ fn huffman_digits(bytes: &[u8], length: u8) -> u16 {
 }
 
 impl Frames {
-    /// Connects, with this window in bytes for each response.
+    /// Connects. `window` is the number of bytes that the server may send of each response.
     pub(crate) async fn connect(addr: std::net::SocketAddr, window: u32) -> Self {
         let mut frames = Self(TcpStream::connect(addr).await.unwrap());
         frames.0.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-        // SETTINGS_INITIAL_WINDOW_SIZE
+        // The setting 4 is SETTINGS_INITIAL_WINDOW_SIZE.
         frames.send(SETTINGS, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat()).await;
         frames
     }
@@ -88,7 +89,8 @@ impl Frames {
             let length = u8::try_from(text.len()).unwrap();
             [&[index, length], text.as_bytes()].concat()
         };
-        // `:method`, `:scheme: http`, then `:path` and `:authority`, by their indexes.
+        // The bytes are indexes in HPACK's static table: `:method`, `:scheme: http`, then `:path` and `:authority` with
+        // their values.
         let method = if has_body { 0x83 } else { 0x82 };
         let block = [&[method, 0x86][..], &literal(0x04, path), &literal(0x01, "test")].concat();
         self.send(HEADERS, if has_body { END_HEADERS } else { END_HEADERS | END_STREAM }, stream, &block).await;
@@ -112,7 +114,8 @@ impl Frames {
         .await
     }
 
-    /// Returns the response frames until the server answers a ping, which it does after the pending frames.
+    /// Sends a ping, and returns the response frames that arrive before its answer. The server sends pending frames
+    /// before that.
     pub(crate) async fn until_ping(&mut self) -> Vec<Frame> {
         self.send(PING, 0, 0, &[7; 8]).await;
         let mut frames = Vec::new();
@@ -127,7 +130,7 @@ impl Frames {
         }
     }
 
-    /// Returns the response on a stream, up to its end or its reset.
+    /// Returns the response frames of a stream, up to the end or the reset of the stream.
     pub(crate) async fn until_end(&mut self, stream: u32) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {

@@ -1,4 +1,4 @@
-//! Framing of requests: with a `content-length`, chunked, or neither.
+//! The framing of requests: a `content-length`, chunks, or neither.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use wayside_harness::{Harness, HarnessBuilder, Outbound};
 
 use super::fixture::{Upstream, Wire, eventually, example, get, guests, read_head, root};
 
-/// A server that records each request with its framing, and always sends the same response.
+/// A server that records the head and the framed body of each request, and always sends the same response.
 struct Recording {
     upstream: Upstream,
     requests: Arc<Mutex<Vec<String>>>,
@@ -59,7 +59,7 @@ impl Recording {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
-/// Returns the values of a request header, whose head is in lower case.
+/// Returns the values of a header in a raw request whose head is in lower case.
 fn values<'a>(request: &'a str, name: &str) -> Vec<&'a str> {
     let head = request.split("\r\n\r\n").next().unwrap();
     let fields = head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
@@ -72,7 +72,7 @@ fn assert_unframed(request: &str) {
     assert!(values(request, "transfer-encoding").is_empty(), "{request}");
 }
 
-/// Returns the request that an upstream gets when a client sends raw text.
+/// Returns the raw request that the upstream of a component gets when a client sends this one to the component.
 async fn passed_on(app: HarnessBuilder, request: &str) -> String {
     let recording = Recording::answering(OK).await;
     let app = recording.behind(app).await;
@@ -86,7 +86,7 @@ fn bare(method: &str) -> String {
     format!("{method} / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
 }
 
-/// Two middleware components in front of a proxy; one rewrites both bodies.
+/// Two middleware components in front of a proxy. One of them rewrites the bodies of requests and responses.
 pub(super) fn chain() -> HarnessBuilder {
     let middleware = |name: &str| root().join("examples").join(name);
     example("proxy").middleware(middleware("log")).middleware(middleware("rewrite"))
@@ -265,13 +265,14 @@ async fn hearing_all() -> (Upstream, Arc<Mutex<Vec<String>>>) {
     (upstream, requests)
 }
 
-/// Allows a component to call one server only.
+/// Opens a component with this server as its `UPSTREAM`, and allows it to call no other server.
 async fn behind(upstream: &Upstream, app: HarnessBuilder) -> Harness {
     let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
     app.env("UPSTREAM", &upstream.url).outbound(outbound).await.unwrap()
 }
 
-/// Returns the response to an HTTP/1.1 client when an upstream responds with raw text.
+/// Sends a request over HTTP/1.1 to a component whose upstream responds with raw text. Returns the response and the
+/// component.
 pub(super) async fn proxied(app: HarnessBuilder, method: &str, answer: &str) -> (Wire, Harness) {
     let upstream = Upstream::answering(answer).await;
     let app = behind(&upstream, app).await;
@@ -282,7 +283,7 @@ pub(super) async fn proxied(app: HarnessBuilder, method: &str, answer: &str) -> 
     (wire, app)
 }
 
-/// An empty body whose length hyper does not know, so that it adds none over HTTP/2.
+/// An empty body whose length hyper does not know, so that hyper adds no `content-length` over HTTP/2.
 struct NoContent;
 
 impl wayside_harness::http_body::Body for NoContent {
@@ -310,7 +311,7 @@ pub(super) async fn over_http2(app: &Harness, method: &str, path: &str) -> Respo
     response
 }
 
-/// Returns the header values of a response in process or over HTTP/2.
+/// Returns the values of a response header, in order.
 pub(super) fn header<'a, B>(response: &'a Response<B>, name: &str) -> Vec<&'a str> {
     response.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }

@@ -15,20 +15,20 @@ fn call(timeout: &str) -> request::Builder {
     request.header("te", "trailers").header("grpc-timeout", timeout)
 }
 
-/// Returns a message with one text field, in its frame.
+/// Returns a gRPC frame that contains a message with one text field.
 fn message(text: &str) -> Vec<u8> {
     let message = [&[0x0a, text.len() as u8], text.as_bytes()].concat();
     [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat()
 }
 
-/// A body that ends after this many bytes of a message, or never.
+/// A body that sends this many bytes of a message, and then neither continues nor ends.
 fn stalled(bytes: usize) -> Body {
     use futures_util::StreamExt as _;
     let begun = (bytes > 0).then(|| Ok::<_, io::Error>(Frame::data(Bytes::from(message("Ada")).slice(..bytes))));
     Body::new(StreamBody::new(futures_util::stream::iter(begun).chain(futures_util::stream::pending())))
 }
 
-/// Returns the status of a call, and whether it arrived in the head.
+/// Returns the `grpc-status` of a call, and whether it arrived in the head. Otherwise it arrived in the trailers.
 async fn status(app: &Harness, request: Request<Body>) -> (String, bool) {
     let response = app.request(request).await;
     assert_eq!(response.status(), 200);
@@ -55,7 +55,7 @@ async fn a_call_over_its_time_is_answered_with_status_4_in_the_head() {
 #[tokio::test]
 async fn a_call_within_its_time_is_answered_as_without_one() {
     let app = example("grpc").await.unwrap();
-    // A malformed value is ignored, as in tonic.
+    // A malformed `grpc-timeout` is ignored, as tonic does.
     for timeout in ["1H", "60S", "99999999u", "123456789S", "5", "soon", "1x", "-1S", ""] {
         let answered = status(&app, call(timeout).body(message("Ada").into()).unwrap()).await;
         assert_eq!(answered, ("0".to_owned(), false), "{timeout}");

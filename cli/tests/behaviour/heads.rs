@@ -1,4 +1,4 @@
-//! Request heads: which are refused before the component, and how the component sees the others.
+//! Request heads: which ones are refused before they reach the component, and how the component sees the accepted ones.
 
 mod framing;
 mod http2;
@@ -9,14 +9,14 @@ use wayside_harness::{Body, Harness, Server};
 
 use super::fixture::{Wire, example, get};
 
-/// The example `headers`, which returns its request, behind a socket.
+/// Serves the example `headers`, which returns the head of its request as the response body.
 async fn shown() -> (Harness, Server) {
     let app = example("headers").await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
     (app, server)
 }
 
-/// Returns the response to a request head, given without its last line.
+/// Adds `connection: close` and the empty line to a request head, sends it, and returns the response.
 async fn exchange(server: &Server, head: &str) -> Wire {
     Wire::exchange(server, &format!("{head}connection: close\r\n\r\n")).await
 }
@@ -95,7 +95,7 @@ async fn connect_is_501_and_says_that_there_are_no_tunnels() {
     assert_eq!((app.requests(), app.instances()), (2, 0));
 }
 
-/// Values of `Host` that do not name one host and port.
+/// Values of `Host` that are no valid host with an optional port.
 const INVALID_HOSTS: [&str; 15] = [
     "user@a.test",
     "user:password@a.test:80",

@@ -1,4 +1,5 @@
-//! Broken and hostile inputs: each gets an error with its value, the cause and advice; none causes a panic.
+//! Broken and hostile inputs. For each, the command fails with an error that names the value, the cause and a way out;
+//! none causes a panic.
 
 mod small;
 
@@ -34,13 +35,13 @@ fn refused(code: i32, command: &mut Command, parts: &[&str]) {
     assert!(output.stdout.is_empty(), "{command:?} has a result");
 }
 
-/// Returns a valid component.
+/// Returns the bytes of a valid component.
 async fn hello() -> Vec<u8> {
     let app = example("hello").await.unwrap();
     fs::read(&app.description().path).unwrap()
 }
 
-/// Returns the component with a text replaced by another of the same length.
+/// Returns a copy of the component with each occurrence of `old` replaced by `new`, which has the same length.
 fn with(component: &[u8], old: &str, new: &str) -> Vec<u8> {
     assert_eq!(old.len(), new.len());
     let mut changed = component.to_vec();
@@ -135,13 +136,14 @@ async fn a_component_cut_anywhere_is_never_run() {
     for number in 0..40 {
         let file = dir.join(format!("{number}.wasm"));
         fs::write(&file, &hello[..hello.len() * number / 40]).unwrap();
-        // A part that was cut out may be a valid component, but it is no handler.
+        // The remaining part may be a valid component, but it exports no handler.
         let error = Harness::load(&file).await.unwrap_err();
         assert!(error.to_string().contains(&*file.to_string_lossy()) && error.help().is_some(), "{error}");
     }
 }
 
-/// A changed bit may have no effect or change what the component does; the harness must respond in any case.
+/// A changed bit may have no effect, or it may change what the component does. The harness must refuse the component or
+/// respond.
 #[tokio::test]
 async fn a_component_with_any_bit_changed_is_refused_or_answered_for() {
     let dir = temporary("hostile-bits");
@@ -356,7 +358,7 @@ fn names_that_no_crate_can_have_are_refused() {
     }
 }
 
-/// A sparse file that is larger than the read limit.
+/// Makes a sparse file of 1 GiB, which is larger than any component or cassette that the command reads.
 fn large(path: &Path) {
     fs::File::create(path).unwrap().set_len(1024 * 1024 * 1024).unwrap();
 }
@@ -438,7 +440,7 @@ async fn targets_and_middleware_that_do_not_fit_are_named() {
     assert!(!dir.join("out").exists());
 }
 
-/// Returns the path of a temporary file for a test.
+/// Writes a numbered file, and returns its path.
 fn file(dir: &Path, number: usize, contents: &[u8]) -> PathBuf {
     let file = dir.join(format!("{number}.toml"));
     fs::write(&file, contents).unwrap();

@@ -12,7 +12,7 @@ use wayside_harness::{Body, Harness, Inspector, Outbound};
 use crate::browser::Browser;
 use crate::fixture::{Wire, get, guests, post, raw};
 
-/// The behaviours with an upstream whose response is always the same, and with an inspector.
+/// Opens the component of [`guests`] with an upstream that always gives the same response, and with an inspector.
 async fn inspected() -> (Harness, Inspector) {
     let upstream = Outbound::from_fn(async |request: Request<Body>| {
         request.into_body().bytes().await.unwrap();
@@ -30,7 +30,7 @@ async fn send(app: &Harness, request: Request<Body>) {
     app.idle().await;
 }
 
-/// Queries the inspector like a program on this machine.
+/// Sends a request head to the inspector, as another program on this machine could, and returns the response.
 async fn ask(inspector: &Inspector, head: &str) -> Wire {
     Wire::exchange_with(inspector.addr(), &format!("{head}\r\nconnection: close\r\n\r\n")).await
 }
@@ -51,7 +51,7 @@ async fn json(inspector: &Inspector, path: &str) -> Value {
     serde_json::from_str(&wire.whole_text()).unwrap()
 }
 
-/// Returns the record of a request after its end.
+/// Waits until a request has ended, and returns its record in the inspector.
 async fn finished(inspector: &Inspector, number: u64) -> Value {
     for _ in 0..1000 {
         let wire = page(inspector, &format!("/requests/{number}")).await;
@@ -112,7 +112,7 @@ async fn a_request_whose_body_was_not_read_whole_is_neither_sent_again_nor_saved
         ("/status/200", format!("content-length: 100\r\n\r\n{body}")),
         ("/status/200", format!("transfer-encoding: chunked\r\n\r\n64\r\n{body}\r\n0\r\n\r\n")),
         ("/limited", format!("content-length: 100\r\n\r\n{body}")),
-        // The client hangs up.
+        // In this case the client hangs up in its upload.
         ("/whole", "content-length: 100\r\n\r\nxx".to_owned()),
     ] {
         let number = app.requests() + 1;
@@ -120,7 +120,7 @@ async fn a_request_whose_body_was_not_read_whole_is_neither_sent_again_nor_saved
         let request = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{framing}");
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        // The head is sufficient, and the body may be cut.
+        // Ignores an error: the response may be cut, and only the record of the request matters.
         let _ = stream.read_to_end(&mut Vec::new()).await;
         let told = finished(&inspector, number).await;
         assert_eq!(told["unrepeatable"], "the component did not read all of the body", "{path} {framing}");
@@ -182,7 +182,7 @@ async fn user_and_password_of_urls_are_not_told() {
     let upstream = Outbound::from_fn(async |_| {
         Ok(Response::builder().header("location", "http://ada:s3cret@b.test/x").body(Body::empty()).unwrap())
     });
-    // This client sends the authority unchanged.
+    // This component passes the authority of `UPSTREAM` on unchanged, with user name and password.
     let app = raw("proxy").env("UPSTREAM", "ada:s3cret@up.test").env("OTHER", "http://ada:s3cret@up.test/");
     let app = app.outbound(upstream).capture_bodies(1024).await.unwrap();
     let inspector = app.inspector("127.0.0.1:0").await.unwrap();
@@ -196,7 +196,7 @@ async fn user_and_password_of_urls_are_not_told() {
     let test = page(&inspector, "/requests/1/test.rs").await.whole_text();
     assert!(test.contains(&format!("Call::new(Method::GET, \"{call}\")")), "{test}");
     assert!(test.contains(".env(\"OTHER\", \"http://redacted@up.test/\")"), "{test}");
-    // A request that is refused before any component.
+    // The harness refuses this request before it reaches a component.
     send(&app, get("http://ada:s3cret@a.test/status/200")).await;
     let told = finished(&inspector, 2).await;
     assert_eq!((&told["url"], &told["status"]), (&"http://redacted@a.test/status/200".into(), &400.into()));
@@ -283,7 +283,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     send(&app, get("/trap")).await;
     let document = Request::post("/mirror").header("content-type", "application/json").header("cookie", "a=b");
     send(&app, document.body(r#"{"name":"Ada","numbers":[1,2,3],"nested":{"true":true}}"#.into()).unwrap()).await;
-    // All client-supplied text is markup here.
+    // In this request, everything that a client can choose contains markup.
     let markup = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>";
     let mut hostile =
         Request::post("/mirror?%3Cscript%3Ewindow.pwned=1%3C/script%3E").body(Body::from(markup)).unwrap();
@@ -294,7 +294,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.wait("!document.querySelector('#requests').textContent.includes('…')").await;
     assert!(browser.text("#requests li:last-child").contains("404"), "the oldest is last");
 
-    // One request, with the mouse.
+    // Selects a request with the mouse.
     browser.click("#requests li:nth-child(5) a");
     browser.wait("document.querySelector('#detail h2')?.textContent === 'POST http://localhost/call'").await;
     let detail = browser.text("#detail");
@@ -305,7 +305,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert!(browser.text("#detail details").contains("from upstream"));
     browser.picture("light");
 
-    // With the keyboard, from the list up to the newest.
+    // Selects the newer requests one after another, with the key Arrow Up.
     browser.click("#requests li:nth-child(5) a");
     for shown in ["/panic-before-head", "/trap", "/mirror", "/mirror?"] {
         browser.press("\u{e013}");
@@ -323,7 +323,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert_eq!(browser.run("return document.querySelectorAll('main img, main script').length;"), 0);
     assert_eq!(browser.run("return window.pwned === undefined;"), true);
 
-    // The page shows the repeated request in its place.
+    // After a request has been sent again, the page shows the new request in place of the old one.
     browser.run("location.hash = '#5';");
     browser.wait("document.querySelector('#detail').dataset.number === '5'").await;
     browser.click("#resend");
@@ -341,7 +341,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.picture("saved");
     browser.click("#close");
 
-    // With a filter.
+    // Filters the list of requests.
     browser.press("/");
     browser.press("404");
     browser.wait("[...document.querySelectorAll('#requests li')].filter((row) => !row.hidden).length === 1").await;
@@ -359,7 +359,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     browser.look(400, 800, "dark");
     browser.picture("narrow-dark");
 
-    // A request that cannot be repeated gives the reason, and a long path leaves room for the outcome.
+    // The page gives the reason why a request cannot be repeated. In the list, a long path leaves room for the outcome.
     send(&app, get(&format!("/trap/{}", "long/".repeat(40)))).await;
     send(&app, post("/status/200", "unread")).await;
     browser.look(1280, 800, "light");
@@ -378,7 +378,7 @@ async fn the_page_shows_requests_as_they_come_sends_one_again_and_saves_it() {
     assert_eq!(browser.run(fits), true);
     browser.run("location.hash = '#';");
 
-    // Many requests are limited to the page's capacity.
+    // The page lists the newest 500 of many requests.
     for _ in 0..600 {
         send(&app, get("/status/200")).await;
     }

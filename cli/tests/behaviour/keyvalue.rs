@@ -20,7 +20,8 @@ async fn ask(app: &Harness, path: &str) -> (u16, String) {
     (response.status().as_u16(), response.into_body().text().await.unwrap())
 }
 
-/// Checks the guarantees of the interface for any store. Each request has a new instance.
+/// Checks that a store does what `wasi:keyvalue` guarantees. A new instance handles each request, so values must
+/// outlive instances.
 async fn assert_store(app: &Harness) {
     for (path, status, text) in [
         ("/get/b/k", 404, "nothing"),
@@ -140,7 +141,7 @@ impl RedisServer {
     /// Starts a server on a free port, if Redis is installed.
     fn start(name: &str) -> Option<Self> {
         let dir = temporary(name);
-        // Another program may take the port in the meantime.
+        // Tries several ports, because another program may take a free port before the server does.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut command = Command::new("redis-server");
@@ -150,7 +151,7 @@ impl RedisServer {
                 Ok(child) => child,
                 Err(error) => {
                     assert!(std::env::var_os("CI").is_none(), "redis-server must be installed: {error}");
-                    // Not with a macro, because the test run would capture its output.
+                    // Writes to stderr without `eprintln!`, whose output the test run would capture.
                     let _ =
                         writeln!(std::io::stderr(), "SKIPPED: the tests of Redis, for want of `redis-server`: {error}");
                     return None;
@@ -158,7 +159,7 @@ impl RedisServer {
             };
             let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
             if lines.any(|line| line.contains("Ready to accept connections")) {
-                // The output must be read, or the server would block on it at its end.
+                // Reads the rest of the output, because the server would block on a full pipe.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Some(Self { url: format!("redis://127.0.0.1:{port}"), child });
             }
@@ -210,7 +211,7 @@ async fn a_redis_that_goes_away_is_an_error_for_the_component_and_found_again_wh
     let mut lines = BufReader::new(back.stdout.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("Ready to accept connections")));
     redis.child = back;
-    // The first call may use the old connection and find it closed.
+    // The first call may fail, because it may use the old connection, which is closed.
     let _ = ask(&app, "/get/b/k").await;
     assert_eq!(ask(&app, "/get/b/k").await, (404, "nothing".to_owned()));
     assert!(app.traps().is_empty());

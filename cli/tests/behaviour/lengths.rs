@@ -1,4 +1,4 @@
-//! Lengths, statuses and bodies: the declared length of a response is right.
+//! The declared length of a response fits its status and its body.
 
 use wayside_harness::http::{Method, Request, Response};
 use wayside_harness::{Body, ErrorCode, Outbound};
@@ -267,7 +267,7 @@ async fn contradictory_lengths_of_an_upstream_are_502() {
         let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\nhello");
         let (wire, _) = proxied(example("proxy"), "GET", &answer).await;
         assert_eq!(wire.status, 502, "{wire:?}");
-        // HTTP parsers ignore the length of a response to HEAD.
+        // HTTP parsers ignore the length of a response to HEAD, so the harness itself must check it.
         let answer = format!("HTTP/1.1 200 OK\r\n{lengths}connection: close\r\n\r\n");
         let (wire, _) = proxied(example("proxy"), "HEAD", &answer).await;
         assert_eq!(wire.status, 502, "{wire:?}");

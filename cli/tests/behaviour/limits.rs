@@ -39,7 +39,7 @@ async fn a_body_that_gets_too_long_after_the_head_cuts_its_echo() {
     let chunk = format!("{:x}\r\n{}\r\n", 4, "abcd");
     let head = "POST /back HTTP/1.1\r\nhost: test\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
     let wire = Wire::exchange(&server, &format!("{head}{chunk}{chunk}0\r\n\r\n")).await;
-    // The component may reach the limit before or after its head is sent.
+    // The body may exceed the limit before or after the head of the response is sent.
     if wire.status != 413 {
         assert!(wire.cut_text().len() <= 5, "{wire:?}");
     }

@@ -33,14 +33,14 @@ impl Crate {
                 root().join("sdk"),
             ),
         );
-        // A unique name, so that compiler messages identify the crate.
+        // The dependency has a unique name, so that compiler messages tell which crate they are about.
         let manifest =
             format!("[package]\nname = \"greeting-{name}\"\nedition = \"2024\"\n\n[lib]\nname = \"greeting\"\n");
         this.write("greeting/Cargo.toml", &manifest);
         this.greeting("version 0");
         this.write("src/lib.rs", "#[wayside::http_component]\nfn handle() -> &'static str { greeting::TEXT }\n");
         fs::copy(root().join("Cargo.lock"), this.0.join("Cargo.lock")).unwrap();
-        // Each crate has its own directory with the artifacts of the last run.
+        // All crates use the same target directory, which still has the artifacts of the last run.
         this.write(".cargo/config.toml", "[build]\ntarget-dir = \"../../live-target\"\n");
         this
     }
@@ -48,7 +48,7 @@ impl Crate {
     fn write(&self, file: &str, text: &str) {
         let file = self.0.join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        // Renamed into place, so that each write is one change.
+        // Writes a temporary file and renames it, so that each write is a single change.
         let beside = file.with_file_name(".beside");
         fs::write(&beside, text).unwrap();
         fs::rename(beside, file).unwrap();
@@ -58,7 +58,7 @@ impl Crate {
         self.write("greeting/src/lib.rs", &format!("pub const TEXT: &str = {text:?};\n"));
     }
 
-    /// Middleware in a separate crate, which prefixes responses with a word.
+    /// Makes a separate crate with middleware that puts a word before each response. Returns its directory.
     fn middleware(&self, word: &str) -> PathBuf {
         self.write(
             "guard/Cargo.toml",
@@ -84,7 +84,7 @@ impl Crate {
     }
 }
 
-/// Returns the end of a build with a number above `number`.
+/// Waits until a build with this number or a higher one has ended, and returns it.
 async fn ended(builds: &mut Builds, number: u64) -> Build {
     let mut build = builds.newest();
     while build.number < number || matches!(build.outcome, Outcome::Running) {
@@ -99,13 +99,13 @@ async fn ask(live: &Live, accept: &str) -> (StatusCode, String) {
     (response.status(), response.into_body().text().await.unwrap())
 }
 
-/// Clients that send requests without a pause until they are stopped. Each response must be complete, of a version that
-/// was built, and not older than the client's previous one.
+/// A client that sends requests without a pause until it is stopped. Each response must be complete and must not come
+/// from an older version of the crate than the previous one. Returns the versions that responded.
 async fn load(addr: std::net::SocketAddr, stop: Arc<AtomicBool>, answers: Arc<AtomicUsize>) -> Vec<usize> {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::io::BufStream::new(tokio::net::TcpStream::connect(addr).await.unwrap());
     let mut seen = Vec::new();
-    // The newest version may arrive after the stop.
+    // Goes on after the stop until version 5, the newest, has responded.
     while !stop.load(Ordering::Relaxed) || seen.last() != Some(&5) {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
         stream.flush().await.unwrap();
@@ -181,7 +181,7 @@ async fn a_build_that_fails_is_a_page_for_browsers_and_costs_programs_nothing() 
     assert!(page.contains("expected `&amp;str`, found `bool`"), "{page}");
     assert!(page.contains("= 1 &lt; 2;"), "{page}");
 
-    // The page's request is answered when there is something new to show.
+    // The page of a failed build sends this request with its number. The response comes after the next build.
     let question = Request::get("http://localhost/").header("x-wayside-build", "2").body(Body::empty()).unwrap();
     let (answer, ()) = tokio::join!(live.request(question), async { work.greeting("mended") });
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
@@ -194,7 +194,7 @@ async fn a_first_build_that_fails_answers_with_its_message_and_waits_for_the_men
     work.write("src/lib.rs", "fn broken( {}");
     let live = work.live();
     let server = live.serve("127.0.0.1:0").await.unwrap();
-    // Requested before the build has ended, answered afterwards.
+    // This request is sent before the first build has ended, and answered afterwards.
     let wire = Wire::get(&server, "/").await;
     assert_eq!((wire.status, wire.field("content-type")), (503, vec!["application/problem+json"]));
     assert!(wire.whole_text().contains("does not compile"), "{wire:?}");
@@ -214,13 +214,14 @@ async fn only_what_the_component_is_made_of_is_built() {
     let live = work.live();
     let mut builds = live.builds();
     let first = ended(&mut builds, 1).await;
-    // Touching a file, hidden files, artifacts and nested packages are no changes.
+    // None of these writes is a change that starts a build: the same content, a hidden file, an artifact, a nested
+    // package.
     work.greeting("version 0");
     work.write(".hidden/file", "x");
     work.write("target/CACHEDIR.TAG", "x");
     work.write("apart/Cargo.toml", "[package]\nname = \"apart\"\n");
     work.write("apart/src/lib.rs", "x");
-    // This is a change, and the next build is for it.
+    // These writes are changes, and the next build is for them.
     work.write("src/new.rs", "pub const TEXT: &str = \"new\";\n");
     work.write("src/lib.rs", "mod new;\n#[wayside::http_component]\nfn handle() -> &'static str { new::TEXT }\n");
     let mut build = ended(&mut builds, first.number + 1).await;
@@ -276,7 +277,8 @@ async fn middleware_that_is_a_crate_is_built_anew_with_what_stands_behind_it() {
     assert_eq!(build.changed, [fs::canonicalize(&guard).unwrap().join("src/lib.rs")]);
     assert_eq!(ask(&live, "*/*").await.1, "two version 0");
 
-    // A build beside a broken crate is not forgotten when the crate is repaired.
+    // A change of the application is kept while the middleware is broken, and takes effect when the middleware is
+    // mended.
     work.write("guard/src/lib.rs", "broken");
     let build = ended(&mut builds, 3).await;
     assert!(matches!(build.outcome, Outcome::Failed(_)), "{build:?}");
@@ -289,7 +291,7 @@ async fn middleware_that_is_a_crate_is_built_anew_with_what_stands_behind_it() {
     assert_eq!(ask(&live, "*/*").await.1, "two version 1");
 }
 
-/// A user with the service in one tab and the inspector in another.
+/// What a user sees of a broken crate in the inspector and at the address of the service.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_compiler_says_is_the_page_until_the_crate_is_mended() {
     let Some(browser) = Browser::start("live") else { return };

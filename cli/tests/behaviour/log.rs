@@ -7,7 +7,7 @@ use super::fixture::Upstream;
 
 const GUESTS: &str = "host-harness/tests/guests";
 
-/// Whether a text matches a pattern in which `*` stands for any text within a line.
+/// Whether a line matches a pattern in which `*` matches any text.
 fn matches(text: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };

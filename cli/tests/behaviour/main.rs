@@ -44,17 +44,17 @@ mod world;
 /// The cargo features of the components for WASI 0.2.
 const FEATURES: &[&str] = &[];
 
-/// The tests of behaviour on the wire over WASI 0.2.
+/// The files of `each_world.rs`, with components that are built for WASI 0.2.
 mod over_wasip2 {
-    /// The cargo features of the components for this world.
+    /// The cargo features with which components are built for WASI 0.2.
     const FEATURES: &[&str] = &[];
 
     include!("each_world.rs");
 }
 
-/// The same tests over WASI 0.3.
+/// The files of `each_world.rs`, with components that are built for WASI 0.3.
 mod over_wasip3 {
-    /// The cargo features of the components for this world.
+    /// The cargo features with which components are built for WASI 0.3.
     const FEATURES: &[&str] = &["wayside/wasip3"];
 
     include!("each_world.rs");

@@ -15,12 +15,12 @@ use wayside_harness::{Body, Component, Event, Harness, HarnessBuilder, Limits, W
 use super::fixture::{eventually, example, get, guests, post, root};
 use super::wasip3::{Gate, service};
 
-/// Middleware that follows the header `x-middleware` of a request, and otherwise passes everything on.
+/// Middleware whose behaviour the request header `x-middleware` selects. Without this header it passes everything on.
 fn middleware() -> PathBuf {
     root().join("host-harness/tests/raw-middleware")
 }
 
-/// A service that refers to a type through the handler interface.
+/// A service that imports a type from the interface `wasi:http/handler`, but no function.
 fn handler_types() -> PathBuf {
     root().join("host-harness/tests/raw-handler-types")
 }
@@ -81,7 +81,7 @@ async fn bodies_and_trailers_pass_both_ways_through_a_chain() {
     }
 }
 
-/// The data between the writer of the request and the reader of the response is what all components buffer together.
+/// What the test has written of the request and not yet read of the response is what all components buffer together.
 #[tokio::test]
 async fn a_chain_of_four_holds_little_of_what_streams_through() {
     const TOTAL: usize = 256 * 1024 * 1024;
@@ -186,7 +186,7 @@ async fn a_trap_in_the_application_is_500_to_its_middleware() {
 #[tokio::test]
 async fn an_error_code_of_the_application_reaches_its_middleware_as_one() {
     let app = behind_middleware(service()).await;
-    // The middleware responds with the error, which is a 500.
+    // The middleware returns the error code, and the harness turns it into a 500.
     assert_eq!(app.request(asking("copy", get("/code"))).await.status(), 500);
     assert!(app.traps().is_empty(), "{:?}", app.traps());
 }
@@ -262,7 +262,7 @@ async fn who_takes_too_long_is_named_and_not_who_waits_for_it() {
     }
 }
 
-/// The call that ends first is complete while the other still waits, and both belong to one request.
+/// The middleware calls the next handler twice for each request. One call ends while the other one still waits.
 #[tokio::test]
 async fn a_chain_works_on_both_calls_of_one_request_in_the_same_instances() {
     let twice = root().join("host-harness/tests/middleware-twice");
@@ -300,7 +300,8 @@ async fn a_chain_that_shares_its_instances_keeps_requests_apart() {
     futures_util::stream::iter(requests).buffer_unordered(16).for_each(async |()| {}).await;
     app.idle().await;
     assert!(app.traps().is_empty(), "{:?}", app.traps());
-    // Three components, at least eight instances of each for 400 requests, and far fewer than one per request.
+    // An instance takes 50 requests, so each of the three components needs at least 8 instances for 400 requests.
+    // Without reuse, there would be 1200.
     assert!((24..200).contains(&app.instances()), "{}", app.instances());
 }
 
@@ -320,7 +321,7 @@ async fn what_is_no_middleware_is_refused_with_the_reason() {
     assert!(error.help().unwrap().contains("--middleware "), "{:?}", error.help());
 }
 
-/// Types need no function of the host.
+/// An import of types alone needs no function of the host, so it makes no middleware.
 #[tokio::test]
 async fn a_service_that_imports_types_of_the_handler_interface_is_no_middleware() {
     let path = cargo::build_once(&handler_types(), &[], cargo::Progress::Hidden).await.unwrap();

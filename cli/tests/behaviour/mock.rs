@@ -1,4 +1,4 @@
-//! Expected outbound calls, with a component that does not use our SDK.
+//! Mocks with expected outbound calls, tested with a component that does not use our SDK.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ async fn proxy(outbound: impl Into<Outbound>) -> Harness {
     raw("proxy").env("UPSTREAM", "api.test").outbound(outbound).await.unwrap()
 }
 
-/// Returns the report of the mock about the calls.
+/// Returns the message with which a mock panics on drop if the calls were not as expected.
 fn complaint(mock: Mock) -> String {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(mock))).expect_err("the mock is content");
     panic.downcast_ref::<String>().unwrap().clone()
@@ -295,7 +295,7 @@ async fn a_file_says_the_same_as_the_builder() {
     let dns = "ErrorCode::DnsError(DnsErrorPayload { rcode: Some(\"NXDOMAIN\"), info-code: None })\n";
     assert_eq!(text_of(&app, get("/other")).await, (502, dns.to_owned()));
     mock.verify();
-    // A mock from a file is not verified at its end.
+    // `Outbound::mock_file` makes a mock that does not check on drop whether all calls came.
     drop(proxy(Outbound::mock_file(&path).unwrap()).await);
 }
 

@@ -18,7 +18,7 @@ async fn answer(app: &Harness, body: impl Into<Body>) -> (u16, String) {
     text_of(app, request.unwrap()).await
 }
 
-/// Returns the response to one part with this `content-disposition`.
+/// Returns the response to a form with one part, which has this `content-disposition`.
 async fn named(disposition: &str) -> (u16, String) {
     let app = example("multipart").await.unwrap();
     // One byte per character, so that a name can be Latin-1.
@@ -39,7 +39,7 @@ fn file_of(pieces: usize, piece: Bytes) -> Body {
 
 #[tokio::test]
 async fn a_part_of_600_mb_is_read_within_16_mib_of_memory() {
-    // A busy machine needs long for it.
+    // The time limit is long, because a busy machine needs long for 600 MB.
     let limits = Limits::default().memory_bytes(16 * MIB).timeout(Duration::from_secs(600));
     let app = example("multipart").limits(limits).await.unwrap();
     let answered = answer(&app, file_of(10_000, Bytes::from(vec![b'x'; 60_000]))).await;

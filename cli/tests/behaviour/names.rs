@@ -1,4 +1,4 @@
-//! User items with names that an expansion also uses.
+//! Handlers beside items of the user whose names the expansion of the SDK's macros also uses.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The example middleware in front of applications of the current world.
+//! The example middleware in front of applications that are built for either version of WASI.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use wayside_harness::{Body, Harness, HarnessBuilder};
 
 use super::fixture::{eventually, example, get, guests, post, root};
 
-/// Middleware is built for WASI 0.3, whatever world the application has.
+/// Middleware is built for WASI 0.3, whatever version of WASI the application is built for.
 fn middleware(name: &str) -> PathBuf {
     root().join("examples").join(name)
 }
@@ -69,8 +69,8 @@ async fn cache_answers_what_it_has_seen() {
     }
 }
 
-/// Returns which of these requests the example `cache` answers itself. Each has a host and headers; `x-answer` is a
-/// header of the response.
+/// Returns which of these requests the example `cache` answers itself. Each request has a host and headers. The
+/// application responds with the header in `x-answer`.
 async fn cached(requests: &[(&str, &[(&str, &str)])]) -> Vec<bool> {
     let app = guests().middleware(middleware("cache")).reuse(u32::MAX).await.unwrap();
     let mut cached = Vec::new();

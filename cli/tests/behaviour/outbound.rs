@@ -8,7 +8,8 @@ use wayside_harness::{Body, ErrorCode, Outbound, Timeouts};
 
 use super::fixture::{Upstream, assert_answers_next, example, get, guests, post, read_head};
 
-/// Returns the response of a behaviour about an upstream. Then the same instance answers another request.
+/// Sends a request to a component, which calls `url`, and returns what it reports. Checks that the same instance then
+/// answers another request.
 async fn call(url: &str, outbound: Outbound, request: Request<Body>) -> String {
     let app = guests().env("UPSTREAM", url).outbound(outbound).reuse(u32::MAX).await.unwrap();
     let text = app.request(request).await.into_body().text().await.unwrap();
@@ -68,7 +69,7 @@ async fn trailers_of_a_response_arrive() {
 #[tokio::test]
 async fn the_length_in_an_answer_to_head_is_no_missing_body() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n").await;
-    // The response to a HEAD request has no body, so the component is asked with GET.
+    // This service turns each call of the component into a HEAD request before it reaches the upstream.
     let app = guests().env("UPSTREAM", &upstream.url).outbound(Outbound::from_fn({
         let network = allow(&upstream.url);
         move |mut request: Request<Body>| {
@@ -189,7 +190,7 @@ async fn an_answer_arrives_while_the_upload_goes_on() {
     let upstream = Upstream::with(async |mut stream| {
         read_head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhi!\r\n").await.unwrap();
-        // The rest of the response waits for the rest of the upload.
+        // Sends the rest of the response only after the rest of the upload has arrived.
         let mut upload = Vec::new();
         while !upload.ends_with(b"0\r\n\r\n") {
             upload.push(stream.read_u8().await.unwrap());
@@ -287,7 +288,7 @@ async fn every_error_code_is_told_apart_and_says_what_it_means() {
 
 #[tokio::test]
 async fn sixteen_calls_are_under_way_at_the_same_time() {
-    // Each call is answered after all have arrived.
+    // No call is answered before all sixteen have arrived.
     let barrier = Arc::new(tokio::sync::Barrier::new(16));
     let outbound = Outbound::from_fn(move |_| {
         let barrier = Arc::clone(&barrier);
@@ -311,11 +312,11 @@ async fn a_body_of_a_response_that_fails_is_incomplete() {
     assert!(text.starts_with("status 200\n4 bytes, then incomplete=true: "), "{text}");
 }
 
-/// A server that sends some bytes and then nothing.
+/// A server that sends these bytes and then nothing more.
 async fn stalling(first: &'static str) -> Upstream {
     Upstream::with(move |mut stream| async move {
         stream.write_all(first.as_bytes()).await.unwrap();
-        // Ends when the client hangs up.
+        // Waits until the client hangs up.
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     })
     .await
@@ -426,7 +427,8 @@ async fn an_early_answer_is_not_lost_with_the_upload() {
         read_head(&mut stream).await;
         stream.write_all(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nbig").await.unwrap();
         stream.flush().await.unwrap();
-        // Reads the rest, so that the response is not lost in a reset.
+        // Reads the rest of the upload. Closing with unread data would reset the connection, and the response could be
+        // lost.
         let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     })
     .await;

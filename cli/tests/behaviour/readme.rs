@@ -1,4 +1,4 @@
-//! The statements of the documents about tests and builds.
+//! What the documents of the project say about tests and builds is true.
 
 use std::collections::BTreeSet;
 use std::fs;

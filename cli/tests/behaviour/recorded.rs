@@ -1,11 +1,12 @@
-//! Which bodies of calls a cassette records as complete.
+//! Which request bodies of outbound calls a cassette records as complete.
 
 use wayside_harness::http::{Request, Response};
 use wayside_harness::{Body, Harness, HarnessBuilder, Outbound};
 
 use super::fixture::{Upstream, post, raw, root, temp_dir};
 
-/// Returns the cassette of sequential calls over the network by a component that forwards requests to `upstream`.
+/// Sends requests with these methods, one after another, to a component that forwards them to `upstream`. Returns the
+/// cassette of these calls.
 async fn recorded(app: HarnessBuilder, upstream: &Upstream, methods: &[&str]) -> String {
     let cassette = temp_dir().join("whole.toml");
     let outbound = Outbound::record(&cassette, Outbound::allow([upstream.url.parse().unwrap()])).unwrap();

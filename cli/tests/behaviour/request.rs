@@ -28,7 +28,8 @@ async fn ended(what: &str, mut child: Child) -> Output {
     Output { status: child.wait().unwrap(), stdout, stderr }
 }
 
-/// The component responds without reading, reads a part of the body, fails before the head, and fails after it.
+/// Paths with the exit code and the output. The component responds without reading the body, reads a part of it, fails
+/// before the head, or fails after the head.
 const ANSWERS: [(&str, i32, &str); 6] = [
     ("/status/200", 0, ""),
     ("/status/404", 4, ""),
@@ -61,7 +62,7 @@ async fn a_request_ends_with_its_response_while_a_named_pipe_is_held_open() {
     let pipe = temp_dir().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let child = request("/half-read", &format!("@{}", pipe.display()), "").stdin(Stdio::null()).spawn().unwrap();
-    // Opening the pipe waits for its reader.
+    // Opening the pipe blocks until the command has opened it for reading.
     let mut writer = fs::File::options().write(true).open(&pipe).unwrap();
     writer.write_all(b"first").unwrap();
     let output = ended("the request ends", child).await;

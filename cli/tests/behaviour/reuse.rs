@@ -13,7 +13,8 @@ async fn memory_stays_flat_over_many_requests() {
     let app = example("headers").reuse(u32::MAX).await.unwrap();
     let mut warm = 0;
     for number in 0..100_000 {
-        // Heads of all sizes, inside and outside of the component's block for heads, and empty values.
+        // Sends heads of all sizes. Some fit into the component's block of memory for heads, others do not; some values
+        // are empty.
         let mut request = Request::get(format!("/{number}")).header("x-number", "v".repeat(number % 700));
         for name in 0..number % 50 {
             request = request.header(format!("x-{name}"), if name % 2 == 0 { "" } else { "a value of some length" });
@@ -33,11 +34,11 @@ async fn memory_stays_flat_over_many_requests() {
 #[tokio::test]
 async fn an_instance_lives_on_after_what_peers_do() {
     let app = guests().env("UPSTREAM", "http://127.0.0.1:1").reuse(u32::MAX).await.unwrap();
-    // A client that disconnects in the middle of a response.
+    // The client disconnects in the middle of a response.
     let body = app.request(get("/endless")).await.into_body();
     drop(body);
     app.idle().await;
-    // A body that breaks off, a denied call, a cut response.
+    // A request body breaks off, a call is denied, a response is cut.
     let broken = futures_util::stream::iter([Ok(wayside_harness::http_body::Frame::data("x".into())), Err("gone")]);
     let broken = wayside_harness::Body::new(http_body_util::StreamBody::new(broken));
     assert_eq!(app.request(post("/whole", broken)).await.status(), 400);
@@ -96,7 +97,7 @@ async fn an_instance_is_replaced_after_its_share_of_requests() {
 #[tokio::test]
 async fn a_call_that_several_requests_wait_for_answers_those_that_still_do() {
     if !is_wasip3() {
-        // An instance of WASI 0.2 handles one request at a time, and no request waits for another.
+        // An instance of WASI 0.2 handles one request at a time, so its requests cannot share a call.
         return;
     }
     let open = Arc::new(Notify::new());

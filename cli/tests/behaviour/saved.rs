@@ -1,5 +1,5 @@
-//! Tests that the inspector wrote, unchanged: they compile and pass. `SAVED=write cargo test inspector` writes them
-//! again.
+//! Tests that the inspector wrote. They are unchanged, and must compile and pass. `SAVED=write cargo test inspector`
+//! writes them again.
 
 #[rustfmt::skip]
 mod asterisk;

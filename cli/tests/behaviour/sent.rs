@@ -1,4 +1,4 @@
-//! Requests that a component sends: unchanged, and without forbidden headers.
+//! Requests that a component sends reach the server unchanged, but without forbidden headers.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,8 @@ use wayside_harness::{Body, Outbound};
 
 use super::fixture::{Upstream, assert_answers_next, eventually, get, guests, read_head};
 
-/// A server that records requests and responds with ten bytes, and the response of a behaviour about it.
+/// Requests this path of a component, which then calls a server. The server records the call and responds with ten
+/// bytes. Returns what the component reports, and the recorded call.
 async fn send(path: &str) -> (String, String) {
     let seen = Arc::new(Mutex::new(String::new()));
     let requests = Arc::clone(&seen);
@@ -41,7 +42,7 @@ async fn fields_of_a_connection_are_dropped_from_requests() {
     let (said, seen) = send("/own-fields/of-a-connection").await;
     assert_eq!(said, "status 200, x-back one caf\\xe9\n");
     let mut names: Vec<&str> = seen.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
-    // The position of `host` is up to the host.
+    // Sorts the names, because the host of the component decides on the position of the header `host`.
     names.sort_unstable();
     assert_eq!(names, ["content-length", "host", "x-public"], "{seen}");
     assert!(!seen.contains("elsewhere.test"), "{seen}");
@@ -93,7 +94,7 @@ async fn an_upload_goes_on_when_its_response_is_dropped() {
     let upstream = Upstream::with(move |mut stream| {
         let uploaded = Arc::clone(&uploaded);
         async move {
-            // The second call is answered after the whole upload of the first has arrived.
+            // The second call is the GET. It is answered only after the whole upload of the first call has arrived.
             if read_head(&mut stream).await.starts_with("GET") {
                 uploaded.notified().await;
                 return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();

@@ -1,4 +1,5 @@
-//! Error texts of the host for components and their logs: sentences, whatever environment variables ask for.
+//! The errors that the host gives to components or logs are plain sentences, even if environment variables ask for
+//! backtraces.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -102,7 +103,7 @@ fn a_request_body_that_breaks_off_is_told_in_a_sentence() {
     assert_sentences(&log);
 }
 
-/// A component without `wayside` that prints the host's error.
+/// This component does not use the SDK, and prints the error that the host gives it.
 #[test]
 fn a_component_of_others_is_told_of_a_body_that_breaks_off_in_a_sentence() {
     let url = upstream("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello");

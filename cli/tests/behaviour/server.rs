@@ -1,4 +1,4 @@
-//! The server around the component.
+//! The HTTP server in front of a component.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ async fn a_running_request_is_finished_before_the_server_stops() {
     let server = app.serve("127.0.0.1:0").await.unwrap();
     let mut stream = TcpStream::connect(server.addr()).await.unwrap();
     stream.write_all(b"GET /sleep HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-    // The request is in progress once the component has called the upstream.
+    // The request is in progress once the harness counts it.
     let started = || app.requests() == 1;
     eventually("the request starts", started).await;
     server.shutdown().await;

@@ -23,7 +23,7 @@ fn answering() -> Outbound {
     })
 }
 
-/// Returns the statuses of concurrent requests.
+/// Sends requests concurrently, and returns their statuses.
 async fn at_once(app: &Arc<Harness>, paths: &[&'static str]) -> Vec<StatusCode> {
     let requests = paths.iter().map(|path| {
         let (app, path) = (Arc::clone(app), *path);

@@ -1,4 +1,4 @@
-//! `wayside serve` with idle clients, without file descriptors, and at its end.
+//! `wayside serve` with idle clients, with too few file descriptors, and when it stops.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use super::fixture::{eventually, example, root};
 
 const GUESTS: &str = "host-harness/tests/guests";
 
-/// An upstream that answers one request when it is released, and never if the sender is dropped.
+/// An upstream that answers one request once the returned sender sends. If the sender is dropped, it never answers.
 fn upstream() -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -26,7 +26,8 @@ fn upstream() -> (String, mpsc::Sender<()>) {
     (url, let_go)
 }
 
-/// A server with a request whose response is complete, and whose background work waits for an upstream.
+/// Starts a server and sends it a request. Its response is complete, but its background work still waits for the
+/// upstream.
 fn serve_work(drain: &str) -> (Serving, mpsc::Sender<()>) {
     let (url, let_go) = upstream();
     let env = format!("UPSTREAM={url}");
@@ -91,7 +92,7 @@ fn the_log_names_a_client_that_pauses_in_its_upload() {
     }
 }
 
-/// Sends a request without a body and waits for its response; the connection stays open.
+/// Waits for the response to a request that has been sent, and returns the status line. The connection stays open.
 fn answered(stream: &TcpStream) -> String {
     let mut status = String::new();
     BufReader::new(stream).read_line(&mut status).unwrap();
@@ -118,7 +119,7 @@ async fn too_many_open_files_are_told_once_and_recovered_from() {
         })
         .collect();
     eventually("the trouble is told", || server.said().contains("cannot accept connections")).await;
-    // Each connection that ends makes room for one more, and the next one is refused again.
+    // The server has descriptors for a part of the connections only. Each connection that ends makes room for one more.
     for client in clients {
         assert_eq!(answered(&client), "HTTP/1.1 200 OK\r\n");
     }

@@ -8,7 +8,7 @@ use wayside_harness::{Harness, Routes};
 use super::command::{Serving, assert_message, stderr, stdout, temporary, wayside};
 use super::fixture::{Upstream, Wire, example, guests, root};
 
-/// Makes a directory with a settings file, in which `ROOT` stands for the checkout.
+/// Makes a directory with a settings file. `ROOT` in `settings` is replaced by the path of the checkout.
 fn directory(name: &str, settings: &str) -> PathBuf {
     let dir = temporary(name);
     let root = fs::canonicalize(root()).unwrap();
@@ -135,7 +135,7 @@ async fn a_flag_leaves_the_rules_of_the_file_alone() {
     assert!(get(&["--replay", "tape.toml"]).await.ends_with("\r\n\r\nup"));
 }
 
-/// Two proxies whose upstreams never respond.
+/// Returns settings with two proxies whose upstreams do not exist. Each proxy has one of these further keys.
 fn two_proxies(keys: [&str; 2]) -> String {
     let table = |name: &str, keys: &str| {
         format!(
@@ -169,7 +169,7 @@ fn several_components_record_and_learn_into_one_file() {
         assert_eq!(urls, expected.map(|url| format!("url = \"http://{url}\"")), "{name}");
         let rules = fs::read_to_string(dir.join("rules.txt")).unwrap();
         assert_eq!(rules, "http://one.test\nhttp://two.test\n", "{name}");
-        // It contains the calls of both, and no component replays a call of the other.
+        // The cassette contains the calls of both components, and no component replays a call of the other one.
         let server = Serving::start_in(&dir, &["--replay", "tape.toml"]);
         for path in ["/two/b", "/one/a?sig=2", "/one/c"] {
             assert!(server.get(path).starts_with("HTTP/1.1 502 "));
@@ -251,7 +251,7 @@ async fn the_times_of_the_server_stand_beside_its_address() {
     assert_eq!(server.send(""), "");
     let mut stream = std::net::TcpStream::connect(server.addr()).unwrap();
     std::io::Write::write_all(&mut stream, b"GET /spin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
-    // Connections are accepted in order, and the earlier request is answered concurrently.
+    // Connections are accepted in order, so `/spin` has been accepted when this request is answered.
     assert!(server.get("/sleep").starts_with("HTTP/1.1 200 "));
     let output = server.stop();
     assert!(stderr(&output).contains("waited 200ms for requests to finish, and cut 1 request"), "{}", stderr(&output));

@@ -9,7 +9,7 @@ use wayside_harness::{Body, Outbound};
 
 use super::fixture::{Wire, eventually, guests, within};
 
-/// An upstream that answers when it is released.
+/// An upstream that answers a call for each permit of `gate`.
 fn gated(gate: &std::sync::Arc<Semaphore>) -> Outbound {
     let gate = std::sync::Arc::clone(gate);
     Outbound::from_fn(move |_| {

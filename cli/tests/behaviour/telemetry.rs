@@ -1,4 +1,4 @@
-//! Events of requests while they run.
+//! The events that the harness sends while requests run.
 
 use wayside_harness::http::{Request, Response, StatusCode};
 use wayside_harness::{BodyEnd, Event, Outbound};

@@ -13,7 +13,7 @@ const GUESTS: &str = "host-harness/tests/guests";
 const HOSTILE: &str = "a\u{1b}[31m\u{7}\u{8}\r\u{7f}\u{9b}\u{202e}\u{2066}\u{61c}\u{2028}z";
 const ESCAPED: &str = r"a\u{1b}[31m\u{7}\u{8}\r\u{7f}\u{9b}\u{202e}\u{2066}\u{61c}\u{2028}z";
 
-/// The same, with a C1 control as one byte, which is not UTF-8.
+/// Returns `HOSTILE`, followed by a C1 control as one byte, which is not valid UTF-8.
 fn hostile_bytes() -> Vec<u8> {
     [HOSTILE.as_bytes(), b"\x9bz"].concat()
 }
@@ -39,7 +39,7 @@ fn assert_all_clean(output: &Output) {
 
 #[test]
 fn output_of_a_component_is_printed_without_control_characters() {
-    // The component writes each half separately.
+    // The component prints the two halves of the body in separate writes.
     let body = format!("{HOSTILE}\t|{HOSTILE}\tz");
     let output = run(&["request", GUESTS, "/print", "-X", "POST", "-d", &body]);
     assert_eq!(stdout(&output), "printed\n");
@@ -68,7 +68,7 @@ fn the_access_log_holds_no_control_characters_as_text_and_as_json() {
     }
 }
 
-/// A mock whose response has control characters in a header, in its body, and in a trailer.
+/// Writes a mock whose response has control characters in a header, in its body, and in a trailer. Returns the path.
 fn hostile_mock(dir: &std::path::Path) -> String {
     use base64::Engine as _;
     let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -103,7 +103,7 @@ fn heads_and_trailers_are_printed_without_control_characters_and_bodies_as_they_
 #[tokio::test]
 async fn a_terminal_gets_a_body_without_control_characters() {
     let mock = hostile_mock(&temporary("terminal-body"));
-    // The component is already built, because cargo's progress is coloured.
+    // Names the built component and not its crate, because cargo would print its progress in colours.
     let proxy = example("proxy").await.unwrap().description().path.clone();
     let args = PROXY.join(" ").replace("examples/proxy", proxy.to_str().unwrap());
     let command = format!("{} {args} --mock {mock}", env!("CARGO_BIN_EXE_wayside"));
@@ -211,7 +211,7 @@ fn the_password_of_a_url_is_printed_nowhere() {
         }
         assert!(!fs::read_to_string(cassette).unwrap().contains("s3cret"));
     }
-    // This client sends the authority unchanged.
+    // This component passes the authority of `UPSTREAM` on unchanged, with user name and password.
     let proxy = ["request", "host-harness/tests/raw-proxy", "/", "--env", "UPSTREAM=ada:s3cret@up.test"];
     for rest in [&["--trace-wasi"][..], &["--mock", mock]] {
         let output = run(&[&proxy[..], rest].concat());

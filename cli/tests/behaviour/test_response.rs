@@ -1,4 +1,4 @@
-//! Checks of responses, and their failure messages.
+//! The checks of `TestResponse`, and the messages with which they fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,4 +1,4 @@
-//! Popular clients with responses that arrive before the upload is complete: each must see the status.
+//! curl and node get responses before their upload is complete. Each client must see the status.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use wayside_harness::{Harness, Limits};
 
 use super::fixture::{guests, temp_file, within};
 
-/// Early responses with their statuses, and the size of the upload: more than buffers hold, and less.
+/// The paths that respond before the upload is complete, with their statuses. `SIZES` are the sizes of the uploads: one
+/// exceeds the buffers between client and server, one fits.
 const EARLY: [(&str, &str); 3] = [("/limited", "413"), ("/sleep", "200"), ("/panic-before-head", "500")];
 const SIZES: [usize; 2] = [4 * 1024 * 1024, 1000];
 
@@ -15,7 +16,8 @@ async fn app() -> Harness {
     guests().limits(Limits::default().timeout(Duration::from_secs(60))).await.unwrap()
 }
 
-/// Runs a client, and returns its output. If it is not installed, prints why and returns `None`, but fails in CI.
+/// Runs a client, and returns its output. If the client is not installed, prints an error and returns `None`; in CI,
+/// fails.
 async fn run(mut command: Command) -> Option<String> {
     let what = format!("{command:?}");
     let output = within(&what, tokio::task::spawn_blocking(move || command.output())).await.unwrap();
@@ -33,7 +35,7 @@ async fn run(mut command: Command) -> Option<String> {
     }
 }
 
-/// Uploads with curl, ten times for each path.
+/// Uploads with curl, ten times for each path and size, and checks the status that curl prints.
 async fn curl(flags: &[&str]) {
     let app = app().await;
     let server = app.serve("127.0.0.1:0").await.unwrap();
@@ -69,7 +71,8 @@ async fn curl_sees_early_answers_over_http2() {
     curl(&["--http2-prior-knowledge"]).await;
 }
 
-/// Uploads twenty times to each path with a function `upload(origin, path, size)` of node, which returns the status.
+/// Runs JavaScript in node that uploads twenty times for each path and size. `upload` is the source of a function
+/// `upload(origin, path, size)` that returns the status.
 async fn node(upload: &str) {
     let app = app().await;
     let server = app.serve("127.0.0.1:0").await.unwrap();

@@ -18,14 +18,14 @@ async fn proxy(upstream: &Upstream) -> Harness {
     example("proxy").env("UPSTREAM", &upstream.url).outbound(allow(upstream)).await.unwrap()
 }
 
-/// Returns the response of the proxy to a response of its upstream.
+/// Returns what the example proxy answers if its upstream sends these bytes.
 async fn passed_on(answer: impl Into<Vec<u8>>) -> (u16, HeaderMap, String) {
     let upstream = Upstream::answering(answer).await;
     let (head, body) = proxy(&upstream).await.request(get("/")).await.into_parts();
     (head.status.as_u16(), head.headers, body.text().await.unwrap())
 }
 
-/// Returns the report of a component about a response of its upstream.
+/// Returns what a component reports if its upstream sends these bytes.
 async fn told(answer: impl Into<Vec<u8>>) -> String {
     let upstream = Upstream::answering(answer).await;
     let app = guests().env("UPSTREAM", &upstream.url).outbound(allow(&upstream)).await.unwrap();
@@ -193,7 +193,8 @@ async fn an_answer_that_ends_within_its_head_is_incomplete() {
     }
 }
 
-/// Serves requests on keep-alive connections with a function of the numbers of the connection and of the request on it.
+/// Serves requests on keep-alive connections. `answer` gets the number of the connection and of the request on it; if
+/// it returns `None`, the connection is closed. Also returns the request lines that arrive.
 async fn keeping(answer: fn(usize, usize) -> Option<&'static str>) -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::new(Mutex::new(Vec::<String>::new()));
     let heads = Arc::clone(&seen);
@@ -219,7 +220,7 @@ async fn keeping(answer: fn(usize, usize) -> Option<&'static str>) -> (Upstream,
     (upstream, seen)
 }
 
-/// Reads a request to its end, and returns its head; `None` if the client closes the connection.
+/// Reads a request to its end, and returns its head. Returns `None` if the client closes the connection.
 async fn next_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -241,7 +242,7 @@ async fn next_head(stream: &mut TcpStream) -> Option<String> {
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Answers the first request of each connection, and closes it at the second.
+/// Answers the first request of each connection, and closes the connection at the second request.
 fn first_of_each(_: usize, request: usize) -> Option<&'static str> {
     (request == 1).then_some(OK)
 }

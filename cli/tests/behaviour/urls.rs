@@ -8,7 +8,7 @@ use wayside_harness::{Body, Harness, Outbound};
 use super::fixture::{Upstream, Wire, guests, read_head};
 use tokio::io::AsyncWriteExt as _;
 
-/// A server that records request lines, and answers `/from` with a redirect.
+/// A server that records request lines, and redirects `/from` to `location`.
 async fn recording(location: &[u8]) -> (Upstream, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&lines);
@@ -38,7 +38,8 @@ fn visit(url: &str) -> Request<Body> {
     Request::get("/visit").header("x-url", url).body(Body::empty()).unwrap()
 }
 
-/// Returns the component's report about a URL whose host is `UPSTREAM`, and the request lines at the upstream.
+/// Makes a component visit this path of a server that redirects `/from` to `location`. Returns what the component
+/// reports, and the request lines that the server received.
 async fn visited(path: &str, location: &[u8]) -> (String, Vec<String>) {
     let (upstream, lines) = recording(location).await;
     let outbound = Outbound::allow([upstream.url.parse().unwrap()]);
@@ -99,12 +100,12 @@ async fn a_redirect_to_another_scheme_is_an_error_that_names_the_url() {
     }
 }
 
-/// Returns the component's report about an invalid URL.
+/// Makes a component visit an invalid URL, and returns what it reports.
 async fn refused(app: &Harness, url: &str) -> String {
     app.request(visit(url)).await.into_body().text().await.unwrap()
 }
 
-/// A component whose outbound calls all fail the test.
+/// A component for tests that allow no outbound call: each call panics.
 async fn without_calls() -> Harness {
     let outbound = Outbound::from_fn(async |request: Request<Body>| {
         panic!("a request was sent to {}", request.uri());
@@ -145,7 +146,8 @@ async fn the_final_url_is_told_with_the_fragment_of_the_first() {
     assert!(said.starts_with("status 200 of http://127.0.0.1:") && said.contains("/to#part: "), "{said}");
 }
 
-/// Returns the request at another port after a redirect from the first, which got every secret.
+/// The first server gets secrets and redirects to the second one, at another port. The second server returns the head
+/// that it gets.
 #[tokio::test]
 async fn secrets_do_not_follow_a_redirect_to_another_origin() {
     let second = Upstream::with(async |mut stream| {
@@ -166,7 +168,7 @@ async fn secrets_do_not_follow_a_redirect_to_another_origin() {
     assert!(!said.contains("authorization") && !said.contains("cookie") && !said.contains("ada"), "{said}");
 }
 
-/// Returns the component's view of a request target.
+/// Returns the status of the response, and the request URI that the component saw.
 async fn target_seen(request: Request<Body>) -> (u16, String) {
     let app = guests().await.unwrap();
     let response = app.request(request).await;

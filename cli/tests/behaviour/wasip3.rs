@@ -29,7 +29,7 @@ async fn text_of(app: &Harness, path: &str) -> (StatusCode, String) {
     (status, response.into_body().text().await.unwrap())
 }
 
-/// An upstream that answers each call when it is released, and counts the waiting ones.
+/// An upstream that holds each call until the test releases it, and counts the calls that it holds.
 #[derive(Clone, Default)]
 pub(crate) struct Gate {
     open: Arc<Notify>,
@@ -55,7 +55,7 @@ impl Gate {
         self.open.notify_one();
     }
 
-    /// Waits until this many calls wait.
+    /// Waits until the upstream holds exactly this many calls.
     pub(crate) async fn holds(&self, calls: usize) {
         eventually("the calls arrive", || self.waiting.load(std::sync::atomic::Ordering::Acquire) == calls).await;
     }
@@ -187,7 +187,7 @@ async fn work_after_the_response_goes_on_for_its_time() {
     gate.open.notify_one();
     app.idle().await;
     assert_eq!(app.log_text(), "/background/1 has called: true\n");
-    // The next call is never released.
+    // The test never releases the next call, so the time limit must end it.
     assert_eq!(text_of(&app, "/background/2").await.1, "more is to come");
     app.idle().await;
     assert_eq!(app.traps().len(), 1);
@@ -282,7 +282,7 @@ async fn an_instance_works_on_as_many_requests_at_once_as_it_may() {
     }
     app.idle().await;
     assert_eq!(app.instances(), 2);
-    // Output belongs to the request that wrote it, although the instance handles others meanwhile.
+    // Output is attributed to the request that wrote it, although the instance handles other requests meanwhile.
     for number in 1..=8 {
         let wrote: Vec<_> =
             app.logs().into_iter().filter(|entry| entry.request == number).map(|entry| entry.text).collect();
@@ -296,7 +296,7 @@ async fn an_instance_works_on_as_many_requests_at_once_as_it_may() {
 async fn a_trap_is_told_from_those_that_only_shared_its_instance() {
     let gate = Gate::default();
     let app = Arc::new(service().outbound(gate.outbound()).reuse(100).at_once(4).await.unwrap());
-    // One that streams, one that waits, and the one that will trap.
+    // Three requests share an instance: one streams its response, one waits for its call, and the last one will trap.
     let mut body = app.request(get("/endless")).await.into_body();
     let request = |path: &'static str| {
         let app = Arc::clone(&app);
@@ -339,7 +339,7 @@ async fn a_request_over_its_time_does_not_end_those_beside_it() {
     for _ in 0..10 {
         body.frame().await.unwrap().unwrap();
     }
-    // The instance gets no more requests, and ends after the last one.
+    // The instance gets no new requests, and ends after its running one.
     assert_eq!(text_of(&app, "/hello").await.0, 200);
     assert_eq!(app.instances(), 2);
     drop(body);
@@ -355,7 +355,7 @@ async fn fuel_and_calls_to_the_host_are_counted_for_each_request() {
         app.idle().await;
     }
     let [first, second, third, fourth] = app.usage()[..] else { panic!("{:?}", app.usage()) };
-    // A new instance has to start, and does the same each time.
+    // The first request of an instance also pays for the start. Each instance does the same work.
     assert!(first.fuel > second.fuel && second.fuel > Some(0), "{:?}", app.usage());
     assert_eq!((first.fuel, first.host_calls), (third.fuel, third.host_calls));
     assert_eq!((second.fuel, second.host_calls), (fourth.fuel, fourth.host_calls));

@@ -1,4 +1,4 @@
-//! The WIT files, and the bindings made of them.
+//! The WIT files, and the bindings that are generated from them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,10 +43,11 @@ pub(crate) fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// Each interface that we bind has the functions, types and resources of the pinned host's version.
+/// Each interface in `wit/` has the same functions, types and resources as in the WIT of the pinned wasmtime.
 #[test]
 fn our_wit_is_the_standard_as_the_host_ships_it() {
-    // Of 0.2 types, two handlers, three of io, one of clocks; of 0.3 types, handler, client, two of clocks.
+    // The interfaces of WASI 0.2: `types`, two handlers, three of `wasi:io`, one of `wasi:clocks`. Those of 0.3:
+    // `types`, `handler`, `client`, two of `wasi:clocks`.
     for (world, host, interfaces) in [("wasip2", "wit", 7), ("wasip3", "src/p3/wit", 5)] {
         let ours = load(&root().join("wit").join(world));
         let theirs = load(&host_sources().join(host));
@@ -81,7 +82,7 @@ fn host_sources() -> PathBuf {
     package.manifest_path.parent().unwrap().into()
 }
 
-/// Returns an interface as text, name by name, with every type spelled out.
+/// Returns the types and functions of an interface by name, each as text that spells out its parts.
 fn signature(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, String> {
     let interface = &resolve.interfaces[interface];
     let types =

@@ -27,7 +27,7 @@ async fn the_time_of_day_is_what_the_test_says_and_moves_when_it_says() {
 
 #[tokio::test]
 async fn a_sleep_ends_when_the_clock_is_moved_and_not_before() {
-    // The host's own limit uses the real time, and would end a component that really sleeps for an hour.
+    // The host's own time limit uses the real time. It would end a component that really sleeps for an hour.
     let clock = Clock::stopped_at(UNIX_EPOCH);
     for (app, path, expected) in [
         (raw("std"), "/sleep/3600000", "3600000"),
@@ -57,7 +57,7 @@ async fn a_clock_that_is_moved_too_little_wakes_nobody() {
     clock.advance(HOUR);
     let asleep = app.request(get("/sleep/1000"));
     let move_on = async {
-        // The component waits first; from then on it is known to sleep.
+        // Waits until the component sleeps, and then ends its sleep.
         let next = clock.advance_to_next().await;
         assert_eq!(next, Duration::from_secs(1));
     };
@@ -106,7 +106,8 @@ async fn a_trap_shows_where_it_was_with_file_and_line() {
     assert_eq!(lines[1], "   0: raw_std::component::give_up");
     assert!(lines[2].starts_with("        at ") && lines[2].contains("raw-std/src/lib.rs:"), "{reason}");
     assert!(lines[3].contains("handle") && lines[4].contains("raw-std/src/lib.rs:"), "{reason}");
-    // Frames of the panic machinery and of the handler's caller are useless to a component's author.
+    // The backtrace leaves out the frames of the panic machinery and of the handler's caller, which do not help the
+    // author of a component.
     assert_eq!(lines.len(), 5, "{reason}");
 }
 

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use super::{root, text, wayside, workshop};
 
-/// A made crate with a running `wayside dev`.
+/// A crate that `wayside new` made, with a running `wayside dev`.
 struct Dev {
     dir: PathBuf,
     child: Child,
@@ -18,14 +18,14 @@ struct Dev {
 }
 
 impl Dev {
-    /// Makes a crate, and follows the printed instructions, on free ports.
+    /// Makes a crate, and runs the `wayside dev` that `wayside new` printed as the next step, on free ports.
     fn start(name: &str, args: &[&str]) -> Self {
         let made = wayside(workshop(), &[&["new", name], args].concat());
         let said = text(&made.stderr);
         assert!(made.status.success(), "{said}");
         let run = said.lines().find_map(|line| line.split_once("wayside dev")).expect("what is next is printed").1;
         let dir = workshop().join(name);
-        // The versions of this workspace, so that little is compiled.
+        // Copies the lock file of this workspace, so that few dependencies are compiled anew.
         fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wayside"));
         command.current_dir(&dir).arg("dev").args(run.split_whitespace());
@@ -40,7 +40,7 @@ impl Dev {
         dev
     }
 
-    /// Reads the output up to a line that starts with this text.
+    /// Reads the output up to a line that starts with this text, and returns the line.
     fn line(&mut self, start: &str) -> String {
         let mut said = String::new();
         loop {
@@ -69,7 +69,7 @@ impl Dev {
         self.line("the new component answers");
     }
 
-    /// Ends the command like Ctrl-C.
+    /// Ends the command as Ctrl-C does, and checks that it prints nothing more.
     fn stop(mut self) {
         let interrupt = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
         assert!(interrupt.success());
@@ -84,13 +84,13 @@ impl Dev {
 
 impl Drop for Dev {
     fn drop(&mut self) {
-        // It has ended, unless the test failed.
+        // The process is still running only if the test has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Renamed into place, so that it is one change.
+/// Writes a temporary file and renames it, so that `wayside dev` sees a single change.
 fn write_at_once(path: &Path, text: &str) {
     let beside = path.with_file_name(".beside");
     fs::write(&beside, text).unwrap();
@@ -117,7 +117,7 @@ fn a_made_crate_answers_and_changes_with_its_source() {
 
     let page = get(&dev.inspector, "/");
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("<title>"), "{page}");
-    // Events arrive a moment after the client's response.
+    // The inspector learns of a response a moment after the client.
     let mut seen = (0..1000).map(|_| get(&dev.inspector, "/requests/2"));
     assert!(seen.any(|one| one.contains(r#""text":"Good morning, ada!\n""#)), "{}", get(&dev.inspector, "/requests/2"));
     dev.stop();

@@ -1,8 +1,8 @@
 //! `wayside new`: the crates that it makes build and pass their own tests.
 //!
 //! The component tests of the templates are compiled into this program unchanged, because a made crate would compile
-//! the harness again. For them this crate stands in for `wayside_harness`: its `Harness` opens the made crate where
-//! they name their parent directory.
+//! the harness again. They import `wayside_harness`, and get this crate under that name. Its `Harness` opens the made
+//! crate where a test names its parent directory.
 
 extern crate self as wayside_harness;
 extern crate wayside_harness as real;
@@ -36,12 +36,12 @@ mod proxy {
 
 const TEMPLATES: [&str; 5] = ["hello", "json", "proxy", "axum", "middleware"];
 
-/// A stand-in for the real module, for the component tests of the templates.
+/// A stand-in for `wayside_harness::Harness`, which the component tests of the templates use.
 #[derive(Debug)]
 pub struct Harness;
 
 impl Harness {
-    /// Builds the crate that was made from the caller's template, or a crate below it.
+    /// Builds the crate that was made from the calling test's template, or a crate below its directory.
     #[track_caller]
     #[must_use]
     pub fn build(dir: &str) -> HarnessBuilder {
@@ -52,7 +52,7 @@ impl Harness {
     }
 }
 
-/// A stand-in for the real type, with the methods that the templates use.
+/// A stand-in for `wayside_harness::HarnessBuilder`, with the methods that the component tests use.
 #[derive(Debug)]
 pub struct HarnessBuilder {
     real: real::HarnessBuilder,
@@ -60,21 +60,21 @@ pub struct HarnessBuilder {
 }
 
 impl HarnessBuilder {
-    /// Like the real method.
+    /// Sets an environment variable of the component.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.real = self.real.env(name, value);
         self
     }
 
-    /// Like the real method.
+    /// Sets the service that answers outbound calls.
     #[must_use]
     pub fn outbound(mut self, outbound: Outbound) -> Self {
         self.real = self.real.outbound(outbound);
         self
     }
 
-    /// Like the real method, for a path of the made crate.
+    /// Adds middleware. `target` is a path as the component tests of the made crate see it.
     #[must_use]
     pub fn middleware(mut self, target: &str) -> Self {
         self.real = self.real.middleware(seen_from(&self.made, target));
@@ -125,13 +125,13 @@ fn workshop() -> &'static Path {
         let target = toml::Value::from(root().join("target").to_str().unwrap());
         let config = format!("[build]\ntarget-dir = {target}\n\n[net]\noffline = true\n");
         fs::write(dir.join(".cargo/config.toml"), config).unwrap();
-        // The default style, in place of that of the checkout.
+        // An empty file selects the default style, which the style of the checkout would otherwise replace.
         fs::write(dir.join("rustfmt.toml"), "").unwrap();
         dir
     })
 }
 
-/// Returns the crate that the command makes from a template; it is made once.
+/// Returns the directory of the crate that `wayside new` makes from a template. The first call makes it.
 fn made(template: &str) -> PathBuf {
     static MADE: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ fn made(template: &str) -> PathBuf {
         let output = wayside(workshop(), &["new", &name, "--template", template]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let dir = workshop().join(name);
-        // The versions of this workspace, so that little is compiled.
+        // Copies the lock file of this workspace, so that few dependencies are compiled anew.
         fs::copy(root().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
         dir
     });
@@ -181,7 +181,8 @@ fn the_component_tests_of_a_made_crate_find_what_they_need() {
     assert!(output.status.success() && tree.contains("wayside-harness v"), "{tree}{}", text(&output.stderr));
 }
 
-/// Crates that share one `CARGO_TARGET_DIR` compile the harness once.
+/// The harness has the same dependencies and features in all made crates, so crates that share one `CARGO_TARGET_DIR`
+/// compile it once.
 #[test]
 fn the_harness_is_the_same_whatever_a_made_crate_depends_on() {
     let crates_of = |template: &str| -> BTreeSet<String> {
@@ -204,7 +205,8 @@ fn the_harness_is_the_same_whatever_a_made_crate_depends_on() {
     }
 }
 
-/// The difference comes from guests that need the same crates with other features.
+/// Shows that the previous test proves something: the guest of `json` needs `serde` with other features than the guest
+/// of `hello`.
 #[test]
 fn the_templates_depend_on_crates_of_the_harness_with_other_features() {
     let serde = |template: &str| {

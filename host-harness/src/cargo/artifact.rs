@@ -15,7 +15,7 @@ const LOCK: &str = ".cargo-lock";
 /// Finds the component in cargo's messages.
 pub(super) fn find(messages: impl BufRead, package: &PackageId) -> Option<PathBuf> {
     let mut found = None;
-    // Reads all messages even after the component is found, or cargo would block on its output.
+    // Keeps reading after the component is found. Otherwise the pipe would fill up, and cargo would block.
     for message in Message::parse_stream(messages).map_while(Result::ok) {
         if let Message::CompilerArtifact(artifact) = message
             && artifact.package_id == *package
@@ -27,13 +27,13 @@ pub(super) fn find(messages: impl BufRead, package: &PackageId) -> Option<PathBu
     found.map(Into::into)
 }
 
-/// Copies the component to a file that no build writes to, and that is replaced atomically. Cargo's own file disappears
-/// for a moment, or is linked in pieces, while another process builds the same crate.
+/// Copies the component to a file that cargo never writes to, and that each copy replaces atomically. Cargo's own file
+/// may be missing or incomplete while another process builds the same crate.
 pub(super) fn keep(wasm: &Path, package: &str) -> Result<PathBuf, Error> {
     let copy = || {
         let dir = wasm.parent().unwrap_or(Path::new("."));
         let kept = dir.join("wayside").join(package).join(wasm.file_name().unwrap_or_default());
-        // Without the lock, for example on a file system without locks, the file is most likely complete all the same.
+        // If the lock fails, as on a file system without locks, reads the file anyway: it is most likely complete.
         let lock = File::open(dir.join(LOCK)).ok().filter(|lock| lock.lock_shared().is_ok());
         let bytes = fs::read(wasm)?;
         drop(lock);
@@ -51,7 +51,7 @@ pub(super) fn keep(wasm: &Path, package: &str) -> Result<PathBuf, Error> {
     })
 }
 
-/// Writes to a temporary file first, so that readers see the old content or the new.
+/// Writes to a temporary file and renames it, so that readers see either the old content or the new.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let unique = format!("{}-{}.new", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));

@@ -1,11 +1,11 @@
-//! The inputs of a component, as cargo knows them.
+//! The files and directories that cargo builds a component from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Reads the files and directories whose change makes cargo rebuild a component. Cargo lists them in the dep-info
-/// beside the component: sources, included files, and the paths that build scripts watch. The output of build scripts
-/// is left out.
+/// beside the component: sources, included files, and the paths that build scripts watch. Leaves out the files that
+/// build scripts write.
 pub(super) fn of(wasm: &Path) -> Vec<PathBuf> {
     let text = fs::read_to_string(wasm.with_extension("d")).unwrap_or_default();
     let mut inputs = parse(&text);
@@ -14,8 +14,8 @@ pub(super) fn of(wasm: &Path) -> Vec<PathBuf> {
     inputs
 }
 
-/// The directories of a profile, for the target and for this machine. The target directory as a whole may contain the
-/// crate itself.
+/// Returns the two directories that a build writes to: one with the artifacts for this machine, such as build scripts,
+/// and one with those for Wasm. The target directory that contains both may contain the crate itself as well.
 fn written(wasm: &Path) -> Vec<PathBuf> {
     let Some(dir) = wasm.parent() else { return Vec::new() };
     let host = dir.file_name().and_then(|profile| Some(dir.parent()?.parent()?.join(profile)));

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::toolchain::not_runnable;
 use crate::Error;
 
-/// The interrupt of all builds of this process, if the process set one.
+/// The interrupt that ends all builds of this process. Set by [`Interrupt::of_process`].
 static PROCESS: OnceLock<Interrupt> = OnceLock::new();
 
-/// Ends builds with all processes that cargo started. Later builds fail at once.
+/// Kills running builds, with all processes that cargo started. Builds that start later under the same interrupt fail
+/// at once.
 ///
-/// On Windows the processes continue, and the build fails when they are done.
+/// On Windows nothing is killed: the processes run to their end, and then the build fails.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Mutex<InterruptState>>);
 
@@ -32,7 +33,7 @@ impl Interrupt {
         PROCESS.get_or_init(Self::default).clone()
     }
 
-    /// Kills the running builds.
+    /// Kills the running builds, and makes later ones fail.
     pub fn end(&self) {
         let mut state = self.lock();
         state.has_ended = true;
@@ -63,14 +64,14 @@ impl Interrupt {
     }
 }
 
-/// A running cargo process and its interrupts.
+/// A running cargo process, and the interrupts that can end it.
 pub(super) struct Running {
     pub(super) child: Child,
     interrupts: Vec<Interrupt>,
 }
 
 impl Running {
-    /// Starts cargo under this interrupt and that of the process.
+    /// Starts cargo. Both the given interrupt and [`PROCESS`] can end it.
     pub(super) fn start(cargo: &mut Command, interrupt: Option<&Interrupt>) -> Result<Self, Error> {
         let interrupts: Vec<Interrupt> = interrupt.into_iter().chain(PROCESS.get()).cloned().collect();
         #[cfg(unix)]
@@ -84,7 +85,7 @@ impl Running {
         Ok(Self { child, interrupts })
     }
 
-    /// Waits for the end, and returns whether it succeeded.
+    /// Waits until cargo exits, and returns whether it succeeded.
     pub(super) fn wait(mut self) -> Result<bool, Error> {
         let status = self.child.wait().map_err(|error| not_runnable("cargo", error))?;
         if self.interrupts.iter().any(Interrupt::has_ended) {
@@ -120,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// A process that starts another one, which keeps its output open.
+    /// A process that starts a second one, which keeps the output of the first open.
     fn shell() -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", "sleep 600 & echo started; wait"]).stdin(Stdio::null()).stdout(Stdio::piped());

@@ -11,7 +11,7 @@ use super::toolchain::not_runnable;
 use super::{Profile, Progress, inputs, manifest_in};
 use crate::error::Error;
 
-/// The component of one of many builds.
+/// The result of one in a series of builds of the same crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Rebuilt {
     /// A copy of the component, which the next build replaces atomically.
@@ -20,7 +20,7 @@ pub(crate) struct Rebuilt {
     pub(crate) inputs: Vec<PathBuf>,
 }
 
-/// Builds the crate in a directory. An interrupt ends the build.
+/// Builds the crate in `dir`. The interrupt can end the build early.
 pub(crate) fn rebuild(
     dir: &Path,
     features: &[String],
@@ -32,8 +32,8 @@ pub(crate) fn rebuild(
     Ok(Rebuilt { component: this.keep(&artifact)?, inputs: inputs::of(&artifact) })
 }
 
-/// Removes the artifacts of some packages of the crate in a directory, so that cargo rebuilds them regardless of
-/// modification times.
+/// Removes the artifacts of the given packages from the target directory of the crate in `dir`. Cargo then rebuilds
+/// these packages, even if the modification times of their sources have not changed.
 pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBuf>) -> Result<(), Error> {
     if packages.is_empty() {
         return Ok(());
@@ -43,14 +43,15 @@ pub(crate) fn forget(dir: &Path, features: &[String], packages: &BTreeSet<PathBu
 }
 
 impl Crate {
-    /// Removes the artifacts of the package in a directory.
+    /// Removes the artifacts of the package in the directory `package`.
     fn forget(&self, features: &[String], package: &Path) -> Result<(), Error> {
-        // A package without a manifest was deleted, which cargo notices by itself.
+        // A package without a manifest has been deleted. Cargo notices that by itself.
         let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
         let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
         let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
         cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
-        // Cargo fails if the package is not part of the crate. Then there are no artifacts to remove.
+        // `cargo clean` fails if the crate does not depend on the package. Then there are no artifacts to remove, so
+        // its exit status is ignored.
         cargo.stderr(Stdio::null()).status().map_err(|error| not_runnable("cargo", error))?;
         Ok(())
     }

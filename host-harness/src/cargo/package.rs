@@ -21,7 +21,7 @@ pub(super) struct Crate {
 }
 
 impl Crate {
-    /// Reads its manifest.
+    /// Reads the manifest of the crate in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self, Error> {
         let manifest = manifest_in(dir)?;
         ensure_target()?;
@@ -35,7 +35,7 @@ impl Crate {
         artifact::keep(artifact, &self.package.name)
     }
 
-    /// Builds it, and returns the path of the component in the target directory.
+    /// Builds the crate, and returns the path of the component in the target directory.
     pub(super) fn build(
         &self,
         profile: Profile,
@@ -54,7 +54,7 @@ impl Crate {
         cargo.args(["--package", &self.package.id.repr]);
         match progress {
             Progress::Shown => cargo.stderr(Stdio::inherit()),
-            // What remains on stderr are the compiler's messages.
+            // With `--quiet`, only the compiler's messages are left on stderr.
             Progress::Hidden => cargo.arg("--quiet").stderr(Stdio::piped()),
         };
         let mut running = Running::start(&mut cargo, interrupt)?;
@@ -75,7 +75,8 @@ impl Crate {
         })
     }
 
-    /// Makes a cargo command for the artifacts of this profile and of sorted features.
+    /// Creates a cargo command that works on the artifacts of one profile and one set of features, which must be
+    /// sorted.
     pub(super) fn cargo(&self, command: &str, profile: Profile, features: &[String]) -> Command {
         let mut cargo = Command::new(cargo());
         // Runs in the directory of the crate, so that its cargo configuration and toolchain apply.
@@ -84,7 +85,7 @@ impl Crate {
             cargo.arg("--release");
         }
         if let Some(target_dir) = place::target_dir(&self.metadata, &self.package, features) {
-            // The configuration may set another directory for intermediate artifacts.
+            // Sets the build directory as well, because cargo's configuration may put intermediate artifacts elsewhere.
             cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
         }
         cargo
@@ -105,7 +106,7 @@ pub(super) fn metadata(manifest: &Path) -> Result<Metadata, Error> {
     })
 }
 
-/// Returns the package in the directory if it can be a component.
+/// Returns the package in the directory if it can be built as a component.
 fn library<'a>(metadata: &'a Metadata, dir: &Path) -> Result<&'a Package, Error> {
     let Some(package) = find(metadata, dir) else {
         return Err(Error::new(format!("`{}` is a workspace without a package of its own", dir.display()))

@@ -1,9 +1,9 @@
 //! The target directory of a build.
 //!
 //! Cargo identifies a package by its name, its version and its path below the workspace. In a target directory that
-//! several workspaces share, `app` of one workspace therefore passes for `app` of another, and neither cargo's messages
-//! nor its dep-info show it. The same happens within a workspace to two packages whose libraries have the same name.
-//! Such crates are built in their own directories.
+//! several workspaces share, cargo therefore takes the package `app` of one workspace for the `app` of another, and
+//! neither its messages nor its dep-info show the mistake. Within one workspace, cargo likewise confuses two packages
+//! whose libraries have the same name. In both cases this module chooses a separate target directory for each crate.
 
 use std::env;
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use cargo_metadata::{CrateType, Metadata, Package, Target, TargetKind};
 
-/// The folder of these directories, below the target directory.
+/// The folder of the separate directories, below the target directory.
 const FOLDER: &str = "wayside";
 
 /// Returns the target directory to build a package in, or `None` for cargo's default.
@@ -43,7 +43,7 @@ fn is_default(metadata: &Metadata) -> bool {
     metadata.target_directory == default && metadata.build_directory.as_ref().is_none_or(|dir| *dir == default)
 }
 
-/// The folder of a workspace. It begins with a name for people.
+/// Returns the folder name for a workspace: the name of its directory, which people recognize, and a hash of its path.
 fn workspace_folder(root: &Path) -> String {
     let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let mut hasher = DefaultHasher::new();
@@ -77,8 +77,8 @@ pub(super) fn sorted(features: &[String]) -> Vec<String> {
     features
 }
 
-/// Encodes a set of features as a folder name: characters that some file systems reject are replaced by others that
-/// features cannot have.
+/// Encodes a set of features as a folder name. Replaces characters that some file systems reject by others that are not
+/// allowed in the names of features.
 fn features_folder(features: &[String]) -> String {
     features.join(",").replace('/', "@").replace('?', "!")
 }
@@ -100,7 +100,7 @@ mod tests {
         assert_ne!(folder_of(&["a?/b"]), folder_of(&["a/b"]));
     }
 
-    /// A workspace at `root` with packages and libraries of these names.
+    /// A workspace at `root`. Each pair is the name of a package and the name of its library.
     fn workspace(root: &str, target_dir: &str, packages: &[(&str, &str)]) -> Metadata {
         let id = |name: &str| format!("path+file://{root}/{name}#0.1.0");
         let package = |(name, library): &(&str, &str)| {
@@ -142,7 +142,7 @@ mod tests {
         assert_ne!(places[0], places[1]);
         assert!(places.iter().all(|place| place.starts_with("/shared/wayside")), "{places:?}");
         assert_eq!(place(&one, 1, false).unwrap(), places[0], "members share their dependencies");
-        // The variable may name the directory that is one workspace's default.
+        // An environment variable may name the directory that is the default of one workspace.
         assert!(place(&workspace("/a", "/a/target", &[("app", "app")]), 0, true).is_some());
     }
 

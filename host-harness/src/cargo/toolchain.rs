@@ -22,8 +22,8 @@ pub(super) fn not_runnable(program: &str, error: io::Error) -> Error {
         .with_source(error)
 }
 
-/// Installs the target with rustup if the toolchain lacks it. Installs one at a time, because rustup does not wait for
-/// a parallel installation.
+/// Installs the target with rustup if the toolchain lacks it. Only one thread installs at a time, because rustup does
+/// not wait for a parallel installation.
 pub(super) fn ensure_target() -> Result<(), Error> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, Package, TargetKind};
 use super::package::metadata;
 use crate::Error;
 
-/// The inputs of a component that may be edited.
+/// The local files and directories of a component's build.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     /// The canonical directory of the crate.
@@ -20,7 +20,7 @@ pub(crate) struct Tree {
     pub(crate) manifest: PathBuf,
     /// The lock file of the workspace, which may be missing.
     pub(crate) lock_file: PathBuf,
-    /// The target directories.
+    /// The directories that cargo writes to.
     pub(crate) artifacts: Vec<PathBuf>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Source {
 }
 
 impl Tree {
-    /// Returns the known facts about a crate whose manifest cannot be read.
+    /// Returns cargo's default paths, for a crate whose manifest cannot be read.
     pub(crate) fn of_one(dir: &Path) -> Self {
         let dir = canonical(dir);
         Self {
@@ -46,8 +46,8 @@ impl Tree {
     }
 }
 
-/// Reads the manifests, starting with that of a crate. Fetches and resolves nothing, so that it takes milliseconds.
-/// Leaves out dev-dependencies.
+/// Reads the manifests of the crate in `dir` and of its path dependencies, except dev-dependencies. Fetches no packages
+/// and resolves no versions, so this takes only milliseconds.
 pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
     let root = metadata(&dir.join("Cargo.toml"))?;
     let artifacts = artifacts(&root);
@@ -62,7 +62,8 @@ pub(crate) fn tree(dir: &Path) -> Result<Tree, Error> {
         }
         let manifest = dir.join("Cargo.toml");
         if package(&known, &manifest).is_none() {
-            // An unreadable manifest is watched all the same: the build reports its error.
+            // A package with an unreadable manifest is listed too, so that its directory is watched. The build reports
+            // the error.
             known.extend(metadata(&manifest).map(|other| other.packages).unwrap_or_default());
         }
         let package = package(&known, &manifest);

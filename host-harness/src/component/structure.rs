@@ -1,7 +1,9 @@
-//! Structural limits of a component: a few hundred bytes can describe more than a machine can hold.
+//! Limits the structure of a component, because a few hundred bytes can describe more than fits into the memory of a
+//! machine.
 //!
-//! wasmtime reads nested types recursively, uses some hundred kilobytes for each part of a component, however small,
-//! and lists all instances before it checks their number. Components from real tools stay far below these limits.
+//! wasmtime reads nested types recursively. It uses some hundred kilobytes for each module or component within a
+//! component, however small, and lists all instances before it checks their number. Components from real tools stay far
+//! below these limits.
 
 use wasmparser::{
     BinaryReader, ComponentAlias, ComponentExternalKind, ComponentInstance, ComponentOuterAliasKind, ComponentType,
@@ -12,11 +14,11 @@ use wasmparser::{
 pub(crate) const LEVELS: usize = 100;
 /// The most modules and components within a component.
 const PARTS: usize = 1000;
-/// The most instances of them that a component may create.
+/// The most instances of modules and components that a component may create.
 const INSTANCES: u64 = 10_000;
 
-/// Returns the limit that a component exceeds. Invalid components are left to wasmtime, which reads them in the same
-/// order.
+/// Returns which limit a component exceeds. Reads up to the first invalid part, and leaves the error to wasmtime, which
+/// reads the parts in the same order.
 pub(super) fn excess(component: &[u8]) -> Option<String> {
     let mut walk = Walk { open: vec![Open::default()], in_module: false, parts: 0 };
     for payload in Parser::new(0).parse_all(component) {
@@ -53,7 +55,8 @@ struct Walk {
 struct Open {
     /// The number of instances that one instance of it creates.
     instances: u64,
-    /// The same for the components that it can name. `None` for imported ones.
+    /// For each component that the open one can refer to by index: the number of instances that one instance of it
+    /// creates. `None` if this number is unknown, as for an imported component.
     components: Vec<Option<u64>>,
 }
 
@@ -84,7 +87,7 @@ impl Walk {
 
     fn part(&mut self) -> Result<(), Stop> {
         self.parts += 1;
-        // The component itself is the first open one.
+        // The outermost component is open too, but is not nested.
         if self.open.len() > LEVELS + 1 {
             return Err(Stop::Excess(format!("nests components more than {LEVELS} levels deep")));
         }
@@ -118,7 +121,7 @@ impl Walk {
         }
     }
 
-    /// Adds the components that a section defines.
+    /// Adds the components that a section imports, exports or aliases.
     fn name(&mut self, payload: &Payload<'_>) -> Result<(), Stop> {
         let mut named = Vec::new();
         match payload {
@@ -155,15 +158,15 @@ impl Walk {
         Ok(())
     }
 
-    /// Returns the number of instances that the component with this index creates, counted from so many levels further
-    /// out.
+    /// Returns the number of instances that one instance of a component creates. `index` belongs to the open component
+    /// that is `outwards` levels further out than the current one.
     fn component(&self, outwards: u32, index: u32) -> Result<Option<u64>, Stop> {
         let open = self.open.iter().rev().nth(outwards as usize);
         open.and_then(|open| open.components.get(index as usize)).copied().ok_or(Stop::Invalid)
     }
 }
 
-/// Reads a section of types without recursion.
+/// Checks how deep the types of a section are nested, without recursion.
 fn types(section: &Payload<'_>, component: &[u8]) -> Result<(), Stop> {
     const TYPE: u8 = 0x01;
     const COMPONENT: u8 = 0x41;
@@ -171,7 +174,8 @@ fn types(section: &Payload<'_>, component: &[u8]) -> Result<(), Stop> {
 
     let bytes = section.as_section().and_then(|(_, range)| component.get(range)).ok_or(Stop::Invalid)?;
     let mut reader = BinaryReader::new(bytes, 0);
-    // The number of items left on each level: types on the first, declarations on the others, some of which are types.
+    // The number of unread items on each level. The items of the first level are types. Those of deeper levels are
+    // declarations, some of which are types.
     let mut left = vec![reader.read_var_u32()?];
     while let Some(count) = left.last_mut() {
         let Some(less) = count.checked_sub(1) else {

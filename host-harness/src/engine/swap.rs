@@ -11,16 +11,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The state of swap space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swap {
-    /// The kernel has none.
+    /// There is no swap space.
     Off,
-    /// There is some, or its state is unknown.
+    /// There is swap space, or it is unknown whether there is any.
     Possible,
 }
 
 impl Swap {
     /// Reads the state from the kernel.
     ///
-    /// Limits of control groups do not count: they can be raised, and do not apply to pages that are swapped already.
+    /// Ignores that a control group may forbid swapping: its limit can be raised, and does not apply to pages that are
+    /// already swapped.
     pub(super) fn now() -> Self {
         fs::read_to_string("/proc/swaps").map_or(Self::Possible, |swaps| Self::parse(&swaps))
     }
@@ -40,13 +41,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Starts to watch the swap space, for an engine that was created when it was in this state.
+    /// Creates the watch of an engine. `swap` is the state of the swap space at the creation of the engine.
     pub(super) fn new(swap: Swap) -> Self {
         let relies = swap == Swap::Off && PoolingAllocationConfig::is_pagemap_scan_available();
         Self { next: relies.then(Instant::now) }
     }
 
-    /// Warns once that swap space was turned on. A running engine cannot change how it resets memory.
+    /// Checks for swap space if the time has come. Logs an error once it has been turned on, because a running engine
+    /// cannot change how it resets memory.
     pub(super) fn look(&mut self) {
         if self.next.is_none_or(|next| Instant::now() < next) {
             return;

@@ -1,4 +1,4 @@
-//! Measures the time that a component computes, without the time that it waits.
+//! Measures how long a component computes, without the time in which it waits.
 
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ impl Busy {
         .await
     }
 
-    /// Returns the time since the last call, including a poll that is still running.
+    /// Returns the time spent in polls since the last call of `lap`, including a poll that is still running.
     pub(super) fn lap(&self) -> Duration {
         let mut times = self.lock();
         let now = Instant::now();
@@ -49,7 +49,7 @@ mod tests {
     #[tokio::test]
     async fn each_lap_has_its_own_time() {
         let busy = Busy::default();
-        // Time passes while a future is polled.
+        // Loops within one poll until the clock shows that time has passed.
         busy.of(async { while busy.lap().is_zero() {} }).await;
         busy.lap();
         assert_eq!(busy.lap(), Duration::ZERO);

@@ -1,6 +1,7 @@
 //! Implements clocks that the test moves.
 //!
-//! wasmtime reads the time from a given clock but waits by its own, so the waiting functions are replaced here.
+//! wasmtime reads the time from the clock that it is given, but waits in real time. This module therefore replaces the
+//! functions that wait.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use wasmtime_wasi::p3::bindings::clocks::monotonic_clock as p3;
 use super::state::InstanceState;
 use crate::Clock;
 
-/// Replaces the running clocks by a stopped one.
+/// Replaces wasmtime's monotonic clocks by one that only the test moves.
 pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     p2::add_to_linker::<_, Stopped>(linker, view)?;

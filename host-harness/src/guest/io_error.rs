@@ -1,4 +1,4 @@
-//! Replaces the texts of failed streams.
+//! Replaces the error messages of failed streams.
 //!
 //! wasmtime passes its full error text to the component, with a host backtrace if `RUST_BACKTRACE` is set. Here the
 //! component gets the failure and its causes on one line.
@@ -9,7 +9,7 @@ use wasmtime_wasi_io::bindings::wasi::io::error::{self, Host, HostError};
 
 use super::state::InstanceState;
 
-/// Replaces wasmtime's implementation.
+/// Replaces wasmtime's implementation of `wasi:io/error`.
 pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     error::add_to_linker::<_, Plain>(linker, |state| View(state.table()))?;

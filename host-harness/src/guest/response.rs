@@ -21,32 +21,33 @@ use crate::message::error_code::ErrorCode;
 /// The response of a component, or the reason for its absence.
 pub(super) type GuestResponse = Result<Response<Body>, Failure>;
 
-/// The store of an ended instance. Dropping it would end unfinished bodies as if they were complete.
+/// The store of an ended instance. It is kept while bodies are read, because dropping it would end unfinished bodies as
+/// if they were complete.
 pub(super) type KeptStore = Arc<Mutex<Store<InstanceState>>>;
 
-/// The progress of a response, shared by its client, its worker and the reader of its body.
+/// The progress of a response. The client, the task that runs the component, and the reader of the body share it.
 pub(super) struct ResponseDelivery {
     progress: Mutex<Progress>,
 }
 
 #[derive(Default)]
 struct Progress {
-    /// Receives the response. `None` after it was sent.
+    /// Sends the response to the client. `None` once the response has been sent.
     answer: Option<oneshot::Sender<GuestResponse>>,
     head_sent: bool,
     body_gone: bool,
     /// Whether the component has ended its work on this response.
     ended: bool,
     kept: Option<KeptStore>,
-    /// The waker of the body's reader while it waits.
+    /// The waker of the task that reads the body, while that task waits for a frame.
     reader: Option<Waker>,
-    /// The number of frames that were read.
+    /// The number of frames that the reader has received.
     frames: u64,
     /// Whether the body is a body of the host that the component only passes through.
     handed_through: bool,
-    /// Notified of each step. Requests that share an instance share it.
+    /// Notified at each change of this progress. All requests of an instance may share one `Notify`.
     changed: Arc<Notify>,
-    /// Reports to the component how its response was received.
+    /// Tells the component whether the client received the whole response.
     received: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
@@ -57,12 +58,12 @@ impl ResponseDelivery {
         (Arc::new(Self { progress }), answered)
     }
 
-    /// Sets the notification for each step.
+    /// Sets the `Notify` that is notified at each change of the progress.
     pub(super) fn watch(&self, changed: &Arc<Notify>) {
         self.lock().changed = Arc::clone(changed);
     }
 
-    /// Notifies of a change.
+    /// Wakes all tasks that wait for a change of the progress.
     pub(super) fn tell(&self) {
         self.lock().changed.notify_waiters();
     }
@@ -71,11 +72,12 @@ impl ResponseDelivery {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the response of the component.
+    /// Sends the response of the component to the client.
     pub(super) fn answer(self: &Arc<Self>, answer: Result<Response<WasiBody>, Failure>) {
         self.lock().head_sent = true;
         self.tell();
-        // Created here, so that the worker learns that the body is dropped even if the head is never received.
+        // Created before the head is sent, so that the worker learns that the body is dropped even if nobody receives
+        // the head.
         let reader = BodyEnd { delivery: Arc::clone(self), received: Err(ErrorCode::ConnectionTerminated) };
         self.send(answer.map(|response| {
             response
@@ -90,7 +92,7 @@ impl ResponseDelivery {
 
     fn send(&self, answer: GuestResponse) -> bool {
         let Some(sender) = self.lock().answer.take() else { return false };
-        // The receiver is gone when the client is.
+        // Fails if the client is gone, and with it the receiver.
         let _ = sender.send(answer);
         true
     }
@@ -100,7 +102,7 @@ impl ResponseDelivery {
         self.lock().head_sent
     }
 
-    /// Whether the body has been read or dropped.
+    /// Whether the body has been read to its end, has failed, or has been dropped.
     pub(super) fn is_over(&self) -> bool {
         self.lock().body_gone
     }
@@ -117,12 +119,12 @@ impl ResponseDelivery {
         progress.reader.is_some().then_some(progress.frames)
     }
 
-    /// Whether the client has gone before the response.
+    /// Whether the client went away before it got a response.
     pub(super) fn is_unwanted(&self) -> bool {
         self.lock().answer.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
-    /// Completes with how the client received the response.
+    /// Completes at the end of the response: with `Ok` if the client received all of it, otherwise with the error.
     pub(super) fn received(&self) -> impl Future<Output = Result<(), HostError>> + Send + 'static {
         let (sender, receiver) = oneshot::channel();
         self.lock().received = Some(sender);
@@ -142,7 +144,7 @@ impl ResponseDelivery {
         }
     }
 
-    /// Ends the component's work on this response, finished or not.
+    /// Records that the component has stopped working on this response, whether or not the body is finished.
     pub(super) fn end(&self, kept: Option<&KeptStore>) {
         let mut progress = self.lock();
         if progress.body_gone || !progress.head_sent {
@@ -155,7 +157,7 @@ impl ResponseDelivery {
         }
     }
 
-    /// Completes if the head has not been sent in time; otherwise never.
+    /// Completes if the head has not been sent within `limit`. Otherwise never completes.
     pub(super) async fn head_overdue(&self, limit: Duration) {
         sleep(limit).await;
         if self.is_answered() {
@@ -163,7 +165,8 @@ impl ResponseDelivery {
         }
     }
 
-    /// Completes if the component works for too long after its body was read or dropped.
+    /// Completes when `limit` has passed since the end of the body. The component has then worked for too long after
+    /// its response.
     pub(super) async fn work_overdue(&self, limit: Duration) {
         let changing = Arc::clone(&self.lock().changed);
         let mut changed = pin!(changing.notified());
@@ -179,13 +182,13 @@ impl ResponseDelivery {
     }
 }
 
-/// The body of a response. It breaks off if the component ends without finishing it.
+/// The body of a response. Reading it fails if the component ends without finishing the body.
 struct GuestBody {
     body: WasiBody,
     end: Option<BodyEnd>,
     /// Whether the body is a body of the host that the component only passes through.
     handed_through: bool,
-    /// Whether it has failed. wasmtime's `is_end_stream` is right for complete bodies only.
+    /// Whether the body has failed. wasmtime's `is_end_stream` is right only for bodies that have not.
     broken_off: bool,
 }
 
@@ -199,7 +202,8 @@ impl GuestBody {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// Whether all of the body has been read. A reader that knows the length does not poll for the end.
+    /// Whether all of the body has been read. Also checks the length, because a reader that knows it does not poll for
+    /// the end.
     fn is_whole(&self) -> bool {
         !self.broken_off && (self.body.is_end_stream() || self.body.size_hint().exact() == Some(0))
     }
@@ -214,10 +218,10 @@ impl Drop for GuestBody {
     }
 }
 
-/// Notifies the worker when the body is dropped.
+/// Reports the end of the body when dropped: to the component, and to the worker that runs it.
 struct BodyEnd {
     delivery: Arc<ResponseDelivery>,
-    /// The report to the component about its response.
+    /// What the component is told: whether the client received the whole response.
     received: Result<(), ErrorCode>,
 }
 
@@ -229,7 +233,7 @@ impl Drop for BodyEnd {
             (progress.kept.take(), progress.received.take())
         };
         if let Some(received) = received {
-            // The component may not wait for it.
+            // Fails if the component does not wait for this report.
             let _ = received.send(std::mem::replace(&mut self.received, Ok(())));
         }
         self.delivery.tell();
@@ -247,7 +251,7 @@ impl HttpBody for GuestBody {
             return Poll::Ready(None);
         }
         let (polled, asked_host) = asks_host(|| Pin::new(&mut this.body).poll_frame(cx));
-        // Stays set: the last poll of such a body may end in wasmtime's wrapper around it.
+        // Stays set, because wasmtime's wrapper may answer the last poll without polling the host's body.
         this.handed_through |= asked_host;
         let handed_through = this.handed_through;
         if let Some(BodyEnd { delivery, .. }) = &this.end {
@@ -261,7 +265,7 @@ impl HttpBody for GuestBody {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
-            // wasmtime's error for every body of WASI 0.2 that is dropped before its end.
+            // wasmtime returns this error for every WASI 0.2 body that the component drops before its end.
             Poll::Ready(Some(Err(HostError::HttpProtocolError))) if !handed_through => {
                 this.break_off("the component did not finish its response".into())
             }
@@ -271,8 +275,9 @@ impl HttpBody for GuestBody {
                     return Poll::Pending;
                 };
                 let mut progress = delivery.lock();
-                // All that was written has been read and the writer still exists, so it never finished. A body that is
-                // passed through has its writer elsewhere.
+                // The component has ended, and all that it wrote has been read, but the body has no end: the component
+                // never finished it. This is not so if the host writes the body and the component only passes it
+                // through.
                 if progress.ended && !handed_through {
                     drop(progress);
                     return this.break_off("the component ended before its response did".into());

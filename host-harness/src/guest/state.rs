@@ -37,25 +37,25 @@ pub(crate) struct Settings {
     pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) fuel: bool,
-    /// How many requests one instance takes.
+    /// The number of requests that one instance handles before it is replaced.
     pub(crate) reuse: u32,
-    /// How many of them it takes at the same time, in WASI 0.3.
+    /// The number of requests that one instance of a WASI 0.3 component handles at the same time.
     pub(crate) at_once: u32,
-    /// The seed of the random numbers. `None` makes them random.
+    /// The seed of the component's random numbers. `None` makes them unpredictable.
     pub(crate) seed: Option<u64>,
-    /// A clock that the test moves.
+    /// The clock that the test moves. `None` means real time.
     pub(crate) clock: Option<Clock>,
 }
 
 impl Settings {
-    /// The number of requests that an instance works on at the same time. With fuel it is one, because fuel is counted
-    /// per instance.
+    /// The number of requests that an instance works on at the same time. It is one if fuel is counted, because fuel is
+    /// counted per instance.
     pub(crate) fn at_once(&self) -> u32 {
         if self.fuel { 1 } else { self.at_once.min(self.reuse) }
     }
 }
 
-/// The data of a store.
+/// The host's data about one instance, in its store.
 pub(crate) struct InstanceState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -66,22 +66,22 @@ pub(crate) struct InstanceState {
     clock: Option<Clock>,
     pub(crate) meter: Meter,
     counts_fuel: bool,
-    /// Called when a request of this instance goes to the next handler, with the number of the request in the instance.
+    /// Called with the number of a request in this instance when middleware passes the request to the next handler.
     pub(super) calls_next: Option<CallsNext>,
     /// The number of the current request in the instance.
     pub(super) flight: u64,
-    /// The number of host calls of the current request, if they are counted.
+    /// The number of calls from the component to the host during the current request, if they are counted.
     pub(crate) host_calls: u64,
-    /// The number of the current request, for its output.
+    /// The number of the current request, shared with the output streams, which record it.
     request: Arc<AtomicU64>,
     /// The tracing span of the instance, which names the current request.
     span: tracing::Span,
 }
 
-/// Notes that the next handler has a request.
+/// Records that the next handler has received a request.
 pub(super) type CallsNext = Box<dyn Fn(u64) -> WithNext + Send + Sync>;
 
-/// Dropped when the next handler has responded.
+/// A guard that is dropped when the next handler has responded.
 pub(super) type WithNext = Box<dyn Any + Send + Sync>;
 
 struct Hooks {
@@ -105,10 +105,10 @@ impl InstanceState {
                 Ok(())
             });
         }
-        // A busy component yields at each epoch. Its deadline is checked then.
+        // A component that computes without waiting yields at each epoch. Its worker can then check the deadline.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut cx| {
-            // The interrupt called the hook above like a host function.
+            // At this interrupt, wasmtime has called the hook above as if the component had called a host function.
             let state = cx.data_mut();
             state.host_calls = state.host_calls.saturating_sub(1);
             Ok(UpdateDeadline::Yield(1))
@@ -155,12 +155,13 @@ impl InstanceState {
         Took { memory_bytes: store.data().meter.peak_bytes(), fuel, host_calls }
     }
 
-    /// Breaks off unfinished uploads, because no code is left to finish them.
+    /// Fails the unfinished bodies that the component sends, because no code is left to finish them.
     pub(crate) fn cut_uploads(&mut self) {
         self.hooks.uploads.cut();
     }
 
-    /// Wraps a body that the component sends. It breaks off if the instance ends badly.
+    /// Wraps a body that the component sends to the next handler. The body fails if [`cut_uploads`](Self::cut_uploads)
+    /// is called before its end.
     pub(crate) fn upload(&mut self, body: WasiBody) -> Body {
         let request = self.hooks.tracked.as_ref().map(|tracked| tracked.number());
         self.hooks.uploads.watch(body, Of { request, server: None })
@@ -178,16 +179,18 @@ impl InstanceState {
         &mut self.table
     }
 
-    /// Returns the clock that the test moves, with the resource table.
+    /// Returns the clock that the test moves, and the resource table.
     ///
     /// # Panics
     ///
-    /// Panics without such a clock. Its functions are linked only if there is one.
+    /// Panics if there is no such clock. Only the functions of the clock call this method, and they are linked only if
+    /// there is such a clock.
     pub(super) fn stopped_clock(&mut self) -> (Clock, &mut ResourceTable) {
         (self.clock.clone().expect("a stopped clock is linked only where there is one"), &mut self.table)
     }
 
-    /// Hands the current request to the next handler, until the returned guard is dropped.
+    /// Records that the next handler works on the current request, until the returned guard is dropped. Returns the
+    /// record of the request as well.
     pub(crate) fn pass_on(&self) -> (Option<Arc<Tracked>>, Option<WithNext>) {
         (self.hooks.tracked.clone(), self.calls_next.as_ref().map(|calls_next| calls_next(self.flight)))
     }
@@ -202,13 +205,13 @@ impl InstanceState {
         self.span.clone()
     }
 
-    /// Switches to the next request.
+    /// Switches to the next request, and starts counting host calls anew.
     pub(crate) fn next(&mut self, running: &Running) {
         self.host_calls = 0;
         self.turn_to(running);
     }
 
-    /// Attributes output and calls to a request.
+    /// Attributes the output and the outbound calls that follow to a request.
     pub(crate) fn turn_to(&mut self, running: &Running) {
         if self.request.load(Ordering::Relaxed) == running.request && self.hooks.tracked.is_some() {
             return;
@@ -218,7 +221,7 @@ impl InstanceState {
         self.hooks.tracked = Some(Arc::clone(&running.tracked));
     }
 
-    /// Releases the current request.
+    /// Releases the current request. Outbound calls that follow belong to no request.
     pub(crate) fn done(&mut self) {
         self.hooks.tracked = None;
     }
@@ -244,8 +247,8 @@ impl WasiHttpView for InstanceState {
     }
 }
 
-/// Removes user information from `host` (RFC 9110, section 7.2): wasmtime copies it from the authority that the
-/// component set.
+/// Removes user information from the `host` header (RFC 9110, section 7.2). wasmtime copies it there from the authority
+/// that the component set.
 fn name_host_alone(fields: &mut HeaderMap) {
     if let Some(host) = fields.get_mut(header::HOST)
         && let Some(at) = host.as_bytes().iter().rposition(|byte| *byte == b'@')
@@ -260,12 +263,12 @@ fn name_host_alone(fields: &mut HeaderMap) {
 /// wasmtime rejects the path `*`, because a URI with an authority has no such path. In absolute form that URI has an
 /// empty path (RFC 9112, section 3.2.4).
 pub(super) fn is_for_whole_server(method: &Method, path: Option<&PathAndQuery>) -> bool {
-    // As a string, an empty path is `/`.
+    // `as_str` returns `/` for an empty path too, but the empty path is not equal to the path `/`.
     let is_empty = |path: &PathAndQuery| path.as_str() == "/" && *path != PathAndQuery::from_static("/");
     *method == Method::OPTIONS && path.is_none_or(is_empty)
 }
 
-/// Restores the target `*`.
+/// Sets the target to `*` if the request asks for the options of the whole server.
 fn restore_asterisk(request: &mut Request<Body>) {
     if is_for_whole_server(request.method(), request.uri().path_and_query()) {
         let mut parts = request.uri().clone().into_parts();
@@ -309,7 +312,7 @@ impl WasiHttpHooks for Hooks {
         })
     }
 
-    /// Accepts every scheme: the call is rejected later, where it is recorded and logged.
+    /// Accepts every scheme. Calls with an unsupported scheme are rejected later, where they are recorded and logged.
     fn is_supported_scheme(&mut self, _: &Scheme) -> bool {
         true
     }
@@ -323,7 +326,7 @@ impl WasiHttpHooks for Hooks {
     }
 }
 
-// The store moves between threads with its state.
+// Checks that the state is `Send`, because stores move between threads.
 const _: fn() = || {
     fn is_send<T: Send>() {}
     is_send::<InstanceState>();

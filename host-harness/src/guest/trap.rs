@@ -7,8 +7,8 @@ use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
 use crate::show;
 
-/// Returns the cause, a hint if the instance had asked for more memory than its limit, and the call stack in the
-/// component, innermost first.
+/// Describes a trap: its cause, a hint if the instance had asked for more memory than its limit, and the call stack in
+/// the component, innermost function first.
 pub(crate) fn reason(error: &wasmtime::Error, exceeded_bytes: Option<usize>) -> String {
     let mut reason = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it reached an `unreachable` instruction, as after a panic".to_owned(),
@@ -29,20 +29,20 @@ pub(crate) fn reason(error: &wasmtime::Error, exceeded_bytes: Option<usize>) -> 
 /// A function on the call stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct TrapFrame {
-    /// `None` if the component was stripped.
+    /// `None` if it is unknown, as in a stripped component.
     name: Option<String>,
     /// File, line and column, if there is debug information.
     place: Option<String>,
-    /// The offset in its module, in bytes.
+    /// The position of the call in its module, in bytes.
     offset: Option<usize>,
 }
 
-/// The number of frames that are shown; the outermost are left out.
+/// The largest number of frames that are shown. Of a longer stack, the outermost frames are left out.
 const SHOWN: usize = 30;
 
-/// Returns the calls of a frame, innermost first. Inlined functions make several.
+/// Returns the calls of a frame, innermost first. A frame with inlined functions contains several calls.
 fn calls_of(frame: &FrameInfo) -> Vec<TrapFrame> {
-    // A name section may contain arbitrary text.
+    // The name section of a component may contain any text, even control characters.
     let plain = |name: &str| show::line(&format!("{:#}", demangle(name))).into_owned();
     let name = frame.func_name().map(plain);
     let offset = frame.module_offset();
@@ -51,7 +51,7 @@ fn calls_of(frame: &FrameInfo) -> Vec<TrapFrame> {
     };
     let inlined =
         inlined.iter().map(|symbol| TrapFrame { name: symbol.name().map(plain), place: place_of(symbol), offset });
-    // Debug information may have only the last part of a function's name.
+    // Prefers the name section, because debug information may contain only the last part of a function's name.
     let name = name.or_else(|| function.name().map(plain));
     inlined.chain([TrapFrame { name, place: place_of(function), offset }]).collect()
 }
@@ -108,7 +108,8 @@ fn backtrace_of(calls: &[TrapFrame]) -> String {
     text
 }
 
-/// Removes the frames that every panic ends in, and those that every handler is called through.
+/// Removes the innermost frames, which are the same for every panic, and the outermost, through which every handler is
+/// called.
 fn own(calls: &[TrapFrame]) -> &[TrapFrame] {
     let is = |call: &TrapFrame, known: &[&str]| {
         call.name
@@ -120,7 +121,7 @@ fn own(calls: &[TrapFrame]) -> &[TrapFrame] {
     if start < end { &calls[start..end] } else { calls }
 }
 
-/// Functions between a Rust panic and its trap.
+/// Prefixes of the functions that run between a Rust panic and its trap.
 const PANICKING: [&str; 12] = [
     "abort",
     "panic_abort::",
@@ -136,7 +137,7 @@ const PANICKING: [&str; 12] = [
     "core::result::unwrap_failed",
 ];
 
-/// Functions that call a handler: the exports and the glue behind them.
+/// Prefixes of the functions that call a handler: exports, and the glue between them and the handler.
 const CALLING: [&str; 8] = [
     "wasi:http/",
     "_export_",

@@ -1,4 +1,4 @@
-//! Bodies that a component sends.
+//! The bodies of requests that a component sends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,7 +14,8 @@ use wasmtime_wasi_http::{Error as HostError, WasiBody};
 use crate::message::body::{Body, BodyError, asks_host, body_error};
 use crate::outbound::shown;
 
-/// Completes when the instance has ended badly, and with an error when it has ended well.
+/// Completes with `Ok` if the instance ends before its work is done, for example by a trap. Completes with an error if
+/// the instance finishes its work.
 type Cut = Shared<oneshot::Receiver<()>>;
 
 /// The bodies that one instance sends.
@@ -22,8 +23,8 @@ type Cut = Shared<oneshot::Receiver<()>>;
 pub(super) struct Uploads(Option<(oneshot::Sender<()>, Cut)>);
 
 impl Uploads {
-    /// Wraps a body. wasmtime ends a body cleanly when the store of its writer is dropped, so it is broken off if the
-    /// instance that writes it ended badly.
+    /// Wraps a body so that it fails if the instance ends before its work is done. The body would otherwise seem
+    /// complete, because wasmtime ends it without an error when the store of its writer is dropped.
     pub(super) fn watch(&mut self, body: WasiBody, of: Of) -> Body {
         let (_, cut) = self.0.get_or_insert_with(|| {
             let (sender, receiver) = oneshot::channel();
@@ -32,20 +33,20 @@ impl Uploads {
         Body::new(CutUpload { body, cut: cut.clone(), of, handed_through: false })
     }
 
-    /// Breaks off all unfinished bodies.
+    /// Fails all unfinished bodies.
     pub(super) fn cut(&mut self) {
         if let Some((sender, _)) = self.0.take() {
-            // The readers may have gone.
+            // Fails if no reader is left.
             let _ = sender.send(());
         }
     }
 }
 
-/// The request of a body, for the log.
+/// The request that a body belongs to, for the log.
 pub(super) struct Of {
     /// The number of the client request that the component works on.
     pub(super) request: Option<u64>,
-    /// The server of an outbound call. `None` if the request goes to the next handler of a chain.
+    /// The method and the URL of an outbound call. `None` if the request goes to the next handler of a chain.
     pub(super) server: Option<(Method, Uri)>,
 }
 
@@ -53,7 +54,8 @@ impl Of {
     fn broken_off(&self, error: &HostError) {
         let request = self.request;
         let cause = match error {
-            // wasmtime's error for every body of WASI 0.2 that is dropped before its end.
+            // wasmtime returns this error for every WASI 0.2 body that the component drops before its end. The error
+            // names no further cause.
             HostError::HttpProtocolError => String::new(),
             error => format!(": {error}"),
         };
@@ -73,7 +75,7 @@ struct CutUpload {
     body: WasiBody,
     cut: Cut,
     of: Of,
-    /// Whether the body is a body of the host that the component only passes through.
+    /// Whether the host writes the body, and the component only passes it through.
     handed_through: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Components of WASI 0.2: an instance for each request, or for several in sequence.
+//! Runs components of WASI 0.2. An instance handles one request, or several in sequence.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,22 +28,24 @@ pub(super) struct Wasip2 {
     idle: Pool,
 }
 
-/// Idle instances. The last one in is the first one out, because its memory is still in the cache.
+/// Idle instances. The instance that was returned last is used first, because its memory is most likely still in the
+/// CPU's cache.
 type Pool = Arc<Mutex<Vec<Instance>>>;
 
-/// An instance, which lives as long as its store.
+/// An instance, with the store that it lives in.
 struct Instance {
     store: Store<InstanceState>,
     /// `None` before the first request.
     proxy: Option<Proxy>,
-    /// The number of requests that it can still take, including the current one.
+    /// The number of requests that the instance may still handle, including the current one.
     left: u32,
 }
 
 impl Wasip2 {
     pub(super) fn link(component: &Component, settings: &Settings) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.compiled.engine());
-        // Links all of WASI, because the standard libraries of languages import more than `wasi:http/proxy` has.
+        // Links all of WASI, because the standard libraries of languages import more interfaces than `wasi:http/proxy`
+        // contains.
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         linker::add_to_linker(&mut linker)?;
@@ -53,7 +55,8 @@ impl Wasip2 {
         Ok(Self { pre: ProxyPre::new(linker.instantiate_pre(&component.compiled)?)?, idle: Pool::default() })
     }
 
-    /// Runs a request, and returns at the head of the response. The component continues in its own task.
+    /// Sends a request to the component, and returns as soon as the head of the response is known. The component
+    /// continues in a task of its own.
     pub(super) async fn handle(
         &self,
         settings: &Settings,
@@ -90,7 +93,7 @@ impl Wasip2 {
     }
 }
 
-/// Runs one instance to its end, which may be after the end of the response.
+/// Runs one request until the component has finished its work, which may be after the end of the response.
 struct RequestWorker {
     pre: ProxyPre<InstanceState>,
     idle: Pool,
@@ -135,7 +138,8 @@ impl RequestWorker {
         self.instance.store.data_mut().done();
         if !ended_well {
             self.instance.store.data_mut().cut_uploads();
-            // Only the writer, which lives in the store, can tell a truncated response body from a complete one.
+            // Keeps the store for the reader of the response body: once the store is dropped, and with it the writer, a
+            // truncated body seems complete.
             let kept: response::KeptStore = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
         } else if self.instance.left > 0 {

@@ -1,4 +1,4 @@
-//! Components of WASI 0.3: an instance for each request, or for several, in sequence or concurrently.
+//! Runs components of WASI 0.3. An instance handles one request, or several, in sequence or concurrently.
 
 mod flights;
 mod job;
@@ -28,18 +28,18 @@ use worker::Worker;
 
 pub(super) struct Wasip3(Arc<Instances>);
 
-/// The instances of one component that take more requests.
+/// One component, and those of its instances that may still get requests.
 struct Instances {
     pre: ServicePre<InstanceState>,
     settings: Arc<Settings>,
     live: Mutex<Vec<Live>>,
 }
 
-/// A handle of an instance. The instance ends when its sender is dropped.
+/// A handle of an instance. When `jobs` is dropped, the instance finishes its requests and ends.
 struct Live {
     flights: Arc<Flights>,
     jobs: mpsc::UnboundedSender<Job>,
-    /// The number of requests that it may still get.
+    /// The number of requests that the instance may still get.
     left: u32,
 }
 
@@ -63,7 +63,8 @@ impl Wasip3 {
         Ok(Self(Arc::new(Instances { pre, settings, live: Mutex::default() })))
     }
 
-    /// Runs a request, and returns at the head of the response. The component continues in its own task.
+    /// Sends a request to the component, and returns as soon as the head of the response is known. The component
+    /// continues in a task of its own.
     pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> GuestResponse {
         let (delivery, answered) = ResponseDelivery::new();
         let waiting = WaitingClient { delivery: Arc::clone(&delivery), answered };
@@ -72,7 +73,7 @@ impl Wasip3 {
     }
 }
 
-/// A client that waits for a response. Dropping it notifies the worker.
+/// A client that waits for a response. Dropping it wakes the worker, which then checks whether the client has gone.
 struct WaitingClient {
     delivery: Arc<ResponseDelivery>,
     answered: tokio::sync::oneshot::Receiver<GuestResponse>,
@@ -92,7 +93,7 @@ impl Drop for WaitingClient {
 }
 
 impl Instances {
-    /// Sends a request to an instance with a free place, youngest first, or to a new one.
+    /// Sends a request to the youngest instance that has a free place, or to a new instance if none has.
     fn give(self: &Arc<Self>, mut job: Job) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         for number in (0..live.len()).rev() {
@@ -113,7 +114,7 @@ impl Instances {
                     }
                     return;
                 }
-                // The instance ended in this moment.
+                // The instance has ended since the check above.
                 Err(mpsc::error::SendError(unsent)) => job = unsent,
             }
         }

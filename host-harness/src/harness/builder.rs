@@ -76,18 +76,20 @@ impl HarnessBuilder {
         self
     }
 
-    /// Adds middleware in front of the component, behind earlier middleware: the first is the outermost. The path names
-    /// a component file, or a crate, which is built with its default features.
+    /// Adds middleware directly in front of the component, behind the middleware of earlier calls. The middleware of
+    /// the first call is thus the outermost. The path names a component file, or a crate, which is built with its
+    /// default features.
     ///
     /// Middleware imports and exports `wasi:http/handler@0.3`. It gets the same environment, outbound calls and limits
-    /// as the component, which may be of WASI 0.2 or 0.3. Output and usage of all are recorded under the number of the
-    /// one request.
+    /// as the component, which may be of WASI 0.2 or 0.3. The output and the usage of all these components are recorded
+    /// under the number of the client's request.
     pub fn middleware(mut self, target: impl Into<PathBuf>) -> Self {
         self.middleware.push(target.into());
         self
     }
 
-    /// Sets an environment variable of the component, which gets no others. The last value of a name counts.
+    /// Sets an environment variable of the component. If a name is set again, the last value counts. The component sees
+    /// no variables of this process.
     ///
     /// Awaiting the builder fails if [`check_variable`](crate::check_variable) rejects the variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -95,7 +97,7 @@ impl HarnessBuilder {
         self
     }
 
-    /// Sets a value of `wasi:config`. The last value of a name counts.
+    /// Sets a value of `wasi:config`. If a name is set again, the last value counts.
     pub fn config(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         set(&mut self.config, name.into(), value.into());
         self
@@ -119,7 +121,7 @@ impl HarnessBuilder {
         self
     }
 
-    /// Sets how many requests an instance takes before it is replaced. The default is 1, which isolates requests. An
+    /// Sets how many requests an instance handles before it is replaced. The default is 1, which isolates requests. An
     /// instance that trapped is never used again.
     pub fn reuse(mut self, requests: u32) -> Self {
         self.reuse = requests.max(1);
@@ -129,15 +131,15 @@ impl HarnessBuilder {
     /// Sets how many requests an instance works on at the same time. The default is 1, which isolates requests: a trap
     /// ends all requests in flight on its instance.
     ///
-    /// Only components of WASI 0.3 support this, and [`reuse`](Self::reuse) must allow as many. With fuel, requests run
-    /// in sequence, because fuel is counted per instance.
+    /// Only components of WASI 0.3 support this. A number above that of [`reuse`](Self::reuse) has no further effect.
+    /// If fuel is counted, requests run in sequence, because fuel is counted per instance.
     pub fn at_once(mut self, requests: u32) -> Self {
         self.at_once = requests.max(1);
         self
     }
 
-    /// Seeds the random numbers of the component (`wasi:random`). An instance gets the same numbers for the same seed
-    /// and the same number of its first request. The numbers may differ between versions of this crate.
+    /// Seeds the random numbers of the component (`wasi:random`). The numbers of an instance depend only on the seed
+    /// and on which request is the first of the instance. The numbers may differ between versions of this crate.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
@@ -152,7 +154,7 @@ impl HarnessBuilder {
         self
     }
 
-    /// Counts fuel, about one unit per instruction, which makes the component slower; see [`Harness::usage`].
+    /// Counts fuel, about one unit per instruction; see [`Harness::usage`]. Counting makes the component slower.
     pub fn count_fuel(mut self) -> Self {
         self.count_fuel = true;
         self
@@ -164,17 +166,18 @@ impl HarnessBuilder {
         self
     }
 
-    /// Calls a function with every event, synchronously. Unlike [`Harness::events`] it misses none, and it delays the
-    /// request.
+    /// Calls a function with each event at the time of the event. Unlike a subscriber of [`Harness::events`], the
+    /// function misses no event, but the request waits for it.
     ///
-    /// The headers of messages are present only if there is a subscriber as well.
+    /// The events contain headers only while there is a subscriber of [`Harness::events`] as well.
     pub fn observe(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.observer = Some(Observer(Arc::new(observer)));
         self
     }
 
-    /// Captures so many bytes of each body: of requests, responses and outbound calls. They are in the
-    /// [events](Harness::events), and on the page of [`inspector`](Harness::inspector). By default none are captured.
+    /// Captures the first `limit_bytes` bytes of each body: of requests, responses and outbound calls. The
+    /// [events](Harness::events) contain them, and the page of the [`inspector`](Harness::inspector) shows them. By
+    /// default nothing is captured.
     pub fn capture_bodies(mut self, limit_bytes: usize) -> Self {
         self.capture_bytes = limit_bytes;
         self
@@ -186,12 +189,13 @@ impl HarnessBuilder {
         self
     }
 
-    /// Checks the settings that need no component.
+    /// Checks the settings that can be checked without the component.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.env.iter().try_for_each(|(name, value)| check_variable(name, value))
     }
 
-    /// Links a component behind the middleware in the list, and connects them to a recorder.
+    /// Links the first component of the list behind its middleware, which is the rest of the list, outermost first.
+    /// Connects all of them to the recorder.
     pub(crate) fn open(self, components: &[Component], recorder: Recorder) -> Result<Harness, Error> {
         let origin = self.origin();
         let [component, middleware @ ..] = components else { return Err(Error::new("there is no component")) };
@@ -215,8 +219,8 @@ impl HarnessBuilder {
         Ok(Harness { inbound, recorder, description: component.description().clone(), origin })
     }
 
-    /// The component and its middleware, outermost first: each a file or the directory of a crate, with the features to
-    /// build it with.
+    /// Returns the component, followed by its middleware, outermost first. Each is a component file or the directory of
+    /// a crate, with the features to build the crate with.
     pub(crate) fn parts(&self) -> Vec<(PathBuf, Vec<String>)> {
         let (Source::Crate(target) | Source::File(target)) = &self.source;
         let middleware = self.middleware.iter().map(|target| (target.clone(), Vec::new()));
@@ -276,7 +280,7 @@ fn set(values: &mut Vec<(String, String)>, name: String, value: String) {
     values.push((name, value));
 }
 
-/// Compiles on its own thread, because it takes a while.
+/// Compiles a component on a thread for blocking work, because compilation takes long.
 async fn load(path: PathBuf, purpose: Purpose) -> Result<Component, Error> {
     let compile = move || Component::load_for(Path::new(&path), purpose);
     match tokio::task::spawn_blocking(compile).await {

@@ -6,16 +6,16 @@ use http::uri::Authority;
 
 /// Parses a host with an optional port. Returns the reason if it is invalid.
 ///
-/// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals. An empty port
-/// is dropped (RFC 3986, section 6.2.3).
+/// Stricter than [`Authority`]: no userinfo (RFC 9110, section 4.2.4), ports from 0 to 65535, valid IP literals. Drops
+/// an empty port (RFC 3986, section 6.2.3).
 pub(super) fn parse(text: &[u8]) -> Result<Authority, &'static str> {
     check(text)?;
     let text = text.strip_suffix(b":").unwrap_or(text);
-    // [`Authority`] accepts everything that passes here, except percent-encoded names.
+    // [`Authority`] accepts everything that `check` accepts, except percent-encoded names.
     Authority::try_from(text).map_err(|_| NOT_A_HOST)
 }
 
-/// Returns the reason why a text is not a host with an optional port.
+/// Checks that a text is a host with an optional port. Returns the reason if it is not.
 pub(super) fn check(text: &[u8]) -> Result<(), &'static str> {
     if text.contains(&b'@') {
         return Err("user information is not allowed in it");
@@ -60,7 +60,7 @@ fn check_host(host: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a text is an IPv6 address or a future version (`v1.x`).
+/// Whether a text is an IPv6 address, or an address of a future IP version such as `v1.x`.
 fn is_ip_literal(literal: &[u8]) -> bool {
     let Ok(literal) = std::str::from_utf8(literal) else { return false };
     if let Some(future) = literal.strip_prefix(['v', 'V']) {

@@ -2,7 +2,8 @@
 
 use http::{HeaderValue, Request, Version, header};
 
-/// Joins the cookie headers of HTTP/2 to the one header that HTTP/1.1 and components expect (RFC 9113, section 8.2.3).
+/// Joins the cookie headers of HTTP/2 into the one header that HTTP/1.1 and components expect (RFC 9113, section
+/// 8.2.3).
 pub(super) fn join<B>(request: &mut Request<B>) {
     if request.version() < Version::HTTP_2 {
         return;

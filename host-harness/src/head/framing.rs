@@ -6,8 +6,8 @@ use super::{Refusal, is_token};
 use crate::message::framing::number_of;
 use crate::message::headers::{elements, quoted};
 
-/// Rejects a body whose end is ambiguous. A connection of HTTP/1.1 then closes, because the next request on it cannot
-/// be found.
+/// Rejects a body whose end is ambiguous. An HTTP/1.1 connection is then closed, because nobody can tell where its next
+/// request begins.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let version = request.version();
     let headers = request.headers_mut();
@@ -30,7 +30,7 @@ fn check_codings(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if let Some(malformed) = codings.iter().find(|coding| !is_token(name(coding))) {
         return Err(Refusal::bad_request(format!("the transfer coding {} is not a token", quoted(malformed))));
     }
-    // With parameters it is not the coding of RFC 9112, section 7.1.
+    // `chunked` with parameters is not the coding of RFC 9112, section 7.1.
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if !codings.pop().is_some_and(is_chunked) {
         return Err(Refusal::bad_request("the last transfer coding is not `chunked`, so the body has no end"));
@@ -47,7 +47,7 @@ fn check_codings(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// A coding without its parameters.
+/// Returns a coding without its parameters.
 fn name(coding: &[u8]) -> &[u8] {
     coding.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }

@@ -1,7 +1,7 @@
 //! Size limits of the head and the trailers of a request.
 //!
-//! The limits are the same for every version of HTTP. Bytes are counted as HTTP/1.1 writes headers. `Host` does not
-//! count, because HTTP/2 sends it as a part of the target.
+//! The limits are the same for every version of HTTP. A header counts as many bytes as it takes in HTTP/1.1. `Host`
+//! does not count, because HTTP/2 sends it as a part of the target.
 
 use http::{HeaderMap, Request, StatusCode, header};
 
@@ -9,17 +9,17 @@ use super::Refusal;
 
 /// The most headers of a head besides `Host`, and the most trailers.
 const FIELDS: usize = 100;
-/// The most bytes of a head's headers: half of what a component can pass on in wasmtime.
+/// The most bytes of a head's headers: half of what wasmtime lets a component pass on.
 const HEAD_BYTES: usize = 64 * 1024;
 /// The most bytes of trailers: hyper's limit for HTTP/1.1.
 pub(crate) const TRAILER_BYTES: u32 = 16 * 1024;
 /// The most bytes of path and query together. RFC 9110, section 4.1, requires at least 8000.
 const TARGET_BYTES: usize = 32 * 1024;
 
-/// The most headers that hyper may parse over HTTP/1.1. hyper rejects more with a bare 431, so this is well above the
-/// limit.
+/// The most headers that hyper may parse over HTTP/1.1. hyper answers more headers with a 431 response without a body.
+/// This number is well above `FIELDS`, so that such requests mostly get the server's own response.
 pub(crate) const PARSED_FIELDS: usize = 1000;
-/// The same for HTTP/2, in bytes as RFC 9113, section 6.5.2, counts them.
+/// The most bytes of headers that hyper may parse over HTTP/2, counted as in RFC 9113, section 6.5.2.
 pub(crate) const PARSED_LIST_BYTES: u32 = 1024 * 1024;
 
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
@@ -40,7 +40,7 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 /// Whether trailers exceed their limits.
 pub(crate) fn are_too_large_trailers(trailers: &HeaderMap) -> bool {
-    // hyper counts the empty line after them, and stops at the limit itself.
+    // hyper also counts the empty line after the trailers, and already rejects trailers that reach the limit.
     excess(trailers, TRAILER_BYTES as usize - "\r\n".len() - 1).is_some()
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use http::HeaderName;
 
-    /// Makes so many headers with so many bytes together.
+    /// Creates `count` headers that take `bytes` bytes together.
     fn fields(count: usize, bytes: usize) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "a.test".parse().unwrap());

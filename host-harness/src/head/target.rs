@@ -1,4 +1,5 @@
-//! The target of a request, and the host that it is for (RFC 9112, section 3.2; RFC 9113, section 8.3.1).
+//! Checks the target of a request, and the host that the request is for (RFC 9112, section 3.2; RFC 9113, section
+//! 8.3.1).
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, Version, header};
@@ -56,7 +57,7 @@ fn host_field<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Rejects forms of targets that belong to other methods, and unsupported schemes.
+/// Rejects a target in a form that its method does not allow, and a target with an unsupported scheme.
 fn check_form(method: &Method, uri: &Uri) -> Result<(), Refusal> {
     if uri.path() == "*" && method != Method::OPTIONS {
         return Err(Refusal::bad_request("the target `*` is for OPTIONS only"));
@@ -90,13 +91,14 @@ fn named(uri: &Uri) -> Result<Option<Authority>, Refusal> {
     }
 }
 
-/// Whether `Host` is required beside a target with a host: HTTP/1.1 always requires it (RFC 9112, section 3.2).
+/// Whether the request needs a `Host` header even if its target contains a host, as always in HTTP/1.1 (RFC 9112,
+/// section 3.2). Requests that did not come over a socket may leave it out.
 fn needs_host<B>(request: &Request<B>) -> bool {
     request.version() == Version::HTTP_11 && request.extensions().get::<FromSocket>().is_some()
 }
 
 /// Returns the path, which is a slash if the target has none (RFC 9110, section 4.2.3). Percent-encodes bytes beyond
-/// ASCII, which hyper accepts although a request line must not have them.
+/// ASCII. hyper accepts them, although a request line must not contain any.
 fn path(uri: &Uri) -> Result<PathAndQuery, Refusal> {
     match uri.path_and_query() {
         Some(path) if path.as_str().starts_with('?') || !path.as_str().is_ascii() => {

@@ -5,7 +5,8 @@ use http::{HeaderMap, Method, Request, Version, header};
 use super::Refusal;
 use crate::message::headers::{elements, quoted};
 
-/// Rejects WebSocket and CONNECT, which have no HTTP response. Other upgrades are ignored (RFC 9110, section 7.8).
+/// Rejects requests for WebSockets and CONNECT, because `wasi:http` supports neither WebSockets nor tunnels. Ignores
+/// requests to upgrade to any other protocol (RFC 9110, section 7.8).
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::not_implemented(match request.extensions().get::<hyper::ext::Protocol>() {

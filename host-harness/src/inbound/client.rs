@@ -21,8 +21,8 @@ impl Client {
         Self { request: requests.begin(), is_awaited: AtomicBool::new(false), fault: OnceLock::new() }
     }
 
-    /// Sets the name of the request in messages. The first call counts: middleware and the component behind it share
-    /// one request.
+    /// Sets how messages name the request. Only the first call has an effect, because middleware and the component
+    /// behind it share one request.
     pub(crate) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.request.named_by(name);
     }
@@ -36,7 +36,7 @@ impl Client {
         self.is_awaited.load(Ordering::Relaxed)
     }
 
-    /// Notes the reason why the request ended early. The first call counts.
+    /// Records the fault of the client that ended the request early. Only the first call has an effect.
     pub(crate) fn blame(&self, fault: ClientFault) {
         let _ = self.fault.set(fault);
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many requests a message names. The others are counted.
+/// How many requests a message names at most. Of the rest it gives only the number.
 const NAMED: usize = 10;
 
 /// Tracks the requests of one server to their end, including work after the response.
@@ -23,10 +23,10 @@ struct Requests {
     names: HashMap<u64, Arc<OnceLock<Name>>>,
 }
 
-/// Names a request, as `GET /a`, while it is unfinished.
+/// Returns the name of a request, such as `#1 GET /a`, or `None` once the request has ended.
 type Name = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// An unfinished request. Dropping it ends the request.
+/// An unfinished request. Dropping this value marks the request as finished.
 pub(super) struct Ongoing {
     number: u64,
     requests: Arc<Unfinished>,
@@ -34,7 +34,7 @@ pub(super) struct Ongoing {
 }
 
 impl Ongoing {
-    /// Sets the name of the request. The first call counts.
+    /// Sets the name of the request. Only the first call has an effect.
     pub(super) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
         let _ = self.name.set(Box::new(name));
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for Ongoing {
 }
 
 impl Unfinished {
-    /// Notes a new request.
+    /// Counts a new request as unfinished.
     pub(super) fn begin(self: &Arc<Self>) -> Ongoing {
         let mut requests = self.lock();
         requests.begun += 1;
@@ -72,7 +72,7 @@ impl Unfinished {
         }
     }
 
-    /// Completes when all requests are over.
+    /// Completes when no request is unfinished.
     pub(crate) async fn none_left(&self) {
         let mut ended = pin!(self.ended.notified());
         loop {

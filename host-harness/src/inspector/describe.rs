@@ -1,4 +1,4 @@
-//! Requests as JSON for the page.
+//! Describes requests as JSON for the page of the inspector.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::harness::Origin;
 use crate::telemetry::Capture;
 use crate::{LogStream, OutboundCall, show};
 
-/// The changes for the list.
+/// Describes what has changed: the given requests, the number of lost events, and the state of the build.
 pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, origin: &Origin) -> Value {
     json!({
         "requests": entries.iter().map(|entry| line(entry)).collect::<Vec<_>>(),
@@ -26,7 +26,7 @@ pub(super) fn update(entries: &[&Entry], missed: u64, build: Option<&Build>, ori
     })
 }
 
-/// The file name of a path, also if the path is `.`.
+/// Returns the file name of the component or its crate. Resolves the path first, because `.` contains no name.
 fn target_name(origin: &Origin) -> String {
     let path = std::fs::canonicalize(&origin.target).unwrap_or_else(|_| origin.target.clone());
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -41,7 +41,7 @@ fn build_state(build: &Build) -> Value {
     json!({ "number": build.number, "state": state, "message": text })
 }
 
-/// One request for the list.
+/// Describes a request by the data for its line in the list.
 fn line(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     json!({
@@ -60,7 +60,7 @@ fn line(entry: &Entry) -> Value {
     })
 }
 
-/// All details of a request.
+/// Describes a request with all details.
 pub(super) fn whole(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     let mut whole = line(entry);
@@ -123,7 +123,7 @@ fn fields(headers: &HeaderMap) -> Value {
     headers.iter().map(|(name, value)| json!([name.as_str(), field(name, value)])).collect()
 }
 
-/// The value of a header, without credentials in URLs.
+/// Returns the value of a header, without the credentials in its URLs.
 fn field(name: &HeaderName, value: &HeaderValue) -> String {
     let value = match *name {
         header::HOST => show::without_userinfo(value.as_bytes()).to_vec(),

@@ -1,4 +1,4 @@
-//! Access control of the inspector: its own pages on this machine.
+//! Access control of the inspector: only its own pages may use it, and only under a local address.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::message::body::Body;
 /// Returns the reason to reject a request.
 pub(super) fn objection(request: &Request<Body>) -> Option<&'static str> {
     let authority = authority(request);
-    // Rejects other host names (DNS rebinding).
+    // Rejects names of other hosts, which an attacker can make resolve to this machine (DNS rebinding).
     let Some(authority) = authority.filter(is_local) else {
         return Some("ask for the inspector as `localhost` or by its address");
     };
@@ -21,7 +21,7 @@ pub(super) fn objection(request: &Request<Body>) -> Option<&'static str> {
     }
     match field(request.headers(), "sec-fetch-site") {
         None | Some("same-origin" | "none") => None,
-        // The user followed a link to the page.
+        // Accepted, because the user followed a link from another site to the page.
         Some(_) if is_visit(request) => None,
         Some(_) => Some("only pages of the inspector may ask it"),
     }
@@ -51,7 +51,8 @@ fn is_visit(request: &Request<Body>) -> bool {
         && field(request.headers(), "sec-fetch-mode") == Some("navigate")
 }
 
-/// Returns the value of a header. A value that is not text is rejected like a wrong one.
+/// Returns the value of a header. Returns an empty string for a value that is not visible ASCII, and the callers reject
+/// empty values.
 fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or(""))
 }

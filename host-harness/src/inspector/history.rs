@@ -1,4 +1,4 @@
-//! The newest requests with all their details.
+//! Keeps the newest requests, with all their details.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,9 +9,10 @@ use crate::{Event, Exchange, LogEntry, OutboundCall};
 
 /// The number of requests that are kept.
 const REQUESTS: usize = 500;
-/// The number of bytes of headers, bodies and output that all of them may keep. The oldest requests are dropped first.
+/// The number of bytes of headers, bodies and output that are kept of all requests together. Beyond it, the oldest
+/// requests are dropped.
 const BYTES: usize = 32 * 1024 * 1024;
-/// The number of calls that are kept of one request.
+/// The number of outbound calls that are kept of one request.
 const CALLS: usize = 100;
 /// The number of bytes of output that are kept of one request.
 const LOG_BYTES: usize = 64 * 1024;
@@ -24,7 +25,7 @@ pub(super) struct History {
 #[derive(Default)]
 struct Entries {
     entries: VecDeque<Entry>,
-    /// The number of changes so far. A changed entry has the number of its last change.
+    /// The number of changes so far. Each entry stores the number of its last change.
     revision: u64,
     bytes: usize,
     /// The number of lost events.
@@ -37,9 +38,9 @@ pub(super) struct Entry {
     pub(super) exchange: Exchange,
     /// Whether the request has ended.
     pub(super) finished: bool,
-    /// Whether events of this request may be lost, so that calls or output may be missing.
+    /// Whether events were lost during this request, so that some of its calls or output may be missing.
     pub(super) is_incomplete: bool,
-    /// The first calls that ended.
+    /// The outbound calls that ended first, [`CALLS`] at most.
     pub(super) calls: Vec<OutboundCall>,
     pub(super) logs: Vec<LogEntry>,
     /// The number of bytes of output that were left out.
@@ -87,7 +88,7 @@ impl Entry {
         }
         self.log_bytes += entry.text.len();
         match self.logs.last_mut() {
-            // Formatted output comes in pieces.
+            // Joins successive pieces, because a component may write one line in several.
             Some(last) if last.stream == entry.stream => last.text.push_str(&entry.text),
             _ => self.logs.push(entry),
         }
@@ -119,12 +120,13 @@ impl History {
         self.lock().entries.iter().find(|entry| entry.exchange.request == number).cloned()
     }
 
-    /// Notifies readers of a change.
+    /// Returns a receiver that is notified of each change.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Returns the changes since a revision, the current revision, and the number of lost events.
+    /// Calls `show` with the entries that have changed since a revision and the number of lost events. Returns its
+    /// result and the current revision.
     pub(super) fn since<T>(&self, revision: u64, show: impl FnOnce(&[&Entry], u64) -> T) -> (T, u64) {
         let kept = self.lock();
         let changed: Vec<&Entry> = kept.entries.iter().filter(|entry| entry.revision > revision).collect();
@@ -179,7 +181,7 @@ impl Entries {
         }
     }
 
-    /// Adds an entry for a request whose first event was lost, unless it is older than all entries.
+    /// Adds an entry for a request whose first event was lost, unless the request is older than all entries.
     fn recover(&mut self, exchange: &Exchange) {
         let number = exchange.request;
         if self.missed == 0 || self.entries.iter().any(|entry| entry.exchange.request == number) {
@@ -196,7 +198,7 @@ impl Entries {
         }
     }
 
-    /// Changes an entry, if it is still kept. Searches from the newest, where most changes are.
+    /// Changes an entry, if it is still kept. Searches the newest entries first, because they change most often.
     fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.exchange.request == number) {
             change(entry);
@@ -233,7 +235,7 @@ mod tests {
         request.headers_mut().insert("x-long", HeaderValue::try_from("x".repeat(BYTES / 4)).unwrap());
         for _ in 0..6 {
             drop(recorder.start(&request, &Arc::from("component")));
-            // Starts and finishes the request.
+            // Adds the first and the last event of the request.
             history.add(events.recv().await.unwrap());
             history.add(events.recv().await.unwrap());
         }
@@ -244,7 +246,7 @@ mod tests {
         history.lock().entries.iter().map(|entry| entry.exchange.request).collect()
     }
 
-    /// The first and the last event of so many requests.
+    /// Returns the first and the last event of each of `count` requests.
     async fn requests(count: usize) -> Vec<[Event; 2]> {
         let recorder = Recorder::new(false, None);
         let mut events = recorder.events();

@@ -1,4 +1,4 @@
-//! Saves a request and its response as a test.
+//! Writes a recorded request and its response as the source of a test.
 
 mod calls;
 mod expected;
@@ -15,11 +15,11 @@ use super::history::Entry;
 use crate::harness::Origin;
 use crate::{Exchange, Redaction, show};
 
-/// Headers that the harness or the connection sets, which do not belong in a test.
+/// Headers that a test leaves out, most of them because the harness or the connection sets them.
 const LEFT_OUT: [&str; 7] =
     ["connection", "content-length", "date", "host", "keep-alive", "transfer-encoding", "upgrade-insecure-requests"];
 
-/// Returns the reason why a test of this request would not pass or not be complete.
+/// Returns the reason why a test of this request would fail or would be incomplete.
 pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     let unanswered = || entry.exchange.status.is_none().then_some("the request was not answered");
     entry.unrepeatable().or_else(unanswered).or_else(|| calls::objection(entry))
@@ -43,7 +43,7 @@ pub(super) fn test(entry: &Entry, origin: &Origin) -> Result<String, &'static st
     ))
 }
 
-/// The body of the test.
+/// Returns the statements of the test.
 fn steps(entry: &Entry, origin: &Origin) -> String {
     let exchange = &entry.exchange;
     let mocks = !entry.calls.is_empty();
@@ -62,7 +62,7 @@ fn steps(entry: &Entry, origin: &Origin) -> String {
     out
 }
 
-/// The imports of the test.
+/// Returns the imports of the test.
 fn imports(entry: &Entry) -> String {
     let trailers = entry.exchange.request_body.trailers();
     let has_bytes = trailers.iter().flat_map(HeaderMap::values).any(|value| value.to_str().is_err());
@@ -136,7 +136,7 @@ fn from_tests_of(origin: &Origin, target: &Path) -> PathBuf {
     up.chain(target.components().skip(shared)).collect()
 }
 
-/// Whether the crate has a package for component tests, as `wayside new` makes it.
+/// Whether the crate contains a separate package for component tests, such as `wayside new` creates.
 pub(super) fn in_tests_of_its_own(origin: &Origin) -> bool {
     origin.is_crate && origin.target.join("component-tests").is_dir()
 }
@@ -145,7 +145,7 @@ fn request(exchange: &Exchange) -> String {
     let mut out = String::new();
     let _ = write!(out, "\n        .method({:?})", exchange.method.as_str());
     let _ = match (exchange.uri.path(), exchange.uri.authority()) {
-        // An absolute URL cannot have this path.
+        // An absolute URL cannot have the path `*`, so the host becomes a header.
         ("*", Some(host)) => write!(
             out,
             "\n        .uri(\"*\")\n        .header(\"host\", {:?})",
@@ -154,7 +154,7 @@ fn request(exchange: &Exchange) -> String {
         _ => write!(out, "\n        .uri({:?})", show::url(&exchange.uri)),
     };
     for (name, value) in &exchange.request_headers {
-        // If the client sent no length, the harness sends none either.
+        // Keeps `transfer-encoding`, so that the harness sends no length, as the client sent none.
         if !LEFT_OUT.contains(&name.as_str()) || name == header::TRANSFER_ENCODING {
             let _ = write!(out, "\n        .header({:?}, {})", name.as_str(), literal::value(value));
         }
@@ -168,7 +168,8 @@ fn request(exchange: &Exchange) -> String {
     out
 }
 
-/// Whether the test would contain data that [`Redaction`] considers secret, or settings, which may be.
+/// Whether the test would contain data that [`Redaction`] considers secret, or settings of the component, which may be
+/// secret.
 fn carries_secrets(entry: &Entry, origin: &Origin) -> bool {
     let redaction = Redaction::default();
     let exchange = &entry.exchange;

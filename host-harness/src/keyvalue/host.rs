@@ -1,4 +1,4 @@
-//! The functions of `wasi:keyvalue`, as components call them.
+//! The functions of `wasi:keyvalue` that components import.
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
@@ -25,7 +25,7 @@ impl HasData for Views {
 }
 
 impl KeyValueView<'_> {
-    /// Adds these functions to a linker.
+    /// Adds the functions of `wasi:keyvalue` to a linker.
     pub(crate) fn add_to_linker<T: Send + 'static>(
         linker: &mut Linker<T>,
         view: fn(&mut T) -> KeyValueView<'_>,

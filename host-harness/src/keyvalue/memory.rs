@@ -1,4 +1,4 @@
-//! A store in memory.
+//! A key-value store in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ impl Memory {
         self.lock().buckets.get(bucket).is_some_and(|bucket| bucket.contains_key(key))
     }
 
-    /// The cursor is the number of keys before the page.
+    /// Returns a page of keys. The cursor is the number of keys before the page.
     fn keys(&self, bucket: &str, cursor: u64) -> Page {
         let buckets = self.lock();
         let Some(bucket) = buckets.buckets.get(bucket) else { return Page::default() };

@@ -1,4 +1,4 @@
-//! A store on a Redis server, where a bucket is a hash.
+//! A key-value store on a Redis server. Each bucket is a Redis hash.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl KeyValue {
 
 struct Redis {
     client: Client,
-    /// The shared connection, until it breaks.
+    /// The connection that all operations share. `None` if it has not been opened yet, or has broken.
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
@@ -149,7 +149,7 @@ fn failure(error: &RedisError) -> Failure {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The client has the password.
+        // Leaves out the client, which contains the password.
         f.debug_struct("Redis").finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Limits;
 
-/// The most requests that wait. Each holds a connection and a head of some kilobytes.
+/// The most requests that may wait at the same time. Each keeps a connection open, and a head of some kilobytes in
+/// memory.
 const WAITING: usize = 1024;
 
 /// Admits as many requests as may run at once, in the order of their arrival.
@@ -21,11 +22,12 @@ struct Queue {
     patience: Duration,
 }
 
-/// The permission to run. Dropping it admits the next request.
+/// The permission of one request to run. Dropping it admits the next request.
 #[derive(Debug)]
 pub(crate) struct Turn(#[expect(dead_code, reason = "held for what its end does")] Option<OwnedSemaphorePermit>);
 
-/// Too many requests wait, or this one waited for too long.
+/// The reason to reject a request: [`WAITING`] others wait already, or it has itself waited as long as
+/// [`Limits::timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy;
 
@@ -38,7 +40,7 @@ impl Gate {
         }))
     }
 
-    /// Waits for permission.
+    /// Waits until the request may run.
     pub(crate) async fn enter(&self) -> Result<Turn, Busy> {
         let Some(Queue { running, waiting, patience }) = &self.0 else { return Ok(Turn(None)) };
         if let Ok(turn) = Arc::clone(running).try_acquire_owned() {

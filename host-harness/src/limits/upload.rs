@@ -12,7 +12,7 @@ use crate::head;
 use crate::message::body::{Body, BodyError, End, Observer, Passed, observe};
 use crate::message::error_code::ErrorCode;
 
-/// A request body with limits.
+/// Tells whether the body of one request has exceeded a limit.
 #[derive(Debug)]
 pub(crate) struct LimitedUpload(Option<Arc<OnceLock<TooLarge>>>);
 
@@ -21,12 +21,13 @@ pub(crate) struct LimitedUpload(Option<Arc<OnceLock<TooLarge>>>);
 pub(crate) enum TooLarge {
     Body,
     Trailers,
-    /// The framing around the chunks of the body (RFC 9112, section 7.1.1).
+    /// The parameters that HTTP/1.1 allows beside the size of each chunk (RFC 9112, section 7.1.1).
     ChunkExtensions,
 }
 
 impl LimitedUpload {
-    /// Breaks the body of a request off at its limits. Rejects it at once if its declared length exceeds them.
+    /// Wraps the body of a request so that it fails at its limits. Rejects the request at once if the declared length
+    /// of the body exceeds the limit.
     pub(crate) fn limit(request: Request<Body>, limits: &Limits) -> Result<(Request<Body>, Self), TooLarge> {
         if limits.body_bytes.is_some_and(|limit_bytes| request.body().size_hint().lower() > limit_bytes) {
             return Err(TooLarge::Body);
@@ -40,13 +41,13 @@ impl LimitedUpload {
         Ok((request.map(limited), upload))
     }
 
-    /// Returns the part that was found too large.
+    /// Returns the part that exceeded its limit, if one has so far.
     pub(crate) fn excess(&self) -> Option<TooLarge> {
         self.0.as_ref()?.get().copied()
     }
 }
 
-/// Breaks a body off at its limits.
+/// Fails a body that exceeds its limits.
 struct Limited {
     limit_bytes: Option<u64>,
     excess: Arc<OnceLock<TooLarge>>,
@@ -54,7 +55,7 @@ struct Limited {
 
 impl Limited {
     fn exceeded(&self, excess: TooLarge) -> BodyError {
-        // The first limit that is exceeded is the one to report.
+        // Keeps the earlier value if a limit has been exceeded before.
         let _ = self.excess.set(excess);
         Box::new(match excess {
             TooLarge::Body => ErrorCode::HttpRequestBodySize(self.limit_bytes),
@@ -82,11 +83,11 @@ impl Observer for Limited {
     fn end(self, _: u64, _: End<'_>) {}
 }
 
-/// Returns the limit of hyper's parser that a body exceeded.
+/// Returns the part that exceeded a limit of hyper's parser, if this caused the error.
 fn beyond_parser(error: &BodyError) -> Option<TooLarge> {
     let source = error.downcast_ref::<hyper::Error>().and_then(std::error::Error::source);
     let io = source.and_then(|source| source.downcast_ref::<io::Error>())?;
-    // hyper reports malformed chunks with the same kind; only the text differs.
+    // hyper reports malformed chunks with the same error kind. Only the messages differ.
     match io.to_string() {
         text if io.kind() != io::ErrorKind::InvalidData || text.starts_with("invalid chunk ") => None,
         text if text.starts_with("chunk trailers ") => Some(TooLarge::Trailers),

@@ -1,4 +1,4 @@
-//! Bodies on the host's side.
+//! The bodies of requests and responses in the host.
 
 mod begun;
 mod observed;
@@ -87,13 +87,14 @@ impl Body {
         while let Some(Ok(_)) = self.frame().await {}
     }
 
-    /// Converts to wasmtime's type. Removes empty frames, which some components take for the end.
+    /// Converts the body to wasmtime's type. Removes empty frames, because some components take an empty frame for the
+    /// end of the body.
     pub(crate) fn into_guest(self) -> WasiBody {
         WithoutEmptyFrames(self.0).map_err(host_error).boxed_unsync()
     }
 }
 
-/// Converts a failed body for wasmtime.
+/// Converts the error of a body to wasmtime's type.
 pub(crate) fn host_error(error: BodyError) -> HostError {
     match error.downcast::<ErrorCode>() {
         Ok(code) => code.into_host(),
@@ -104,7 +105,7 @@ pub(crate) fn host_error(error: BodyError) -> HostError {
     }
 }
 
-/// Converts a failed body of wasmtime.
+/// Converts wasmtime's error of a body to the type of the harness.
 pub(crate) fn body_error(error: HostError) -> BodyError {
     match error {
         HostError::Hyper(error) => error.into(),
@@ -112,7 +113,8 @@ pub(crate) fn body_error(error: HostError) -> BodyError {
     }
 }
 
-/// Returns the code of a failed body. An error without a code becomes `internal-error` with its text.
+/// Returns the error code of a failed body. An error that is no [`ErrorCode`] becomes `internal-error` with its
+/// message.
 pub(crate) fn code_of(error: &BodyError) -> ErrorCode {
     match error.downcast_ref::<ErrorCode>() {
         Some(code) => code.clone(),
@@ -138,12 +140,12 @@ impl HttpBody for Body {
 }
 
 thread_local! {
-    /// Whether a body of the host was polled since this was last cleared.
+    /// Whether a body of the host has been polled since this flag was last cleared.
     static HOST_ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Polls the body of a component. Returns also whether this polled a body of the host underneath: then the component
-/// passes a body through and no longer takes part in it.
+/// Polls the body of a component. Also returns whether this polled a body of the host in turn. If so, the component
+/// passes the host's body through unchanged, and its data no longer flows through the instance.
 pub(crate) fn asks_host<R>(poll: impl FnOnce() -> R) -> (R, bool) {
     let before = HOST_ASKED.replace(false);
     let polled = poll();

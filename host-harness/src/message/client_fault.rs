@@ -7,11 +7,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientFault {
-    /// It sent no byte of the request body for this long, while the component waited for it.
+    /// The client sent no byte of the request body for this long, while the component waited for one.
     PausedUpload(Duration),
     /// The component still waited for the request body at its [time limit](crate::Limits::timeout).
     SlowUpload(Duration),
-    /// It read no byte of the response for this long.
+    /// The client read no byte of the response for this long.
     StoppedReading(Duration),
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmtime_wasi_http::Error as HostError;
 
-/// The parts of an error code. Each code has a name; some carry a text, a number, or both.
+/// The parts of an error code. Each code has a name; some codes carry a string, a number, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) name: &'static str,
@@ -12,7 +12,7 @@ pub(crate) struct Named {
     pub(crate) number: Option<u64>,
 }
 
-/// Defines the codes and their conversions from one table.
+/// Defines [`ErrorCode`] and its conversions from one table of the codes.
 macro_rules! codes {
     (
         plain { $($plain_name:literal $plain:ident,)* }
@@ -22,7 +22,8 @@ macro_rules! codes {
     ) => {
         /// The reason why an outbound call failed, as the component gets it: the codes of `wasi:http/types.error-code`.
         ///
-        /// As text, a code is the name that WIT gives it, with the detail that it carries: `DNS-error: NXDOMAIN`.
+        /// `Display` writes the name that WIT gives the code and the detail that the code carries, such as in
+        /// `DNS-error: NXDOMAIN`.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         #[expect(missing_docs, reason = "the names are those of WIT, which documents them")]
@@ -34,7 +35,7 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// Converts an error of wasmtime. An error without a code becomes `internal-error` with its text.
+            /// Converts an error of wasmtime. An error that has no such code becomes `internal-error` with its message.
             pub(crate) fn from_host(error: HostError) -> Self {
                 match error {
                     $(HostError::$plain => Self::$plain,)*
@@ -86,7 +87,7 @@ macro_rules! codes {
             }
         }
 
-        /// Makes a code of its parts. The case of the name does not matter.
+        /// Makes a code from its parts. The case of the name does not matter.
         pub(crate) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
             let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
                 return Err(format!("`{name}` is not an error code; the codes are {}", NAMES.join(", ")));

@@ -38,7 +38,8 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     declared(headers).ok().flatten()
 }
 
-/// Leaves one `content-length`, or none if the message is chunked (RFC 9112, section 6.3).
+/// Replaces equal `content-length` headers by one, and removes all of them if the message is chunked (RFC 9112, section
+/// 6.3).
 pub(crate) fn check_length(headers: &mut HeaderMap) -> Result<(), InvalidLength> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
@@ -53,7 +54,7 @@ pub(crate) fn is_final(status: StatusCode) -> bool {
     (200..600).contains(&status.as_u16())
 }
 
-/// Removes the body of a response that must not have one: to HEAD, or with the status 204, 205 or 304.
+/// Removes the body of a response that must not have one: a response to HEAD, or with the status 204, 205 or 304.
 pub(crate) fn without_content(is_head: bool, response: Response<Body>) -> Response<Body> {
     let status = response.status();
     if !is_head && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
@@ -87,7 +88,7 @@ pub(crate) fn keep_length(response: Response<Body>) -> Response<Body> {
     }
 }
 
-/// The empty body of a 304, with the length of another response.
+/// The empty body of a 304. Its size hint is the length that the body of a 200 would have.
 struct NotSent(u64);
 
 impl HttpBody for NotSent {
@@ -103,7 +104,8 @@ impl HttpBody for NotSent {
     }
 }
 
-/// Declares the body of a request as chunked over HTTP/1.1, which hyper leaves out for some methods.
+/// Adds `transfer-encoding: chunked` to a request whose body has an unknown length. Over HTTP/1.1, hyper does not add
+/// the header itself for some methods.
 pub(crate) fn announce_chunks(request: &mut Request<Body>) {
     let body = request.body();
     let is_unknown = !body.is_end_stream() && body.size_hint().exact().is_none();

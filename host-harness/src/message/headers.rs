@@ -1,4 +1,4 @@
-//! Header lists, and the headers of one connection.
+//! Headers whose values are lists, and headers that apply to one connection only.
 
 use http::{HeaderMap, HeaderValue, header};
 

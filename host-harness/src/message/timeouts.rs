@@ -5,10 +5,10 @@ use std::time::Duration;
 /// The time limits of an outbound call, as the component sets them; an extension of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For connecting, including TLS.
+    /// The limit for connecting, including the TLS handshake.
     pub connect: Option<Duration>,
-    /// For the head of the response.
+    /// The limit for the arrival of the response head.
     pub first_byte: Option<Duration>,
-    /// For each pause in the response body.
+    /// The limit for each pause in the response body.
     pub between_bytes: Option<Duration>,
 }

@@ -46,7 +46,7 @@ const fn v6(parts: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
 }
 
-/// Returns the kind of an address, unless it is a public one.
+/// Returns the kind of a special address, or `None` for a public one.
 pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => SPECIAL_V4.iter().find(|(net, _)| net.contains(&address)).map(|(_, kind)| *kind),
@@ -57,7 +57,8 @@ pub(super) fn special(address: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Returns the IPv4 address that an IPv6 address leads to: mapped, compatible, translated (RFC 6052), or 6to4.
+/// Returns the IPv4 address that an IPv6 address contains. There are four such kinds: mapped, compatible, translated
+/// (RFC 6052), and 6to4 addresses.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [a, b, c, d, e, f, g, h] = address.segments();
     let join = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));

@@ -10,5 +10,5 @@ pub(super) use record::record;
 pub use redaction::Redaction;
 pub(super) use replay::replay;
 
-/// How many bytes of a body are recorded. A call with a longer body passes, but cannot be replayed.
+/// The most bytes of a body that are recorded. A call with a longer body succeeds, but cannot be replayed.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;

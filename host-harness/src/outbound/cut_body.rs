@@ -20,12 +20,13 @@ pub(super) enum Ending {
     Truncated,
     /// The connection is reset.
     Reset,
-    /// No more data comes until a time limit: that of the component, or this one if it is shorter.
+    /// No more data comes. The body fails at the component's time limit between bytes, or after this time if that is
+    /// earlier.
     Stalled(Option<Duration>),
 }
 
 impl Ending {
-    /// Ends a body after so many bytes, or at its own end if it is shorter.
+    /// Ends a body abnormally after this number of bytes, or at the end of the body if it is shorter.
     pub(super) fn after(self, bytes: u64, body: Body, timeouts: Timeouts) -> Body {
         Body::new(Ended { body, left: bytes, ending: self, timeouts, stall: None })
     }

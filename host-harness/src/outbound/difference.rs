@@ -1,4 +1,4 @@
-//! Describes the differences between a call and an expected one.
+//! Describes the differences between a call and an expected call.
 
 use http::{HeaderMap, HeaderName};
 
@@ -8,10 +8,10 @@ use crate::show;
 
 /// How many characters of a text are shown.
 const SHOWN: usize = 120;
-/// How many places of a JSON document are named.
+/// How many of the places in which two JSON documents differ are listed.
 const PLACES: usize = 5;
 
-/// The differences of a call, one line each.
+/// The differences between a call and an expected call, one line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) lines: Vec<String>,
@@ -34,7 +34,7 @@ impl Difference {
         }
     }
 
-    /// Adds the difference of the URLs. The distance is smaller the more they have in common at the beginning.
+    /// Adds the difference of the URLs. The longer their common beginning is, the smaller is the distance.
     pub(crate) fn url(&mut self, expected: &str, found: &str) {
         let same = expected.bytes().zip(found.bytes()).take_while(|(a, b)| a == b).count();
         let share = 8 * same / expected.len().max(found.len()).max(1);
@@ -54,7 +54,7 @@ impl Difference {
         }
     }
 
-    /// Adds the difference if none of the values of a header is the expected one.
+    /// Adds a line for a header that does not have the expected value.
     pub(crate) fn field_value(&mut self, name: &str, expected: &str, found: &[String]) {
         self.add(2, format!("field {name}: expected `{expected}`, found {}", quoted(found)));
     }
@@ -76,7 +76,7 @@ impl Difference {
         self.add(1, line);
     }
 
-    /// Compares as JSON, without regard to white space, key order and number format.
+    /// Compares a body with a JSON document, without regard to white space, key order and number format.
     pub(crate) fn json(&mut self, expected: &Json, found: &[u8]) {
         match Json::read(found) {
             Ok(found) if found == *expected => {}
@@ -149,7 +149,7 @@ fn json_places(place: &str, expected: &Json, found: &Json, lines: &mut Vec<Strin
     }
 }
 
-/// Quotes the part of a body around a position, in backticks if it is text.
+/// Quotes the part of a body around a byte position. Gives only the length of a body that is not text.
 fn excerpt(body: &[u8], at: usize) -> String {
     if body.is_empty() {
         return "nothing".to_owned();

@@ -24,7 +24,7 @@ pub enum Fault {
     Refused,
     /// The name of the server cannot be resolved.
     LookupFailed,
-    /// The connection times out; the wait itself is skipped.
+    /// The connection times out. The error comes at once, so that tests need not wait.
     TimedOut,
     /// The response is 500, 502, 503 or 504, and the server is not called.
     ServerError,
@@ -32,14 +32,14 @@ pub enum Fault {
     Reset,
     /// The connection is closed within the response body.
     Truncated,
-    /// The response body stalls, for 20 ms or the time limit of the component if it is shorter.
+    /// The response body stalls. It fails after 20 ms, or after the time limit of the component if that is shorter.
     Stalled,
     /// The response comes 1 to 20 ms late, and is complete.
     Slow,
 }
 
 impl Fault {
-    /// All kinds.
+    /// All kinds of failures.
     pub const ALL: [Self; 8] = [
         Self::Refused,
         Self::LookupFailed,
@@ -52,16 +52,16 @@ impl Fault {
     ];
 }
 
-/// How long a body stalls. Short, so that a test can have many of them.
+/// How long a body stalls. Short, so that a test with many stalled bodies stays fast.
 const STALL: Duration = Duration::from_millis(20);
-/// A body of unknown length breaks off within so many bytes.
+/// The number of bytes within which a body of unknown length breaks off.
 const EARLY_BYTES: u64 = 16 * 1024;
 
 pub(super) fn faults(inner: Outbound, rate: f64, seed: u64, kinds: Vec<Fault>) -> Outbound {
     let count = AtomicU64::new(0);
     Outbound::from_handler(move |request| {
         let number = count.fetch_add(1, Ordering::Relaxed);
-        // Each call has its own generator, so that the order of calls does not matter.
+        // Each call has its own random generator, so that its faults do not depend on what other calls do.
         let mut random = StdRng::seed_from_u64(seed.rotate_left(32) ^ number);
         let mut inner = inner.clone();
         if kinds.is_empty() || !random.random_bool(rate) {

@@ -14,10 +14,11 @@ use crate::message::body::{Begun, Body, BodyError};
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::{InvalidLength, check_length, is_final, without_content};
 
-/// How long a request whose method usually has no content waits for the first byte or the end of its body.
+/// How long the host waits for the first frame or the end of a body before it sends a request whose method usually has
+/// no content.
 const FIRST_FRAME: Duration = Duration::from_millis(100);
 
-/// Frames outbound requests, and checks status and framing of the responses.
+/// Sets the framing of outbound requests, and checks the status and the framing of the responses.
 pub(crate) fn framed(outbound: Outbound) -> Outbound {
     Outbound::from_fn(move |request| {
         let mut outbound = outbound.clone();
@@ -36,7 +37,8 @@ pub(crate) fn framed(outbound: Outbound) -> Outbound {
     })
 }
 
-/// Removes the framing of a request without content, except for methods that usually have content.
+/// Sends a request with an empty body without any framing. If its method usually has content, declares a length of
+/// zero.
 async fn frame(request: Request<Body>) -> Request<Body> {
     let announces = [Method::POST, Method::PUT, Method::PATCH].contains(request.method());
     let is_declared = request.headers().contains_key(header::CONTENT_LENGTH);
@@ -51,17 +53,17 @@ async fn frame(request: Request<Body>) -> Request<Body> {
     Request::from_parts(parts, Body::new(NoContent))
 }
 
-/// Waits a moment for the first frame or the end of a body: a component may still be about to end it.
+/// Waits a moment for the first frame or the end of a body, because a component may end an empty body a little later.
 async fn wait_for_content(body: Body) -> Begun {
     let mut body = Begun::new(body);
     if !body.is_end_stream() && body.size_hint().exact().is_none() {
-        // A body that begins later is chunked.
+        // A body that begins after the timeout is sent without a length.
         let _ = timeout(FIRST_FRAME, body.begin()).await;
     }
     body
 }
 
-/// The body of a request without content. It has no size hint, because hyper would send a length over HTTP/2.
+/// The body of a request without content. It gives no size hint, because hyper would then send a length over HTTP/2.
 struct NoContent;
 
 impl HttpBody for NoContent {

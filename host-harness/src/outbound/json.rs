@@ -17,7 +17,7 @@ pub(crate) enum Json {
     Object(BTreeMap<String, Json>),
 }
 
-/// A number, as written.
+/// A number, as the document spells it.
 #[derive(Clone, Debug)]
 pub(crate) struct Number(String);
 
@@ -102,7 +102,7 @@ impl Reader<'_> {
             return Some(true);
         }
         self.rest = rest.strip_prefix(['[', '{', ',']).map(str::trim_ascii_start)?;
-        // After the opening bracket.
+        // An empty array or object is closed directly after its opening bracket.
         match self.rest.strip_prefix(bracket) {
             Some(rest) => {
                 self.rest = rest;
@@ -126,8 +126,8 @@ impl Reader<'_> {
 }
 
 impl Number {
-    /// Splits a number into sign, digits without zeros at either end, and power of ten. `None` if the power is out of
-    /// range.
+    /// Splits a number into sign, digits without zeros at either end, and power of ten. Returns `None` if the power
+    /// does not fit into 64 bits.
     fn parts(&self) -> Option<(bool, String, i64)> {
         let (is_negative, text) = match self.0.strip_prefix('-') {
             Some(text) => (true, text),

@@ -1,4 +1,4 @@
-//! Learns the rules that a component needs.
+//! Learns which rules the outbound calls of a component need.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::policy::target;
 use super::toml_file;
 use crate::{Error, file};
 
-/// Passes calls on, and writes the rules that would have allowed them.
+/// Passes calls on, and writes a list of the rules that would allow them.
 pub(super) fn learn(path: &Path, inner: Outbound) -> Result<Outbound, Error> {
     file::replace(path, "").map_err(|error| toml_file::unwritable(path, "list of rules", error))?;
     let path = path.to_owned();

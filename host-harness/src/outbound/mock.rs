@@ -25,10 +25,10 @@ use crate::message::error_code::ErrorCode;
 use crate::message::timeouts::Timeouts;
 use crate::{Error, show};
 
-/// Responds to expected calls, each with the first match; see [`Outbound::mock`].
+/// Responds to each call with the reply to the first expected call that matches; see [`Outbound::mock`].
 ///
 /// An unexpected call fails inside the component with an `internal-error`. [`verify`](Self::verify) reports unexpected
-/// calls and missing ones. It also runs when the mock is dropped.
+/// and missing calls. Dropping the mock calls it as well.
 ///
 /// # Examples
 ///
@@ -50,7 +50,7 @@ use crate::{Error, show};
 #[must_use = "a mock answers once it is given to `HarnessBuilder::outbound`"]
 pub struct Mock {
     state: Arc<Mutex<Expectations>>,
-    /// Whether dropping it verifies.
+    /// Whether dropping the mock calls [`verify`](Self::verify).
     verifies: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct Mock {
 struct Expectations {
     expectations: Vec<Expectation>,
     in_order: bool,
-    /// The current position in the order.
+    /// If the order matters, the index of the expected call that came last.
     position: usize,
     unexpected: Vec<String>,
 }
@@ -100,7 +100,8 @@ impl Mock {
 
     /// Checks that every expected call came as often as declared, and no other call.
     ///
-    /// A component may continue after its response: [`Harness::idle`](crate::Harness::idle) waits for it.
+    /// A component may make further calls after its response. Wait for their end with
+    /// [`Harness::idle`](crate::Harness::idle) first.
     ///
     /// # Panics
     ///
@@ -113,7 +114,7 @@ impl Mock {
         }
     }
 
-    /// Turns verification off.
+    /// Turns off the verification when the mock is dropped.
     pub(super) fn unverified(mut self) -> Self {
         self.verifies = false;
         self
@@ -130,7 +131,7 @@ fn lock(state: &Mutex<Expectations>) -> MutexGuard<'_, Expectations> {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        // The test fails already, for its own reason.
+        // A test that panics already fails for a reason of its own, which must stay visible.
         if self.verifies && !std::thread::panicking() {
             self.verify();
         }
@@ -220,7 +221,7 @@ impl Expectations {
     fn describe_unexpected(&self, request: &Request<Bytes>) -> String {
         let mut text =
             format!("no expected call matches {} {}", request.method(), show::line(&show::url(request.uri())));
-        // Calls that are out of order are not helpful here.
+        // If the order matters, leaves out expected calls that can no longer match.
         let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
         let nearest = self.expectations.iter().enumerate().skip(from);
         let nearest = nearest.map(|(index, expectation)| (index, expectation, expectation.call.difference(request)));

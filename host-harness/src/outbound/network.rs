@@ -33,7 +33,8 @@ use crate::message::timeouts::Timeouts;
 use again::{Again, Answered, KeptConnection};
 use response::{HEAD_FIELDS, Interim, PARSED_BYTES};
 
-/// The time limit for connecting, and for the response if the component sets none.
+/// The time limit for connecting. A component can only shorten it. [`RESPONSE_TIMEOUT`] applies only if the component
+/// sets no limit of its own.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -43,7 +44,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Connects to servers, at the addresses that the policy allows. Without a policy, at every address.
+    /// Creates a client that connects to servers at the addresses that the policy allows, or at every address if there
+    /// is no policy.
     pub(super) fn new(policy: Option<Policy>) -> Self {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_webpki_roots()
@@ -54,7 +56,7 @@ impl Network {
             .pool_timer(TokioTimer::new())
             .http1_max_headers(HEAD_FIELDS)
             .http2_max_header_list_size(PARSED_BYTES)
-            // RFC 9112, sections 5.1 and 5.2: old servers write headers that way.
+            // Accepts the forms of headers that only old servers send (RFC 9112, sections 5.1 and 5.2).
             .http1_allow_spaces_after_header_name_in_responses(true)
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .build(Connector(https));
@@ -92,7 +94,7 @@ impl Network {
         response::tidy(&mut head, &uri)?;
         let pause = timeouts.between_bytes.unwrap_or(RESPONSE_TIMEOUT);
         let body = Received { body, pause, deadline: Box::pin(sleep(pause)), waiting: false };
-        // Recordings contain what the component receives.
+        // Removes content here already, so that recordings contain only what the component receives.
         Ok(without_content(is_head, Response::from_parts(head, Body::new(body))))
     }
 
@@ -104,7 +106,7 @@ impl Network {
         let connected = async { drop(connection.wait_for_connection_metadata().await) };
         let connect = timeout(timeouts.connect.unwrap_or(CONNECT_TIMEOUT), connected);
         let response = tokio::select! {
-            // The response may arrive before the connection is reported.
+            // Polls the response first, because it may arrive before the connection is reported.
             biased;
             response = &mut response => response,
             connected = connect => {
@@ -119,13 +121,14 @@ impl Network {
     }
 }
 
-/// The reason for no response.
+/// The reason why there is no response.
 enum Failed {
     Client(hyper_util::client::legacy::Error),
     Code(ErrorCode),
 }
 
-/// Takes user and password out of a URI, which no server may be sent (RFC 9110, section 4.2.4) and HTTP/2 would be.
+/// Removes user and password from a URI. They must not be sent to a server (RFC 9110, section 4.2.4), but hyper would
+/// send them over HTTP/2.
 fn take_credentials_out(uri: &mut Uri) {
     let mut parts = uri.clone().into_parts();
     let alone = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@')?.1.parse().ok());
@@ -137,7 +140,7 @@ fn take_credentials_out(uri: &mut Uri) {
     }
 }
 
-/// The code that tells a component the cause best.
+/// Returns the error code that names the cause most precisely.
 fn code(error: &hyper_util::client::legacy::Error, uri: &Uri) -> ErrorCode {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -242,7 +245,8 @@ impl StdError for ConnectTimeout {}
 
 /// Connects to a server at one of its permitted addresses.
 ///
-/// The addresses are checked after the lookup and used directly: a second lookup could return others.
+/// The addresses are checked after the lookup, and the connection uses exactly these, because a second lookup could
+/// return different ones.
 #[derive(Clone)]
 struct Guarded {
     policy: Option<Policy>,
@@ -268,11 +272,11 @@ impl Service<Uri> for Guarded {
     }
 }
 
-/// The system's resolver with distinguishable errors, whose results are checked against the policy.
+/// The system's resolver. Wraps its errors in [`LookupFailed`], and checks its results against the policy.
 #[derive(Clone)]
 struct Resolver {
     system: GaiResolver,
-    /// The permitted addresses of a call's server.
+    /// The addresses that the policy permits for a server, and the URI of the call to it.
     allowed: Option<(Addresses, Uri)>,
 }
 
@@ -320,7 +324,7 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// Returns the permitted ones of a server's addresses.
+/// Returns those addresses of a server that are permitted. Fails if all of them are refused.
 fn permitted(found: Vec<SocketAddr>, allowed: &Addresses, uri: &Uri) -> Result<Vec<SocketAddr>, Prohibited> {
     let mut refused = None;
     let permitted: Vec<SocketAddr> = found
@@ -342,12 +346,12 @@ fn permitted(found: Vec<SocketAddr>, allowed: &Addresses, uri: &Uri) -> Result<V
     }
 }
 
-/// The body of a response, with a time limit for pauses.
+/// The body of a response, with a time limit for pauses of the server.
 struct Received {
     body: Incoming,
     pause: Duration,
     deadline: Pin<Box<Sleep>>,
-    /// Whether the reader waits. Pauses of the reader itself do not count.
+    /// Whether the reader waits for a frame. The time limit runs only while it does.
     waiting: bool,
 }
 
@@ -382,7 +386,8 @@ impl HttpBody for Received {
     }
 }
 
-/// Returns the code of a broken response body, which is incomplete in any case.
+/// Returns the error code of a response body that failed. After any failure but a timeout, the body counts as
+/// incomplete.
 fn body_code(error: &hyper::Error) -> ErrorCode {
     if error.is_timeout() { ErrorCode::HttpResponseTimeout } else { ErrorCode::HttpResponseIncomplete }
 }

@@ -13,17 +13,19 @@ use ipnet::IpNet;
 use super::address::{lies_in, special};
 use crate::{Error, show};
 
-/// A rule for outbound calls.
+/// A rule that allows outbound calls to some servers.
 ///
-/// The syntax is `[scheme://]host[:port]`. The scheme is `http` or `https`, and both if it is missing. The port is a
-/// number or a range such as `8000-8099`, and the scheme's default if it is missing. The host is one of:
+/// The syntax is `[scheme://]host[:port]`. The scheme is `http` or `https`. A rule without a scheme allows both. The
+/// port is a number or a range such as `8000-8099`. A rule without a port allows the default port of the scheme. The
+/// host is one of:
 ///
-/// - a name or an address, such as `example.org`, `127.0.0.1` or `[::1]`: that server, at any address;
-/// - `*.example.org`, every name below `example.org`, or `*`, every server on every port, with a public address.
-///   Private, loopback and link-local addresses and the other special ones of RFC 6890 are denied, also if a name
-///   resolves to one;
-/// - a range of addresses (CIDR), such as `10.0.0.0/8` or `fd00::/8`, with a port as `[fd00::/8]:8080`: every server in
-///   it, also if a name resolves to it.
+/// - a name or an address, such as `example.org`, `127.0.0.1` or `[::1]`. This allows that server, whatever address its
+///   name resolves to;
+/// - `*.example.org` for every name below `example.org`, or `*` for every server on every port. Both allow only public
+///   addresses. They deny private, loopback and link-local addresses and the other special ones of RFC 6890, even if a
+///   name resolves to one;
+/// - a range of addresses (CIDR), such as `10.0.0.0/8` or `fd00::/8`, or `[fd00::/8]:8080` with a port. This allows
+///   every server whose address is in the range, even if the URL contains a name that resolves to it.
 ///
 /// # Examples
 ///
@@ -45,7 +47,7 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
     Any,
-    /// With the leading dot.
+    /// The end of the allowed names, with its leading dot.
     Below(String),
     Name(String),
     Address(IpAddr),
@@ -53,7 +55,7 @@ enum Host {
 }
 
 impl Rule {
-    /// Whether this rule allows a call to the URI, as far as known before the name is resolved.
+    /// Whether this rule allows a call to the URI, as far as this is known before the name of the server is resolved.
     #[must_use]
     pub fn allows(&self, uri: &Uri) -> bool {
         let addresses = Policy::new([self.clone()]).addresses(uri);
@@ -63,7 +65,7 @@ impl Rule {
         }
     }
 
-    /// Whether scheme and port match this rule.
+    /// Whether the scheme and the port of a URI match this rule.
     fn is_for(&self, uri: &Uri) -> bool {
         let Some(scheme) = uri.scheme() else {
             return false;
@@ -90,7 +92,7 @@ fn port_of(uri: &Uri) -> Option<u16> {
     uri.port_u16().or_else(|| uri.scheme().and_then(default_port))
 }
 
-/// Returns the address of a host that is not a name.
+/// Parses a host that is an address. Returns `None` for a name.
 fn address(host: &str) -> Option<IpAddr> {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
@@ -111,7 +113,7 @@ impl FromStr for Rule {
         if rest.contains('@') {
             return Err(invalid(text, "user information in front of the host is not allowed"));
         }
-        // A range of IPv6 addresses contains colons.
+        // Parses a range of addresses first, because the colons of an IPv6 range do not precede a port.
         if let Ok(net) = rest.parse() {
             return Ok(Self { scheme, host: Host::Net(net), ports: None });
         }
@@ -160,7 +162,8 @@ fn parse_host(text: &str, host: &str) -> Result<Host, Error> {
     if authority.host() != name || name.is_empty() || name.contains('*') {
         return Err(invalid(text, "it has no host, or a `*` that is not in front of it"));
     }
-    // URLs may have other characters, but names that resolve do not, and a comma probably separates two patterns.
+    // URLs may contain other characters, but names that resolve do not. A comma, for example, probably separates two
+    // patterns.
     if let Some(odd) = name.chars().find(|char| !char.is_ascii_alphanumeric() && !"-._".contains(*char)) {
         return Err(invalid(text, &format!("no host has `{odd}` in its name; give one pattern at a time")));
     }
@@ -240,9 +243,9 @@ impl Policy {
 /// The reason why an address is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It is special, of the given kind, and only a wildcard matches it.
+    /// The address is special, of the given kind, and only rules with a wildcard match the server.
     Special(&'static str),
-    /// It is in none of the ranges.
+    /// The address is in none of the allowed ranges.
     Outside,
 }
 

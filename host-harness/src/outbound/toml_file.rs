@@ -1,4 +1,4 @@
-//! Elements of mock and cassette files (TOML).
+//! The elements that mock files and cassettes have in common. Both are TOML files.
 
 use std::io;
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::message::error_code::ErrorCode;
 use crate::message::error_code::{Named, from_parts, named};
 use crate::{Error, file};
 
-/// The largest size of such a file, in bytes.
+/// The largest size of a mock file or a cassette, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Parses a file. Errors name the kind of file (`what`) and show an example (`how`).
+/// Parses a file. Errors name the kind of file (`what`) and describe its format (`how`).
 pub(super) fn read<T: DeserializeOwned>(path: &Path, what: &str, how: &str) -> Result<T, Error> {
     let text = file::read(path, MAX_BYTES).and_then(|bytes| {
         String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// One header. An error in it has its own position in the file.
+/// One header. It has a type of its own so that errors name its position in the file.
 struct Field(HeaderName, HeaderValue);
 
 impl<'de> Deserialize<'de> for Field {

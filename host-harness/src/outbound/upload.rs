@@ -1,4 +1,4 @@
-//! Checks of every outbound request, and failures of its body.
+//! Checks the URL of every outbound request, and tells failures of its body from those of the server.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use crate::message::body::{Body, BodyError, End, Observer, code_of, observe};
 use crate::message::error_code::ErrorCode;
 use crate::show;
 
-/// Rejects a URL that is not an HTTP URL, before anything is sent. The log names it.
+/// Rejects a URL that is not an HTTP URL, before anything is sent. Logs the URL and the reason.
 pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {
     let reason = match (uri.scheme(), bad_port(uri)) {
         (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
@@ -22,7 +22,8 @@ pub(super) fn check_url(uri: &Uri) -> Result<(), ErrorCode> {
     Err(ErrorCode::HttpRequestUriInvalid)
 }
 
-/// Returns an invalid port of a URL. The `http` crate accepts it, and the default port would be used instead.
+/// Returns the port of a URL if it is invalid. The `http` crate accepts such a URL, and the call would go to the
+/// default port.
 fn bad_port(uri: &Uri) -> Option<&str> {
     let authority = uri.authority()?;
     let host_and_port = authority.as_str().rsplit('@').next()?;
@@ -36,7 +37,7 @@ pub(crate) fn shown(uri: &Uri) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
 
-/// The end of a request body. Failures that follow from it are not the server's fault.
+/// How a request body ended. If it failed, a failure of the call is not the server's fault.
 #[derive(Clone, Default)]
 pub(super) struct RequestBodyEnd(Arc<OnceLock<Result<(), ErrorCode>>>);
 
@@ -46,18 +47,18 @@ impl RequestBodyEnd {
         request.map(|body| observe(body, None, Sent(self.clone())))
     }
 
-    /// Replaces the error of a response by that of the request body, if that failed.
+    /// If the request body failed, replaces the error of the response by that of the request body.
     pub(super) fn answer(self, answer: Result<Response<Body>, ErrorCode>) -> Result<Response<Body>, ErrorCode> {
         match answer {
             Err(code) => Err(self.failure().unwrap_or(code)),
             Ok(response) if matches!(self.0.get(), Some(Ok(()))) => Ok(response),
-            // The upload continues during the response.
+            // The request body may still fail while the response body is read.
             Ok(response) => Ok(response.map(|body| observe(body, None, Received(self)))),
         }
     }
 
     fn end(&self, end: Result<(), ErrorCode>) {
-        // The first end counts.
+        // Keeps the earlier value if the end has been recorded before.
         let _ = self.0.set(end);
     }
 

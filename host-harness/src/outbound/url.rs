@@ -11,10 +11,11 @@ pub(super) fn normal(url: &str) -> String {
     Parts::of(url).text(None, "/")
 }
 
-/// Whether the URL of a call matches a pattern in which each `*` stands for any text, with or without its query.
+/// Whether the URL of a call matches a pattern in which each `*` matches any text. `with_query` tells whether the query
+/// of the URL is compared.
 pub(super) fn fits(pattern: &str, uri: &Uri, with_query: bool) -> bool {
     let is_for_whole_server = uri.path() == "*";
-    // A URL without a path is also that of `OPTIONS *` (RFC 9112, section 3.2.4).
+    // The target of `OPTIONS *` is written as a URL without a path (RFC 9112, section 3.2.4).
     let path_if_none = if is_for_whole_server { "" } else { "/" };
     let mut url = uri.to_string();
     if is_for_whole_server {
@@ -23,7 +24,7 @@ pub(super) fn fits(pattern: &str, uri: &Uri, with_query: bool) -> bool {
     if !with_query && let Some(query) = url.find('?') {
         url.truncate(query);
     }
-    // Calls have no raw bytes in their URLs.
+    // Percent-encodes the pattern, because the URLs of calls contain only ASCII.
     let pattern = utf8_percent_encode(pattern, &AsciiSet::EMPTY).to_string();
     let (pattern, url) = (Parts::of(&pattern).text(None, path_if_none), Parts::of(&url));
     let default_port = default_port(&url.scheme);
@@ -33,7 +34,7 @@ pub(super) fn fits(pattern: &str, uri: &Uri, with_query: bool) -> bool {
             && wildcard_fits(&pattern, &url.text(default_port, path_if_none))
 }
 
-/// The normalized parts of a URL. A text without a scheme is all path.
+/// The normalized parts of a URL. If a text has no scheme, all of it becomes the path.
 struct Parts {
     scheme: String,
     /// Without user information, which is never sent to a server.
@@ -62,7 +63,7 @@ impl Parts {
         Self { port, host: decoded(host).to_ascii_lowercase(), path: decoded(path), scheme }
     }
 
-    /// The whole URL, with default port and path.
+    /// Returns the whole URL. Adds the given port and path if the URL has none.
     fn text(&self, port: Option<&str>, path: &str) -> String {
         if self.scheme.is_empty() {
             return self.path.clone();
@@ -72,7 +73,7 @@ impl Parts {
             text.push(':');
             text.push_str(port);
         }
-        // A `*` at the end of the authority stands for the path as well.
+        // A `*` at the end of the authority matches the path as well.
         if !self.path.starts_with('/') && !text.ends_with('*') {
             text.push_str(path);
         }
@@ -112,7 +113,7 @@ fn decoded(text: &str) -> String {
     decoded + rest
 }
 
-/// Whether a text matches a pattern in which each `*` stands for any text.
+/// Whether a text matches a pattern in which each `*` matches any text.
 fn wildcard_fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else {
         return pattern == text;

@@ -1,11 +1,11 @@
-//! The inputs of a component according to cargo, inside and outside of its crate.
+//! The files and directories that cargo builds a component from, inside and outside of its crate.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
-/// The files and directories that cargo listed, and their consequences.
+/// The files and directories that cargo listed as inputs of a build.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs {
     named: BTreeSet<PathBuf>,
@@ -13,12 +13,12 @@ pub(super) struct Inputs {
     artifacts: Vec<PathBuf>,
 }
 
-/// The existing ones among them.
+/// The inputs at one moment: all single files and directories.
 #[derive(Debug, Default)]
 pub(super) struct Present {
-    /// The files, including those below directories, and the manifests of their packages.
+    /// The listed files, the files below listed directories, and the manifests of the packages that contain them.
     pub(super) files: BTreeSet<PathBuf>,
-    /// The listed directories and those below.
+    /// The listed directories, and all directories below them.
     pub(super) dirs: BTreeSet<PathBuf>,
 }
 
@@ -37,7 +37,7 @@ impl Inputs {
         file.ancestors().any(|path| self.named.contains(path))
     }
 
-    /// Reads which files exist.
+    /// Reads which files and directories the listed directories contain.
     pub(super) fn present(&self) -> Present {
         let mut present = Present::default();
         for path in &self.named {
@@ -52,7 +52,7 @@ impl Inputs {
         present
     }
 
-    /// Reads all files below a directory: cargo compares the modification times of all of them.
+    /// Adds all files below a directory, because cargo compares the modification times of all of them.
     fn below(&self, dir: &Path, present: &mut Present) {
         let artifacts = self.artifacts.clone();
         let mut builder = WalkBuilder::new(dir);
@@ -68,7 +68,7 @@ impl Inputs {
     }
 }
 
-/// Returns the directory of the package that contains a directory.
+/// Returns the directory of the innermost package that contains a directory.
 pub(super) fn package_of(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find(|dir| dir.join("Cargo.toml").is_file()).map(Path::to_owned)
 }

@@ -1,4 +1,4 @@
-//! The response in place of a component that does not compile.
+//! The responses that clients get while the crate does not compile.
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 
@@ -10,21 +10,22 @@ use crate::{Error, show};
 
 const PAGE: &str = include_str!("page.html");
 
-/// The header of the page's request for the next build.
+/// The header of the request by which the page waits for the next build. Its value is the number of the build that the
+/// page shows.
 const SEEN: &str = "x-wayside-build";
 
-/// The page with the compiler's messages, with 503. It reloads after the next build.
+/// Returns a page with the compiler's messages and the status 503. The page reloads itself after the next build.
 pub(super) fn of(build: u64, error: &Error) -> Response<Body> {
     let page = PAGE.replace("{{build}}", &build.to_string()).replace("{{message}}", &escaped(&message(error)));
     respond(StatusCode::SERVICE_UNAVAILABLE, "text/html; charset=utf-8", page)
 }
 
-/// The same as text, for programs.
+/// Returns the compiler's messages in a problem document with the status 503, for clients that are not browsers.
 pub(super) fn problem(error: &Error) -> Response<Body> {
     problem::problem(StatusCode::SERVICE_UNAVAILABLE, Some(&message(error)))
 }
 
-/// The response to the page's request for the next build.
+/// Returns the response that tells the page that the next build has ended.
 pub(super) fn look_again() -> Response<Body> {
     let mut response = respond(StatusCode::NO_CONTENT, "", String::new());
     response.headers_mut().remove(header::CONTENT_TYPE);
@@ -39,7 +40,7 @@ fn respond(status: StatusCode, media_type: &'static str, text: String) -> Respon
     response
 }
 
-/// Returns the number of the build that a page shows, if the request comes from one.
+/// Returns the number of the build that a page shows, if the request comes from such a page.
 pub(super) fn build_seen(request: &Request<Body>) -> Option<u64> {
     let seen = request.headers().get(SEEN).filter(|_| is_get(request.method()))?;
     seen.to_str().ok()?.parse().ok()
@@ -50,7 +51,7 @@ pub(super) fn is_wanted(request: &Request<Body>) -> bool {
     is_get(request.method()) && prefers_html(request.headers())
 }
 
-/// Whether `Accept` prefers HTML over all other types (RFC 9110, section 12.5.1).
+/// Whether `Accept` gives no other type a higher weight than HTML (RFC 9110, section 12.5.1).
 fn prefers_html(headers: &HeaderMap) -> bool {
     let (mut html, mut other) = (0.0_f32, 0.0_f32);
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());

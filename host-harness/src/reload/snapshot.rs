@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-/// Larger files are compared by length and modification time.
+/// The size up to which files are compared by content. Larger files are compared by length and modification time.
 const READ_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A digest of each file.
@@ -22,7 +22,8 @@ pub(super) enum By {
 }
 
 impl Snapshot {
-    /// Reads files, except the output files of this process.
+    /// Reads files. Leaves out those that the output of this process is redirected to, because they change all the
+    /// time.
     pub(super) fn of(files: impl IntoIterator<Item = (PathBuf, By)>) -> Self {
         let outputs = outputs();
         let digest = |(file, by): (PathBuf, By)| Some((file.clone(), digest(&file, by, &outputs)?));
@@ -40,7 +41,7 @@ impl Snapshot {
         self.0.contains_key(file)
     }
 
-    /// Copies the entries of these files from another snapshot.
+    /// Copies all entries of another snapshot into this one.
     pub(super) fn adopt(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -60,7 +61,7 @@ fn digest(file: &Path, by: By, outputs: &[FileId]) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The identity of a file, whatever its name.
+/// The device and the inode of a file, which are the same under each of its names.
 type FileId = (u64, u64);
 
 /// The files that standard output and standard error are redirected to.

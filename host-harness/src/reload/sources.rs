@@ -13,7 +13,7 @@ use super::watching::{Interest, Watch};
 use crate::Error;
 use crate::cargo::{self, Tree};
 
-/// How many times directories are read again that change meanwhile.
+/// How many times the directories are read at most. They are read again if new ones have appeared in the meantime.
 const ROUNDS: usize = 10;
 
 /// The files that configure cargo and the toolchain for the directories below.
@@ -21,11 +21,12 @@ const CONFIGURATION: [&str; 4] = [".cargo/config.toml", ".cargo/config", "rust-t
 
 /// Watches the sources of crates and of their path dependencies, and the other inputs that cargo lists.
 pub(super) struct Sources {
-    /// As the caller named them: a link in them may change its target.
+    /// The directories of the crates as the caller named them, unresolved, because a link in a path may change its
+    /// target.
     dirs: Vec<PathBuf>,
-    /// One for each directory.
+    /// The crate and its path dependencies, for each of `dirs`.
     trees: Vec<Tree>,
-    /// From the last successful build.
+    /// The inputs that cargo listed in the last successful build.
     inputs: Inputs,
     /// Whether the last build succeeded, so that cargo's list is complete.
     is_known: bool,
@@ -42,7 +43,8 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Stores cargo's inputs of a build. After a failed build, the earlier ones stay, because they may be the cause.
+    /// Stores the inputs that cargo listed for a build, or `None` after a failed build. The inputs of the build before
+    /// a failed one stay, because one of them may be the cause.
     pub(super) fn built(&mut self, named: Option<Vec<PathBuf>>) {
         self.is_known = named.is_some();
         if let Some(named) = named {
@@ -64,7 +66,7 @@ impl Sources {
             let interest = self.interest(&found, &present);
             files = self.files(found, present);
             match self.watch.set(interest) {
-                // Files may have changed before they were watched.
+                // Reads again, because files may have changed before their directory was watched.
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -78,7 +80,7 @@ impl Sources {
 
     /// Waits until the sources differ from those of the last build, and returns the differing files.
     pub(super) async fn changes(&mut self, mut built: Snapshot, started: SystemTime) -> Vec<PathBuf> {
-        // The manifests may have changed, which say what to watch.
+        // Reads the manifests again, because they say what to watch and may have changed.
         self.refresh().await;
         self.adopt(&mut built, started).await;
         loop {
@@ -91,7 +93,8 @@ impl Sources {
         }
     }
 
-    /// Reads again which directories belong to the crates. An unreadable manifest leaves its crate unchanged.
+    /// Reads again which directories belong to the crates. If a manifest is unreadable, keeps the earlier directories
+    /// of its crate.
     async fn refresh(&mut self) {
         for (dir, known) in self.dirs.iter().cloned().zip(&mut self.trees) {
             if let Ok(Ok(tree)) = tokio::task::spawn_blocking(move || cargo::tree(&dir)).await {
@@ -106,7 +109,8 @@ impl Sources {
         let locks: Vec<PathBuf> = self.trees.iter().map(|tree| tree.lock_file.clone()).collect();
         let (inputs, mut known) = (self.inputs.clone(), mem::take(snapshot));
         let adopt = move || {
-            // A file that was written since the start of the build differs from the built one.
+            // Leaves out a file that was written since the start of the build, because it may differ from the file that
+            // was built.
             let is_new = |file: &PathBuf| !known.contains(file) && modified(file).is_some_and(|time| time < started);
             let new: Vec<PathBuf> = inputs.present().files.into_iter().filter(is_new).chain(locks).collect();
             known.adopt(Snapshot::of(new.into_iter().map(|file| (file, By::Content))));
@@ -115,7 +119,7 @@ impl Sources {
         *snapshot = tokio::task::spawn_blocking(adopt).await.unwrap_or_default();
     }
 
-    /// The files of a snapshot.
+    /// Returns the files of a snapshot, and how to compare each.
     fn files(&self, found: Found, present: Present) -> BTreeMap<PathBuf, By> {
         let by = |is_crate| if is_crate { By::Content } else { By::Time };
         let found = found.files.into_iter().map(|(file, is_crate)| (file, by(is_crate)));
@@ -123,7 +127,7 @@ impl Sources {
         found.chain(known.map(|file| (file, By::Content))).collect()
     }
 
-    /// The manifests, the lock files, and the configuration of cargo and the toolchain.
+    /// Returns the manifests, the lock files, and the files that configure cargo and the toolchain.
     fn settings(&self) -> BTreeSet<PathBuf> {
         let mut settings = BTreeSet::new();
         for tree in &self.trees {
@@ -148,7 +152,8 @@ impl Sources {
         interest
     }
 
-    /// Returns the differences, if one of them requires a build: a listed file, or a new source file.
+    /// Returns those of the differing files that require a build. If there are any, adds the other Rust files that
+    /// differ, which may belong to the same change.
     fn causes(&self, differences: Vec<PathBuf>) -> Vec<PathBuf> {
         let settings = self.settings();
         let is_cause = |file: &PathBuf| settings.contains(file) || self.is_input(file);
@@ -168,14 +173,15 @@ impl Sources {
         }
         let mut packages = self.trees.iter().flat_map(|tree| &tree.packages);
         packages.any(|package| {
-            // Cargo runs a build script that lists no inputs again for any file of its package.
+            // If a build script lists no inputs, cargo runs it again after a change of any file of its package.
             package.has_build_script && file.starts_with(&package.dir) || package.dir.join("build.rs") == file
         })
     }
 }
 
-/// The directories of packages with changes that cargo would not notice: the content of a file differs, but its
-/// modification time is before the last build. It was moved there, or a link changed its target.
+/// Returns the directories of packages with changes that cargo would not notice: the content of a file differs, but its
+/// modification time is before the last build. This happens if the file was moved there, or if a link changed its
+/// target.
 pub(super) fn overlooked(changed: &[PathBuf], started: SystemTime) -> BTreeSet<PathBuf> {
     let is_older = |file: &&PathBuf| modified(file).is_some_and(|time| time <= started);
     changed.iter().filter(is_older).filter_map(|file| package_of(file.parent()?)).collect()

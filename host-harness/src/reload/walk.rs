@@ -1,4 +1,4 @@
-//! Finds the files of crates that may be edited.
+//! Finds the files of crates that a user may edit.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -10,7 +10,7 @@ use ignore::{DirEntry, WalkBuilder};
 
 use crate::cargo::Tree;
 
-/// How many entries are read of linked directories outside of the crates.
+/// How many entries are read at most of directories outside of the crates, to which links lead.
 const LINKED_ENTRIES: usize = 10_000;
 
 /// The files and directories that were found.
@@ -18,12 +18,13 @@ const LINKED_ENTRIES: usize = 10_000;
 pub(super) struct Found {
     /// The directories that were read.
     pub(super) dirs: BTreeSet<PathBuf>,
-    /// The files, and whether each belongs to a crate. The others are behind links.
+    /// The files, and whether each is in the directory of a crate. Files that are not were found by following links.
     pub(super) files: BTreeMap<PathBuf, bool>,
 }
 
 /// Reads the directories of the crates. Leaves out files that git ignores, hidden files, logs, artifacts, and packages
-/// that these crates do not depend on. Follows links to directories, unless the crate itself is below the target.
+/// that these crates do not depend on. Follows links to directories, unless the directory that a link leads to contains
+/// a crate.
 pub(super) fn walk(trees: &[Tree]) -> Found {
     let roots: Vec<PathBuf> = trees.iter().flat_map(|tree| &tree.packages).map(|package| package.dir.clone()).collect();
     let artifacts: Arc<[PathBuf]> = trees.iter().flat_map(|tree| tree.artifacts.clone()).collect();
@@ -49,9 +50,9 @@ pub(super) fn walk(trees: &[Tree]) -> Found {
 struct Walk {
     roots: Vec<PathBuf>,
     artifacts: Arc<[PathBuf]>,
-    /// Directories that were read, by canonical path.
+    /// The directories that have been read, by canonical path.
     seen: HashSet<PathBuf>,
-    /// Links to directories that were not followed yet.
+    /// The links to directories that have not been followed yet.
     links: Vec<PathBuf>,
     entries_left: usize,
     found: Found,
@@ -61,7 +62,7 @@ impl Walk {
     fn read(&mut self, root: &Path, is_crate: bool) {
         let artifacts = Arc::clone(&self.artifacts);
         let mut builder = WalkBuilder::new(root);
-        // The file `.gitignore` also counts before `git init`.
+        // Applies `.gitignore` even outside of a git repository, as before `git init`.
         builder.require_git(false).ignore(false).parents(!is_ignored(root)).follow_links(false);
         builder.filter_entry(move |entry| entry.depth() == 0 || is_part(entry, &artifacts));
         for entry in builder.build().flatten() {
@@ -85,9 +86,9 @@ impl Walk {
         }
     }
 
-    /// Whether a link leads to a directory that was not read and that contains no crate: such a directory could contain
-    /// anything else.
-    /// the crate and whatever else there is.
+    /// Whether to follow a link. Its target must not have been read yet, and must be neither a package nor a target
+    /// directory. It must not contain a crate either, because a directory around a crate may contain anything else as
+    /// well.
     fn may_follow(&self, link: &Path) -> bool {
         let Ok(target) = fs::canonicalize(link) else { return false };
         !self.seen.contains(&target)
@@ -100,19 +101,19 @@ impl Walk {
     }
 }
 
-/// Whether an entry may be a source file.
+/// Whether an entry may be a source file or a directory of source files.
 fn is_part(entry: &DirEntry, artifacts: &[PathBuf]) -> bool {
     let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
     !is_dir || !artifacts.iter().any(|dir| dir == entry.path()) && !is_apart(entry.path())
 }
 
-/// Whether the directory is a package, or marked as a cache, as cargo marks target directories.
+/// Whether a directory is a package, or is marked as a cache. Cargo marks target directories in this way.
 fn is_apart(dir: &Path) -> bool {
     dir.join("Cargo.toml").is_file() || dir.join("CACHEDIR.TAG").is_file()
 }
 
-/// Whether git ignores a crate as a whole, for example below `target`. Then the ignore rules above do not apply to its
-/// files.
+/// Whether git ignores a whole crate, for example because the crate is below `target`. The ignore rules of the
+/// directories above it then do not apply to its files.
 fn is_ignored(root: &Path) -> bool {
     for dir in root.ancestors().skip(1) {
         let mut builder = GitignoreBuilder::new(dir);

@@ -14,15 +14,15 @@ use tokio::sync::Notify;
 
 use crate::Error;
 
-/// How long files must stay unchanged before they are read: editors write in several steps.
+/// How long files must stay unchanged before they are read, because editors write in several steps.
 const QUIET: Duration = Duration::from_millis(30);
-/// How many times that wait is repeated.
+/// How many times [`QUIET`] is waited for at most if files keep changing.
 const PATIENCE: u32 = 20;
 
 /// What to watch: all entries of a directory, or those with certain names.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
-    /// Canonical paths, as in events.
+    /// The directories of which every entry is watched, by canonical path, because events contain such paths.
     whole: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, BTreeSet<OsString>>,
     /// The paths whose components from the root are in `names`.
@@ -37,7 +37,8 @@ impl Interest {
         }
     }
 
-    /// Watches a file or a directory, and each directory and link on its path: a replaced directory loses its watch.
+    /// Watches a file or a directory, and each directory and link on its path, because a directory that is replaced
+    /// loses its watch.
     pub(super) fn way_to(&mut self, path: &Path) {
         let mut path = path;
         while let (Some(parent), Some(name)) = (path.parent(), path.components().next_back()) {
@@ -81,13 +82,13 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct WatchState {
     interest: Mutex<Interest>,
-    /// An entry of interest changed.
+    /// Notified when an entry of interest has changed.
     touched: Notify,
-    /// A watched directory was removed, renamed or created, so its watch may be gone.
+    /// Whether a watched directory has been removed, renamed or created, so that its watch may be gone.
     is_stale: AtomicBool,
 }
 
-/// The identity of a directory, which a replacement does not have.
+/// The identity of a directory. Another directory at the same path has a different one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     number: u64,
@@ -100,8 +101,8 @@ impl Watch {
         Ok(Self { watcher: watcher(&shared)?, watched: BTreeMap::new(), shared })
     }
 
-    /// Watches these paths from now on. Returns whether a new directory is watched: its content may have changed since
-    /// it was read.
+    /// Watches exactly these paths from now on. Returns whether a directory was added, whose content may have changed
+    /// before it was watched.
     pub(super) fn set(&mut self, interest: Interest) -> Result<bool, Error> {
         let wanted: Vec<(PathBuf, bool)> =
             interest.dirs().into_iter().map(|dir| (dir.clone(), interest.whole.contains(dir))).collect();
@@ -111,14 +112,14 @@ impl Watch {
             wanted.iter().any(|(wanted, _)| wanted == dir) && identity(dir) != *before
         };
         if is_stale || self.watched.iter().any(is_another) {
-            // A new watcher, because the old one would still react to earlier events of the directories.
+            // Creates a new watcher, because the old one would still react to earlier events of the directories.
             self.watcher = watcher(&self.shared)?;
             self.watched.clear();
         }
         let gone: Vec<PathBuf> =
             self.watched.keys().filter(|dir| !wanted.iter().any(|(wanted, _)| wanted == *dir)).cloned().collect();
         for dir in gone {
-            // A removed directory has no watch any more.
+            // Fails for a directory that has been removed, because it has no watch any more.
             let _ = self.watcher.unwatch(&dir);
             self.watched.remove(&dir);
         }
@@ -133,7 +134,8 @@ impl Watch {
                     self.watched.insert(dir, identity);
                     is_new = true;
                 }
-                // A directory on the path may be unreadable for this user.
+                // Other errors are no failure if the directory is only on a path: this user may not be allowed to read
+                // it.
                 Err(error) if is_whole && !matches!(error.kind, notify::ErrorKind::PathNotFound) => {
                     return Err(unwatchable(error));
                 }
@@ -170,7 +172,7 @@ impl WatchState {
                 event.paths.iter().any(|path| interest.concerns(path)),
                 moves(&event.kind) && event.paths.iter().any(|path| interest.is_watched(path)),
             ),
-            // The change is unknown.
+            // It is unknown what changed.
             Err(_) => (true, true),
         };
         if is_stale {
@@ -182,7 +184,7 @@ impl WatchState {
     }
 }
 
-/// Whether such an event may replace or remove a directory.
+/// Whether an event of this kind may mean that a directory was replaced or removed.
 fn moves(kind: &EventKind) -> bool {
     let makes_a_file = matches!(kind, EventKind::Create(CreateKind::File));
     let moves = matches!(kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 /// The wait before the next attempt. In this time, connections end and free their file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long accepting must work before it counts as recovered. A single success is
-/// not a recovery: a connection that ends makes room for just one more.
+/// How long accepting must succeed before it counts as recovered. A single success is not a recovery, because the end
+/// of one connection frees descriptors for only one other.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// Whether connections can be accepted.
+/// The state of accepting connections: working, or in trouble since a failure.
 #[derive(Debug, Default)]
 pub(super) struct Accepting {
     trouble: Option<Trouble>,
@@ -21,11 +21,11 @@ struct Trouble {
     since: Instant,
     /// The time of the last failure.
     failed: Instant,
-    /// The first success after the last failure.
+    /// The time of the first success after the last failure.
     works_since: Option<Instant>,
 }
 
-/// A failure of the system, and not of a single connection.
+/// A failure of the system, such as a lack of file descriptors, and not a failure of a single connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
     First,
@@ -33,7 +33,7 @@ pub(super) enum Failed {
 }
 
 impl Accepting {
-    /// Returns the wait before the next attempt.
+    /// Returns the wait before the next attempt, or `None` if it need not wait.
     pub(super) fn pause(&self, now: Instant) -> Option<Duration> {
         let trouble = self.trouble.as_ref().filter(|trouble| trouble.works_since.is_none())?;
         let pause = (trouble.failed + PAUSE).saturating_duration_since(now);
@@ -58,7 +58,8 @@ impl Accepting {
         }
     }
 
-    /// Records that an attempt would fail, or would use descriptors that requests need.
+    /// Postpones the next attempt after a failure, because it would fail again, or would use file descriptors that
+    /// requests need.
     pub(super) fn failed_again(&mut self, now: Instant) {
         if let Some(trouble) = &mut self.trouble {
             trouble.failed = now;
@@ -83,7 +84,7 @@ impl Accepting {
         }
     }
 
-    /// Returns how long accepting had failed, after its recovery.
+    /// Returns how long accepting failed, once after each recovery.
     pub(super) fn recovered(&mut self, now: Instant) -> Option<Duration> {
         let trouble =
             self.trouble.take_if(|trouble| trouble.works_since.is_some_and(|since| now >= since + SETTLED))?;
@@ -95,7 +96,7 @@ impl Accepting {
 mod tests {
     use super::*;
 
-    /// EMFILE.
+    /// Returns the error EMFILE: the process has too many open files.
     fn too_many_files() -> Error {
         Error::from_raw_os_error(24)
     }

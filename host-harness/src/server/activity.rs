@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a connection that accepts no more requests may need to end.
+/// The time in which a connection must end once it accepts no more requests and writes nothing.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The state of a connection, shared by its socket and its requests.
@@ -17,32 +17,32 @@ struct ActivityTimes {
     is_http2: bool,
     /// The start of the connection, or the end of its last request.
     idle_since: Instant,
-    /// The time of the first byte after that.
+    /// The time of the first byte that arrived after `idle_since`: the start of a request head.
     head_since: Option<Instant>,
     /// The time of the last write. HTTP/2 also writes without a request, for example replies to pings.
     written: Option<Instant>,
-    /// The time since which the client reads nothing.
+    /// The time since which the socket cannot be written, because the client reads nothing.
     blocked_since: Option<Instant>,
-    /// Whether the client read nothing for too long.
+    /// Whether the client read nothing for the whole time limit.
     is_stalled: bool,
     /// Whether the client has closed its sending side.
     is_at_end: bool,
-    /// Whether part of a request was left unread.
+    /// Whether the server has left a part of a request unread.
     has_unread: bool,
-    /// The number of bytes that were read and discarded.
+    /// The number of bytes of requests that the server has read and discarded.
     discarded_bytes: u64,
 }
 
 /// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Keep it, and check again at this time.
+    /// Keep the connection, and check it again at this time.
     Wait(Instant),
-    /// Ask it to end: it had no request for too long.
+    /// Ask the connection to end: it had no request for the time limit.
     Idle,
-    /// Close it: it accepts no more requests, and does not end by itself.
+    /// Close the connection: it accepts no more requests, and does not end by itself.
     Stuck,
-    /// Close it: its client reads nothing.
+    /// Close the connection: its client read nothing for the time limit.
     Stalled,
 }
 
@@ -98,7 +98,7 @@ impl Activity {
         self.lock().is_at_end
     }
 
-    /// Records whether the client read something.
+    /// Records a write. `is_taken` is false if the socket takes no data until the client reads.
     pub(super) fn wrote(&self, is_taken: bool) {
         let now = Instant::now();
         let mut times = self.lock();
@@ -114,7 +114,7 @@ impl Activity {
         self.lock().is_stalled
     }
 
-    /// Records that part of a request was left unread.
+    /// Records that the server has left a part of a request unread.
     pub(super) fn left_unread(&self) {
         self.lock().has_unread = true;
     }
@@ -123,14 +123,15 @@ impl Activity {
         self.lock().has_unread
     }
 
-    /// Counts discarded bytes. Returns their number on this connection.
+    /// Counts discarded bytes. Returns the total of this connection.
     pub(super) fn discarded(&self, bytes: usize) -> u64 {
         let mut times = self.lock();
         times.discarded_bytes = times.discarded_bytes.saturating_add(bytes as u64);
         times.discarded_bytes
     }
 
-    /// Decides about the connection, which accepts no more requests since `closing`.
+    /// Decides what to do with the connection. `closing` is the time at which it stopped accepting requests, or `None`
+    /// while it accepts them.
     pub(super) fn check(&self, now: Instant, limit: Duration, closing: Option<Instant>) -> Verdict {
         let mut times = self.lock();
         let mut wake = now + if closing.is_some() { GRACE.min(limit) } else { limit };
@@ -144,7 +145,8 @@ impl Activity {
         if times.requests > 0 {
             return Verdict::Wait(wake);
         }
-        // The end of a response may still be buffered; HTTP/2 also writes without one.
+        // In HTTP/1.1 a write extends the time, because the end of a response may still be buffered. In HTTP/2 it does
+        // not: HTTP/2 also writes without a response.
         let written = times.written.filter(|_| !times.is_http2).unwrap_or(times.idle_since);
         let due = match closing {
             None => times.head_since.unwrap_or(times.idle_since).max(written) + limit,

@@ -40,18 +40,20 @@ pub(super) struct Connections {
 enum End {
     /// All data was passed to the system.
     Closed,
-    /// The client is gone, reads nothing, or would take the end for that of a broken response.
+    /// The client is gone, the client reads nothing, or a normal end would make a broken response look complete.
     Cut,
 }
 
 impl Connections {
     pub(super) fn new(inbound: Inbound, client_timeout: Duration, requests: Arc<Unfinished>) -> Self {
         let mut http = auto::Builder::new(Streams { limit: client_timeout });
-        // HTTP/1.1 and HTTP/2 have the same limits for heads, which `head` enforces with an error message.
-        // The time for a head is part of the time without a request, in HTTP/2 as well.
+        // The module `head` enforces the limits for heads, and responds with an error message; the limits of hyper are
+        // higher. `Activity` limits the time for a head as part of the time without a request, also in HTTP/2, so hyper
+        // does not.
         let http1 = &mut http.http1();
         http1.timer(TokioTimer::new()).half_close(true).header_read_timeout(None).max_headers(head::PARSED_FIELDS);
-        // An extended CONNECT gets 501 (RFC 9220, section 3); HTTP/2 would reset its stream without a reason.
+        // An extended CONNECT reaches the harness, which responds with 501 (RFC 9220, section 3). By default, hyper
+        // would reset the stream without a reason.
         let http2 = &mut http.http2();
         http2.timer(TokioTimer::new()).max_header_list_size(head::PARSED_LIST_BYTES).enable_connect_protocol();
         Self { inbound, client_timeout, requests, http }
@@ -66,7 +68,7 @@ impl Connections {
             End::Closed => socket::close(stream.as_ref(), &activity, self.client_timeout, stopping).await,
             End::Cut => socket::abort(stream.as_ref()),
         }
-        // Dropping it would shut down the sending side a second time.
+        // Dropping this half of the stream would shut down the sending side a second time.
         stream.forget();
     }
 
@@ -83,7 +85,7 @@ impl Connections {
         let io = flush.socket(socket);
         let service = service_fn(|request| self.answer(request, activity, &flush));
         let mut connection = pin!(self.http.serve_connection(io, service));
-        // The time since which the connection accepts no more requests.
+        // The time at which the connection stopped accepting requests; `None` while it accepts them.
         let mut closing = None;
         loop {
             let wake = match activity.check(Instant::now(), self.client_timeout, closing) {
@@ -153,7 +155,7 @@ impl Connections {
     }
 }
 
-/// Wraps the body of a request.
+/// Prepares a request for the component: wraps its body, and adds the client as an extension.
 fn received(mut request: Request<Incoming>, transfer: &Arc<Transfer>) -> Request<Body> {
     request.extensions_mut().insert(FromSocket);
     request.extensions_mut().insert(Arc::clone(&transfer.client));
@@ -186,6 +188,6 @@ fn log_end(error: &(dyn std::error::Error + 'static), client: SocketAddr, activi
 
 /// Completes when the server stops.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // The sender is dropped if the server ends at once, and this task with it.
+    // `wait_for` fails if the sender is dropped. The server then ends at once, and ends this task as well.
     let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
 }

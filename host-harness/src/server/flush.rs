@@ -1,4 +1,4 @@
-//! Breaks a response off only after everything before the failure was written to the socket.
+//! Breaks a response off only when all data before the failure has been written to the socket.
 //!
 //! When a body fails, hyper drops the connection (HTTP/1.1) or the queued frames of the stream (HTTP/2) at once.
 //! Unwritten data would be lost: the last data, and the head of a response whose body fails early.
@@ -32,7 +32,7 @@ struct FlushState {
     flushed: AtomicU64,
     /// Whether hyper has written something since the socket was last flushed.
     unwritten: AtomicBool,
-    /// Whether the end of the connection is that of a broken response.
+    /// Whether a response that ends with the connection is broken. The connection must then be reset.
     reset: AtomicBool,
     connection: AtomicWaker,
     /// The bodies that wait until everything is written.
@@ -50,9 +50,10 @@ impl Flush {
         self.0.reset.load(Ordering::SeqCst)
     }
 
-    /// Holds back the failure of a response body. `version` is that of the request.
+    /// Holds back the failure of a response body until all data before it is written. `version` is the HTTP version of
+    /// the request.
     pub(super) fn hold_failure(&self, response: Response<Body>, version: Version) -> Response<HeldBody> {
-        // Then the end of the connection ends the body (RFC 9112, section 6.3).
+        // In HTTP/1.0, a response of unknown length ends with the connection (RFC 9112, section 6.3).
         let ends_by_closing = version < Version::HTTP_11
             && !response.headers().contains_key(header::CONTENT_LENGTH)
             && response.body().size_hint().exact().is_none();
@@ -81,14 +82,15 @@ impl FlushState {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the number of a poll that writes everything that hyper has now.
+    /// Returns the number of a poll of the connection that writes, or begins to write, all data that hyper holds now.
     ///
-    /// A running poll may have passed it: another task gives responses of HTTP/2 to hyper.
+    /// This is the next poll. The running one may have passed over the data, because in HTTP/2 another task hands it to
+    /// hyper.
     fn next_poll(&self) -> u64 {
         self.polls.load(Ordering::SeqCst) + 1
     }
 
-    /// Completes when that poll, or a later one, has written everything.
+    /// Completes when all data is written after the poll with this number, or after a later one.
     fn poll_flushed(&self, number: u64, cx: &mut Context<'_>) -> Poll<()> {
         let mut waiting = self.waiting();
         if self.flushed.load(Ordering::SeqCst) >= number {
@@ -102,7 +104,7 @@ impl FlushState {
     }
 }
 
-/// The body of a response. Its failure reaches hyper when everything before it is written.
+/// The body of a response. If the body fails, hyper gets the failure only when all data before it is written.
 pub(super) struct HeldBody {
     state: HeldState,
     flush: Flush,
@@ -112,7 +114,7 @@ pub(super) struct HeldBody {
 
 enum HeldState {
     Passing(Body),
-    /// It has failed, and this poll of the connection writes the data before.
+    /// The body has failed. The number is that of the connection's poll which writes the data before the failure.
     Failed(BodyError, u64),
     Over,
 }

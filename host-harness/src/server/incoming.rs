@@ -22,9 +22,10 @@ use crate::message::error_code::ErrorCode;
 /// How long a client may pause in a body that is discarded.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// A request body. It breaks off if the client pauses for too long, and is discarded if the component drops it.
+/// A request body. It fails if the client pauses for the time limit. If the component drops it, the server reads and
+/// discards the rest.
 pub(super) struct RequestBody {
-    /// `None` after the end.
+    /// The unread rest of the body. `None` after the end.
     incoming: Option<Incoming>,
     transfer: Arc<Transfer>,
     pause: Pause,
@@ -43,7 +44,7 @@ impl RequestBody {
         Self { incoming: Some(incoming), transfer, pause, awaits_leave }
     }
 
-    /// Records the end.
+    /// Records that the body has ended, with or without an error.
     fn end(&mut self) {
         self.incoming = None;
         self.transfer.client.set_awaited(false);
@@ -136,7 +137,7 @@ async fn discard(mut incoming: Incoming, transfer: Arc<Transfer>) {
     transfer.received().happen();
 }
 
-/// Measures the wait for a body.
+/// Measures how long the component has waited for the next frame of a body.
 struct Pause {
     since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -144,7 +145,8 @@ struct Pause {
 }
 
 impl Pause {
-    /// Completes after too long a wait. The timer is kept between waits, and is reset only when it expires.
+    /// Completes when the wait has reached `limit`. One timer serves all waits. It is reset only when it expires,
+    /// because each reset costs time.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let over = *self.since.get_or_insert_with(Instant::now) + self.limit;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(over)));

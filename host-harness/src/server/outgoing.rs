@@ -13,8 +13,8 @@ use super::transfer::Transfer;
 use crate::message::body::BodyError;
 use crate::message::client_fault::ClientFault;
 
-/// The size of the parts that are passed to HTTP/2. It requests the next part when the client has room for it, so a
-/// client that reads must read this much.
+/// The largest part of a body that hyper gets at once for HTTP/2. hyper requests the next part when the client has room
+/// for it, so the server sees the client's progress in steps of about this size.
 const PART_BYTES: usize = 32 * 1024;
 
 /// A response body that observes how fast the client reads.
@@ -26,9 +26,10 @@ pub(super) struct ResponseBody {
 
 struct Http2 {
     stream: Arc<Stream>,
-    /// The rest of a part that was too large.
+    /// The unsent rest of a frame that is larger than `PART_BYTES`.
     rest: Bytes,
-    /// Delays the end, once it is reached.
+    /// The wait for the end of the request body. It starts when the response body has ended, and delays the end of the
+    /// response.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 

@@ -1,11 +1,12 @@
-//! Reserves file descriptors for requests: memory of instances, and outbound calls.
+//! Reserves file descriptors, so that new connections do not take those that requests need for the memory of instances
+//! and for outbound calls.
 
 use socket2::{SockRef, Socket};
 use tokio::net::TcpListener;
 
 const DESCRIPTORS: usize = 16;
 
-/// Unused descriptors, which are released when the system has no more.
+/// Unused file descriptors. The server releases them when the system has no more, so that requests can use them.
 #[derive(Debug)]
 pub(super) struct Reserve {
     held: Vec<Socket>,
@@ -13,7 +14,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// Reserves as many descriptors as available, up to a limit.
+    /// Reserves up to `DESCRIPTORS` file descriptors: as many as the system gives.
     pub(super) fn of(listener: &TcpListener) -> Self {
         let mut reserve = Self { held: Vec::new(), size: DESCRIPTORS };
         while reserve.held.len() < DESCRIPTORS && reserve.take(listener) {}
@@ -29,7 +30,8 @@ impl Reserve {
         self.held.clear();
     }
 
-    /// Reserves descriptors again after a release. Returns whether there are enough.
+    /// Reserves the descriptors again after a release. If the system does not give as many as before, reserves none and
+    /// returns `false`.
     pub(super) fn fill(&mut self, listener: &TcpListener) -> bool {
         while self.held.len() < self.size {
             if !self.take(listener) {

@@ -17,17 +17,18 @@ use tokio::time::{Instant, timeout};
 use super::activity::Activity;
 use super::transfer::DISCARD_BYTES;
 
-/// The size of the system's send buffer. A slow client makes room for the next write after half of it, which
-/// distinguishes it from a client that reads nothing.
+/// The most unsent bytes in the system's send buffer. The next write is possible when half of them have been sent. This
+/// small limit lets the server distinguish a slow client from one that reads nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_BYTES: u32 = 128 * 1024;
 
 /// How long a client may pause after the server has shut down its sending side.
 const PAUSE: Duration = Duration::from_secs(5);
-/// The same while the server stops.
+/// Replaces `PAUSE` while the whole server stops.
 const PAUSE_AT_STOP: Duration = Duration::from_secs(1);
 
-/// A socket that records its activity. Both directions use this half; the other half is kept to monitor the connection.
+/// A socket that records its activity. Reads and writes both use this half of the stream; the connection keeps the
+/// other half to notice a reset.
 pub(super) struct Socket {
     stream: OwnedReadHalf,
     activity: Arc<Activity>,
@@ -102,7 +103,7 @@ impl AsyncWrite for Socket {
 
 /// Sets the socket options of a connection. Failures are ignored.
 pub(super) fn configure(stream: &TcpStream, limit: Duration) {
-    // Sends responses at once. Otherwise a small one would wait for the client's acknowledgement.
+    // Sends responses at once. Otherwise a small response would wait until the client acknowledges earlier data.
     let _ = stream.set_nodelay(true);
     // Keep-alive probes detect a client that is gone while nothing is sent to it.
     let seconds = Duration::from_secs(limit.as_secs().clamp(1, 7200));
@@ -124,7 +125,7 @@ pub(super) async fn reset(stream: &TcpStream) {
     while stream.ready(Interest::ERROR).await.is_ok_and(|ready| !ready.is_error()) {}
 }
 
-/// Closes the connection and discards unsent data.
+/// Sets the socket to reset the connection and to discard unsent data when it is closed.
 pub(super) fn abort(stream: &TcpStream) {
     // A socket that rejects the option closes in the system's default way.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! HTTP/2 streams; each is a task.
+//! HTTP/2 streams. Each stream runs as a task of its own.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,8 @@ tokio::task_local! {
     static STREAM: Arc<Stream>;
 }
 
-/// Runs the streams, and resets one whose client reads nothing for too long (its window stays closed).
+/// Runs the HTTP/2 streams of a server. Resets a stream if its client reads nothing for `limit`, so that the
+/// flow-control window stays closed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Streams {
     pub(super) limit: Duration,
@@ -31,7 +32,7 @@ where
             tokio::select! {
                 biased;
                 _ = stream => {}
-                // Dropping it resets the stream.
+                // The end of this task drops `stream`, which resets the HTTP/2 stream.
                 () = watched.stalled(limit) => {}
             }
         }));
@@ -42,12 +43,12 @@ where
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     client: OnceLock<Arc<Client>>,
-    /// The time since which a part of the body waits to be sent.
+    /// The time since which a part of the response body waits to be sent, if one does.
     unsent_since: Mutex<Option<Instant>>,
 }
 
 impl Stream {
-    /// The stream of the current task, if there is one.
+    /// Returns the HTTP/2 stream that the current task runs, if there is one.
     pub(super) fn current() -> Option<Arc<Self>> {
         STREAM.try_with(Arc::clone).ok()
     }
@@ -57,13 +58,13 @@ impl Stream {
         let _ = self.client.set(Arc::clone(client));
     }
 
-    /// Records that the next part of the body was requested, so there was room for the last one. `has_part` says
-    /// whether there is a next part.
+    /// Records that hyper has requested the next part of the response body, which means that the client had room for
+    /// the last one. `has_part` says whether hyper got an answer: a part, or the end of the body.
     pub(super) fn polled(&self, has_part: bool) {
         *self.lock() = has_part.then(Instant::now);
     }
 
-    /// Completes when the client has read nothing for too long.
+    /// Completes when the client has read nothing for `limit`.
     async fn stalled(&self, limit: Duration) {
         loop {
             let (unsent, now) = (*self.lock(), Instant::now());

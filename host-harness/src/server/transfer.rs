@@ -1,4 +1,4 @@
-//! The shared state of a request body and its response body.
+//! The state that a request body and the body of its response share.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use tokio::time::timeout;
 use super::activity::Activity;
 use crate::inbound::Client;
 
-/// How many bytes of request bodies are read and discarded on a connection, so that early responses arrive.
+/// How many bytes of request bodies the server reads and discards on a connection. Without it, a response that is sent
+/// before the end of its request might not arrive.
 pub(super) const DISCARD_BYTES: u64 = 256 * 1024 * 1024;
 
-/// How long a response of HTTP/2 waits for a discarded request body.
+/// How long an HTTP/2 response waits for the end of a request body that is being discarded.
 const DISCARD_WAIT: Duration = Duration::from_millis(200);
 
-/// How long it waits for the component to drop the body.
+/// How long an HTTP/2 response waits for the component to drop the request body.
 const GIVE_UP_WAIT: Duration = Duration::from_millis(20);
 
 /// A request on a connection. It ends when its body and its response have been transferred or dropped.
@@ -58,29 +59,29 @@ impl Transfer {
         })
     }
 
-    /// Completes when the component has dropped the request body. The rest is discarded.
+    /// The event that the component has dropped the request body before its end. The server then discards the rest.
     pub(super) fn given_up(&self) -> &Event {
         &self.given_up
     }
 
-    /// Completes when the request body has been read or dropped.
+    /// The event that the request body has been read, discarded or given up.
     pub(super) fn received(&self) -> &Event {
         &self.received
     }
 
-    /// Completes when the response has been sent or dropped.
+    /// The event that the response has been sent or dropped.
     pub(super) fn answered(&self) -> &Event {
         &self.answered
     }
 
-    /// Whether the response of HTTP/2 no longer waits for the request body.
+    /// Whether an HTTP/2 response need not wait for the request body any more.
     pub(super) fn is_settled(&self) -> bool {
         self.received.has_happened() || self.has_waited.load(Ordering::Relaxed)
     }
 
     /// Waits a moment for the end of a request body that the component dropped: many HTTP/2 clients report an error if
-    /// the response ends before their request. `is_last` says that the component will probably drop the body, if it has
-    /// not yet.
+    /// the response ends before their request. `is_last` says that the response is an error or ends now, so that the
+    /// component will probably drop the body soon.
     pub(super) async fn settle(&self, is_last: bool) {
         if is_last && !self.is_settled() && !self.given_up.has_happened() {
             let _ = timeout(GIVE_UP_WAIT, async {
@@ -92,7 +93,8 @@ impl Transfer {
             .await;
         }
         if !self.is_settled() && self.given_up.has_happened() {
-            // Afterwards the response is sent first, and the rest of the request is discarded.
+            // After this wait, the response is sent even if the request has not ended. The rest of the request is still
+            // discarded.
             let _ = timeout(DISCARD_WAIT, self.received.wait()).await;
         }
         if is_last || self.given_up.has_happened() {
@@ -104,7 +106,7 @@ impl Transfer {
         self.closes.load(Ordering::Relaxed)
     }
 
-    /// Closes the connection after the response.
+    /// Records that the connection closes after the response.
     pub(super) fn close(&self) {
         self.closes.store(true, Ordering::Relaxed);
     }

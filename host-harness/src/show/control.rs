@@ -70,7 +70,7 @@ pub fn json(document: &str) -> Cow<'_, str> {
         |char| char != '\n' && is_control(char),
         |out, char| match char {
             '\t' | '\r' => out.push(' '),
-            // Writing to a `String` never fails. All of these have four digits.
+            // Writing to a `String` never fails. The code points of all control characters have four digits at most.
             char => _ = write!(out, "\\u{:04x}", u32::from(char)),
         },
     )
@@ -98,7 +98,7 @@ impl Escaper {
         out
     }
 
-    /// Escapes the rest, at the end of the stream.
+    /// Escapes the bytes of an incomplete character at the end of the stream.
     #[must_use]
     pub fn finish(&mut self) -> String {
         let mut out = String::new();
@@ -107,12 +107,12 @@ impl Escaper {
     }
 }
 
-/// Joins the next piece of a stream with the bytes that were left of the last one. Leaves the first bytes of an
-/// incomplete character for the next piece.
+/// Joins the bytes in `left` with the next piece of a stream. If the piece ends within a character, moves the first
+/// bytes of this character to `left`.
 pub(crate) fn whole_characters(left: &mut Vec<u8>, piece: &[u8]) -> Vec<u8> {
     let mut bytes = std::mem::take(left);
     bytes.extend_from_slice(piece);
-    // A character has at most four bytes.
+    // A character has at most four bytes, so an incomplete one begins within the last three.
     let starts = bytes.len().saturating_sub(3)..bytes.len();
     let is_begun = |bytes: &[u8]| {
         std::str::from_utf8(bytes).is_err_and(|error| (error.valid_up_to(), error.error_len()) == (0, None))

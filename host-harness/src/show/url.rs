@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-/// Replaces the user information. It is a word, so that the URL stays valid.
+/// The text in place of user information. It is a plain word, so that the URL stays valid.
 const REDACTED: &[u8] = b"redacted@";
 
 /// Formats a URI without user information (RFC 9110, section 4.2.4).
@@ -14,7 +14,7 @@ const REDACTED: &[u8] = b"redacted@";
 #[must_use]
 pub fn url(uri: &Uri) -> String {
     match uri.authority() {
-        // The target of CONNECT has no slashes before it.
+        // The target of CONNECT is an authority without slashes in front of it.
         Some(authority) if uri.scheme().is_none() => lossy(redact_authority(authority.as_str().as_bytes())),
         _ => urls(&uri.to_string()),
     }
@@ -35,7 +35,7 @@ pub(crate) fn bare_urls(text: &str) -> String {
     lossy(replace_userinfo(text.as_bytes(), b""))
 }
 
-/// Like [`urls`], for text in any encoding.
+/// Redacts the user information of all URLs that contain `//`, in a text in any encoding.
 pub(crate) fn redact_userinfo(text: &[u8]) -> Vec<u8> {
     replace_userinfo(text, REDACTED)
 }
@@ -55,7 +55,7 @@ pub(crate) fn without_userinfo(authority: &[u8]) -> &[u8] {
     }
 }
 
-/// Only ASCII is removed and inserted, so UTF-8 stays UTF-8.
+/// Converts a redacted text to a string. UTF-8 stays UTF-8, because a redaction begins and ends at ASCII characters.
 fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -82,7 +82,7 @@ fn replace_userinfo(text: &[u8], replacement: &[u8]) -> Vec<u8> {
     replaced
 }
 
-/// Redacts `user:password@host` without a scheme: a word with a colon before an `@`, neither after a slash. E-mail
+/// Redacts `user:password@host` without a scheme: a word with a colon before an `@`, and no slash before these. E-mail
 /// addresses stay.
 fn redact_without_slashes(text: &[u8]) -> Vec<u8> {
     let mut redacted = Vec::with_capacity(text.len());
@@ -102,7 +102,7 @@ fn redact_without_slashes(text: &[u8]) -> Vec<u8> {
     redacted
 }
 
-/// Whether two slashes precede an authority, and are not part of a path.
+/// Whether the two slashes at the end of a text begin an authority, and are not part of a path.
 fn begins_authority(before: &[u8]) -> bool {
     before.iter().rev().nth(2).is_none_or(|byte| b":=`' \t\r\n<>\"(".contains(byte))
 }

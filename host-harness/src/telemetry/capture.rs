@@ -25,18 +25,18 @@ struct CapturedBytes {
     bytes: Vec<u8>,
     total_bytes: u64,
     trailers: Option<HeaderMap>,
-    /// The declared length. A reader that has so many bytes need not poll for the end.
+    /// The declared length. Once a reader has received that many bytes, it may stop without polling for the end.
     declared_bytes: Option<u64>,
     is_whole: bool,
 }
 
 impl Capture {
-    /// Captures so many bytes of a body. With 0, nothing is captured.
+    /// Creates a capture of the first `limit_bytes` bytes of a body. With 0, nothing is captured.
     pub(super) fn up_to(limit_bytes: usize) -> Self {
         Self::of(CapturedBytes { limit_bytes, ..CapturedBytes::default() })
     }
 
-    /// Captures so many bytes of a request body.
+    /// Creates a capture of the first `limit_bytes` bytes of a request body.
     pub(super) fn of_request(request: &Request<Body>, limit_bytes: usize) -> Self {
         if request.body().is_end_stream() {
             return Self { kept: None, is_empty: true };
@@ -87,7 +87,7 @@ impl Capture {
         self.lock().map_or(0, |kept| kept.total_bytes)
     }
 
-    /// Returns the trailers, once they were read.
+    /// Returns the trailers, once they have been read.
     #[must_use]
     pub fn trailers(&self) -> Option<HeaderMap> {
         self.lock()?.trailers.clone()

@@ -1,4 +1,4 @@
-//! Events: requests and the outbound calls for them.
+//! The events of requests and of the outbound calls for them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub enum Event {
     Wrote(LogEntry),
     /// An outbound call ended.
     Called(Box<OutboundCall>),
-    /// The instance ended badly.
+    /// The component trapped, returned no response, or exceeded its time limit.
     Trapped(Trap),
     /// The response was sent or dropped, and the component has finished its work.
     Finished(Box<Exchange>),
@@ -39,15 +39,15 @@ pub enum Event {
 pub struct Exchange {
     /// The number of the request, counted from 1.
     pub request: u64,
-    /// When it arrived.
+    /// When the request arrived.
     pub started: SystemTime,
-    /// Its method.
+    /// The method of the request.
     pub method: Method,
-    /// Its URI, with scheme and authority.
+    /// The URI of the request, with scheme and authority.
     pub uri: Uri,
-    /// Its headers.
+    /// The headers of the request.
     pub request_headers: HeaderMap,
-    /// Its body, if bodies are captured.
+    /// The body of the request, if bodies are captured.
     pub request_body: Capture,
     /// The number of the request that this one repeats, if the inspector sent it again.
     pub resent: Option<u64>,
@@ -57,9 +57,9 @@ pub struct Exchange {
     pub response_headers: HeaderMap,
     /// The body of the response, if bodies are captured.
     pub response_body: Capture,
-    /// The time until the head of the response.
+    /// The time from the arrival of the request to the head of the response.
     pub head_after: Option<Duration>,
-    /// The time so far.
+    /// The time from the arrival of the request to this event.
     pub duration: Duration,
     /// The number of body bytes that were sent to the client.
     pub response_bytes: u64,
@@ -69,11 +69,11 @@ pub struct Exchange {
     pub busy: Duration,
     /// The number of outbound calls.
     pub calls: u32,
-    /// The total duration of its finished calls; concurrent calls count each for itself.
+    /// The sum of the durations of the finished outbound calls, even of calls that ran at the same time.
     pub calls_took: Duration,
-    /// The usage of its finished components together.
+    /// The resources that the components used for this request together. Only components that have finished count.
     pub usage: Option<Usage>,
-    /// The reason why the instance ended badly, if it did.
+    /// The reason why a component trapped, returned no response or exceeded its time limit, if one did.
     pub trap: Option<String>,
     /// The fault of the client that ended the request early, if there was one.
     pub client_fault: Option<ClientFault>,
@@ -87,21 +87,21 @@ pub struct OutboundCall {
     pub request: u64,
     /// The method of the call.
     pub method: Method,
-    /// Its whole URL.
+    /// The whole URL of the call.
     pub uri: Uri,
-    /// Its headers.
+    /// The request headers of the call.
     pub headers: HeaderMap,
     /// The number of body bytes that were sent.
     pub request_bytes: u64,
-    /// Its body, if bodies are captured and this is the event of the call.
+    /// The request body of the call. It is present only in [`Event::Called`], and only if bodies are captured.
     pub body: Capture,
-    /// The status of the response, or the reason for no response.
+    /// The status of the response, or the reason why there was none.
     pub status: Result<StatusCode, String>,
-    /// The error code that the component got. `None` with a response, or if the component gave up.
+    /// The error code that the component got. `None` if there was a response, or if the component gave up the call.
     pub error: Option<Arc<ErrorCode>>,
     /// The headers of the response.
     pub response_headers: HeaderMap,
-    /// The body of the response, like that of the call.
+    /// The body of the response, present under the same conditions as `body`.
     pub response_body: Capture,
     /// The number of bytes of the response body that were read.
     pub response_bytes: u64,
@@ -109,12 +109,12 @@ pub struct OutboundCall {
     pub end: Option<BodyEnd>,
     /// The time between the arrival of the request and the start of the call.
     pub after: Duration,
-    /// The time until the end of the response.
+    /// The time from the start of the call to the end of the response.
     pub duration: Duration,
 }
 
 impl Exchange {
-    /// The approximate number of client-supplied bytes.
+    /// The approximate number of bytes in the contents of variable length, such as headers and bodies.
     pub(crate) fn kept_bytes(&self) -> usize {
         uri_bytes(&self.uri)
             + fields_bytes(&self.request_headers)
@@ -126,7 +126,7 @@ impl Exchange {
 }
 
 impl OutboundCall {
-    /// The approximate number of client- and server-supplied bytes.
+    /// The approximate number of bytes in the contents of variable length, such as headers and bodies.
     pub(crate) fn kept_bytes(&self) -> usize {
         uri_bytes(&self.uri)
             + fields_bytes(&self.headers)
@@ -143,7 +143,7 @@ fn uri_bytes(uri: &Uri) -> usize {
 }
 
 fn fields_bytes(fields: &HeaderMap) -> usize {
-    // The overhead of a header is as large as a short header.
+    // Counts the overhead of each header, because it is as large as a short header itself.
     let each = size_of::<HeaderName>() + size_of::<HeaderValue>();
     fields.iter().map(|(name, value)| name.as_str().len() + value.len() + each).sum()
 }
@@ -151,11 +151,11 @@ fn fields_bytes(fields: &HeaderMap) -> usize {
 /// The end of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyEnd {
-    /// It was read to its end.
+    /// The body was read to its end.
     Whole,
-    /// It broke off, with the reason.
+    /// The body broke off, for this reason.
     Broken(String),
-    /// The reader dropped it.
+    /// The reader dropped the body before its end.
     GivenUp,
 }
 

@@ -23,12 +23,13 @@ struct Stream {
     request: Arc<AtomicU64>,
     stream: LogStream,
     recorder: Recorder,
-    /// The first bytes of an incomplete character: long lines come in pieces of a buffer's length.
+    /// The first bytes of an incomplete character. A component may write a long line in several pieces, and split a
+    /// character.
     left: Mutex<Vec<u8>>,
 }
 
 impl Output {
-    /// Makes a stream for the current request.
+    /// Creates a stream. What is written to it belongs to the request whose number is in `request` at that time.
     pub(super) fn new(request: Arc<AtomicU64>, stream: LogStream, recorder: Recorder) -> Self {
         Self(Arc::new(Stream { request, stream, recorder, left: Mutex::default() }))
     }

@@ -1,14 +1,14 @@
-//! The newest records of requests.
+//! Keeps the newest records of requests.
 
 use std::collections::VecDeque;
 
 use super::{LogEntry, LogStream, OutboundCall, Trap, Usage};
 
-/// The number of entries of each kind. The oldest are dropped first.
+/// The most entries of each kind that are kept. The oldest are dropped first.
 const KEPT: usize = 10_000;
-/// The number of bytes of the entries of each kind. The oldest are dropped first.
+/// The most bytes that are kept of the entries of each kind. The oldest are dropped first.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
-/// The largest size of an output entry in bytes. Then the next begins, even within a line.
+/// The size in bytes from which an output entry no longer grows. Further output begins a new entry, even within a line.
 const ENTRY_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ impl<T: Weighed + Clone> Newest<T> {
     }
 }
 
-/// A record that knows how many client-supplied bytes it holds.
+/// A record that tells how many bytes its contents of variable length take.
 pub(super) trait Weighed {
     fn kept_bytes(&self) -> usize;
 }

@@ -14,8 +14,8 @@ use super::Error;
 /// Writes a body made by [`Body::channel`](super::Body::channel).
 ///
 /// Such a body ends normally only with [`finish`](Sender::finish) or
-/// [`finish_with_trailers`](Sender::finish_with_trailers). Dropping the sender breaks the message off, so that the peer
-/// notices that it is incomplete.
+/// [`finish_with_trailers`](Sender::finish_with_trailers). Dropping the sender without them breaks the message off, so
+/// that the peer notices that the message is incomplete.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ use super::Error;
 ///
 /// let (mut sender, body) = Body::channel();
 /// wayside::spawn(async move {
-///     // The client sees this piece, and that there was to be more.
+///     // The client receives this piece, and then sees that the message is incomplete.
 ///     let _ = sender.send("a part").await;
 /// })
 /// .detach();
@@ -63,7 +63,7 @@ pub(super) fn channel() -> (Sender, Receiver) {
 }
 
 impl Sender {
-    /// Sends one piece, after the last one was taken. Empty pieces are dropped.
+    /// Sends one piece, once the reader has taken the previous piece. Empty pieces are dropped.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Sender {
     pub async fn send(&mut self, chunk: impl Into<Bytes>) -> Result<(), Error> {
         let mut chunk = Some(chunk.into()).filter(|chunk: &Bytes| !chunk.is_empty());
         poll_fn(|cx| {
-            // Cloned before the lock, because cloning runs foreign code.
+            // Cloned before the lock is taken, because cloning a waker runs foreign code, which must not run under it.
             let waker = cx.waker().clone();
             let (sent, receiver, _replaced) = {
                 let mut shared = lock(&self.shared);
@@ -132,7 +132,7 @@ impl Sender {
     }
 
     fn end(&self, end: End) {
-        // An end that comes too late is dropped after the lock is released.
+        // If the body has already ended, the new `end` is dropped only after the lock has been released.
         let (receiver, _unused) = {
             let mut shared = lock(&self.shared);
             match shared.end {
@@ -191,7 +191,7 @@ impl Drop for Receiver {
 }
 
 impl ChannelState {
-    /// The end of the message, reported once.
+    /// Returns the trailers or the error that ends the message, and `None` in later calls.
     fn take_end(&mut self) -> Option<Result<Frame<Bytes>, Error>> {
         match self.end.replace(End::Done) {
             Some(End::Finished(Some(trailers))) => Some(Ok(Frame::trailers(trailers))),
@@ -202,8 +202,9 @@ impl ChannelState {
 }
 
 fn lock(shared: &Mutex<ChannelState>) -> MutexGuard<'_, ChannelState> {
-    // No foreign code runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. A waker may
-    // poll the body at once, or own it. So a poisoned lock still guards a consistent state.
+    // No foreign code runs under the lock: no waker is cloned, woken or dropped, and no piece is dropped. Otherwise a
+    // waker that polls the body at once, or owns it, would take the lock a second time. As no foreign code can panic
+    // under the lock, a poisoned lock still guards a consistent state.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -227,7 +228,7 @@ mod tests {
     use crate::task::tests::within_a_minute;
     use crate::test::block_on;
 
-    /// Polls its future at once when it is woken.
+    /// A waker that polls its future at once, within the call to `wake`.
     #[derive(Default)]
     struct AtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
@@ -253,14 +254,14 @@ mod tests {
         }
     }
 
-    /// Owns the future that it should wake, and does nothing.
+    /// A waker that owns a value and does nothing when it is woken.
     struct Owner<T>(Mutex<Option<T>>);
 
     impl<T: Send> Wake for Owner<T> {
         fn wake(self: Arc<Self>) {}
     }
 
-    /// Polls a future once, with a waker that owns something.
+    /// Polls a future once, with a waker that owns `owned`, and asserts that the future is pending.
     fn poll_once<T: Send + 'static>(future: impl Future, owned: T) {
         let waker = Waker::from(Arc::new(Owner(Mutex::new(Some(owned)))));
         let mut future = std::pin::pin!(future);
@@ -298,14 +299,14 @@ mod tests {
     #[test]
     fn a_waker_may_own_the_other_end() {
         within_a_minute(|| {
-            // The replaced waker is dropped with the body that it owns.
+            // The second poll replaces the first waker, which is dropped with the body that it owns.
             let (mut sender, body) = Body::channel();
             block_on(sender.send("one")).unwrap();
             poll_once(sender.send("two"), body);
             let (_, other) = Body::channel();
             poll_once(sender.send("two"), other);
             assert!(block_on(sender.send("two")).unwrap_err().is_closed());
-            // The waker is dropped with its body, and the sender with it.
+            // Dropping the body drops the waker that waits for it, and the sender that this waker owns.
             let (sender, mut body) = Body::channel();
             poll_once(body.next_chunk(), sender);
             drop(body);

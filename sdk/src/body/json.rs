@@ -9,7 +9,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is not JSON of this type.
+    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is not JSON that matches `T`.
     ///
     /// # Examples
     ///

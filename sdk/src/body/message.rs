@@ -40,19 +40,20 @@ use crate::url::FinalUrl;
 /// ```
 pub struct Body {
     data: Data,
-    /// Whether `data` is `Empty` or `Bytes`. The compiler can follow this flag, unlike the tag of `data`, and leaves the code for
-    /// streams out of components whose bodies are all made of bytes.
+    /// Whether `data` is `Empty` or `Bytes`. The compiler can trace the value of this flag, but not the variant of
+    /// `data`. So it removes the code for streams from a component that makes only bodies of bytes.
     is_bytes: bool,
-    /// Trailers after the data: added to bytes, or read from another body after its data.
+    /// The trailers that the user added to a body of bytes, or that an incoming body or a stream delivered after its
+    /// data.
     trailers: Option<Box<HeaderMap>>,
-    /// Whether it is the body of a response from an upstream. Then its failures are the upstream's fault.
+    /// Whether this is the body of a response from an upstream. If so, a failure to read it is the upstream's fault.
     pub(super) of_response: bool,
-    /// The URL of the response, if a client received it. A response extension would need a hash map, which costs
-    /// several times as much.
+    /// The URL of the response, if a [`Client`](crate::client::Client) received it. The URL is stored here, because a
+    /// response extension needs a hash map, which costs several times as much.
     url: Option<Box<FinalUrl>>,
 }
 
-/// The most memory that is reserved in advance.
+/// The maximum number of bytes that [`Body::bytes`] reserves for data that has not arrived.
 const MAX_AHEAD_BYTES: usize = 256 * 1024;
 
 #[derive(Default)]
@@ -60,7 +61,7 @@ enum Data {
     #[default]
     Empty,
     Bytes(Bytes),
-    /// Boxed, because bodies are moved more often than received.
+    /// Boxed to keep `Body` small, because bodies are moved more often than received.
     Incoming(Box<Incoming>),
     Stream(Stream),
 }
@@ -80,9 +81,9 @@ impl Body {
         Self { data: Data::Empty, is_bytes: true, trailers: None, of_response: false, url: None }
     }
 
-    /// Makes a body from a stream of pieces. It is polled as fast as the peer reads.
+    /// Makes a body from a stream of pieces. The stream is polled only as fast as the peer reads.
     ///
-    /// An error of the stream breaks the message off, so that the peer notices that it is incomplete.
+    /// An error of the stream breaks the message off, so that the peer notices that the message is incomplete.
     ///
     /// # Examples
     ///
@@ -130,8 +131,8 @@ impl Body {
 
     /// Makes a body, and the sender that writes it.
     ///
-    /// The sender waits until the peer has taken the last piece, so at most one piece is held. See [`Sender`] for the
-    /// end of such a body.
+    /// [`Sender::send`] waits until the reader has taken the previous piece, so at most one piece is in memory. See
+    /// [`Sender`] for how such a body ends.
     ///
     /// # Examples
     ///
@@ -159,10 +160,10 @@ impl Body {
 
     /// Adds trailers, which follow the data (RFC 9110, section 6.5).
     ///
-    /// A trailer replaces earlier ones of the same name, received or added. An incoming body with added trailers is
-    /// copied through the component.
+    /// An added trailer replaces earlier trailers of the same name, whether they were received or added. An incoming
+    /// body with added trailers is not moved inside the host: its bytes are copied through the component.
     ///
-    /// HTTP/1.1 servers may send only those that the `Trailer` header announces.
+    /// An HTTP/1.1 server may drop trailers that the `Trailer` header does not announce.
     ///
     /// # Examples
     ///
@@ -189,10 +190,11 @@ impl Body {
         self
     }
 
-    /// Limits the size of this body: reading fails once it is known to be longer than `limit` bytes.
+    /// Limits the size of this body: reading fails once the body is known to be longer than `limit` bytes.
     ///
-    /// [`Error::is_too_large`] is true for the failure, which becomes the status 413 if a handler returns it. A body
-    /// whose known length exceeds the limit fails before the first byte is read.
+    /// [`Error::is_too_large`] is true for this error. If a handler returns the error, the response has the status
+    /// 413, or 502 if the body belongs to a response from an upstream. A body whose known length exceeds the limit fails
+    /// before the first byte is read.
     ///
     /// # Examples
     ///
@@ -213,11 +215,12 @@ impl Body {
         Self { of_response, url, ..Self::boxed(Limited::new(self, limit)) }
     }
 
-    /// Reads the next piece of the data, which is never empty. Returns `None` after the last.
+    /// Reads the next piece of the data. A piece is never empty. Returns `None` after the last piece.
     ///
     /// # Errors
     ///
-    /// Fails if the body breaks off, exceeds a limit, or its source fails. The next call returns `None`.
+    /// Fails if the body breaks off, exceeds a limit, or its source fails. After a failure, the next call returns
+    /// `None`.
     ///
     /// # Examples
     ///
@@ -286,7 +289,7 @@ impl Body {
         let Some(second) = self.next_chunk().await.transpose()? else {
             return Ok(first);
         };
-        // The declared length is not trusted for a large allocation.
+        // The declared length may be false, so at most `MAX_AHEAD_BYTES` are reserved for it.
         let rest = usize::try_from(self.size_hint().lower()).unwrap_or(0).min(MAX_AHEAD_BYTES);
         let mut whole = BytesMut::with_capacity(first.len() + second.len() + rest);
         whole.extend_from_slice(&first);
@@ -405,7 +408,7 @@ impl MessageBody for Body {
     fn known(&self) -> Known {
         let length = match &self.data {
             Data::Stream(body) => match body.size_hint().exact() {
-                // A stream without data may still have trailers.
+                // A stream without data that has not ended may still have trailers, so its length counts as unknown.
                 Some(0) if !body.is_end_stream() => None,
                 None if body.is_end_stream() => Some(0),
                 length => length,

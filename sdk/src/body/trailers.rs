@@ -9,10 +9,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, Error};
 
-/// A body with added trailers. A separate type, so that a component that adds none has no code for it.
+/// A body with added trailers. This is a separate type, so that a component that adds no trailers contains none of its
+/// code.
 pub(super) struct WithTrailers {
     body: Body,
-    /// `None` after they were sent.
+    /// The added trailers. `None` once they have been sent or the body has failed.
     added: Option<HeaderMap>,
 }
 
@@ -50,7 +51,7 @@ impl HttpBody for WithTrailers {
         self.added.is_none()
     }
 
-    /// A message with trailers has no `content-length`.
+    /// Returns no length, because a message with trailers has no `content-length`.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

@@ -18,7 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The default maximum number of redirects.
 const REDIRECTS: u32 = 10;
 
-/// Sends requests with common settings. A client is cheap to create; a handler may create one for each request.
+/// Sends requests that share settings, such as a time limit. A client is cheap to create; a handler may create one for
+/// each request.
 ///
 /// # Examples
 ///
@@ -81,7 +82,7 @@ impl Client {
         ClientBuilder { client: Self::new() }
     }
 
-    /// Starts a request. [`RequestBuilder::send`] fails if the URL is invalid.
+    /// Returns a builder for a request with this method and URL. [`RequestBuilder::send`] fails if the URL is invalid.
     ///
     /// # Examples
     ///
@@ -101,17 +102,17 @@ impl Client {
         RequestBuilder::new(self.clone(), method, url)
     }
 
-    /// Starts a GET request.
+    /// Returns a builder for a GET request.
     pub fn get<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::GET, url)
     }
 
-    /// Starts a HEAD request.
+    /// Returns a builder for a HEAD request.
     pub fn head<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::HEAD, url)
     }
 
-    /// Starts a POST request.
+    /// Returns a builder for a POST request.
     ///
     /// # Examples
     ///
@@ -127,17 +128,17 @@ impl Client {
         self.request(Method::POST, url)
     }
 
-    /// Starts a PUT request.
+    /// Returns a builder for a PUT request.
     pub fn put<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PUT, url)
     }
 
-    /// Starts a PATCH request.
+    /// Returns a builder for a PATCH request.
     pub fn patch<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::PATCH, url)
     }
 
-    /// Starts a DELETE request.
+    /// Returns a builder for a DELETE request.
     pub fn delete<U: IntoUrl>(&self, url: U) -> RequestBuilder {
         self.request(Method::DELETE, url)
     }
@@ -169,8 +170,8 @@ impl Client {
         self.timeouts.total
     }
 
-    /// Sends a request and follows redirects within the time limit. A redirect without a fragment keeps the previous
-    /// fragment.
+    /// Sends a request and follows redirects within the time limit `total`. If the `location` of a redirect has no
+    /// fragment, the final URL keeps the previous fragment.
     pub(super) async fn run(
         &self,
         mut request: Box<Request>,
@@ -184,7 +185,7 @@ impl Client {
         let mut previous = Vec::new();
         loop {
             let spent = match start {
-                // The first exchange starts with the whole time limit.
+                // The first exchange gets the whole time limit, so the clock need not be read again.
                 Some(start) if followed > 0 => Here::now().saturating_sub(start),
                 _ => Duration::ZERO,
             };
@@ -239,24 +240,24 @@ impl Client {
     }
 }
 
-/// Stores the URL of a response in its body.
+/// Stores the URL of a response in the body of the response.
 fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
     response.body_mut().set_url(FinalUrl(Url { uri, fragment }));
     response
 }
 
 impl ClientBuilder {
-    /// Limits the time from the first byte sent to the last byte of the response body, including redirects. The default
-    /// is 30 seconds.
+    /// Limits the time from the start of the request to the last byte of the response body, including redirects. The
+    /// default is 30 seconds.
     ///
-    /// The guest enforces the limit, so it also covers phases that the host does not limit, such as a TLS handshake
-    /// that hangs.
+    /// The guest enforces this limit. So the limit also ends phases that the host does not limit, such as a TLS
+    /// handshake that hangs.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.total = Some(limit);
         self
     }
 
-    /// Removes the limit of [`timeout`](Self::timeout).
+    /// Removes the limit that [`timeout`](Self::timeout) sets, including the default of 30 seconds.
     ///
     /// # Examples
     ///
@@ -273,9 +274,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Limits the time to connect. The host enforces the limit and has its own default.
+    /// Limits the time to connect to the server. The host enforces the limit and has its own default.
     ///
-    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
+    /// If the host does not support this limit, requests fail with [`Error::is_unsupported`].
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.connect = Some(limit);
         self
@@ -284,15 +285,15 @@ impl ClientBuilder {
     /// Limits the time from sending the request to the response head. The host enforces the limit and has its own
     /// default.
     ///
-    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
+    /// If the host does not support this limit, requests fail with [`Error::is_unsupported`].
     pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.first_byte = Some(limit);
         self
     }
 
-    /// Limits each pause in the response body. The host enforces the limit and has its own default.
+    /// Limits the pause between two pieces of the response body. The host enforces the limit and has its own default.
     ///
-    /// If the host does not support it, requests fail with [`Error::is_unsupported`].
+    /// If the host does not support this limit, requests fail with [`Error::is_unsupported`].
     pub fn between_bytes_timeout(mut self, limit: Duration) -> Self {
         self.client.timeouts.between_bytes = Some(limit);
         self
@@ -302,9 +303,10 @@ impl ClientBuilder {
     /// other response.
     ///
     /// A redirect to another origin (scheme, host or port) drops the headers `authorization`, `cookie`,
-    /// `proxy-authorization` and `referer`, and every [sensitive](HeaderValue::is_sensitive) value. After a 307 or 308,
-    /// a body of bytes is sent sent with its trailers. A streaming body cannot be sent sent, so the 307 or 308 itself
-    /// is returned. If the method becomes GET, the body and the headers that describe it are dropped.
+    /// `proxy-authorization` and `referer`, and every [sensitive](HeaderValue::is_sensitive) value. If the redirect
+    /// keeps the method, as a 307 or 308 does, a body of bytes is sent again with its trailers. A streaming body cannot
+    /// be sent twice, so the redirect response itself is returned. If the method becomes GET, the body and the headers
+    /// that describe the body are dropped.
     pub fn redirects(mut self, most: u32) -> Self {
         self.client.redirects = most;
         self

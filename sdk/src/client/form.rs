@@ -12,10 +12,11 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::Body;
 use crate::body;
 
-/// A form with files, `multipart/form-data` (RFC 7578), for [`RequestBuilder::multipart`](super::RequestBuilder::multipart).
-/// Needs the feature `multipart`.
+/// A `multipart/form-data` form (RFC 7578), which can contain files.
+/// [`RequestBuilder::multipart`](super::RequestBuilder::multipart) sends it. Needs the feature `multipart`.
 ///
-/// The content of a file is a [`Body`], so it can stream. The length of the form is known if the length of each file is.
+/// The content of a file is a [`Body`], so it can stream. The length of the form is known only if the length of every
+/// file is known.
 ///
 /// # Examples
 ///
@@ -56,7 +57,8 @@ impl Form {
         self.part(&disposition, None, value.into().into())
     }
 
-    /// Adds a file. `name` is the name of the field. Line breaks in the media type are removed.
+    /// Adds a file. `name` is the name of the field. Line breaks in `media_type` are removed, so that it
+    /// cannot end its header line.
     pub fn file(
         self,
         name: impl AsRef<str>,
@@ -108,7 +110,7 @@ impl HttpBody for Pieces {
             match ready!(Pin::new(piece).poll_frame(cx)) {
                 Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                // A part of a form has no trailers.
+                // Drops the trailers of a file's body, because a part of a form has none.
                 Some(Ok(_)) => {}
                 None => {
                     self.0.pop_front();

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::Uri;
 
-/// A type that can be the URL of a request: text, or a [`Uri`].
+/// A type that can be the URL of a request, such as a string or a [`Uri`].
 ///
-/// Text is parsed as in browsers: invalid characters are percent-encoded, `.` and `..` are resolved, and surrounding
-/// spaces are removed. A host must be ASCII: write an international name in punycode. A fragment is not sent, but
-/// [`ResponseExt::final_url`](super::ResponseExt::final_url) returns it.
+/// A string is parsed as browsers parse it: invalid characters are percent-encoded, the path segments `.` and `..` are
+/// resolved, and surrounding spaces are removed. A host must be ASCII: write an international name in punycode. A
+/// fragment is not sent, but [`ResponseExt::final_url`](super::ResponseExt::final_url) returns it.
 ///
 /// # Examples
 ///
@@ -55,7 +55,7 @@ fn parse(text: Bytes) -> Result<Parsed, Invalid> {
     }
 }
 
-/// Implements [`IntoUrl`] and its sealed trait.
+/// Implements [`IntoUrl`] and the sealed trait of the same name for each listed type.
 macro_rules! into_url {
     ($([$($generics:tt)*] $type:ty, $self:ident => $url:expr;)*) => {$(
         impl<$($generics)*> IntoUrl for $type {}

@@ -1,11 +1,12 @@
-//! The policy for redirects.
+//! The policy that decides which redirects a client follows.
 
 use std::fmt;
 use std::sync::Arc;
 
 use http::{Method, StatusCode, Uri};
 
-/// A redirect that a client is about to follow; see [`ClientBuilder::redirect_policy`](super::ClientBuilder::redirect_policy).
+/// A redirect that a client is about to follow; see
+/// [`ClientBuilder::redirect_policy`](super::ClientBuilder::redirect_policy).
 #[derive(Debug)]
 pub struct Redirect<'a> {
     pub(super) status: StatusCode,
@@ -33,7 +34,7 @@ impl Redirect<'_> {
         self.url
     }
 
-    /// Returns the URLs of the previous requests in order. The last of them is the source of this redirect.
+    /// Returns the URLs of the previous requests in order. The last URL is the one that responded with this redirect.
     #[must_use]
     pub fn previous(&self) -> &[Uri] {
         self.previous

@@ -16,7 +16,7 @@ pub(super) struct SentRequest {
 struct Resendable {
     method: Method,
     headers: HeaderMap,
-    /// `None` if the body streams, because it cannot be sent twice.
+    /// `None` if the body streams, because a stream cannot be sent twice.
     body: Option<Body>,
 }
 
@@ -28,12 +28,12 @@ pub(super) enum NextStep {
     Request(RedirectedRequest),
 }
 
-/// The request that follows a redirect.
+/// The request to the target of a redirect.
 pub(super) struct RedirectedRequest {
     /// The URL of the redirect response.
     pub(super) from: Uri,
     pub(super) request: Box<Request>,
-    /// The fragment in `location`.
+    /// The fragment of the URL in the `location` header.
     pub(super) fragment: Option<Box<str>>,
 }
 

@@ -9,7 +9,7 @@ use super::{Client, Error, Kind};
 use crate::url::Url;
 use crate::{Body, Request, Response};
 
-/// Builds a request. [`send`](Self::send) reports invalid parts.
+/// Builds a request. Invalid values, such as a header name with a space, do not fail until [`send`](Self::send).
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ impl RequestBuilder {
 
     /// Adds a header. Keeps earlier headers of the same name; all are sent, in order.
     ///
-    /// A `content-type` replaces the default of `json` and `form`.
+    /// A `content-type` replaces the one that `json` and `form` set by default.
     pub fn header<K, V>(self, name: K, value: V) -> Self
     where
         K: TryInto<HeaderName, Error: std::error::Error + Send + Sync + 'static>,
@@ -206,8 +206,8 @@ impl RequestBuilder {
         })
     }
 
-    /// Sets the body to a multipart form. Its media type, with the boundary, replaces any `content-type` of the request.
-    /// Needs the feature `multipart`.
+    /// Sets the body to a multipart form. The media type of the form, which names the boundary, replaces any
+    /// `content-type` of the request. Needs the feature `multipart`.
     #[cfg(feature = "multipart")]
     pub fn multipart(self, form: super::Form) -> Self {
         match HeaderValue::try_from(form.media_type()) {
@@ -231,14 +231,14 @@ impl RequestBuilder {
     }
 
     /// Sends the request and returns as soon as the response head has arrived. The request body is sent in the
-    /// background, as with [`send`](super::send).
+    /// background; [`client::send`](super::send) describes how long it continues.
     ///
     /// # Errors
     ///
-    /// Fails if a part of the request is invalid, and like [`send`](super::send); with [`Error::is_redirect`] if there
-    /// are too many redirects, or if one is invalid or refused by the policy; with [`Error::is_timeout`] after the time
-    /// limit. A response with a 4xx or 5xx status is not an error; see
-    /// [`error_for_status`](super::ResponseExt::error_for_status).
+    /// Fails if a part of the request is invalid, and in the same cases as [`client::send`](super::send). Fails with
+    /// [`Error::is_redirect`] if there are more redirects than the client allows, or if a redirect is invalid or the
+    /// policy refuses it. Fails with [`Error::is_timeout`] once the time limit has passed. A response with a 4xx or 5xx
+    /// status is not an error; see [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
         let Draft { client, request, fragment, media_type, timeout } = *self.draft;
         let mut request = request?;
@@ -264,7 +264,8 @@ fn invalid(what: &str, source: impl std::error::Error + Send + Sync + 'static) -
     Error::new(Kind::Request, format!("{what} is not valid")).with_source(source)
 }
 
-/// Encodes bytes as Base64 (RFC 4648, section 4). One header does not justify a dependency.
+/// Encodes bytes as Base64 (RFC 4648, section 4). Only the `authorization` header needs it, and one header does not
+/// justify a dependency.
 #[expect(clippy::indexing_slicing, reason = "a digit has six bits, and the alphabet 64 characters")]
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -21,7 +21,7 @@ pub trait ResponseExt: Sized {
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::is_status`] if the status is 4xx or 5xx. [`Error::status`] returns it.
+    /// Fails with [`Error::is_status`] if the status is 4xx or 5xx. [`Error::status`] returns that status.
     fn error_for_status(self) -> Result<Self, Error>;
 
     /// Returns the URL of the response after all redirects. The URL is stored in the body, so it is lost if the body is

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use super::payload::read_whole;
 use crate::{Body, Error, FromRequest, FromRequestParts, IncomingRequest, Request};
 
-/// Implements [`FromRequestParts`] for parts of the head.
+/// Implements [`FromRequestParts`] for types that are parts of the request head.
 macro_rules! from_head {
     ($($type:ty, $request:ident => $extract:expr;)*) => {$(
         impl FromRequestParts for $type {
@@ -38,7 +38,7 @@ impl FromRequestParts for () {
     }
 }
 
-/// The handler gets the rejection, and decides on the response.
+/// A handler that takes a `Result` gets the rejection as its argument, and decides on the response.
 impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
     type Rejection = Infallible;
 
@@ -47,7 +47,7 @@ impl<T: FromRequestParts> FromRequestParts for Result<T, T::Rejection> {
     }
 }
 
-/// The handler gets the rejection, and decides on the response.
+/// A handler that takes a `Result` gets the rejection as its argument, and decides on the response.
 impl<T: FromRequest> FromRequest for Result<T, T::Rejection> {
     type Rejection = Infallible;
 
@@ -56,7 +56,7 @@ impl<T: FromRequest> FromRequest for Result<T, T::Rejection> {
     }
 }
 
-/// `None` stands for an absent value; see [`FromRequestParts::from_request_parts_optional`].
+/// `None` means that the request does not contain the value; see [`FromRequestParts::from_request_parts_optional`].
 impl<T: FromRequestParts> FromRequestParts for Option<T> {
     type Rejection = T::Rejection;
 
@@ -65,7 +65,7 @@ impl<T: FromRequestParts> FromRequestParts for Option<T> {
     }
 }
 
-/// `None` stands for an absent value; see [`FromRequest::from_request_optional`].
+/// `None` means that the request does not contain the value; see [`FromRequest::from_request_optional`].
 impl<T: FromRequest> FromRequest for Option<T> {
     type Rejection = T::Rejection;
 
@@ -98,7 +98,7 @@ impl FromRequest for Request {
     }
 }
 
-/// Implements [`FromRequest`] for types made from the whole body, and for [`Request`]s with such a body.
+/// Implements [`FromRequest`] for types made from the whole body, and for [`Request`]s whose body has such a type.
 macro_rules! from_whole_body {
     ($($type:ty, $bytes:ident => $made:expr;)*) => {$(
         impl FromRequest for $type {

@@ -49,8 +49,8 @@ impl<T: DeserializeOwned> FromRequestParts for Query<T> {
 
 /// A form (`application/x-www-form-urlencoded`) in the body, deserialized into `T`. Needs the feature `form`.
 ///
-/// Rejects another media type with 415, a form that does not match `T` with 422, and a form over the body limit with
-/// 413.
+/// Rejects any other media type with 415, a form that does not match `T` with 422, and a form longer than the body
+/// limit with 413.
 ///
 /// # Examples
 ///

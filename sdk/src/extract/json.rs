@@ -9,11 +9,12 @@ use crate::respond::collect;
 use crate::sys::Responder;
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response};
 
-/// A JSON document: the request body as an argument, the response body as a result. Needs the feature `json`.
+/// A JSON document. As an argument of a handler, it is read from the request body; as a result of a handler, it becomes
+/// the response body. Needs the feature `json`.
 ///
-/// As an argument it requires the media type `application/json` or `application/*+json`. It rejects another media type
-/// with 415, invalid JSON with 400, JSON that does not match `T` with 422, and a body over the body limit with 413
-/// ([`BODY_LIMIT`](super::BODY_LIMIT) by default).
+/// As an argument it requires the media type `application/json` or `application/*+json`. It rejects any other media
+/// type with 415, invalid JSON with 400, JSON that does not match `T` with 422, and a body longer than the body limit
+/// ([`BODY_LIMIT`](super::BODY_LIMIT) by default) with 413.
 ///
 /// # Examples
 ///
@@ -86,7 +87,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Whether the `content-type` is JSON: `application/json`, or the suffix `+json` (RFC 6839, section 3.1).
+/// Whether the `content-type` is JSON: `application/json`, or an `application` type with the suffix `+json` (RFC 6839,
+/// section 3.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))

@@ -21,14 +21,15 @@ use self::parser::{Event, Parser};
 use super::payload::if_typed;
 use crate::{Body, Error, FromRequest, IncomingRequest};
 
-/// A form with files, `multipart/form-data` (RFC 7578), read part by part. Needs the feature `multipart`.
+/// A `multipart/form-data` form (RFC 7578), which can contain files. The handler reads it part by part. Needs the
+/// feature `multipart`.
 ///
 /// At most one piece of the body is in memory at a time, whatever the size of the form and its parts. The body limit
 /// applies to each part that is read into memory, and not to the whole form.
 ///
-/// Another media type is rejected with 415, a malformed form with 400. A form is malformed if its first or last
-/// delimiter is missing, or if a part has more than 16 KiB of headers, an invalid header, or two names. Lines end with
-/// CRLF, and a delimiter is a whole line (RFC 2046, section 5.1.1).
+/// Any other media type is rejected with 415, a malformed form with 400. A form is malformed if its first or last
+/// delimiter is missing, or if a part has more than 16 KiB of headers, an invalid header, or two names. Lines must end
+/// with CRLF, and a delimiter must fill a whole line (RFC 2046, section 5.1.1).
 ///
 /// # Examples
 ///
@@ -69,7 +70,7 @@ pub struct Part {
 struct ReadForm {
     body: Body,
     parser: Parser,
-    /// The number of the current part: 1 for the first, 0 before it.
+    /// The number of the current part: 1 for the first part, 0 before the first part has been read.
     part: u64,
 }
 
@@ -91,7 +92,7 @@ impl FromRequest for Multipart {
 }
 
 impl Multipart {
-    /// Returns the next part. Discards the unread rest of the current one.
+    /// Returns the next part. Discards the unread rest of the current part.
     ///
     /// # Errors
     ///
@@ -107,7 +108,8 @@ impl Multipart {
 }
 
 impl Part {
-    /// Returns the name of the field, unescaped. A name that is not UTF-8 is decoded as ISO 8859-1.
+    /// Returns the name of the field, with the browsers' escapes `%22`, `%0D` and `%0A` decoded. A name that is not
+    /// UTF-8 is decoded as ISO 8859-1.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.names.name.as_deref()
@@ -115,7 +117,7 @@ impl Part {
 
     /// Returns the file name from the client. Do not use it as a path: the client can send any text.
     ///
-    /// Reads the parameter `filename`; without it, returns [`extended_file_name`](Self::extended_file_name).
+    /// Reads the parameter `filename`. If it is missing, returns [`extended_file_name`](Self::extended_file_name).
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.names.file_name.as_deref().or_else(|| self.extended_file_name())
@@ -123,7 +125,7 @@ impl Part {
 
     /// Returns the file name in the parameter `filename*`, decoded (RFC 8187).
     ///
-    /// Clients must not send it in a form (RFC 7578, section 4.2), but some do, in addition to `filename`.
+    /// Clients must not send `filename*` in a form (RFC 7578, section 4.2), but some do, in addition to `filename`.
     #[must_use]
     pub fn extended_file_name(&self) -> Option<&str> {
         self.names.extended_file_name.as_deref()
@@ -135,7 +137,7 @@ impl Part {
         &self.headers
     }
 
-    /// Reads the next piece of the content, which is never empty. Returns `None` after the last.
+    /// Reads the next piece of the content. A piece is never empty. Returns `None` after the last piece.
     ///
     /// # Errors
     ///
@@ -195,7 +197,7 @@ impl Part {
 }
 
 impl ReadForm {
-    /// Discards the rest of the current part. Returns the number and the headers of the next one.
+    /// Discards the rest of the current part. Returns the number and the headers of the next part.
     fn poll_next_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<(u64, HeaderMap)>, Error>> {
         loop {
             match ready!(self.poll_event(cx))? {

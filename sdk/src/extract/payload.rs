@@ -20,14 +20,15 @@ pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
     })
 }
 
-/// Returns the media type in `content-type`, in lower case and without parameters; empty if there is none.
+/// Returns the media type in `content-type`, in lower case and without parameters. Returns an empty string if there is
+/// no `content-type`.
 #[cfg(any(feature = "json", feature = "form"))]
 pub(super) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Extracts a value from the body, if the request has a `content-type`.
+/// Extracts a value from the body. Returns `None` if the request has no `content-type`.
 #[cfg(any(feature = "json", feature = "form", feature = "multipart"))]
 pub(super) async fn if_typed<T: FromRequest<Rejection = Error>>(request: IncomingRequest) -> Result<Option<T>, Error> {
     if request.headers()?.contains_key(http::header::CONTENT_TYPE) {

@@ -18,7 +18,7 @@ use crate::{Body, Error, IntoResponse, Request};
 ///
 /// # Examples
 ///
-/// This extractor reads the body. An extractor that does not read it implements [`FromRequestParts`] instead.
+/// This extractor reads the body. An extractor that does not read the body implements [`FromRequestParts`] instead.
 ///
 /// ```
 /// use wayside::{Error, FromRequest, IncomingRequest, StatusCode, http_component};
@@ -57,10 +57,12 @@ pub trait FromRequest<M = via::Request>: Sized {
     /// Fails with the response that tells the client what is wrong with its request.
     fn from_request(request: IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 
-    /// Extracts this type for an argument of the type `Option<Self>`: `None` stands for an absent value.
+    /// Extracts this type for an argument of the type `Option<Self>`. Returns `None` if the request does not contain
+    /// the value.
     ///
-    /// By default no value counts as absent, so that this only differs from [`from_request`](Self::from_request) for types
-    /// that implement it. A value that is present but wrong is rejected all the same.
+    /// The default implementation never returns `None`: it calls [`from_request`](Self::from_request), which decides
+    /// whether an absent value is rejected. Even an implementation that returns `None` rejects a value that is present
+    /// but invalid.
     ///
     /// # Errors
     ///
@@ -117,9 +119,10 @@ pub trait FromRequestParts: Sized {
     /// Fails with the response that tells the client what is wrong with its request.
     fn from_request_parts(request: &mut IncomingRequest) -> impl Future<Output = Result<Self, Self::Rejection>> + Send;
 
-    /// Extracts this type for an argument of the type `Option<Self>`: `None` stands for an absent value.
+    /// Extracts this type for an argument of the type `Option<Self>`. Returns `None` if the request does not contain
+    /// the value.
     ///
-    /// By default no value counts as absent; see [`FromRequest::from_request_optional`].
+    /// The default implementation never returns `None`; see [`FromRequest::from_request_optional`].
     ///
     /// # Errors
     ///
@@ -141,8 +144,8 @@ impl<T: FromRequestParts> FromRequest<via::Parts> for T {
     }
 }
 
-/// Marker types, so that the blanket implementation for [`FromRequestParts`] does not overlap the others. Users need
-/// not name them.
+/// Marker types for the parameter `M` of [`FromRequest`]. They keep the blanket implementation for all types with
+/// [`FromRequestParts`] from overlapping with the implementations for single types. Users need not name them.
 mod via {
     #[derive(Debug)]
     pub enum Request {}
@@ -175,8 +178,8 @@ impl IncomingRequest {
         Self { body_limit: bytes, ..self }
     }
 
-    /// Returns the limit for bodies that an extractor reads into memory: [`BODY_LIMIT`], or `max_body` of
-    /// [`http_component`](crate::http_component).
+    /// Returns the maximum number of bytes that an extractor reads into memory: [`BODY_LIMIT`], unless the argument
+    /// `max_body` of [`http_component`](crate::http_component) sets another limit.
     #[must_use]
     pub fn body_limit(&self) -> u64 {
         self.body_limit
@@ -191,7 +194,7 @@ impl IncomingRequest {
         Ok(self.request.method()?)
     }
 
-    /// Returns the target, with scheme and authority if the host has them.
+    /// Returns the URI of the request, with scheme and authority if the host provides them.
     ///
     /// # Errors
     ///
@@ -222,7 +225,7 @@ impl IncomingRequest {
         self.request.into_body()
     }
 
-    /// Converts to the `http` crate's type.
+    /// Fetches the whole request head, and converts the request to the type of the `http` crate.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Arguments: several, optional ones, and their rejections.
+//! Tests of handlers with several arguments, of optional arguments, and of rejections.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -19,11 +19,11 @@ fn request(content_type: Option<&'static str>, body: impl Into<Body>) -> Incomin
 }
 
 thread_local! {
-    /// Whether the body was polled.
+    /// Whether the body from [`watched_body`] has been polled.
     static IS_READ: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns a body that notes when it is read.
+/// Returns an empty body that sets `IS_READ` when it is polled.
 fn watched_body() -> Body {
     IS_READ.set(false);
     Body::from_stream(futures_util::stream::poll_fn(|_| {
@@ -45,7 +45,7 @@ impl FromRequestParts for Key {
     }
 }
 
-/// A key whose absence is no error.
+/// The value of the header `x-key`. As an `Option`, it is `None` without that header.
 #[derive(Debug, PartialEq)]
 struct OptionalKey(String);
 

@@ -9,11 +9,13 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use super::IntoResponse;
 use crate::{Error, Response};
 
-/// A value that a tuple adds to the response of its last value: headers, or other changes of [`ResponseParts`].
+/// A value that a tuple adds to the response of its last value: headers, or other changes that [`ResponseParts`]
+/// allows.
 ///
 /// All values of a repeated name in an array or a [`HeaderMap`] are sent, in order. They replace all headers of that
-/// name in the last value, such as its `content-type`. The exception is `set-cookie`: each is a separate cookie (RFC
-/// 6265, section 3), so cookies are added. [`AppendHeaders`] replaces no headers. `None` adds nothing.
+/// name in the last value, such as its `content-type`. The exception is `set-cookie`: each such header sets a
+/// separate cookie (RFC 6265, section 3), so it replaces none. [`AppendHeaders`] replaces no headers. `None` adds
+/// nothing.
 ///
 /// # Examples
 ///
@@ -40,10 +42,10 @@ use crate::{Error, Response};
     note = "a tuple is an optional `StatusCode`, values that implement `wayside::IntoResponseParts`, and a body or response"
 )]
 pub trait IntoResponseParts {
-    /// The response to send if this cannot be added.
+    /// The response that is sent if this value cannot be added.
     type Error: IntoResponse;
 
-    /// Adds this to a response.
+    /// Adds this value to a response.
     ///
     /// # Errors
     ///
@@ -77,7 +79,7 @@ impl ResponseParts {
         self.response.headers_mut()
     }
 
-    /// Returns the extensions mutably. They are not sent; they stay in the component.
+    /// Returns the extensions mutably. Extensions are not sent to the client.
     pub fn extensions_mut(&mut self) -> &mut Extensions {
         self.response.extensions_mut()
     }
@@ -173,7 +175,7 @@ where
 /// Inserts headers. They replace existing headers of the same name, except for `set-cookie`.
 fn replace(headers: &mut HeaderMap, added: HeaderMap) {
     let mut name = SET_COOKIE;
-    // `HeaderMap` yields a name with the first of its values only.
+    // The iterator of a `HeaderMap` yields a name only with the first of its values, and `None` with the others.
     for (next, value) in added {
         match next {
             Some(next) if next != SET_COOKIE => {

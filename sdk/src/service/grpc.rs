@@ -1,6 +1,6 @@
 //! Enforces the time limit in the header `grpc-timeout` of a gRPC call.
 //!
-//! tonic does this only in its own server, which components do not use.
+//! The crate tonic enforces it only in its own server, which components do not use.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,25 +17,26 @@ use crate::{Body, Response, body};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// The maximum number of digits of a time limit.
+/// The maximum number of digits of a time limit in `grpc-timeout`.
 const MAX_DIGITS: usize = 8;
 
 /// The time limit of a gRPC call.
 pub(super) struct Limited {
     limit: Duration,
-    /// The media type of the call and its response.
+    /// The media type of the request, which the response repeats.
     content_type: HeaderValue,
 }
 
 impl Limited {
-    /// Returns the time limit of a gRPC request. Ignores a malformed one, as tonic's server does.
+    /// Returns the time limit of a gRPC request. Ignores a malformed time limit, as the server of tonic does.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let content_type = headers.get(header::CONTENT_TYPE).filter(|value| is_grpc(value.as_bytes()))?;
         let limit = duration(headers.get(GRPC_TIMEOUT)?.as_bytes())?;
         Some(Self { limit, content_type: content_type.clone() })
     }
 
-    /// Waits for the response. At the deadline, responds with `DEADLINE_EXCEEDED`, or ends the response body with it.
+    /// Waits for the response. If the time limit ends first, responds with the status `DEADLINE_EXCEEDED`. If the
+    /// time limit ends while the response body is sent, ends the body with that status.
     pub(super) async fn answer(
         self,
         call: impl Future<Output = Result<Response, BoxError>>,
@@ -57,8 +58,8 @@ impl Limited {
         }
     }
 
-    /// Makes a body end at the deadline, with the status in its trailers. Does not change a gRPC-Web body, because
-    /// gRPC-Web encodes trailers differently.
+    /// Makes a body end at the deadline, with the status `DEADLINE_EXCEEDED` in its trailers. Does not change a
+    /// gRPC-Web body, because gRPC-Web encodes trailers differently.
     fn limited(&self, body: Body, deadline: Sleep) -> Body {
         if body.is_end_stream() || is_web(self.content_type.as_bytes()) {
             return body;
@@ -88,7 +89,7 @@ impl HttpBody for LimitedBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, body::Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        // The deadline comes first, because a body that always has data would never reach it.
+        // The deadline is checked first: a body that always has data ready would otherwise run past it.
         if Pin::new(&mut this.deadline).poll(cx).is_ready() {
             this.body = None;
             return Poll::Ready(Some(Ok(Frame::trailers(deadline_exceeded()))));
@@ -216,8 +217,8 @@ mod tests {
         assert_eq!(block_on(failed).unwrap_err().to_string(), "no");
     }
 
-    /// Reads a body with a time limit of 10 seconds. Its pieces arrive at these intervals, in seconds. Returns the text
-    /// and the status in the trailers.
+    /// Reads a body with a time limit of 10 seconds. Each piece arrives the given number of seconds after the one
+    /// before it. Returns the text and the status in the trailers.
     fn read(pieces: &'static [u64]) -> (String, Option<String>) {
         let _paused = pause();
         let stream = futures_util::stream::unfold(pieces.iter(), async |mut pieces| {

@@ -1,5 +1,5 @@
-//! The canonical ABI, as the WASI worlds share it: memory for results of the host, the heads of messages, and the table of
-//! waitables. Native tests run it against a fake host.
+//! The code on the canonical ABI that the WASI worlds share: memory for results of the host, the heads of messages,
+//! and the table of waitables. Native tests run this code against a fake host.
 
 #[cfg(target_family = "wasm")]
 pub(super) mod convert;

@@ -17,7 +17,7 @@ pub use error::Error;
 /// A body that the component produces piece by piece.
 pub(crate) type Stream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = Error> + Send>>;
 
-/// A body of the host that is read piece by piece.
+/// A body that comes from the host and is read piece by piece.
 pub(crate) trait IncomingBody: Send {
     /// Polls for the next piece, which is never empty. Returns `None` after the last.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>>;
@@ -26,7 +26,7 @@ pub(crate) trait IncomingBody: Send {
     fn size_hint(&self) -> SizeHint;
 }
 
-/// A body that is sent, and the trailers that the user added.
+/// A body to send, and the trailers that the user added to it.
 pub struct Outgoing {
     pub(crate) data: OutgoingData,
     pub(crate) trailers: Option<Box<HeaderMap>>,
@@ -41,7 +41,8 @@ impl Outgoing {
 /// The data of a body that is sent, in the form that is cheapest to send.
 pub(crate) enum OutgoingData {
     Bytes(Bytes),
-    /// Moved inside the host, without a copy in the component.
+    /// A body that came from the host. Where possible, its data is moved inside the host, without a copy in the
+    /// component.
     Incoming(Box<Incoming>),
     Stream(Stream),
 }
@@ -55,18 +56,19 @@ pub enum Origin {
     Response,
 }
 
-/// The SDK's body type, which lies above this module.
+/// The interface of the SDK's body type `crate::Body`. The worlds use this trait, because `crate::Body` itself
+/// depends on this module.
 pub trait MessageBody: Default + Send + 'static {
     fn incoming(incoming: Incoming, origin: Origin) -> Self;
-    /// Turns a sent body into a received one in the same process: natively, the test stands in for the host.
+    /// Turns a body that was sent into a body that is received, because in a native test no host transfers it.
     fn from_outgoing(outgoing: Outgoing, origin: Origin) -> Self;
-    /// The length and the trailers that this body is known to have.
+    /// Returns the length of this body if it is known, and whether the user has added trailers.
     fn known(&self) -> Known;
-    /// Returns the bytes of a body that consists of nothing else.
+    /// Returns the bytes of a body that is in memory and has no trailers.
     ///
     /// # Errors
     ///
-    /// Returns the body if it streams or has trailers.
+    /// Returns the body unchanged if its data is not in memory, or if it has trailers.
     fn into_bytes(self) -> Result<Bytes, Self>;
     fn into_outgoing(self) -> Outgoing;
 }

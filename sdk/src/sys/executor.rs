@@ -1,8 +1,8 @@
 //! The executor: polls the futures that were woken.
 //!
-//! There are two models. [`blocking`] runs one future to its end and parks the thread, natively and in WASI 0.2. [`polled`] runs
-//! a task that returns to the host whenever it waits, in WASI 0.3. Both share the spawned futures of this module. Wakers may
-//! come from anywhere, so channels and locks of other crates work.
+//! There are two models. [`blocking`] runs one future to its end and parks the thread, natively and in WASI 0.2.
+//! [`polled`] runs a task that returns to the host whenever it waits, in WASI 0.3. Both models share the spawned
+//! futures of this module. Any code may call the wakers, so channels and locks of other crates work.
 
 #[cfg(not(all(target_os = "wasi", any(target_env = "p3", feature = "wasip3"))))]
 pub(crate) mod blocking;
@@ -27,7 +27,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::{Here, World};
 
-/// The waker of a future, and whether it was woken.
+/// The state behind a future's waker: whether the future has been woken since its last poll, and how to reach the
+/// executor.
 pub(crate) struct Job {
     woken: AtomicBool,
     unpark: Box<dyn Fn() + Send + Sync>,
@@ -83,8 +84,8 @@ impl Spawned {
 }
 
 thread_local! {
-    /// The code for spawned futures, stored by the first [`spawn`]. A component that never spawns does not contain that code,
-    /// which would add 40 KB to a component of 100 KB.
+    /// The code for spawned futures, stored by the first [`spawn`]. A component that never spawns does not contain
+    /// that code, which would add 40 KB to a component of 100 KB.
     static HOOKS: Cell<Option<&'static model::Hooks>> = const { Cell::new(None) };
     /// The spawned futures of this thread, without the one that is being polled.
     static SPAWNED: RefCell<VecDeque<Spawned>> = const { RefCell::new(VecDeque::new()) };
@@ -92,7 +93,8 @@ thread_local! {
 
 /// Adds a future to those that run beside the handler.
 pub(crate) fn spawn(future: Pin<Box<dyn Future<Output = ()>>>, until: Until) -> Arc<Job> {
-    // The optimizer must not see that this is the only value, or it would call the functions directly and keep them.
+    // `black_box` hides from the optimizer that `HOOKS` has only this value. Otherwise the optimizer would call the
+    // functions directly, and every component would contain them.
     HOOKS.set(Some(black_box(&model::HOOKS)));
     let job = Job::new();
     let spawned = Spawned { job: Arc::clone(&job), future, until };
@@ -100,17 +102,17 @@ pub(crate) fn spawn(future: Pin<Box<dyn Future<Output = ()>>>, until: Until) -> 
     job
 }
 
-/// Returns the code for spawned futures, if the current future is not alone.
+/// Returns the code for spawned futures, or `None` if there is no spawned future besides the current future.
 pub(crate) fn hooks() -> Option<&'static model::Hooks> {
     HOOKS.get().filter(|_| !SPAWNED.with_borrow(VecDeque::is_empty))
 }
 
-/// Whether the current future may block the thread, because no spawned future could run meanwhile.
+/// Whether there is no spawned future besides the current future, which may then block the thread.
 pub(crate) fn is_alone() -> bool {
     hooks().is_none()
 }
 
-/// Whether there is a spawned future that runs until this event.
+/// Whether any spawned future runs until the given event.
 fn any_until(until: Until) -> bool {
     SPAWNED.with_borrow(|spawned| spawned.iter().any(|spawned| spawned.until == until))
 }
@@ -134,8 +136,8 @@ fn run_spawned() -> bool {
             SPAWNED.with_borrow_mut(|others| others.push_back(spawned));
         }
     }
-    // A future that was spawned in this round needs another round. In WASI 0.3 a round happens only after a wake-up, so one
-    // is made; it does not matter which future of the exchange is woken.
+    // A future that was spawned in this round is polled in the next round. In WASI 0.3 a round happens only after a
+    // wake-up, so this makes one. Any future of the exchange serves for that.
     let added = SPAWNED.with_borrow(|spawned| {
         let last = spawned.back().filter(|_| spawned.len() > waiting)?;
         Some(Arc::clone(&last.job))

@@ -1,4 +1,4 @@
-//! The native world, without a host and an export: tests call handlers as functions.
+//! The native world. It has no host and exports nothing, because tests call handlers as functions.
 
 pub(crate) mod export;
 pub(crate) mod timer;
@@ -27,7 +27,7 @@ use super::request::{IncomingRequest, RequestError};
 /// The native world.
 pub(crate) struct Native;
 
-/// Natively no body comes from a host.
+/// An uninhabited type, because natively no body comes from a host.
 pub(crate) type ArrivingBody = Infallible;
 
 impl World for Native {
@@ -101,7 +101,8 @@ impl Blocking for Native {
     }
 }
 
-/// Waits for a response until its time limit. The other limits concern connections, which a native test does not have.
+/// Waits for a response, and fails once the total time limit has passed. The other time limits concern connections,
+/// which a native test does not have.
 async fn within<T>(limit: Option<Duration>, response: impl Future<Output = T>) -> Result<T, outbound::Error> {
     let mut response = std::pin::pin!(response);
     let mut sleep = limit.map(timer::Sleep::new);
@@ -130,7 +131,8 @@ fn frame<B: MessageBody>(request: &mut Request<B>) -> Result<(), outbound::Error
     Ok(())
 }
 
-/// Removes from a response what would not arrive over the wire.
+/// Reduces a response to the parts that would arrive over the wire: at most one `content-length`, and no body if the
+/// method or the status forbids one.
 fn received<B: MessageBody>(method: &Method, mut response: Response<B>) -> Result<Response<B>, outbound::Error> {
     framing::of_headers(response.headers_mut())
         .map_err(|reason| outbound::Error::new(Kind::Protocol, format!("the response is not valid: {reason}")))?;

@@ -11,8 +11,8 @@ use crate::url;
 
 /// A failure of an outbound call.
 ///
-/// Where a request was made, its text names the method and the URL, without credentials. Ask the predicates for the cause, and
-/// [`source`](StdError::source) for what lies below.
+/// The text of the error starts with the method and the URL of the request if they are known, and leaves credentials
+/// out. The predicates tell the cause; [`source`](StdError::source) returns the underlying error.
 ///
 /// # Examples
 ///
@@ -24,7 +24,7 @@ use crate::url;
 ///         Err(error) if error.is_timeout() || error.is_connect() => {
 ///             Err(Error::new(StatusCode::SERVICE_UNAVAILABLE, "come back later").with_source(error))
 ///         }
-///         // Any other becomes a 502 with `?`.
+///         // `?` turns every other error into a 502 response.
 ///         response => Ok(response?),
 ///     }
 /// }
@@ -37,7 +37,7 @@ struct Failure {
     /// The method and the URL, without credentials.
     target: Option<String>,
     message: String,
-    /// The status of the response, if the status is the failure.
+    /// The status of the response, if the call failed because of that status.
     status: Option<StatusCode>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -55,7 +55,7 @@ impl Error {
         self.0.kind == Kind::Dns
     }
 
-    /// Whether no connection to the server came about: it refused, or cannot be reached.
+    /// Whether no connection to the server could be made, for example because it refused or cannot be reached.
     #[must_use]
     pub fn is_connect(&self) -> bool {
         self.0.kind == Kind::Connect
@@ -79,7 +79,7 @@ impl Error {
         self.0.kind == Kind::Incomplete
     }
 
-    /// Whether the request itself is at fault: its URL, its method, its fields.
+    /// Whether the request itself is at fault, for example its URL, its method or its headers.
     #[must_use]
     pub fn is_request(&self) -> bool {
         self.0.kind == Kind::Request
@@ -91,19 +91,21 @@ impl Error {
         self.0.kind == Kind::Body
     }
 
-    /// Whether redirects went on for too long, or led nowhere.
+    /// Whether a redirect could not be followed: its URL is not valid, the policy of the client refused it, or there
+    /// were more redirects than the client allows.
     #[must_use]
     pub fn is_redirect(&self) -> bool {
         self.0.kind == Kind::Redirect
     }
 
-    /// Whether the host cannot do what the client asks of it, as to keep a time limit.
+    /// Whether the host does not support a feature that the call needs, such as a time limit.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         self.0.kind == Kind::Unsupported
     }
 
-    /// Whether the response had an error status; see [`error_for_status`](crate::client::ResponseExt::error_for_status).
+    /// Whether the response had an error status; see
+    /// [`error_for_status`](crate::client::ResponseExt::error_for_status).
     #[must_use]
     pub fn is_status(&self) -> bool {
         self.0.kind == Kind::Status
@@ -138,7 +140,7 @@ impl Error {
         self
     }
 
-    /// Names the method and a URL that may be invalid.
+    /// Adds the method and the URL, which may be invalid, to the text of the error.
     pub(crate) fn with_url(mut self, method: &Method, url: &[u8]) -> Self {
         self.0.target = Some(format!("{method} {}", url::shown(url)));
         self
@@ -154,7 +156,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// The same as `Display`, because a derived one is large.
+/// Formats like `Display`, because derived `Debug` code is large.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -8,14 +8,15 @@ use super::http::target::Invalid;
 /// An incoming request, whose parts are fetched from the host on demand.
 pub(crate) trait IncomingRequest: Send {
     fn method(&self) -> Result<Method, RequestError>;
-    /// With scheme and authority if the host has them.
+    /// Returns the URI, with scheme and authority if the host knows them.
     fn uri(&self) -> Result<Uri, RequestError>;
-    /// With the `host` header that hosts remove.
+    /// Returns the headers, including the `host` header, which hosts remove and the SDK restores.
     fn headers(&self) -> Result<HeaderMap, RequestError>;
     /// Returns an empty body if the body was taken before.
     fn into_body<B: MessageBody>(self) -> B;
 
-    /// Fills in everything but the body. A world overrides this if it can fetch all parts at once for less.
+    /// Fills in all parts of `request` except its body. A world overrides this method if it can fetch all parts
+    /// together at a lower cost.
     ///
     /// Works in place, because a request is expensive to move.
     fn head<B>(&self, request: &mut Request<B>) -> Result<(), RequestError> {
@@ -26,7 +27,7 @@ pub(crate) trait IncomingRequest: Send {
     }
 }
 
-/// A part of an incoming request that could not be read.
+/// The reason why a part of an incoming request could not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestError {
     /// The exchange of the request has ended.

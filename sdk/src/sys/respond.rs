@@ -1,7 +1,7 @@
 //! Responses, as the worlds see them.
 //!
-//! The type of a handler's result decides which methods of [`Responder`] it calls, so a component has code only for the kinds of
-//! responses that its handler can return.
+//! The type of a handler's result decides which methods of [`Responder`] it calls, so a component contains code only
+//! for the kinds of responses that its handler can return.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -17,10 +17,11 @@ pub trait HandlerResult {
     fn send<R: Responder<Self::Body>>(self, responder: R) -> R::Sent;
 }
 
-/// Takes the response of a handler: a world sends it, a test collects it.
+/// Takes the response of a handler. In a component, the implementation sends the response to the host; in a native
+/// test, it collects the response.
 ///
-/// Most responses are a body with a media type, and a header map for that one header would cost more than the rest of the
-/// response. So such a response has its own methods.
+/// Most responses consist of a body and its media type. A header map for the one header `content-type` would cost
+/// more than the rest of such a response, so `bytes` and `body` work without a header map.
 pub trait Responder<B>: Sized {
     /// The result of sending.
     type Sent;

@@ -51,7 +51,7 @@ impl super::World for Wasip2 {
     }
 
     async fn pass_on<B: MessageBody>(_: Box<Request<B>>) -> Result<Box<Response<B>>, outbound::Error> {
-        // The macro rejects middleware for this world.
+        // Never called: `http_middleware` does not compile in this world.
         Err(outbound::Error::new(Kind::Unsupported, "there is no middleware in WASI 0.2"))
     }
 
@@ -64,7 +64,8 @@ impl super::World for Wasip2 {
     }
 
     fn unparker() -> impl Fn() + Send + Sync + 'static {
-        // There is one thread, and it is awake whenever it wakes a future.
+        // Nothing to do: only the single thread of the instance wakes futures, and a thread that wakes a future is
+        // not parked.
         || ()
     }
 }

@@ -1,4 +1,4 @@
-//! A stopped clock.
+//! A clock that tests can stop and move.
 
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::scope;
 use crate::sys::timer;
 
-/// Stops the clock of this thread for [`time`](crate::time), until the returned guard is dropped. A guard that a test
-/// keeps to its end also covers the tasks of [`wait_until`](crate::wait_until).
+/// Stops the clock that [`time`](crate::time) uses on this thread, until the returned guard is dropped. If a test
+/// keeps the guard to its end, the clock is also stopped for the tasks of [`wait_until`](crate::wait_until).
 ///
-/// When all futures wait, the clock jumps to the next timer, so a sleep of an hour takes no time. [`advance`] moves the
-/// clock manually.
+/// When all futures wait, the clock jumps to the deadline of the first timer, so a sleep of an hour takes no time.
+/// [`advance`] moves the clock manually.
 ///
 /// # Examples
 ///
@@ -49,7 +49,7 @@ pub fn advance(span: Duration) {
 #[derive(Debug)]
 pub struct Pause {
     was_paused: bool,
-    // The clock belongs to the thread, so the guard must stay on it.
+    // The clock belongs to the thread, so the guard must not move to another thread.
     not_send: PhantomData<Rc<()>>,
 }
 

@@ -24,9 +24,9 @@ pub use times::Times;
 /// Responds to expected outbound calls. The first expected call that matches determines the reply. If none matches, the
 /// mock panics and lists the mismatches.
 ///
-/// [`verify`](Self::verify) panics if expected calls are missing. It also runs when the last clone of the mock is
-/// dropped: with [`outbound`](super::outbound), when the guard is dropped and the tasks of
-/// [`wait_until`](crate::wait_until) are done.
+/// [`verify`](Self::verify) panics if a call came less often than expected. This check also runs when the last clone
+/// of the mock is dropped. A mock in [`outbound`](super::outbound) is dropped once its guard has been dropped and the
+/// tasks of [`wait_until`](crate::wait_until) have ended.
 ///
 /// # Examples
 ///
@@ -57,9 +57,10 @@ struct MockState {
 struct Expectations {
     list: Vec<Expectation>,
     in_order: bool,
-    /// The index of the last call that came, if calls must come in order.
+    /// The index in `list` of the expected call that matched last, if calls must come in order.
     position: usize,
-    /// Whether verification has run or is turned off.
+    /// Whether the mock is dropped without verification, because verification has run or is turned off, or because an
+    /// unexpected call has made the test fail.
     is_settled: bool,
 }
 
@@ -90,7 +91,7 @@ impl Mock {
         self
     }
 
-    /// Turns verification off.
+    /// Turns off the verification that runs when the mock is dropped.
     #[must_use]
     pub fn unverified(self) -> Self {
         self.inner.lock().is_settled = true;
@@ -130,7 +131,7 @@ impl MockState {
 impl Drop for MockState {
     fn drop(&mut self) {
         let expectations = self.lock();
-        // The test already fails for another reason.
+        // There is nothing to verify, or the test already fails with another panic.
         if expectations.is_settled || std::thread::panicking() {
             return;
         }
@@ -151,7 +152,7 @@ impl Expectations {
                 Ok(expectation.reply.clone())
             }
             None => {
-                // The test fails with this, so missing calls need not be reported as well.
+                // The test fails with this message, so missing calls are not reported in addition.
                 self.is_settled = true;
                 Err(self.describe_unexpected(request))
             }
@@ -222,7 +223,7 @@ impl Upstream for Mock {
             let (parts, body) = request.into_parts();
             let body = match body.bytes().await {
                 Ok(body) => body,
-                // The request body failed, so the host would not have sent a complete request.
+                // The request body has failed, so a real upstream would have received an incomplete request.
                 Err(_) => return StatusCode::BAD_REQUEST.into_response(),
             };
             let request = Request::from_parts(parts, body);

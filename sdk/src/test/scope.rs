@@ -1,8 +1,9 @@
-//! Keeps the upstream and the clock of a test in effect for the tasks that run after its future.
+//! Keeps the upstream and the clock of a test in effect for the tasks of `wait_until` that run after the future of
+//! the test.
 //!
-//! The guards of a test are dropped when its future ends, but the tasks of `wait_until` run after that. So the state
-//! before the last drops is restored for these tasks. A drop is one of the last if the future does nothing after it that
-//! depends on guards: it does not wait, make an outbound call, or set up another guard.
+//! The guards of a test are dropped when its future ends, but the tasks of `wait_until` run later. So the state
+//! before the last drops is saved, and restored for these tasks. A drop is one of the last if the future does nothing
+//! after it that depends on guards: it does not wait, make an outbound call, or set up another guard.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -36,13 +37,13 @@ impl TestState {
 }
 
 thread_local! {
-    /// The nesting depth of running futures.
+    /// The number of calls of `run` that have not returned: a future in `run` may call it again.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// The state before the last drops of guards.
+    /// The state before the last drops of guards; `None` if no drop is one of the last.
     static DROPPED: RefCell<Option<TestState>> = const { RefCell::new(None) };
 }
 
-/// Runs a future, and then the tasks that it has left.
+/// Runs a future, and then its tasks of `wait_until`, with the state before the last drops of guards.
 pub(super) fn run<F: Future>(future: F) -> F::Output {
     let _running = Running::new();
     let mut future = pin!(future);
@@ -63,12 +64,14 @@ pub(super) fn guard_dropped() {
     }
 }
 
-/// Discards the saved state, because the future continues after the drops.
+/// Discards the saved state. Called when the future is polled again or sets up a guard: earlier drops were then not
+/// the last ones.
 pub(crate) fn note_change() {
     let _before = DROPPED.take();
 }
 
-/// A running future. If it panics, its tasks are dropped, so that they do not reach the next test of this thread.
+/// A guard that exists while `run` runs a future. If the future panics, the guard drops its tasks, so that they do
+/// not run in the next test on this thread.
 struct Running;
 
 impl Running {
@@ -89,7 +92,7 @@ impl Drop for Running {
     }
 }
 
-/// Puts a saved state in effect until it is dropped.
+/// A guard that keeps a saved state in effect until the guard is dropped.
 struct Restored {
     before: Option<TestState>,
 }
@@ -118,7 +121,8 @@ mod tests {
     use crate::test::{self, Call, Mock};
     use crate::{client, spawn, time, wait_until};
 
-    /// Starts a task of `wait_until` that makes an outbound call and records its result.
+    /// Starts a task of `wait_until` that makes an outbound call. The task stores the text of the response or of the
+    /// error in the returned string.
     fn call_later(url: &'static str) -> Arc<Mutex<String>> {
         let noted = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&noted);

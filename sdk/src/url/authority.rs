@@ -14,12 +14,13 @@ pub(super) fn parse(text: &[u8]) -> Result<Authority, String> {
     Authority::try_from(host_and_port).map_err(|_| invalid_host(host_and_port))
 }
 
-/// Checks the host and the port of an authority. If it has user information or an empty port, returns it without them.
+/// Checks the host and the port of an authority. If the authority contains user information or an empty port, returns
+/// an authority without them.
 pub(super) fn check(authority: &Authority) -> Result<Option<Authority>, String> {
     if is_plain(authority.as_str().as_bytes()) { Ok(None) } else { check_other(authority) }
 }
 
-/// Whether an authority is a name or an IPv4 address, with or without a port. Most authorities are.
+/// Whether an authority is a name or an IPv4 address, with or without a port. Most authorities pass this quick check.
 fn is_plain(text: &[u8]) -> bool {
     let is_in_host_name =
         |byte: &u8| HOST_NAME_BYTES.get(usize::from(*byte)).is_some_and(|is_in_host_name| *is_in_host_name);
@@ -29,7 +30,7 @@ fn is_plain(text: &[u8]) -> bool {
     }
 }
 
-/// The characters of a plain host name: letters, digits, hyphens, dots and underscores.
+/// For each byte, whether `is_plain` allows it in a host name: letters, digits, hyphens, dots and underscores.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, so an invalid index is a compile error")]
 static HOST_NAME_BYTES: [bool; 256] = {
     let mut of_name = [false; 256];
@@ -92,8 +93,8 @@ fn check_host_and_port(host_and_port: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a text is an IPv6 address (RFC 4291, section 2.2). The parser of the standard library would be a sixth of the
-/// size of a small proxy component.
+/// Whether a text is an IPv6 address (RFC 4291, section 2.2). The parser of the standard library is not used, because
+/// it would take up a sixth of a small proxy component.
 fn is_ipv6(text: &[u8]) -> bool {
     match text.windows(2).position(|two| two == b"::") {
         None => groups(text) == Some(8),
@@ -106,7 +107,8 @@ fn is_ipv6(text: &[u8]) -> bool {
     }
 }
 
-/// Returns the number of 16-bit groups, or `None` if one is invalid. An IPv4 address at the end counts as two groups.
+/// Returns the number of 16-bit groups in a part of an IPv6 address, or `None` if one is invalid. An IPv4 address at
+/// the end counts as two groups.
 fn groups(text: &[u8]) -> Option<usize> {
     let mut parts = text.split(|byte| *byte == b':').peekable();
     let mut count = 0;

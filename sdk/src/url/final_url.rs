@@ -8,8 +8,8 @@ use super::Url;
 
 /// The URL of a response after redirects; see [`ResponseExt::final_url`](crate::client::ResponseExt::final_url).
 ///
-/// Its text includes the fragment: that of the last `location` with a fragment, otherwise that of the first URL (RFC 9110,
-/// section 10.2.2). It does not include user information.
+/// The formatted URL includes a fragment if there is one: the fragment of the last `location` header that had one,
+/// otherwise the fragment of the first URL (RFC 9110, section 10.2.2). User information is never included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalUrl(pub(crate) Url);
 

@@ -1,4 +1,5 @@
-//! Crates with equal names, which cargo confuses: the built component is always that of the requested crate.
+//! Builds of crates with equal names, whose artifacts cargo confuses. The harness always returns the component of the
+//! requested crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use wayside_harness::cargo::{Profile, Progress, build, build_once};
 use crate::command::{run, stderr, stdout, wayside};
 use crate::fixture::{root, temp_dir};
 
-/// Makes a library whose component contains this text and that of its path dependency.
+/// Makes a library crate with a path dependency. The built component contains `text` twice: from the library, and from
+/// the dependency.
 fn write_crate(dir: &Path, name: &str, library: &str, text: &str) {
     write(
         &dir.join("Cargo.toml"),
@@ -29,7 +31,7 @@ fn write_crate(dir: &Path, name: &str, library: &str, text: &str) {
     write(&dir.join("dependency/src/lib.rs"), &format!("pub const TEXT: &str = \"dependency of {text}.\";\n"));
 }
 
-/// Makes the same as a workspace.
+/// Makes a library crate named `app`, in a workspace of its own.
 fn write_workspace(dir: &Path, text: &str) {
     write_crate(dir, "app", "app", text);
     let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();
@@ -41,7 +43,7 @@ fn write(file: &Path, text: &str) {
     fs::write(file, text).unwrap();
 }
 
-/// Makes two workspaces whose sources are older than the artifacts of either.
+/// Makes two workspaces before either is built, so that the sources of both are older than all artifacts.
 fn two_workspaces(config: &str) -> [PathBuf; 2] {
     let dir = temp_dir();
     let workspaces = ["one", "two"].map(|name| {
@@ -52,7 +54,7 @@ fn two_workspaces(config: &str) -> [PathBuf; 2] {
     workspaces
 }
 
-/// Returns the texts that a component contains.
+/// Checks that a component contains the text of its library and that of the dependency.
 #[track_caller]
 fn assert_text(wasm: &Path, text: &str) {
     let bytes = fs::read(wasm).unwrap();
@@ -118,7 +120,7 @@ fn a_program_with_the_name_of_the_library_is_not_taken_for_the_component() {
     assert_text(&built(&dir), "one");
     let mut cargo = Command::new(env!("CARGO"));
     let cargo = cargo.current_dir(&dir).args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"]);
-    // Cargo warns about two outputs with one path.
+    // Hides the output: cargo warns that two of its outputs have the same path.
     assert!(cargo.stderr(Stdio::null()).status().unwrap().success());
     assert_text(&built(&dir), "one");
 }
@@ -139,7 +141,7 @@ fn processes_that_share_a_target_directory_by_the_variable_build_what_they_were_
     }
 }
 
-/// The result of `wayside new app` in two directories.
+/// Both crates are made with `wayside new`, under the same name in two directories.
 #[test]
 fn requests_of_two_crates_of_one_name_are_answered_by_each() {
     let dir = temp_dir();
@@ -150,7 +152,7 @@ fn requests_of_two_crates_of_one_name_are_answered_by_each() {
         assert!(made.status.success(), "{}", stderr(&made));
         let source = fs::read_to_string(app.join("src/lib.rs")).unwrap();
         fs::write(app.join("src/lib.rs"), source.replace("Hello", &format!("Hello from {name}"))).unwrap();
-        // The versions of this workspace, so that cargo downloads nothing.
+        // Copies the lock file of this workspace, so that cargo downloads nothing.
         fs::copy(root().join("Cargo.lock"), app.join("Cargo.lock")).unwrap();
         app
     });

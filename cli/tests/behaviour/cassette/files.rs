@@ -1,4 +1,4 @@
-//! The files that the command replaces: cassettes and rule files.
+//! Cassettes and rule files that the command writes or replaces: their permissions, and links to them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::command::{temporary, wayside};
 
-/// Runs a request whose component makes a failing call, with a flag that writes a file.
+/// Runs a request with a flag that writes to this file. The component makes one outbound call, which fails.
 fn write_by(flag: &str, file: &Path) {
     let mut command = wayside();
     command.args(["request", "host-harness/tests/guests", "/call", "--env", "UPSTREAM=http://127.0.0.1:1"]);

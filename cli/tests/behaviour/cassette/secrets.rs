@@ -1,4 +1,4 @@
-//! Secrets that a cassette leaves out, and replays without them.
+//! A cassette leaves out secrets, and a replay does not compare them.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ async fn secrets_in_forms_are_not_written_and_not_compared() {
 #[tokio::test]
 async fn a_form_that_was_read_in_part_is_replayed_with_another_secret() {
     let path = temp_dir().join("part.toml");
-    // The upstream responds before it has read everything.
+    // This upstream responds after the first piece of the request body, and does not read the rest.
     let early = Outbound::from_fn(async |request: Request<Body>| {
         use http_body_util::BodyExt as _;
         let mut body = request.into_body();

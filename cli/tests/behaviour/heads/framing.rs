@@ -5,8 +5,8 @@ use wayside_harness::http::{Request, Version};
 
 use super::super::fixture::{Wire, example, guests};
 
-/// Returns the response to a request with this `Transfer-Encoding` and an empty body, and the component. The request
-/// does not ask to close the connection, so this waits until the server closes it.
+/// Sends a request with these headers and an empty chunked body. Returns the response and the component. The request
+/// does not ask to close the connection, so this returns only if the server closes it anyway.
 async fn answer(version: &str, fields: &str) -> (Wire, Harness) {
     let app = example("hello").await.unwrap();
     let server = app.serve("127.0.0.1:0").await.unwrap();
@@ -74,7 +74,7 @@ async fn chunked_is_known_in_any_case_and_beside_empty_elements() {
     }
 }
 
-/// RFC 9112, section 6.3: the transfer coding wins, and the connection closes.
+/// RFC 9112, section 6.3: the transfer coding overrides the `content-length`, and the server closes the connection.
 #[tokio::test]
 async fn a_content_length_beside_chunked_is_not_believed_and_ends_the_connection() {
     let app = guests().await.unwrap();
@@ -120,7 +120,7 @@ async fn the_framing_is_checked_in_process_as_well() {
     }
 }
 
-/// Chunk extensions are ignored, so RFC 9112, section 7.1.1, demands a limit on them.
+/// The server ignores chunk extensions. RFC 9112, section 7.1.1, asks it to limit their length.
 #[tokio::test]
 async fn chunk_extensions_beyond_the_limit_are_400_and_are_no_trailers() {
     let app = guests().await.unwrap();

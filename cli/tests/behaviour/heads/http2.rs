@@ -33,7 +33,7 @@ impl Http2 {
     }
 }
 
-/// Makes a target of its parts, some of which the parser of whole URIs rejects.
+/// Makes a request target from its parts, because the parser of whole URIs rejects some of these targets.
 fn target(authority: &str, path: &str) -> Uri {
     let mut parts = uri::Parts::default();
     parts.scheme = Some(uri::Scheme::HTTP);
@@ -118,7 +118,7 @@ async fn connect_is_501_and_says_that_there_are_no_tunnels() {
 async fn an_extended_connect_is_501_and_names_its_protocol() {
     let (app, server) = shown().await;
     let mut http2 = Http2::to(&server).await;
-    // The server's settings are known after its first response.
+    // hyper sends an extended CONNECT only once it knows the server's settings, which arrive before the first response.
     assert_eq!(http2.send(get(target("a.test", "/"))).await.status(), 200);
     let mut request = get(target("a.test", "/socket"));
     *request.method_mut() = Method::CONNECT;

@@ -22,7 +22,8 @@ fn lines(fields: &HeaderMap) -> String {
     })
 }
 
-/// Returns the status and the body of the response to a head, over both protocols.
+/// Sends a GET request with these headers over HTTP/1.1 and over HTTP/2. Returns the status and the body of each
+/// response.
 async fn over_both(server: &Server, path: &str, fields: &HeaderMap) -> [(u16, String); 2] {
     let head = format!("GET {path} HTTP/1.1\r\nhost: a.test\r\n{}connection: close\r\n\r\n", lines(fields));
     let wire = Wire::exchange(server, &head).await;
@@ -35,7 +36,7 @@ async fn over_both(server: &Server, path: &str, fields: &HeaderMap) -> [(u16, St
 #[tokio::test]
 async fn as_many_fields_as_the_limit_are_answered_over_both_protocols() {
     let (_app, server) = shown().await;
-    // HTTP/1.1 needs one more header to close the connection.
+    // The limit is 100. Over HTTP/1.1, the hundredth header is `connection: close`; `host` does not count.
     for (status, text) in over_both(&server, "/", &fields(99, 1)).await {
         assert_eq!((status, text.matches("x-").count()), (200, 99));
     }
@@ -90,7 +91,7 @@ async fn a_target_is_414_with_a_reason_beyond_its_limit_over_both_protocols() {
     assert_eq!((app.requests(), app.instances()), (4, 2));
 }
 
-/// Returns the status of the response to a body with trailers, over both protocols.
+/// Sends a body with these trailers over HTTP/1.1 and over HTTP/2. Returns the status of each response.
 async fn trailers_over_both(server: &Server, trailers: &HeaderMap) -> [u16; 2] {
     let head = "POST /trailers HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
     let wire = Wire::exchange(server, &format!("{head}4\r\ndata\r\n0\r\n{}\r\n", lines(trailers))).await;

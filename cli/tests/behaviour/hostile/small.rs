@@ -11,7 +11,7 @@ use super::{FAILED, refused};
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// The kinds of sections in a component.
+/// The numbers of section kinds in the binary format of components.
 const CORE_MODULE: u8 = 1;
 const NESTED: u8 = 4;
 const INSTANCES: u8 = 5;
@@ -50,23 +50,24 @@ fn nested(levels: usize) -> Vec<u8> {
     [heads.concat(), COMPONENT.to_vec()].concat()
 }
 
-/// A type of components (0x41) or instances (0x42) that declares another of the same kind, recursively.
+/// A component with a type of components (0x41) or of instances (0x42). The type declares another one of its kind, and
+/// so on to this depth.
 fn nested_types(kind: u8, levels: usize) -> Vec<u8> {
     let types = [&[1][..], &[kind, 1, 1].repeat(levels - 1), &[kind, 0]].concat();
     component(&[section(TYPES, &types)])
 }
 
-/// Two instances of the component with this index.
+/// A section that instantiates the component with this index twice.
 fn two_of(index: u8) -> Vec<u8> {
     section(INSTANCES, &[&[2][..], &[0, index, 0].repeat(2)].concat())
 }
 
-/// Each component instantiates its inner one twice.
+/// Nested components, each of which instantiates its inner component twice.
 fn doubled_inwards(levels: usize) -> Vec<u8> {
     (0..levels).fold(COMPONENT.to_vec(), |inner, _| component(&[section(NESTED, &inner), two_of(0)]))
 }
 
-/// Each component instantiates the previous one twice.
+/// Components in a row, each of which instantiates the previous one twice.
 fn doubled_in_a_row(components: u8) -> Vec<u8> {
     let one = |index| {
         let alias = section(ALIASES, &[1, 4, 2, 1, index]);
@@ -76,7 +77,7 @@ fn doubled_in_a_row(components: u8) -> Vec<u8> {
     component(&[section(NESTED, COMPONENT), all.concat(), two_of(components)])
 }
 
-/// An inner component that instantiates its import twice.
+/// A component with an inner one that imports a component and instantiates it twice.
 fn doubled_unseen() -> Vec<u8> {
     let ty = section(TYPES, &[1, 0x41, 0]);
     let import = section(IMPORTS, &[1, 0, 1, b'a', 4, 0]);

@@ -41,7 +41,7 @@ async fn control_characters_are_visible_on_the_page_and_never_obeyed() {
     assert_eq!(browser.run("return document.querySelectorAll('main b').length;"), 3, "no markup but the methods");
 }
 
-/// Sends requests to the page like the server, each as one update.
+/// Gives the page invented requests with these numbers, each in an update as the server would send it.
 fn tell(browser: &Browser, from: u32, to: u32, missed: u32) {
     browser.run(&format!(
         "for (let number = {from}; number <= {to}; number++) {{

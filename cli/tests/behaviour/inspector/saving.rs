@@ -11,7 +11,8 @@ use wayside_harness::{Body, ErrorCode, Harness, Inspector, Outbound};
 use super::{finished, inspected, page, send};
 use crate::fixture::{get, guests, post, root};
 
-/// Returns the source of a saved test, with the directory of the crate replaced as in `saved`.
+/// Saves a request as a test, and checks that its source equals the file in `saved`, apart from the directory of the
+/// crate.
 async fn saved(inspector: &Inspector, number: u64, name: &str) {
     finished(inspector, number).await;
     let text = page(inspector, &format!("/requests/{number}/test.rs")).await.whole_text();
@@ -47,7 +48,7 @@ async fn the_asterisk_of_an_options_request_is_saved_as_it_was() {
     saved(&inspector, 1, "asterisk").await;
 }
 
-/// The behaviours with an inspector, and with an upstream that sends these responses in turn.
+/// Opens the component of [`guests`] with an inspector, and with an upstream that gives these answers in turn.
 async fn with_answers(answers: Vec<Result<Response<Body>, ErrorCode>>) -> (Harness, Inspector) {
     let answers = std::sync::Mutex::new(std::collections::VecDeque::from(answers));
     let upstream = Outbound::from_fn(move |request: Request<Body>| {
@@ -110,7 +111,7 @@ async fn trailers_of_requests_responses_and_calls_are_saved() {
     saved(&inspector, 2, "trailers_of_a_call").await;
 }
 
-/// Whether the page of a request and the response to saving it give this reason.
+/// Checks that a request cannot be saved, and that both its record and the refusal give this reason.
 async fn assert_unsavable(inspector: &Inspector, number: u64, reason: &str) {
     let told = finished(inspector, number).await;
     assert_eq!((&told["unsavable"], &told["unrepeatable"]), (&reason.into(), &Value::Null));

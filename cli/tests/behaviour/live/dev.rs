@@ -1,4 +1,4 @@
-//! `wayside dev`, and how it ends together with its build.
+//! `wayside dev`: when it builds, and how it ends together with its build.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,7 @@ use super::Crate;
 use crate::command::{Serving, stderr, wayside};
 use crate::fixture::{Wire, eventually};
 
-/// Ends a process that a failed test left running.
+/// A process that is killed on drop, so that a failed test leaves none running.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -37,7 +37,7 @@ async fn the_file_that_dev_prints_to_is_no_reason_to_build() {
     let _dev = Ended(dev(&files).stdout(stdout).stderr(stderr).spawn().unwrap());
     let said = |text: &str| fs::read_to_string(&output).unwrap().matches(text).count();
     eventually("it is ready", || said("ready after") == 1).await;
-    // After a failed build, any new file may be the missing one.
+    // After a failed build, `dev` watches all files of the crate, because any new file may be the missing one.
     files.write(lib, "broken");
     eventually("the build fails", || said("waiting for a change") > 0).await;
     files.write(lib, "#[wayside::http_component]\nfn handle() -> &'static str { \"mended\" }\n");
@@ -88,7 +88,8 @@ async fn a_second_signal_ends_dev_while_a_request_goes_on() {
     assert!(stderr(&output).contains("told to stop a second time"), "{}", stderr(&output));
 }
 
-/// A crate whose build script writes its process number and waits.
+/// Makes a crate whose build script writes its process number to a file and then sleeps, so that the build does not
+/// end.
 fn never_built(name: &str) -> Crate {
     let files = Crate::new(name);
     let script = "fn main() {\n    std::fs::write(\"process\", std::process::id().to_string()).unwrap();\n    \

@@ -1,4 +1,4 @@
-//! Which file changes start a build, even if their directories are replaced.
+//! Which changed files start a build, also after their directories have been replaced.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -26,7 +26,7 @@ impl Work {
         work
     }
 
-    /// Returns the end of the next build.
+    /// Waits until the next build has ended, and returns it.
     async fn next(&mut self) -> Build {
         self.number += 1;
         let ended = super::ended(&mut self.builds, self.number);
@@ -42,7 +42,8 @@ impl Work {
         ask(&self.live, "*/*").await.1
     }
 
-    /// Waits for a response. A change may be noticed in several steps.
+    /// Waits until the component responds with this text. This may take several builds, because a change may be noticed
+    /// in several steps.
     async fn settles(&mut self, text: &str) {
         for _ in 0..10 {
             self.number = self.builds.newest().number;
@@ -86,7 +87,8 @@ async fn a_directory_that_is_deleted_and_made_again_is_still_watched() {
     assert_eq!(work.answer().await, "version 3");
 }
 
-/// As `git checkout` and `mv` do. The new sources are older than the artifacts.
+/// `git checkout` and `mv` replace directories like this. The new sources are older than the artifacts, so their age
+/// does not show the change.
 #[tokio::test]
 async fn a_directory_that_is_replaced_by_an_older_one_is_built_and_still_watched() {
     let files = Crate::new("replaced");
@@ -130,7 +132,7 @@ async fn what_git_ignores_and_logs_are_no_reason_to_build() {
     work.files.greeting("version 1");
     let build = work.next().await;
     assert_eq!(build.changed, [fs::canonicalize(&work.files.0).unwrap().join("greeting/src/lib.rs")]);
-    // A file that cargo does not know may be the one that a broken crate lacks, unless git ignores it or it is a log.
+    // While a crate is broken, any new file may be the one that it lacks, unless git ignores the file or it is a log.
     work.files.write("src/lib.rs", "broken");
     work.next().await;
     for file in ["notes/one.rs", "src/two.tmp", "dev.log"] {
@@ -179,7 +181,7 @@ async fn what_cargo_knows_outside_of_the_package_is_a_reason_to_build() {
     assert_eq!(work.answer().await, "changed, asked for");
     work.files.write(&beside("asked/deep/text"), "asked again");
     assert_eq!(work.answer().await, "changed, asked again");
-    // An outside directory that is made again is watched again.
+    // A directory outside of the package is watched again if it is deleted and made again.
     fs::remove_dir_all(work.files.0.with_file_name("outside-beside")).unwrap();
     work.files.write(&beside("asked/deep/text"), "asked at last");
     work.files.write(&beside("text"), "made again");

@@ -17,7 +17,7 @@ use crate::telemetry::{Running, Took};
 
 /// Counts the requests of an instance, and enforces their time limits.
 pub(crate) struct Flights {
-    /// The number of requests that the instance has, including those on the way to it.
+    /// The number of requests that occupy a place in the instance, including those that it has not received yet.
     seats: AtomicU32,
     state: Mutex<Lists>,
     changed: Arc<Notify>,
@@ -30,47 +30,51 @@ struct Lists {
     begun: u64,
     /// The requests that the component may still work on.
     flying: Vec<Flight>,
-    /// The requests that the component has finished and whose bodies are not read yet. The store may still have to move
-    /// them.
+    /// The requests that the component has finished, but whose response bodies have not been read to the end. The store
+    /// must run on, because it may have to move these bodies.
     unread: Vec<Unread>,
-    /// Whether a request took too long. Such an instance gets no more requests.
+    /// Whether a request exceeded its time limit. The instance then gets no more requests.
     retired: bool,
 }
 
 struct Flight {
-    /// The number in this instance. The components of a chain work on one request, and may pass it on more than once.
+    /// The number of the request within this instance. The number of the client's request would not be unique here,
+    /// because middleware may pass one request on more than once.
     number: u64,
     running: Running,
     delivery: Arc<ResponseDelivery>,
     task: Option<GuestTaskId>,
-    /// The deadline of its head. It is extended by the time that the next handler takes.
+    /// The time by which the component must send the head of the response. Each call to the next handler extends it by
+    /// the duration of the call.
     deadline: Instant,
     calls: Calls,
-    /// Whether the client has gone before the head.
+    /// Whether the host gave up waiting for the head, because the client had gone or the deadline had passed.
     given_up: bool,
-    /// When its body was seen to be read or dropped.
+    /// When a check first found that the response body had been read or dropped.
     over: Option<Instant>,
 }
 
 struct Unread {
     delivery: Arc<ResponseDelivery>,
-    /// The time of the next check, and the number of frames that were read at the last one.
+    /// When to check again whether the reader still gets frames. `waited_after` is the number of frames that the reader
+    /// had received at the last check, if it was waiting for more.
     check: Instant,
     waited_after: Option<u64>,
 }
 
-/// The calls to the next handler, which has its own time limit.
+/// The unfinished calls of one request to the next handler. While there are any, the time limit of the next handler
+/// applies.
 #[derive(Default)]
 struct Calls {
     open: u32,
     since: Option<Instant>,
 }
 
-/// What to do about the requests of an instance.
+/// What to do with an instance after a check of its requests.
 enum Verdict {
-    /// Stop: no client needs its work any more.
+    /// End the instance: no client needs its work any more, or its work took too long.
     End,
-    /// Check again at this time, or after the next change.
+    /// Check again at this time, or earlier if the progress of a request changes.
     Wait(Option<Instant>),
 }
 
@@ -83,12 +87,12 @@ impl Flights {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notified of each step of each request.
+    /// Returns the `Notify` that is notified at each change in the progress of a request.
     pub(super) fn changed(&self) -> &Arc<Notify> {
         &self.changed
     }
 
-    /// Reserves a place for a request, if the instance has one.
+    /// Reserves one of `seats` places for a request. Returns whether one was free.
     pub(super) fn reserve(&self, seats: u32) -> bool {
         let take = |taken| (taken < seats).then_some(taken + 1);
         !self.lock().retired && self.seats.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_ok()
@@ -98,7 +102,7 @@ impl Flights {
         self.lock().flying.is_empty()
     }
 
-    /// Starts the time limit of a request.
+    /// Adds a request, and starts its time limit.
     pub(super) fn start(&self, job: Job) -> Started {
         let Job { request, running, delivery } = job;
         let mut lists = self.lock();
@@ -119,12 +123,12 @@ impl Flights {
         (request, delivery, number)
     }
 
-    /// Stores the component's call for a request.
+    /// Stores which wasmtime task handles a request.
     pub(super) fn runs_as(&self, number: u64, task: GuestTaskId) {
         self.with(number, |flight| flight.task = Some(task));
     }
 
-    /// Attributes the next work of the component to the request of a call.
+    /// Attributes the work that follows to the request that a task handles.
     pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut InstanceState) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
@@ -132,7 +136,7 @@ impl Flights {
         }
     }
 
-    /// Notes that the next handler has a request, until the returned guard is dropped.
+    /// Records that the next handler works on a request, until the returned guard is dropped.
     pub(crate) fn calls_next(self: &Arc<Self>, number: u64) -> CallsNext {
         self.with(number, |flight| {
             flight.calls.open += 1;
@@ -142,13 +146,14 @@ impl Flights {
     }
 
     fn with(&self, number: u64, change: impl FnOnce(&mut Flight)) {
-        // The request may be over while the component continues with work that it started.
+        // The request may have been removed already, while the component continues work that it started for the
+        // request.
         if let Some(flight) = self.lock().flying.iter_mut().find(|flight| flight.number == number) {
             change(flight);
         }
     }
 
-    /// Notes that the component works on no request any more.
+    /// Records that the component has finished its work on all requests.
     pub(super) fn rest(&self, busy: Duration, took: Took) {
         let mut lists = self.lock();
         let lists = &mut *lists;
@@ -175,7 +180,7 @@ impl Flights {
         }
     }
 
-    /// Completes when no client needs the instance any more, or when it takes too long.
+    /// Completes when no client needs the instance any more, or when the instance exceeds its time limit.
     pub(super) async fn unwanted(&self) {
         let mut changed = pin!(self.changed.notified());
         loop {
@@ -232,7 +237,8 @@ impl Flights {
         if now < last + self.timeout {
             return Verdict::Wait(Some(last + self.timeout));
         }
-        // If another request was given up, it is unknown which one the work belongs to.
+        // Reports the exceeded time limit only if no request was given up. Otherwise it is unknown which request the
+        // component still works on.
         if let Some(flight) = lists.flying.last()
             && lists.flying.iter().all(|flight| !flight.given_up)
         {
@@ -241,8 +247,8 @@ impl Flights {
         Verdict::End
     }
 
-    /// Frees places while the instance works on other requests. It is unknown whether it still works on requests whose
-    /// response is complete, so their usage is not recorded.
+    /// Frees the places of requests whose response is complete, while the instance works on other requests. Their usage
+    /// is not recorded, because the component may still work on them.
     fn release(&self, flying: &mut Vec<Flight>) {
         let before = flying.len();
         flying.retain(|flight| flight.over.is_none());
@@ -250,7 +256,8 @@ impl Flights {
         self.seats.fetch_sub(released, Ordering::AcqRel);
     }
 
-    /// Responds to the clients of a trapped instance: the trap to one, collateral to the others.
+    /// Responds to all clients of a trapped instance. Records the trap for the request that caused it. For the other
+    /// requests, records that the trap ended them as well.
     pub(super) fn trapped(&self, culprit: Option<GuestTaskId>, reason: &str) {
         let lists = self.lock();
         let culprit = match lists.flying.as_slice() {
@@ -274,7 +281,7 @@ impl Flights {
         }
     }
 
-    /// Ends the remaining requests with the instance. Its store is kept for the readers of its responses.
+    /// Ends the remaining requests, because the instance has ended. The readers of unfinished responses keep its store.
     pub(super) fn end(&self, busy: Duration, took: Took, kept: &KeptStore) {
         let mut lists = self.lock();
         let lists = &mut *lists;
@@ -289,7 +296,7 @@ impl Flights {
     }
 }
 
-/// A request that the next handler has.
+/// A guard: the next handler works on a request until the guard is dropped.
 pub(crate) struct CallsNext {
     flights: Arc<Flights>,
     number: u64,
@@ -310,7 +317,8 @@ impl Drop for CallsNext {
 }
 
 impl Unread {
-    /// Drops a body whose reader has waited for the next frame since the last check: no writer is left.
+    /// Fails a body whose reader has waited for the same frame since the last check. The component has finished, so
+    /// nothing writes to the body any more.
     fn check(&mut self, now: Instant, timeout: Duration) {
         if now < self.check {
             return;

@@ -15,5 +15,5 @@ pub(super) struct Job {
     pub(super) delivery: Arc<ResponseDelivery>,
 }
 
-/// The request before the component gets it, its delivery, and its number in the instance.
+/// A request that the component has not received yet, the delivery of its response, and its number within the instance.
 pub(super) type Started = (Request<Body>, Arc<ResponseDelivery>, u64);

@@ -1,4 +1,4 @@
-//! The next handler of middleware, which the middleware imports like the export of another component.
+//! Calls the next handler for middleware. The middleware imports that handler as if another component exported it.
 
 use std::sync::Arc;
 
@@ -32,13 +32,14 @@ async fn call(
     let taken = accessor.with(|mut access| {
         let passed_on = access.data_mut().pass_on();
         let mut request = access.data_mut().http().table.delete(request)?;
-        // Fills in what middleware may leave out of a new request.
+        // Fills in the scheme and the authority, which middleware may leave out of a request that it creates.
         request.scheme.get_or_insert(Scheme::HTTP);
         request.authority.get_or_insert(Authority::from_static("localhost"));
         if is_for_whole_server(&request.method, request.path_with_query.as_ref()) {
             request.path_with_query = Some(PathAndQuery::from_static("*"));
         }
-        // The transmission result is always `ok`: the next component reports its own failures.
+        // Always tells the middleware that its request has been transmitted, because the next component reports its own
+        // failures.
         match request.into_http(access.as_context_mut(), std::future::ready(Ok(()))) {
             Ok((request, _)) => {
                 let state = access.data_mut();

@@ -1,4 +1,4 @@
-//! Runs one instance: takes requests, calls the component, and reports its end.
+//! Runs one instance: receives requests, calls the component, and reports how the instance ended.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ use crate::message::body::Body;
 use crate::telemetry::Running;
 
 pub(super) struct Worker {
-    /// Sends a request to another instance if this one has no place for it.
+    /// Sends a request to another instance. Used for requests that arrive while this instance ends.
     others: Box<dyn Fn(Job) + Send + Sync>,
     pre: ServicePre<InstanceState>,
     store: Store<InstanceState>,
@@ -84,10 +84,10 @@ impl Worker {
         flights.end(busy.lap(), took, &Arc::new(Mutex::new(self.store)));
     }
 
-    /// Runs until no more requests come, or until the component traps.
+    /// Runs until the component traps, or until all requests are finished and no more can come.
     async fn work(&mut self, first: Job, busy: &Busy) -> wasmtime::Result<()> {
         let (flights, jobs) = (&*self.flights, &mut self.jobs);
-        // Counted before the component runs, so that the time limit starts here.
+        // Starts the request before the instantiation, so that its time limit includes the instantiation.
         let first = flights.start(first);
         self.store.data_mut().flight = first.2;
         let service = self.pre.instantiate_async(&mut self.store).await?;
@@ -135,7 +135,8 @@ async fn serve(
             else => return Ok(()),
         }
         if !open && calls.is_empty() && flights.is_empty() {
-            // The store may still have to move data that the component passes through.
+            // Waits for the readers of responses, because the store may still have to move bodies that the component
+            // passes through.
             flights.drained().await;
             return Ok(());
         }
@@ -179,7 +180,7 @@ async fn call(
     }
 }
 
-/// Returns the component's call that the store works on, or worked on when it trapped.
+/// Returns the outermost task that the store works on, or worked on when it trapped.
 fn root_task(mut store: impl wasmtime::AsContextMut<Data = InstanceState>) -> Option<GuestTaskId> {
     store.as_context_mut().async_call_stack().ok()?.last()
 }

@@ -1,4 +1,4 @@
-//! Saves the outbound calls of a request as a mock with the same replies.
+//! Writes the outbound calls of a request as the source of a mock with the same replies.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::inspector::history::Entry;
 use crate::message::error_code;
 use crate::{BodyEnd, OutboundCall, show};
 
-/// Headers of one connection, and the length, which the mock sets itself.
+/// Headers that a reply leaves out: those of one connection, and the length, which the mock sets itself.
 const LEFT_OUT: [&str; 4] = ["connection", "content-length", "keep-alive", "transfer-encoding"];
 
 /// Returns the reason why a mock cannot give the same replies.
@@ -30,9 +30,10 @@ pub(super) fn objection(entry: &Entry) -> Option<&'static str> {
     })
 }
 
-/// Writes a mock of all calls.
+/// Writes a mock that expects all calls.
 pub(super) fn mock(calls: &[OutboundCall]) -> String {
-    // Calls are recorded when they end, but the replies to equal calls must come in the order of their start.
+    // The calls are listed in the order in which they ended. The mock must reply to equal calls in the order in which
+    // they started.
     let mut calls: Vec<&OutboundCall> = calls.iter().collect();
     calls.sort_by_key(|call| call.after);
     let is_same = |one: &OutboundCall, other: &OutboundCall| {
@@ -57,7 +58,7 @@ fn expected(call: &OutboundCall, is_one_of_many: bool) -> String {
         _ => format!("Method::from_bytes({}).unwrap()", literal::bytes(call.method.as_str().as_bytes())),
     };
     let times = if is_one_of_many { ".times(1)" } else { "" };
-    // A mock does not compare user information.
+    // The URL is written without user information, which a mock ignores.
     format!("Call::new({method}, {:?}){times}", show::url(&call.uri))
 }
 
@@ -65,7 +66,7 @@ fn reply(call: &OutboundCall) -> String {
     let status = match (&call.status, &call.error) {
         (Ok(status), _) => status.as_u16(),
         (Err(_), Some(code)) => return format!("Reply::fail({})", error_code::source(code)),
-        // The component did not wait for the response.
+        // The component gave up the call before there was a response or an error.
         (Err(_), None) => return "Reply::silence()".to_owned(),
     };
     let mut out = "Reply::ok()".to_owned();

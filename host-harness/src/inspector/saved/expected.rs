@@ -1,4 +1,4 @@
-//! Saves the expected response.
+//! Writes the checks for the response of a saved test.
 
 use std::fmt::Write as _;
 

@@ -1,10 +1,10 @@
-//! Values as Rust literals.
+//! Writes values as Rust expressions.
 
 use http::{HeaderMap, HeaderValue};
 
 use crate::inspector::plain_text::text;
 
-/// The value of a header, as text or bytes.
+/// Writes the value of a header, as a string if possible, otherwise as bytes.
 pub(super) fn value(value: &HeaderValue) -> String {
     match value.to_str() {
         Ok(text) => format!("{text:?}"),
@@ -12,7 +12,7 @@ pub(super) fn value(value: &HeaderValue) -> String {
     }
 }
 
-/// A body, as text or bytes.
+/// Writes a body, as a string if possible, otherwise as bytes.
 pub(super) fn body(bytes: &[u8]) -> String {
     match text(bytes, false) {
         Some("") => "()".to_owned(),
@@ -25,7 +25,7 @@ pub(super) fn bytes(bytes: &[u8]) -> String {
     format!("b\"{}\"", bytes.escape_ascii())
 }
 
-/// A header map.
+/// Writes a header map.
 pub(super) fn fields(fields: &HeaderMap) -> String {
     let field = |(name, value): (&http::HeaderName, &HeaderValue)| {
         let value = match value.to_str() {

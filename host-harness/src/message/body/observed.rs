@@ -8,7 +8,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BodyError};
 
-/// Sees what passes through a body. All methods but [`end`](Observer::end) have defaults that change nothing.
+/// Observes the frames, the error and the end of a body. All methods but [`end`](Observer::end) have defaults, which
+/// change nothing.
 pub(crate) trait Observer: Send + Unpin + 'static {
     /// Called with each frame before the reader gets it.
     ///
@@ -41,10 +42,10 @@ pub(crate) struct Passed {
 
 /// The end of a body.
 pub(crate) enum End<'a> {
-    /// The reader got all of it. A reader that knows the length may stop at the last byte.
+    /// The reader got the whole body. A reader that knows the length may stop at the last byte.
     Whole,
     Broken(&'a BodyError),
-    /// The reader dropped it before its end.
+    /// The reader dropped the body before its end.
     GivenUp,
 }
 
@@ -54,7 +55,7 @@ struct Observed<O: Observer> {
     bytes: u64,
     /// The length that the head declares.
     declared: Option<u64>,
-    /// Taken at the end.
+    /// The observer; `None` once it has been told of the end.
     observer: Option<O>,
 }
 
@@ -77,7 +78,7 @@ impl<O: Observer> Observed<O> {
             return Err(error);
         }
         if frame.is_trailers() {
-            // Trailers end a body, so not every reader polls for more.
+            // Trailers are the last frame, so some readers do not poll for the end after them.
             self.end(End::Whole);
         }
         Ok(frame)

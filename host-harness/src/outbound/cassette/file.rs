@@ -17,14 +17,14 @@ const TITLE: &str = "\
 # with what stands here, and gives answers the `content-length` that they have.
 ";
 
-/// The example in error messages.
+/// The description of the format in error messages.
 const HOW: &str = "mend the file, or record it anew: a `[[call]]` has a `[call.request]` (`method`, `url`, `fields`, \
                    `body` or `body-base64`, `trailers`) and a `[call.response]` (`status` and the like, or `error`)";
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Cassette {
-    /// The redaction of the recording. A replay ignores it.
+    /// The redaction of the recording. A replay applies it to the calls that it compares.
     #[serde(default)]
     redacted_fields: Vec<String>,
     #[serde(default)]
@@ -44,7 +44,7 @@ pub(super) struct Recorded {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Sent {
     pub(super) method: String,
-    /// As text, because it is only compared.
+    /// A string rather than a parsed URL, because it is only compared.
     pub(super) url: String,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) fields: Fields,
@@ -72,7 +72,7 @@ pub(super) struct Answered {
     body_base64: Option<Base64>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) trailers: Fields,
-    /// The reason for no response, or why its body broke off.
+    /// The reason why there was no response, or why the body of the response failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<Code>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,9 +83,9 @@ pub(super) struct Answered {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Missing {
-    /// The receiver read no further.
+    /// The receiver stopped reading before the end of the body.
     Unread,
-    /// It exceeds the size limit.
+    /// The body is longer than `BODY_LIMIT`.
     TooLarge,
 }
 
@@ -112,18 +112,18 @@ impl Answered {
         read_body(self.body.as_ref(), self.body_base64.as_ref())
     }
 
-    /// Whether the response is empty, which stands for no response.
+    /// Whether the response has a status, or is empty because there was none.
     fn is_consistent(&self) -> bool {
         self.status.is_some() || (self.fields.is_empty() && self.body().is_empty() && self.trailers.is_empty())
     }
 }
 
-/// A body as text if it is text, otherwise as base64.
+/// Returns a body as text if it is readable text, otherwise as base64.
 fn written(body: Bytes) -> (Option<String>, Option<Base64>) {
     if body.is_empty() {
         return (None, None);
     }
-    // The file may be shown on a terminal.
+    // Text with control characters is not readable, because the file may be shown on a terminal.
     let readable = |text: &str| text.chars().all(|char| !show::is_control(char) || matches!(char, '\n' | '\r' | '\t'));
     match std::str::from_utf8(&body) {
         Ok(text) if readable(text) => (Some(text.to_owned()), None),

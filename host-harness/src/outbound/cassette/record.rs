@@ -50,16 +50,16 @@ async fn exchange(
     }
 }
 
-/// Returns the length of a request body, if its head declares it. A reader that has so many bytes need not poll for the
-/// end.
+/// Returns the length of a request body, if its head declares it. Once a reader has received that many bytes, it may
+/// stop without polling for the end.
 fn sent_bytes(request: &Request<Body>) -> Option<u64> {
     let declared = content_length(request.headers()).or(request.body().size_hint().exact());
-    // Over the network, these have no body unless they declare a length.
+    // Over the network, GET and HEAD requests have no body unless they declare its length.
     let bodiless = [Method::GET, Method::HEAD].contains(request.method());
     declared.or(bodiless.then_some(0))
 }
 
-/// An unfinished call. Dropping the last reference writes it to the cassette.
+/// An unfinished call. Dropping the last reference writes the call to the cassette.
 struct Ongoing {
     number: usize,
     tape: Arc<Tape>,
@@ -67,13 +67,13 @@ struct Ongoing {
 }
 
 struct OngoingCall {
-    /// Taken at the end.
+    /// The request. Taken when the call is written to the cassette.
     sent: Option<Sent>,
     upload: Capture,
     answer: RecordedResponse,
 }
 
-/// A response. Without a head, the component gave up waiting.
+/// The response of a call. `head` is `None` if the component gave up waiting for it.
 #[derive(Default)]
 struct RecordedResponse {
     head: Option<Result<(u16, HeaderMap), ErrorCode>>,
@@ -157,9 +157,9 @@ enum Side {
     Response,
 }
 
-/// Records a body.
+/// Records one of the two bodies of a call.
 struct Captured {
-    /// Released at the end of the body.
+    /// The call of this body. Released at the end of the body.
     call: Option<Arc<Ongoing>>,
     side: Side,
 }
@@ -188,7 +188,7 @@ impl Observer for Captured {
     fn frame(&mut self, frame: &Frame<Bytes>, passed: Passed) -> Result<(), BodyError> {
         self.with(|capture| capture.add(frame));
         if passed.is_last {
-            // The reader may drop the body later than the test ends.
+            // Releases the call now, because the reader may drop the body only after the test has ended.
             self.call = None;
         }
         Ok(())

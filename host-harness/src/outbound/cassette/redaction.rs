@@ -1,16 +1,16 @@
-//! Redaction: secrets that cassettes leave out.
+//! Removes secrets from the calls that cassettes record.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::show::{redact_userinfo, without_userinfo};
 
-/// Replaces a secret.
+/// The text in place of a secret.
 const REDACTED: &str = "<redacted>";
-/// Replaces a secret in a URL, which stays valid: a component may call it.
+/// The text in place of a secret in a URL. The URL stays valid, because a component may call it during a replay.
 const REDACTED_IN_URL: &[u8] = b"redacted";
 
-/// Headers with secret values. Cassettes and saved tests share this list and the next one.
+/// Headers with secret values. Cassettes and saved tests use this list and [`PARAMETERS`].
 const FIELDS: [&str; 15] = [
     "authorization",
     "proxy-authorization",
@@ -60,16 +60,16 @@ const PARAMETERS: [&str; 23] = [
 /// The values that a cassette leaves out because they are secret: of some headers, and of some parameters of URLs and
 /// forms.
 ///
-/// A replay does not compare them, and responds with `<redacted>` in their place. Names are case-insensitive. The
-/// default is
+/// A replay does not compare these values, and responds with `<redacted>` in their place. Names are case-insensitive.
+/// The default is
 ///
-/// - the fields `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `api-key`, `x-api-key`, `x-goog-api-key`,
-///   `x-access-token`, `x-auth-token`, `x-csrf-token`, `x-xsrf-token`, `x-vault-token`, `private-token`,
-///   `x-amz-security-token` and `x-goog-iam-authorization-token`;
+/// - the fields `authorization`, `proxy-authorization`, `cookie`, `set-cookie`, `api-key`, `x-api-key`,
+///   `x-goog-api-key`, `x-access-token`, `x-auth-token`, `x-csrf-token`, `x-xsrf-token`, `x-vault-token`,
+///   `private-token`, `x-amz-security-token` and `x-goog-iam-authorization-token`;
 /// - the parameters `access_token`, `api_key`, `api-key`, `apikey`, `assertion`, `auth_token`, `client_assertion`,
-///   `client_secret`, `id_token`, `key`, `passwd`, `password`, `refresh_token`, `secret`, `session_token`, `sig`, `signature`,
-///   `token`, `x-amz-credential`, `x-amz-security-token`, `x-amz-signature`, `x-goog-credential` and `x-goog-signature`, also
-///   where their names are percent-encoded.
+///   `client_secret`, `id_token`, `key`, `passwd`, `password`, `refresh_token`, `secret`, `session_token`, `sig`,
+///   `signature`, `token`, `x-amz-credential`, `x-amz-security-token`, `x-amz-signature`, `x-goog-credential` and
+///   `x-goog-signature`, even if their names are percent-encoded.
 ///
 /// User information in a URL is always left out.
 ///
@@ -113,7 +113,7 @@ impl Redaction {
         self.fields.iter().any(|name| name.eq_ignore_ascii_case(field.as_str()))
     }
 
-    /// Redacts headers: removes secret values, and secrets from URLs within other values.
+    /// Redacts headers: replaces secret values, and the secrets in URLs within other values.
     pub(super) fn redact_fields(&self, fields: &HeaderMap) -> HeaderMap {
         let mut redacted = fields.clone();
         for (name, value) in &mut redacted {
@@ -136,7 +136,7 @@ impl Redaction {
         self.redact_parameters(&redact_userinfo(text))
     }
 
-    /// Redacts a body, if its message is a form.
+    /// Redacts the body of a message, if the body is a form.
     pub(super) fn redact_body(&self, fields: &HeaderMap, body: Bytes) -> Bytes {
         if !is_form(fields) {
             return body;
@@ -156,14 +156,15 @@ impl Redaction {
         self.redact_url(url) != url
     }
 
-    /// Redacts secret parameters in query and fragment. Some servers use the fragment for tokens.
+    /// Redacts the secret parameters of URLs, in the query and in the fragment, where some servers put tokens.
     fn redact_parameters(&self, text: &[u8]) -> Vec<u8> {
         let mut redacted = Vec::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.iter().position(|byte| b"?&#".contains(byte)) {
             redacted.extend_from_slice(&rest[..=start]);
             rest = &rest[start + 1..];
-            // `>` ends the URLs of `link`. Spaces and quotes do not, because they are often not encoded.
+            // `>` ends a URL in a `link` header. Spaces and quotes do not end a URL, because senders often leave them
+            // unencoded.
             let end = rest.iter().position(|byte| b"&#>".contains(byte)).unwrap_or(rest.len());
             if let Some(pair) = self.redact_pair(&rest[..end]) {
                 redacted.extend_from_slice(&pair);
@@ -174,21 +175,21 @@ impl Redaction {
         redacted
     }
 
-    /// Replaces `name=value` by `name=redacted` if the value is secret.
+    /// Returns `name=redacted` for a pair `name=value` whose value is secret, otherwise `None`.
     fn redact_pair(&self, pair: &[u8]) -> Option<Vec<u8>> {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         self.hides_parameter(&pair[..equals]).then(|| [&pair[..=equals], REDACTED_IN_URL].concat())
     }
 
     fn hides_parameter(&self, name: &[u8]) -> bool {
-        // A name alone is a form with one parameter, and its decoding is that of a form.
+        // Decodes the name as a form with one parameter, which has no value.
         let decoded: Vec<(String, String)> = serde_urlencoded::from_bytes(name).unwrap_or_default();
         let is = |hidden: &String| decoded.first().is_some_and(|(name, _)| hidden.eq_ignore_ascii_case(name.trim()));
         self.parameters.iter().any(is)
     }
 }
 
-/// Whether the body of a message is a form, whose parameters are written like those of URLs.
+/// Whether the body of a message is a form of the type whose parameters are encoded as in URLs.
 pub(super) fn is_form(fields: &HeaderMap) -> bool {
     let media_type = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();

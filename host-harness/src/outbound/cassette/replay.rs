@@ -23,7 +23,7 @@ use crate::outbound::{Outbound, url};
 
 pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;
-    // Names that were added to the redaction by hand apply to calls that were recorded without them.
+    // Redacts the recorded calls again, because names may have been added to the redaction by hand.
     for Recorded { request, .. } in &mut calls {
         request.url = url::normal(&redaction.redact_url(&request.url));
         request.fields.0 = with_normal_host(redaction.redact_fields(&request.fields.0), &request.url);
@@ -39,14 +39,14 @@ struct Tape {
     path: PathBuf,
     redaction: Redaction,
     calls: Vec<Recorded>,
-    /// The calls that have been replayed.
+    /// For each call, whether it has been replayed.
     played: Mutex<Vec<bool>>,
 }
 
-/// How many bytes of a body are read if all of it is compared.
+/// The number of bytes to read of a body that is compared as a whole.
 const ALL: usize = usize::MAX;
 
-/// A request that has been read and redacted.
+/// A request of the component, read and redacted.
 struct Heard {
     method: String,
     /// Normalized, like the URLs of the cassette.
@@ -71,14 +71,14 @@ impl Tape {
         }
     }
 
-    /// Reads a request, as far as it was read when it was recorded.
+    /// Reads a request. Reads its body as far as the body was read in the recording.
     async fn hear(&self, request: Request<Body>) -> Result<Heard, BodyError> {
         let (parts, mut body) = request.into_parts();
         let mut heard = self.head(parts);
         let enough = self.needed(&heard);
         let mut bytes = BytesMut::new();
         let redact = |bytes: &BytesMut| self.redaction.redact_body(&heard.fields, Bytes::copy_from_slice(bytes));
-        // The secrets of a form may have had another length.
+        // Counts the bytes of a form after redaction, because the secrets in the recording may have had another length.
         let is_enough = |bytes: &BytesMut| match enough {
             ALL => false,
             ..BODY_LIMIT if is_form(&heard.fields) => redact(bytes).len() >= enough,
@@ -94,7 +94,7 @@ impl Tape {
             }
         }
         if is_enough(&bytes) {
-            // A server would read the rest as well.
+            // Reads the rest and drops it, as a server would.
             tokio::spawn(body.drain());
         }
         heard.body = redact(&bytes);
@@ -113,7 +113,7 @@ impl Tape {
         }
     }
 
-    /// How much of the body identifies the call: all of it, unless the reader stopped early when it was recorded.
+    /// Returns how many bytes of the body to compare: all, unless the receiver in the recording stopped reading early.
     fn needed(&self, heard: &Heard) -> usize {
         let same_head = |sent: &&Sent| {
             let mut difference = Difference::default();
@@ -127,7 +127,8 @@ impl Tape {
             .unwrap_or(BODY_LIMIT)
     }
 
-    /// Returns the first equal call that has not been replayed, or the most similar one.
+    /// Returns the index of the first equal call that has not been replayed. If there is none, returns a message that
+    /// describes the most similar call.
     fn find(&self, heard: &Heard) -> Result<usize, String> {
         let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
         let same: Vec<usize> =
@@ -159,7 +160,7 @@ impl Tape {
     }
 
     fn is_same(&self, sent: &Sent, heard: &Heard) -> bool {
-        // Compares first what distinguishes most calls of a long cassette, which is cheaper.
+        // Compares the URLs first, because that is cheap and distinguishes most calls of a long cassette.
         sent.url == heard.url && sent.method == heard.method && self.difference(sent, heard).is_empty()
     }
 
@@ -183,8 +184,8 @@ impl Tape {
         if sent.url != heard.url {
             difference.url(&sent.url, &heard.url);
         }
-        // Servers that know the length read no further, so it is unknown whether the body continued.
-        // The length of a form includes its secrets.
+        // If the recorded body was not read to its end, the rest cannot be compared, so the declared lengths are
+        // compared instead. Those of forms are not, because they include the lengths of secrets.
         let is_compared = sent.missing.is_none() || is_form(&sent.fields.0);
         self.compare_fields(&sent.fields.0, &heard.fields, is_compared, difference);
     }
@@ -198,7 +199,8 @@ impl Tape {
     ) {
         let names: BTreeSet<&str> = expected.keys().chain(found.keys()).map(HeaderName::as_str).collect();
         for name in names.into_iter().filter_map(|name| name.parse().ok()) {
-            // If both declare the length, the body itself is compared, as far as it was recorded.
+            // If both requests declare a length, the comparison of their whole bodies makes that of the lengths
+            // unnecessary.
             let are_lengths =
                 name == header::CONTENT_LENGTH && expected.contains_key(&name) && found.contains_key(&name);
             let is_exempt = self.redaction.hides(&name) || are_lengths && has_whole_body;
@@ -209,7 +211,7 @@ impl Tape {
     }
 }
 
-/// Normalizes `host` like a URL of the same scheme.
+/// Normalizes the `host` header in the same way as the host in `url`.
 fn with_normal_host(mut fields: HeaderMap, url: &str) -> HeaderMap {
     if let (Some(host), Some((scheme, _))) = (fields.get_mut(header::HOST), url.split_once("://"))
         && let Ok(text) = host.to_str()
@@ -226,7 +228,7 @@ async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Resu
     let Some(status) = status else {
         return Err(match &answered.error {
             Some(Code(code)) => code.clone(),
-            // The component gave up waiting.
+            // The component gave up waiting in the recording, so no response comes now either.
             None => {
                 match timeouts.first_byte {
                     Some(limit) => tokio::time::sleep(limit).await,
@@ -248,7 +250,7 @@ async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Resu
         (None, None) => None,
     };
     let mut headers = answered.fields.0.clone();
-    // A body that was edited by hand has another length.
+    // Sets the length anew, because the body may have been edited by hand.
     if broken.is_none()
         && !is_head
         && status != StatusCode::NOT_MODIFIED

@@ -9,8 +9,8 @@ use super::Redaction;
 use super::file::{self, Recorded};
 use crate::file::replace;
 
-/// Up to this size in bytes, a cassette is replaced with every call that ends. A longer one is replaced at intervals,
-/// because the time for each replacement grows with the file.
+/// Up to this size in bytes, the cassette file is rewritten at the end of every call. A longer file is rewritten at
+/// intervals of [`ONCE_IN_A_WHILE`], because the time for each rewrite grows with the file.
 const AT_ONCE_BYTES: usize = 1024 * 1024;
 const ONCE_IN_A_WHILE: Duration = Duration::from_secs(1);
 
@@ -23,15 +23,15 @@ pub(super) struct Tape {
 
 #[derive(Default)]
 struct Calls {
-    /// In the order of their start. Unfinished calls are empty.
+    /// The calls as TOML, in the order of their starts. An unfinished call is an empty string.
     texts: Vec<String>,
     bytes: usize,
-    /// Whether some calls are not in the file yet.
+    /// Whether some finished calls are not in the file yet.
     is_behind: bool,
 }
 
 impl Tape {
-    /// Creates the file anew.
+    /// Creates the file, or replaces an existing one.
     pub(super) fn new(path: &Path, redaction: Redaction) -> io::Result<Arc<Self>> {
         replace(path, &file::head(&redaction))?;
         Ok(Arc::new(Self { path: path.to_owned(), redaction, calls: Mutex::default() }))
@@ -44,7 +44,7 @@ impl Tape {
         calls.texts.len() - 1
     }
 
-    /// Writes a call that has ended.
+    /// Adds a call that has ended. Writes the file at once, or after an interval if the file is long.
     pub(super) fn finish(self: &Arc<Self>, number: usize, call: Recorded) {
         let text = file::render(call);
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

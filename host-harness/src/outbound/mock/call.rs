@@ -40,7 +40,7 @@ impl Call {
         Self::default()
     }
 
-    /// Expects a method and a URL, including its query. Each `*` stands for any text, also an empty one or one with
+    /// Expects a method and a URL, including its query. Each `*` matches any text, even an empty one and one with
     /// slashes.
     ///
     /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port equals
@@ -79,14 +79,14 @@ impl Call {
 
     /// Expects a query parameter; the query may have others. Name and value are given without percent-encoding.
     ///
-    /// The URL of this call then stands for the part before the `?`.
+    /// The expected URL is then compared only with the part before the `?`.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
         self
     }
 
-    /// Expects a header with a value; it may have other values as well.
+    /// Expects a header with a value; the header may have other values as well.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -119,8 +119,8 @@ impl Call {
         self
     }
 
-    /// Expects a request for which a function returns true. `what` describes it in messages, for example `an even
-    /// number of users`.
+    /// Expects a request for which a function returns true. `what` names this condition in messages, for example
+    /// `an even number of users`.
     #[must_use]
     pub fn matches<F>(mut self, what: impl Into<String>, condition: F) -> Self
     where
@@ -132,19 +132,19 @@ impl Call {
 
     /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
     ///
-    /// After its last expected time, later expectations for the same request apply.
+    /// Once the call has come as often as allowed, later expected calls that match the same request apply.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
         self.times = times.into();
         self
     }
 
-    /// Whether matching needs the body.
+    /// Whether the body of a request is needed to decide whether the request matches.
     pub(super) fn needs_body(&self) -> bool {
         self.body.is_some() || !self.conditions.is_empty()
     }
 
-    /// Returns the mismatches.
+    /// Returns the differences between this call and a request.
     pub(super) fn difference(&self, request: &Request<Bytes>) -> Difference {
         let mut difference = Difference::default();
         if let Some(method) = &self.method {
@@ -153,7 +153,7 @@ impl Call {
         if let Some(expected) = &self.url {
             let with_query = self.query.is_empty();
             if !url::fits(expected, request.uri(), with_query) {
-                // User information is never sent to a server.
+                // Leaves out user information, because it is never sent to a server.
                 let (expected, found) = (show::bare_urls(expected), show::bare_urls(&request.uri().to_string()));
                 difference
                     .url(&expected, if with_query { &found } else { found.split('?').next().unwrap_or_default() });

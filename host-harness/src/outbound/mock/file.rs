@@ -1,4 +1,4 @@
-//! Mocks from a file.
+//! Reads mocks from TOML files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::outbound::json::Json;
 use crate::outbound::toml_file::{self, Base64, Code, Fields};
 use crate::{Error, show};
 
-/// The example in error messages.
+/// The description of the format in error messages.
 const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
                    `times`), and below it a `[call.reply]` (`status`, `fields`, `body` or `json`, or `error`)";
 

@@ -18,16 +18,17 @@ use crate::outbound::json::Json;
 
 /// The reply of a [`Mock`](super::Mock): a response or an error, immediate or delayed, complete or cut.
 ///
-/// It is made from a text, from bytes, from a status, or by the functions here. A body gets its `content-length`,
-/// unless there are trailers.
+/// A reply is converted from a text, from bytes, from a status or from an error code, or made by the functions here.
+/// The response declares the `content-length` of its body, unless it has trailers.
 ///
-/// The time limits of a component apply as on the network: a head after its first-byte limit is an
-/// `HTTP-response-timeout`, a body that stalls for longer than its between-bytes limit a `connection-read-timeout`.
+/// The time limits of a component apply as on the network. A call whose head comes later than the first-byte limit
+/// fails with `HTTP-response-timeout`. A body that stalls for longer than the between-bytes limit fails with
+/// `connection-read-timeout`.
 #[derive(Clone)]
 pub struct Reply {
     outcome: Outcome,
     delay: Duration,
-    /// The abnormal end of the body, and the number of bytes before it.
+    /// The number of bytes of the body before its abnormal end, and the kind of this end.
     ending: Option<(u64, Ending)>,
 }
 
@@ -44,7 +45,7 @@ enum Outcome {
 struct MockResponse {
     status: StatusCode,
     headers: HeaderMap,
-    /// The `content-type`, unless the headers have one.
+    /// The `content-type`, unless `headers` contains one.
     media_type: Option<HeaderValue>,
     body: Bytes,
     trailers: HeaderMap,
@@ -87,7 +88,7 @@ impl Reply {
         Self::of(Outcome::Error(Arc::new(code)))
     }
 
-    /// Never responds, until a time limit of the component.
+    /// Never responds. The call fails at the first-byte limit of the component, if it sets one.
     #[must_use]
     pub fn silence() -> Self {
         Self::of(Outcome::Silence)
@@ -110,7 +111,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// Panics if it is not from 200 to 599, or if this reply is not a response.
+    /// Panics if the status is not from 200 to 599, or if this reply is not a response.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         match StatusCode::from_u16(status) {
@@ -155,28 +156,29 @@ impl Reply {
         self
     }
 
-    /// Waits before the reply.
+    /// Sets the time to wait before the reply.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Closes the connection after so many bytes of the body, although its `content-length` declares all of it.
+    /// Closes the connection after `bytes` bytes of the body, although the `content-length` declares the whole body.
     #[must_use]
     pub fn truncate_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Truncated));
         self
     }
 
-    /// Resets the connection after so many bytes of the body.
+    /// Resets the connection after `bytes` bytes of the body.
     #[must_use]
     pub fn reset_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Reset));
         self
     }
 
-    /// Stalls after so many bytes of the body, until a time limit of the component.
+    /// Stalls after `bytes` bytes of the body. The body fails at the between-bytes limit of the component, if it sets
+    /// one.
     #[must_use]
     pub fn stall_after(mut self, bytes: u64) -> Self {
         self.ending = Some((bytes, Ending::Stalled(None)));
@@ -195,7 +197,7 @@ impl Reply {
         matches!(self.outcome, Outcome::Function(_))
     }
 
-    /// Sends the reply, within the component's time limit for the head.
+    /// Sends the reply, or fails at the component's time limit for the head.
     pub(super) async fn send(self, request: Request<Bytes>, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
         let sent = self.carry_out(request, timeouts);
         match timeouts.first_byte {

@@ -1,4 +1,4 @@
-//! Numbers of expected calls.
+//! How often a mock expects a call.
 
 use std::fmt;
 use std::ops::{RangeFrom, RangeFull, RangeInclusive, RangeToInclusive};
@@ -22,7 +22,7 @@ impl Times {
 }
 
 impl Default for Times {
-    /// Once or more.
+    /// Expects a call once or more.
     fn default() -> Self {
         Self { at_least: 1, at_most: usize::MAX }
     }

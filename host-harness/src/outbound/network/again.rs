@@ -1,8 +1,8 @@
-//! Sends a request again if the server closed a kept connection instead of responding.
+//! Sends a request again if the server closed a reused connection instead of responding.
 //!
 //! A server may close an idle connection at any time, even while a request is being sent on it. Such a request is sent
-//! again if its method is idempotent (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1) and none of its body was
-//! consumed.
+//! again if its method is idempotent (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1) and none of its body has been
+//! sent.
 
 use std::error::Error as StdError;
 use std::io::{self, IoSlice};
@@ -32,7 +32,7 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// Makes the copy, if the method allows it.
+    /// Copies the request if its method is idempotent. Otherwise returns no copy.
     pub(super) fn keep(request: Request<Body>) -> (Request<Body>, Option<Self>) {
         if !request.method().is_idempotent() {
             return (request, None);
@@ -43,8 +43,8 @@ impl Again {
         (request, Some(Self { head, body, left: ATTEMPTS }))
     }
 
-    /// Returns the request for another attempt, if the error is that of a closed kept connection and the body is
-    /// complete.
+    /// Returns the request for another attempt if the server closed a reused connection and none of the body has been
+    /// sent.
     pub(super) fn after(&mut self, error: &legacy::Error) -> Option<Request<Body>> {
         self.left = self.left.checked_sub(1)?;
         if !was_kept(error) || !is_closed(error) {
@@ -55,7 +55,7 @@ impl Again {
     }
 }
 
-/// Whether the connection had brought a response before.
+/// Whether the connection of the failed request had brought an earlier response.
 fn was_kept(error: &legacy::Error) -> bool {
     let mut extras = Extensions::new();
     if let Some(connected) = error.connect_info() {
@@ -64,7 +64,7 @@ fn was_kept(error: &legacy::Error) -> bool {
     extras.get::<Answered>().is_some_and(|answered| answered.0.load(Ordering::Acquire))
 }
 
-/// Whether the connection closed, without another error.
+/// Whether a request failed because its connection was closed, and not for another reason.
 fn is_closed(error: &legacy::Error) -> bool {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -94,7 +94,7 @@ struct Shared(Arc<Mutex<Option<Given>>>);
 
 struct Given {
     body: Body,
-    /// Whether a part of it was sent.
+    /// Whether a frame of the body has been read.
     begun: bool,
 }
 
@@ -135,7 +135,7 @@ impl HttpBody for Shared {
     }
 }
 
-/// Whether a connection has brought a response; an extension of each response on it.
+/// Records whether a connection has brought a response. It is an extension of each response on that connection.
 #[derive(Clone, Default)]
 pub(super) struct Answered(Arc<AtomicBool>);
 

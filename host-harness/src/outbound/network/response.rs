@@ -15,23 +15,25 @@ use crate::outbound::shown;
 
 /// The most headers of a response over HTTP/1.1.
 pub(super) const HEAD_FIELDS: usize = 1000;
-/// The most bytes of a response's headers. wasmtime lets a component pass on 128 KiB; the difference is for headers
-/// that the component adds.
+/// The most bytes of a response's headers. wasmtime lets a component pass on 128 KiB. The remaining 4 KiB are for
+/// headers that the component adds.
 const HEAD_BYTES: usize = 124 * 1024;
-/// hyper's limit for a head over HTTP/2, in bytes. Over HTTP/1.1 hyper uses its own. It is above our limit, which has
-/// an error message.
+/// The size in bytes above which hyper rejects a head over HTTP/2. Over HTTP/1.1, hyper applies a limit of its own. The
+/// value is larger than [`HEAD_BYTES`], so that this module can log most excesses with a clear message.
 pub(super) const PARSED_BYTES: u32 = 408 * 1024;
 
 /// The most interim responses before the final one.
 const INTERIM_RESPONSES: u32 = 100;
 
-/// Makes the head of a response consistent.
+/// Checks the head of a response. Reduces repeated lengths to one, and removes the headers that concern only the
+/// connection.
 ///
 /// # Errors
 ///
 /// Fails if the upstream breaks the rules of HTTP so that the response is ambiguous. The log says how.
 pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCode> {
-    // No request asked for another protocol (RFC 9110, section 15.2.2), and no other interim status is final.
+    // 101 is wrong because no request asks for another protocol (RFC 9110, section 15.2.2). Other interim statuses are
+    // wrong because a final response must follow them.
     if head.status.is_informational() {
         return Err(broken(uri, &format!("it answered with the interim status {}", head.status.as_u16())));
     }
@@ -48,7 +50,7 @@ pub(super) fn tidy(head: &mut response::Parts, uri: &Uri) -> Result<(), ErrorCod
     Ok(())
 }
 
-/// Rejects transfer codings that would stay in the body: only one `chunked` is decoded (RFC 9112, section 7).
+/// Rejects transfer codings that would stay in the body: hyper decodes only a single `chunked` (RFC 9112, section 7).
 fn check_codings(headers: &HeaderMap, uri: &Uri) -> Result<(), ErrorCode> {
     let is_decoded =
         |coding: &[u8]| [&b"chunked"[..], b"identity"].iter().any(|name| coding.eq_ignore_ascii_case(name));
@@ -95,7 +97,8 @@ struct Counted {
 }
 
 impl Interim {
-    /// Counts those of a request over HTTP/1.1. In HTTP/2 only the time limit of the response bounds them.
+    /// Counts the interim responses to a request over HTTP/1.1. Over HTTP/2, only the time limit of the response bounds
+    /// their number.
     pub(super) fn count(&self, request: &mut Request<Body>) {
         let counted = Arc::clone(&self.0);
         hyper::ext::on_informational(request, move |_| {
@@ -105,7 +108,7 @@ impl Interim {
         });
     }
 
-    /// Completes after too many interim responses.
+    /// Completes when there have been more than [`INTERIM_RESPONSES`].
     pub(super) async fn exceeded(&self, uri: &Uri) -> ErrorCode {
         self.0.exceeded.notified().await;
         broken(uri, &format!("it sent more than {INTERIM_RESPONSES} interim responses"))

@@ -1,4 +1,4 @@
-//! Trailers of requests over HTTP/1.1.
+//! Reports request trailers that are lost over HTTP/1.1.
 
 use http::{HeaderMap, HeaderName, Request, Uri, header};
 use http_body::Body as _;
@@ -11,7 +11,7 @@ use crate::outbound::shown;
 
 /// Logs the trailers of a request that hyper drops: over HTTP/1.1 it sends only those that the `Trailer` header names.
 pub(super) fn watched(request: Request<Body>, connection: &CaptureConnection) -> Request<Body> {
-    // A body of known length has no trailers over HTTP/1.1.
+    // A body of known length cannot have trailers over HTTP/1.1.
     if request.body().is_end_stream() || request.body().size_hint().exact().is_some() {
         return request;
     }

@@ -1,4 +1,5 @@
-//! Echoes the request body and adds trailers to its own: moved by the host, or as a stream of the component.
+//! Echoes the request body, and adds trailers to those that it came with. With `/stream` in the path, the component
+//! itself streams the body; otherwise the host moves it.
 
 use wayside::{Body, HeaderMap, HeaderValue, Request};
 

@@ -1,4 +1,4 @@
-//! Responds with the headers in the values of `x-answer`, each as `name: value`.
+//! Responds with the headers that the request headers `x-answer` contain, each in the form `name: value`.
 
 use wayside::{Error, HeaderName, HeaderValue, Request, Response};
 

@@ -1,4 +1,4 @@
-//! Executors of other crates inside the handler; the parameter selects one.
+//! Runs executors of other crates inside the handler; the second segment of the path selects one.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -28,7 +28,7 @@ pub(crate) async fn handle(request: Request) -> Response {
             futures_executor::block_on(time::sleep(SHORT));
         }
         "spawned" => wayside::spawn(async { futures_executor::block_on(time::sleep(SHORT)) }).await,
-        // Futures that continue although they poll with other wakers.
+        // These futures poll inner ones with wakers of their own, but do not block the thread.
         "unordered" => drop(sleeps(40).collect::<Vec<_>>().await),
         "once" => once(10).await,
         "gives-way" => GivesWay::new(time::sleep(SHORT)).await,
@@ -41,7 +41,7 @@ fn sleeps(count: u64) -> FuturesUnordered<time::Sleep> {
     (0..count).map(|number| time::sleep(Duration::from_millis(number % 5))).collect()
 }
 
-/// Polls a timer several times without waiting, and then waits for it.
+/// Polls each of two timers several times with wakers that do nothing, and then awaits it.
 async fn once(times: u32) {
     let mut timer = time::sleep(SHORT);
     for _ in 0..times {
@@ -56,7 +56,8 @@ async fn once(times: u32) {
     other.await;
 }
 
-/// An executor that polls its future as long as it is woken, and yields after some hundred polls.
+/// An executor that polls its future when the future has been woken. After 200 attempts it gives way to the outer
+/// executor.
 struct GivesWay {
     future: time::Sleep,
     woken: Arc<Woken>,

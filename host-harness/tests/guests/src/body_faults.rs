@@ -1,4 +1,5 @@
-//! A body of ten bytes that fails: `/body-faults/HOW/WHERE`; with `?length` it has a `content-length`.
+//! A body of ten bytes that fails as the path `/body-faults/HOW/WHERE` says. With `?length`, the head declares its
+//! length.
 
 use futures_util::{Stream, StreamExt as _, stream};
 use wayside::{Body, HeaderMap, HeaderName, HeaderValue, Request, Response, body};
@@ -56,7 +57,7 @@ fn dropped(pieces: &'static [&'static str]) -> Body {
     body
 }
 
-/// More than hosts accept.
+/// Returns 200 trailers of 1000 bytes each, which is more than hosts accept.
 fn too_large() -> HeaderMap {
     let field = |number: usize| {
         let name = HeaderName::try_from(format!("x-{number}")).ok()?;

@@ -1,4 +1,5 @@
-//! A task that keeps waking itself, beside a future that waits for the host; the parameter selects it.
+//! A task that keeps waking itself, beside a future that waits for the host. The second segment of the path selects
+//! this future.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -12,7 +13,8 @@ use futures_util::future::{Either, select};
 use futures_util::stream;
 use wayside::{Body, Error, IntoResponse, Request, Response, StatusCode, client, time};
 
-/// Longer than any wait here, and shorter than the time limit of a request.
+/// The time after which the busy task gives up. It is longer than any wait here, and shorter than the time limit of a
+/// request.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const TICK: Duration = Duration::from_millis(1);
@@ -75,7 +77,7 @@ fn ticks(clock: time::Interval) -> impl futures_util::Stream<Item = Result<&'sta
     })
 }
 
-/// Ends a busy future.
+/// A switch that ends a busy future.
 #[derive(Clone, Default)]
 struct Stop(Arc<AtomicBool>);
 
@@ -85,7 +87,7 @@ impl Stop {
     }
 }
 
-/// Wakes itself until it is stopped, or until its time is over.
+/// Returns a future that wakes itself until it is stopped, or until `PATIENCE` is over.
 fn busy(stop: Stop) -> impl Future<Output = &'static str> {
     let start = Instant::now();
     println!("busy");

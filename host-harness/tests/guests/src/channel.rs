@@ -1,4 +1,4 @@
-//! A body written by a spawned task. The path can ask for a drop without `finish`.
+//! A body that a spawned task writes. With `/dropped` in the path, the task drops the sender without `finish`.
 
 use wayside::{Body, Request, body};
 

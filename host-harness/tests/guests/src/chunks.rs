@@ -1,4 +1,4 @@
-//! Reports how the request body arrived: the number of pieces and of bytes.
+//! Reports how the request body arrived: whether in several pieces, and the number of bytes.
 
 use wayside::{Error, Request};
 

@@ -1,4 +1,5 @@
-//! Starts an upload to `UPSTREAM` without a length, and ends in the middle of it; the path says how.
+//! Starts an upload to `UPSTREAM` without a length, and fails in the middle of it. The path says whether by a panic or
+//! by a trap.
 
 use futures_util::{StreamExt as _, stream};
 use wayside::{Body, Error, Request, client};
@@ -8,7 +9,7 @@ pub(crate) async fn handle(request: Request) -> Result<String, Error> {
     let upstream = std::env::var("UPSTREAM")?;
     let pieces = stream::iter(["first part"].map(Ok::<_, std::io::Error>)).chain(stream::pending());
     let response = client::send(Request::post(&upstream).body(Body::from_stream(pieces))?).await?;
-    // The upload continues after the response.
+    // The upload is still unfinished here, although the response has arrived.
     match how.as_str() {
         "panic" => panic!("in the middle of an upload"),
         "trap" => super::trap::trap(),

@@ -1,5 +1,5 @@
-//! Calls `UPSTREAM` with a client whose time limit, in milliseconds, is in the path. With `?connect`, `?first` and
-//! `?pause` the limit applies to that phase only.
+//! Calls `UPSTREAM` with a client whose time limit, in milliseconds, is in the path. The limit applies to the whole
+//! exchange, or only to the connection with `?connect`, to the first byte with `?first`, and to pauses with `?pause`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Drops the response of `UPSTREAM` before it makes the upload, makes the upload, and calls again.
+//! Calls `UPSTREAM`, and drops the response before it writes the request body. Then writes the body, and calls again.
 
 use wayside::{Body, Error, Request, client};
 

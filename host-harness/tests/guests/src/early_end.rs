@@ -1,4 +1,4 @@
-//! Sends `UPSTREAM` as many bytes as the path says, and ends at the response.
+//! Sends `UPSTREAM` as many bytes as the path says, and responds as soon as the head of the response arrives.
 
 use wayside::{Error, Request, client};
 

@@ -1,4 +1,4 @@
-//! An error that the handler returns with `?`.
+//! Returns an error of the standard library with `?`.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! An error with the status in the path, and a message for the client.
+//! Returns an error with the status in the path, and with a message for the client.
 
 use wayside::{Error, Request, StatusCode};
 

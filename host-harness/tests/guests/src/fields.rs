@@ -1,4 +1,5 @@
-//! Headers with values of the sizes in the path, in bytes; the sizes after `?` are those of trailers.
+//! Responds with headers and trailers. The path lists the sizes of the header values in bytes, the query those of the
+//! trailer values.
 
 use wayside::{Body, HeaderMap, HeaderName, HeaderValue, Request, Response};
 

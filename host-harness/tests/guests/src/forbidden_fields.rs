@@ -1,4 +1,4 @@
-//! Hop-by-hop headers, which a handler cannot set.
+//! Responds with hop-by-hop headers, which must not reach the client.
 
 use wayside::{Request, Response};
 

@@ -1,5 +1,5 @@
-//! Drops a body after its first piece, while the next is awaited: that of the request, or with `/half-read/response`
-//! that of the response from `UPSTREAM`.
+//! Drops a body while it waits for the second piece: the body of the request, or with `/half-read/response` the body of
+//! the response from `UPSTREAM`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Prints on stderr what happens when the client hangs up: to the response body, and to the background work, which ends
-//! after the body was dropped.
+//! after the body has been dropped.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use wayside::{Body, Request, time, wait_until};
 pub(crate) async fn handle(_: Request) -> Body {
     let (body, gone) = oneshot::channel();
     wait_until(async {
-        // The sender is never used, and is dropped with the body.
+        // Waits until the body is dropped: the body owns the sender, which never sends.
         let _ = gone.await;
         time::sleep(Duration::from_millis(10)).await;
         eprintln!("the work was done");

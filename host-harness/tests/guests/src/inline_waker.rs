@@ -1,4 +1,4 @@
-//! Wakers that poll their task inside `wake`; the parameter selects the task.
+//! Wakers that poll their task inside `wake`; the second segment of the path selects the task.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ async fn task() -> Arc<AtOnce> {
     polled
 }
 
-/// A waker that owns the body that it waits for, so that both are dropped together.
+/// Polls a body with a waker that owns the body, so that both are dropped together.
 async fn owned() -> String {
     let (sender, body) = Body::channel();
     let owner = Arc::new(Owner(Mutex::new(Some(body))));
@@ -51,7 +51,7 @@ async fn owned() -> String {
         let _pending = next.as_mut().poll(&mut Context::from_waker(&waker));
     }
     drop((owner, waker));
-    // Its waker was the last owner of the body.
+    // The channel still holds a clone of the waker, which is now the only owner of the body.
     drop(sender);
     "the waker went with its body".to_owned()
 }
@@ -62,7 +62,7 @@ impl Wake for Owner {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Polls its future in `wake`.
+/// A waker that polls its future inside `wake`.
 struct AtOnce(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl AtOnce {
@@ -80,7 +80,7 @@ impl AtOnce {
 impl Wake for AtOnce {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(Arc::clone(&self));
-        // Removed while it is polled, because it may wake itself.
+        // Takes the future out of the mutex while it is polled, because the future may wake itself.
         let Some(mut future) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(future);

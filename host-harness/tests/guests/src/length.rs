@@ -1,4 +1,4 @@
-//! Bodies of ten bytes with the `content-length` in the path; `?stream` streams them.
+//! Responds with a body of ten bytes and the `content-length` in the path. With `?stream`, the body is a stream.
 
 use std::convert::Infallible;
 

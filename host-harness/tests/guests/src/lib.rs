@@ -1,6 +1,6 @@
-//! Behaviours for the tests of the wire: the first segment of the path selects one. Each has its own file.
+//! The behaviours that the tests request over HTTP. Each has its own file; the first segment of the path selects one.
 //!
-//! They are one component, because building and linking each would take longer than all tests.
+//! All behaviours are in one component, because building a component for each would take longer than all tests.
 
 use wayside::{IntoResponse, Request, Response, StatusCode, http_component};
 
@@ -79,7 +79,7 @@ behaviours! {
 
 #[http_component]
 async fn handle(request: Request) -> Response {
-    // A mirror accepts any path, so a path cannot select it.
+    // A header selects the behaviour `mirror`, because its tests send any path.
     if request.headers().contains_key("x-mirror-status") {
         return mirror::handle(request).await;
     }

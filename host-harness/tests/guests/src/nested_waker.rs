@@ -1,5 +1,5 @@
-//! Wakers that own the task that they wake, as in nested executors. If a timer loses its waker, because it gets another
-//! one or is dropped, the timer that the waker owns is dropped too.
+//! Wakers that own the task that they wake, as in nested executors. A timer loses its waker if it gets another one or
+//! is dropped. Then the timer that the waker owns is dropped too.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

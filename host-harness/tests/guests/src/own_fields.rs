@@ -1,4 +1,4 @@
-//! Sends `UPSTREAM` a request with the headers in the path, and reports the result.
+//! Sends `UPSTREAM` a request with headers that the path selects, and reports the result.
 
 use wayside::{Error, HeaderMap, HeaderName, HeaderValue, Request, client};
 

@@ -1,4 +1,5 @@
-//! Sends `UPSTREAM` a request without content, with the method in the path; `?stream` makes its body a stream.
+//! Sends `UPSTREAM` a request with the method in the path and without content. With `?stream`, its body is an empty
+//! stream.
 
 use wayside::{Body, Error, Request, client};
 

@@ -1,4 +1,4 @@
-//! Panics after a part of the body was sent.
+//! Panics after a part of the response body has been sent.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,5 @@
-//! Reads a part of the body and responds with the rest; the parameter says whether it reads one piece or all.
+//! Reads a part of the request body and responds with the rest. The path says whether the part is one piece or
+//! everything.
 
 use wayside::{Error, Request, Response};
 

@@ -1,5 +1,5 @@
-//! One call to `UPSTREAM` for all requests that arrive meanwhile. Requests with the parameter `impatient` do not wait
-//! for its response.
+//! Makes one call to `UPSTREAM` for all requests of an instance, which wait for it together. Requests with `/impatient`
+//! in the path stop waiting after a short time.
 
 use std::sync::Mutex;
 use std::time::Duration;

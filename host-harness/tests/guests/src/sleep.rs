@@ -1,4 +1,4 @@
-//! Two concurrent sleeps, and the order in which they end.
+//! Runs two concurrent sleeps, and responds with their names in the order in which they end.
 
 use std::cell::RefCell;
 use std::time::Duration;

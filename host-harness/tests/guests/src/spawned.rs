@@ -1,4 +1,4 @@
-//! Tasks beside the handler; the parameter selects one.
+//! Spawns tasks that run beside the handler; the second segment of the path selects which.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use wayside::{IntoResponse, Request, Response, StatusCode, client, time};
 pub(crate) async fn handle(request: Request) -> Response {
     match super::parameter(&request).as_str() {
         "nested" => {
-            // Enough levels that no event of the request itself wakes all of them by chance.
+            // There are so many levels that events of the request itself cannot wake all of them by chance.
             let innermost = async { wayside::spawn(async { "from within" }).await };
             let inner = async { wayside::spawn(innermost).await };
             wayside::spawn(inner).await.into_response()

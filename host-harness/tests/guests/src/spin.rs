@@ -1,4 +1,4 @@
-//! Never ends.
+//! Computes for ever, without waiting for anything.
 
 use std::hint::black_box;
 

@@ -1,4 +1,4 @@
-//! A body with the status in the path.
+//! Responds with the status in the path and with a body.
 
 use wayside::{IntoResponse, Request, StatusCode};
 

@@ -1,4 +1,4 @@
-//! Reports the environment of the component, and whether it has threads.
+//! Reports the environment variables of the component, and whether it can start a thread.
 
 use wayside::Request;
 

@@ -1,4 +1,4 @@
-//! Tasks that communicate over channels of other crates, with foreign wakers.
+//! Tasks that communicate over channels of other crates, which keep and call the wakers of the tasks.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use wayside::Request;

@@ -11,7 +11,7 @@ pub(crate) async fn handle(_: Request) -> Body {
         if sender.send("all of it").await.is_ok() {
             sender.finish();
         }
-        // Dropped when the exchange has ended.
+        // Never completes: the SDK drops this task when the exchange has ended, and `_trap` with it.
         pending::<()>().await;
     })
     .detach();

@@ -1,4 +1,4 @@
-//! Traps without a panic after a part of the body was sent.
+//! Traps without a panic after a part of the response body has been sent.
 
 use std::convert::Infallible;
 

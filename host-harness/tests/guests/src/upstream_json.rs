@@ -1,4 +1,4 @@
-//! Reads JSON from `UPSTREAM`, and returns failures with `?`.
+//! Reads a JSON response from `UPSTREAM`, and returns any failure with `?`.
 
 use wayside::{Error, Request, client};
 

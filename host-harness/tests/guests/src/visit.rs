@@ -1,4 +1,4 @@
-//! Gets the URL in the header `x-url` with a client, and reports the final URL or the error.
+//! Requests the URL in the header `x-url`, follows redirects, and reports the final URL or the error.
 
 use wayside::client::{Client, ResponseExt as _};
 use wayside::{HeaderValue, Method, Request};

@@ -1,5 +1,5 @@
-//! Calls the next handler twice: concurrently, or below `/in-turn` with the body of the first response as that of the
-//! second request.
+//! Calls the next handler twice and concatenates the responses. If the path starts with `/in-turn`, the calls follow
+//! each other: the second request gets the body of the first response.
 
 use futures_util::join;
 use wayside::http::header::CONTENT_LENGTH;

@@ -1,7 +1,7 @@
 //! A tower service that handles one request at a time, like tower's `ConcurrencyLimit`: it waits for a permit in
 //! `poll_ready`, where the waker of the last caller replaces the previous one. Each request calls `UPSTREAM`.
 //!
-//! A request to `/fail` makes the next `poll_ready` fail.
+//! After a request to `/fail`, every `poll_ready` fails.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! Handlers of every shape, in modules full of names that their expansion also uses.
+//! Handlers of every shape, in modules full of names that the expansion of the SDK's macros also uses.
 //!
-//! It is compiled natively with the workspace, and a test checks it for each version of WASI. It is no component,
-//! because each module would export a handler.
+//! This crate is compiled natively with the workspace, and a test runs `cargo check` on it for each version of WASI. It
+//! cannot be built as a component, because each module would export a handler.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -12,7 +12,7 @@
     reason = "the names are there to be in the way"
 )]
 
-/// Declares types, modules, statics and macros with names that an expansion might use.
+/// Declares types, modules, statics and macros with names that an expansion of the SDK's macros might use.
 macro_rules! in_the_way {
     () => {
         use crate::types::*;
@@ -37,7 +37,7 @@ macro_rules! in_the_way {
     };
 }
 
-/// The types; each is an argument and a result as well.
+/// Types named after types that an expansion uses. Each can be the argument and the result of a handler.
 pub mod types {
     macro_rules! types {
         ($($name:ident)*) => {$(
@@ -67,7 +67,8 @@ pub mod types {
     }
 }
 
-/// Functions with the names of variables, each without and with an argument.
+/// Declares handlers named after variables that an expansion uses. Each is declared without an argument, with one, as
+/// middleware, and as a service.
 macro_rules! handlers {
     ($($name:ident $argument:ident $answer:ident;)*) => {$(
         mod $name {
@@ -125,7 +126,7 @@ mod variables {
         request Request Response;
         response IncomingRequest IntoResponse;
         serve FromRequest Answer;
-        // The name of a type.
+        // `main` is the name of the entry point of a program.
         main Next Body;
     }
 }
@@ -160,7 +161,7 @@ mod variables_without_statics {
     }
 }
 
-/// A service.
+/// A tower service that responds with an empty body.
 #[derive(Debug)]
 pub struct App;
 

@@ -1,4 +1,5 @@
-//! Settings and stored values, by the path of a request: `/set/BUCKET/KEY?VALUE`, `/get/BUCKET/KEY`, `/config/NAME`.
+//! Reads settings, and reads and writes stored values. The path selects what: `/set/BUCKET/KEY?VALUE`,
+//! `/get/BUCKET/KEY`, `/config/NAME`.
 
 #[cfg(target_family = "wasm")]
 #[expect(unsafe_code, reason = "the generated bindings call the host")]
@@ -83,7 +84,7 @@ mod component {
         }
     }
 
-    /// Returns all keys in order, page by page.
+    /// Reads all keys of a bucket, page by page, and returns them in order.
     fn all_keys(bucket: &Bucket) -> Result<String, store::Error> {
         let (mut keys, mut cursor) = (Vec::new(), None);
         loop {

@@ -52,7 +52,7 @@ mod component {
         response
     }
 
-    /// Makes the same request without its body.
+    /// Makes a copy of a request without its body.
     fn empty(request: &Request) -> Request {
         let (_, trailers) = wit_future::new(|| Ok(None));
         let fields = request.get_headers().clone();
@@ -108,7 +108,7 @@ mod component {
         reader
     }
 
-    /// Makes a request whose body is dropped after its first part.
+    /// Makes a request whose body, after its first part, ends with an error code in place of trailers.
     fn break_off_request(request: Request) -> Request {
         let (ended, trailers) = wit_future::new(|| Ok(None));
         let (mut writer, reader) = wit_stream::new();
@@ -122,7 +122,7 @@ mod component {
         copy
     }
 
-    /// Makes a request whose body ends with an error after its first part.
+    /// Makes a request whose body is unfinished when the component panics after the first part.
     fn fail_request(request: Request) -> Request {
         let (_, trailers) = wit_future::new(|| Ok(None));
         let (mut writer, reader) = wit_stream::new();

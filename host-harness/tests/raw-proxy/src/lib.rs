@@ -1,6 +1,6 @@
-//! Forwards each request to the server that `UPSTREAM` names by host and port, with only the generated bindings. A
-//! failed call is a 502 with the name of its error code. `SCHEME` replaces `http`, and with `CUT` the request body is
-//! dropped after its first bytes.
+//! Forwards each request to the server that `UPSTREAM` names by host and port, with only the generated bindings.
+//! Answers a failed call with 502 and the name of the error code. The variable `SCHEME` replaces the scheme `http`. If
+//! the variable `CUT` is set, the body of the outbound request is dropped unfinished.
 
 #![allow(
     unsafe_code,

@@ -1,4 +1,5 @@
-//! Behaviours of a WASI 0.3 service with bindings of another `wit-bindgen`; the first segment of the path selects one.
+//! A WASI 0.3 service with the bindings of the crate `wasip3` in place of the SDK. The first segment of the path
+//! selects its behaviour.
 
 #[cfg(target_family = "wasm")]
 mod component {
@@ -52,7 +53,7 @@ mod component {
                 "panic-after-end" => Ok(written(async |mut body| {
                     body.write_all(b"all of it".to_vec()).await;
                     drop(body);
-                    // A separate task writes the future of the trailers.
+                    // Lets the separate task run that writes the future of the trailers.
                     wit_bindgen::yield_async().await;
                     panic!("the background gave up")
                 })),
@@ -80,7 +81,7 @@ mod component {
         }
     }
 
-    /// A response whose body is complete at once.
+    /// Makes a response with this text as its body, and with its length.
     fn text(text: &str) -> Response {
         let fields = Fields::new();
         let _ = fields.append("content-length", text.len().to_string().as_bytes());
@@ -92,7 +93,7 @@ mod component {
         response(fields, Some(reader))
     }
 
-    /// A response whose body is written by a separate task.
+    /// Makes a response whose body the function `write` writes in a separate task.
     fn written<F>(write: impl FnOnce(wit_bindgen::StreamWriter<u8>) -> F) -> Response
     where
         F: Future<Output = ()> + 'static,
@@ -103,12 +104,12 @@ mod component {
     }
 
     fn response(fields: Fields, body: Option<wit_bindgen::StreamReader<u8>>) -> Response {
-        // Dropping the writer means that there are no trailers.
+        // Dropping the writer sends the default value, which means that there are no trailers.
         let (_, trailers) = wit_future::new(|| Ok(None));
         Response::new(fields, body, trailers).0
     }
 
-    /// A response that breaks off before its first byte, and the result that its writer gets.
+    /// Makes a response that breaks off before its first byte, and prints the result that its writer gets.
     fn break_off() -> Response {
         let (writer, trailers) = wit_future::new(|| Ok(None));
         let (response, sent) = Response::new(Fields::new(), None, trailers);
@@ -125,7 +126,7 @@ mod component {
         Response::new(Fields::new(), Some(body), trailers).0
     }
 
-    /// Echoes through the component, piece by piece.
+    /// Echoes the request body through the memory of the component, piece by piece.
     fn copy(request: Request) -> Response {
         let (_, consumed) = wit_future::new(|| Ok(()));
         let (mut body, trailers) = Request::consume_body(request, consumed);
@@ -162,7 +163,8 @@ mod component {
         client::send(request).await
     }
 
-    /// The names of the codes that tests look for. All names would make the component a fifth larger.
+    /// Returns the name of an error code, if a test looks for this code. The names of all codes would make the
+    /// component a fifth larger.
     fn name(code: &ErrorCode) -> &'static str {
         match code {
             ErrorCode::ConfigurationError => "configuration-error",
@@ -172,14 +174,14 @@ mod component {
         }
     }
 
-    /// Passes a response through.
+    /// Makes a response with the body and the trailers of a received one.
     fn pass(answer: Response) -> Response {
         let (_, consumed) = wit_future::new(|| Ok(()));
         let (body, trailers) = Response::consume_body(answer, consumed);
         Response::new(Fields::new(), Some(body), trailers).0
     }
 
-    /// Sends a body that breaks off: before its first byte, or after the bytes in the path.
+    /// Sends a body that breaks off after the text in the second segment of the path. The text may be empty.
     async fn cut_upload(path: &str) -> Result<Response, ErrorCode> {
         let part = path.split('/').nth(2).unwrap_or_default().as_bytes().to_vec();
         let fields = Fields::new();
@@ -201,7 +203,7 @@ mod component {
         client::send(request).await
     }
 
-    /// Sends the first part of a body, and drops the rest.
+    /// Sends the first part of a body, and panics before the end of the body.
     async fn upload() -> Result<Response, ErrorCode> {
         let (mut writer, body) = wit_stream::new();
         let (_, trailers) = wit_future::new(|| Ok(None));

@@ -1,4 +1,5 @@
-//! The standard library's use of the host: time, sleep and random numbers. The first segment of the path selects one.
+//! Uses the host through Rust's standard library: its time, its sleep and its random numbers. The first segment of the
+//! path selects one.
 
 #![allow(
     unsafe_code,

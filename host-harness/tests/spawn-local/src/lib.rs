@@ -14,7 +14,7 @@ async fn handle(request: Request) -> String {
         "/awaited" => {
             let doubled = spawn_local(async {
                 time::sleep(TICK).await;
-                // One task that spawns another, and one of the SDK's tasks beside it.
+                // This task spawns two others: one with `wit-bindgen`, and one with the SDK.
                 let inner = spawn_local(async { 20 }).await.unwrap_or_default();
                 inner + wayside::spawn(async { 1 }).await
             });

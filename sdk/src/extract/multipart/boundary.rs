@@ -13,7 +13,8 @@ const PUNCTUATION: &[u8] = b"'()+_,-./:=? ";
 
 /// Returns the boundary in a `content-type`.
 ///
-/// Fails with 415 without the media type `multipart/form-data` and a boundary, with 400 if the boundary is invalid.
+/// Fails with 415 if the media type is not `multipart/form-data` or the boundary is missing. Fails with 400 if the
+/// boundary is invalid.
 pub(super) fn of_form(content_type: &[u8]) -> Result<Vec<u8>, Error> {
     let not_a_form = || {
         Error::new(

@@ -1,10 +1,10 @@
-//! The names of a part: its `content-disposition` (RFC 7578, section 4.2).
+//! The names in the `content-disposition` of a part (RFC 7578, section 4.2).
 
 use http::{HeaderMap, header};
 
 use super::parameters::Parameters;
 
-/// The names of a part.
+/// The field name and the file names of a part.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Disposition {
     pub(super) name: Option<String>,
@@ -13,7 +13,8 @@ pub(super) struct Disposition {
 }
 
 impl Disposition {
-    /// Parses the names in the headers of a part. Returns `None` if they are malformed or ambiguous.
+    /// Parses the names in the headers of a part. Returns `None` if `content-disposition` is malformed, occurs twice,
+    /// or repeats a parameter.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(header::CONTENT_DISPOSITION).iter();
         let Some(value) = values.next() else { return Some(Self::default()) };
@@ -29,8 +30,8 @@ impl Disposition {
     }
 }
 
-/// Decodes `%22`, `%0D` and `%0A`: browsers percent-encode only quotes and line breaks in a name (WHATWG HTML,
-/// "multipart/form-data encoding algorithm").
+/// Decodes `%22`, `%0D` and `%0A`, and no other escapes, because browsers percent-encode only quotes and line breaks in
+/// a name (WHATWG HTML, "multipart/form-data encoding algorithm").
 fn unescaped(value: &[u8]) -> String {
     let mut plain = Vec::with_capacity(value.len());
     let mut rest = value;

@@ -3,21 +3,22 @@
 /// A value and its parameters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Parameters {
-    /// In lower case.
+    /// The text before the first `;`, in lower case.
     pub(super) value: String,
-    /// Names in lower case, values without quotes and escapes.
+    /// The name and the value of each parameter: names in lower case, values without quotes and escapes.
     parameters: Vec<(String, Vec<u8>)>,
 }
 
-/// The characters that a backslash can escape. Before any other character it is literal, because some clients send
-/// Windows paths as file names.
+/// The characters that a backslash can escape. A backslash before any other character is literal, because some clients
+/// send Windows paths as file names.
 const ESCAPED: &[u8] = b"\"\\";
 
 impl Parameters {
-    /// Parses a header. Returns `None` if it is malformed or repeats a parameter.
+    /// Parses a header value. Returns `None` if it is malformed or repeats a parameter.
     ///
-    /// Quoted strings have escapes (RFC 9110, section 5.6.4), but browsers do not escape backslashes (WHATWG HTML,
-    /// "multipart/form-data encoding algorithm"). A header that is invalid with escapes is parsed again without.
+    /// In a quoted string, a backslash starts an escape (RFC 9110, section 5.6.4), but browsers do not escape
+    /// backslashes (WHATWG HTML, "multipart/form-data encoding algorithm"). So a header that is invalid with escapes is
+    /// parsed again with literal backslashes.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         Self::read_with(header, ESCAPED).or_else(|| Self::read_with(header, b""))
     }
@@ -50,7 +51,7 @@ impl Parameters {
     }
 }
 
-/// Parses a quoted string, or unquoted text up to the next `;`. Returns the value and the rest.
+/// Parses a quoted string, or unquoted text up to the next `;`. Returns the value and the text after it.
 fn read_value<'a>(text: &'a [u8], escaped: &[u8]) -> Option<(Vec<u8>, &'a [u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let end = text.iter().position(|byte| *byte == b';').unwrap_or(text.len());
@@ -114,7 +115,8 @@ mod tests {
             (r#""a\\b""#, r"a\b"),
             (r#""C:\dir\file.txt""#, r"C:\dir\file.txt"),
             (r#""\\\"""#, r#"\""#),
-            // Browsers send these backslashes unescaped. With escapes, the strings would have no closing quote.
+            // Browsers send these backslashes unescaped. Parsed with escapes, the strings have no closing
+            // quote.
             (r#""a\""#, r"a\"),
             (r#""a\\\""#, r"a\\\"),
         ] {

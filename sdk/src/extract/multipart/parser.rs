@@ -20,9 +20,9 @@ const MAX_PADDING_BYTES: usize = 256;
 /// An event of the parser.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A part begins.
+    /// A part begins. Contains its headers.
     Part(HeaderMap),
-    /// The next piece of its content, which is never empty.
+    /// The next piece of the part's content. A piece is never empty.
     Data(Bytes),
     /// The part has ended.
     PartEnd,
@@ -40,15 +40,16 @@ pub(super) enum Malformed {
     Header(Bytes),
 }
 
-/// An incremental parser. The caller pushes input and takes events.
+/// An incremental parser. The caller adds input with `push` and takes events with `next`.
 pub(super) struct Parser {
-    /// Finds delimiters with the line break before them.
+    /// Searches for a delimiter: a line break, `--` and the boundary.
     delimiter: Search,
     /// The unprocessed input.
     buffer: Bytes,
     /// Whether the input is complete.
     is_complete: bool,
-    /// Whether the buffer starts at the beginning of a line, without the line break before it.
+    /// Whether the buffer starts at the beginning of a line. A delimiter there has no line break before it in the
+    /// buffer.
     is_line_start: bool,
     state: ParserState,
 }
@@ -68,13 +69,14 @@ enum ParserState {
 
 /// The result of searching the buffer for a delimiter.
 enum Found {
-    /// No complete delimiter. No delimiter starts in the first `before` bytes.
+    /// The buffer contains no complete delimiter, and no delimiter starts in its first `before` bytes.
     Nothing { before: usize },
-    /// A complete delimiter, from the line break before it to the end of its line.
+    /// The bytes from `start` to `end` are a complete delimiter, including the line breaks before and after it if the
+    /// buffer contains them.
     Delimiter { start: usize, end: usize, is_last: bool },
 }
 
-/// The rest of the line after a boundary.
+/// The result of parsing the rest of the line after a boundary.
 enum LineEnd {
     Delimiter {
         length: usize,
@@ -109,12 +111,12 @@ impl Parser {
         }
     }
 
-    /// Ends the input.
+    /// Marks the input as complete: no more input follows.
     pub(super) fn complete(&mut self) {
         self.is_complete = true;
     }
 
-    /// Returns the next event, or `None` if it needs more input.
+    /// Returns the next event, or `None` if the parser needs more input.
     pub(super) fn next(&mut self) -> Result<Option<Event>, Malformed> {
         let event = match &self.state {
             ParserState::Preamble => self.next_in_preamble(),
@@ -169,7 +171,7 @@ impl Parser {
     }
 
     fn next_in_headers(&mut self, searched: usize) -> Result<Option<Event>, Malformed> {
-        // An empty line ends the headers. It is the first line if there are none.
+        // An empty line ends the headers. If the part has no headers, the first line is empty.
         let lines = if self.buffer.starts_with(b"\r\n") {
             Some(0)
         } else {
@@ -186,7 +188,7 @@ impl Parser {
         };
         let headers = read_headers(&self.buffer.split_to(lines))?;
         self.take(2);
-        // If a part has no content, the line break of the empty line may also start the next delimiter.
+        // If a part has no content, the line break that ends its headers may also start the next delimiter.
         self.is_line_start = true;
         self.state = ParserState::Content;
         Ok(Some(Event::Part(headers)))
@@ -223,7 +225,7 @@ impl Parser {
         Found::Nothing { before: self.delimiter.find_beginning(&self.buffer, from) }
     }
 
-    /// Parses the rest of the line after a boundary that ends at this position.
+    /// Parses the rest of the line after a boundary that ends at the position `at` of the buffer.
     fn line_end(&self, at: usize) -> LineEnd {
         let rest = self.buffer.get(at..).unwrap_or_default();
         let (is_last, after) = match rest {
@@ -237,15 +239,15 @@ impl Parser {
             _ if padding > MAX_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
-            // The last delimiter needs no line break, which belongs to the optional epilogue.
+            // The last delimiter needs no line break after it, because that one belongs to the optional epilogue.
             [] if is_last => LineEnd::Delimiter { length, is_last },
             _ => LineEnd::Other,
         }
     }
 }
 
-/// Parses header lines, each with its line break. A line that starts with a space continues the previous one (RFC 5322,
-/// section 2.2.3).
+/// Parses header lines, each of which ends with a line break. A line that starts with a space or a tab continues the
+/// previous line (RFC 5322, section 2.2.3).
 fn read_headers(mut lines: &[u8]) -> Result<HeaderMap, Malformed> {
     let mut headers = HeaderMap::new();
     let mut whole = Vec::new();

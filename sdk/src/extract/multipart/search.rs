@@ -39,8 +39,8 @@ impl Search {
         None
     }
 
-    /// Returns the position at or after `from` of the longest prefix of the pattern that ends the text, or the length of
-    /// the text.
+    /// Returns the start of an incomplete match at the end of the text: the first position, not before `from`, where the
+    /// rest of the text is a prefix of the pattern. Returns the length of the text if there is no such position.
     pub(super) fn find_beginning(&self, text: &[u8], from: usize) -> usize {
         let first = from.max((text.len() + 1).saturating_sub(self.pattern.len()));
         let could_begin = |start: &usize| text.get(*start..).is_some_and(|end| self.pattern.starts_with(end));
@@ -56,7 +56,8 @@ mod tests {
     fn every_match_is_found_and_nothing_else() {
         for pattern in ["\r\n--cut", "a", "aa", "aba", "abcab", "\r\n--\r\r"] {
             let search = Search::new(pattern.as_bytes().to_vec());
-            // All texts of eight letters over an alphabet of `x` and up to three letters of the pattern.
+            // All strings of eight letters over an alphabet of `x` and the first letters of the pattern, at
+            // most three.
             let letters: Vec<char> = "x".chars().chain(pattern.chars()).take(4).collect();
             for number in 0..letters.len().pow(8) {
                 let mut digits = number;

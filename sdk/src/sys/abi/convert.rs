@@ -1,7 +1,9 @@
-//! Conversions between the types of the `http` crate and those of a world's bindings, whose names are the same in all worlds.
+//! Conversions between the types of the `http` crate and those of a world's bindings, whose names are the same in all
+//! worlds.
 
-/// Defines the conversions for the types of a module `wasi`, and implements the traits of [`crate::sys::http`] for them. The
-/// worlds have different types for outgoing requests and for header errors.
+/// Defines the conversions for the types of a module `wasi`, and implements the traits of [`crate::sys::http`] for
+/// them. The worlds have different types for outgoing requests and for header errors, so the macro takes these two as
+/// arguments.
 macro_rules! conversions {
     (outgoing_request: $request:ty, header_error { $($pattern:pat => $reason:expr,)* }) => {
         use http::{HeaderMap, Method};
@@ -84,7 +86,8 @@ macro_rules! conversions {
             error_code::explained(error_code::explain!(code, wasi::ErrorCode))
         }
 
-        /// Creates the headers of a message in the host. Returns the length that they declare.
+        /// Creates the headers of a message in the host. Returns them with the length that their `content-length`
+        /// declares.
         pub(super) fn headers_into_wasi(headers: &HeaderMap) -> Result<(wasi::Fields, Option<u64>), String> {
             let fields = wasi::Fields::new();
             let declared = headers::append_all(&fields, headers)?;
@@ -123,7 +126,7 @@ macro_rules! conversions {
             }
         }
 
-        /// Makes the options for the limits that the host keeps.
+        /// Makes the options for the time limits that the host enforces. Returns `None` if none of these is set.
         pub(super) fn options(timeouts: &Timeouts) -> Result<Option<wasi::RequestOptions>, outbound::Error> {
             options::options(timeouts, wasi::RequestOptions::new)
                 .map_err(|_| outbound::Error::new(Kind::Unsupported, Unsupported::REASON))

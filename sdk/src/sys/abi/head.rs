@@ -1,7 +1,8 @@
 //! Reads the head of a message from the host.
 //!
-//! The generated bindings make a list of each name and each value, which costs more than all that is done with them later.
-//! Here the host writes them into one block of memory, and the values of the `http` crate are slices of that block.
+//! The generated bindings allocate a separate list for each header name and each value, which costs more than all
+//! later work on the headers. Here the host writes names and values into one block of memory, and each `HeaderValue`
+//! is a slice of that block.
 
 #![allow(unsafe_code, reason = "results of the host are addresses in memory that was made for them")]
 
@@ -26,11 +27,11 @@ pub(in crate::sys) trait Heads {
     /// An incoming request.
     type IncomingRequest;
 
-    /// Writes all headers to the address.
+    /// Writes the list of all headers to `result`.
     const ENTRIES: unsafe extern "C" fn(fields: u32, result: *mut List);
-    /// Writes the authority to the address.
+    /// Writes the authority to `result`.
     const AUTHORITY: unsafe extern "C" fn(request: u32, result: *mut OptionalText);
-    /// Writes path and query to the address.
+    /// Writes path and query to `result`.
     const PATH_WITH_QUERY: unsafe extern "C" fn(request: u32, result: *mut OptionalText);
 
     fn handle_of_fields(fields: &Self::Fields) -> u32;
@@ -70,7 +71,8 @@ pub(in crate::sys) struct OptionalText {
     text: MaybeUninit<Text>,
 }
 
-/// The layouts that the canonical ABI prescribes. Pointers and lengths have four bytes in a component, and eight in native tests.
+/// Asserts that the types above have the layouts that the canonical ABI prescribes. Pointers and lengths have four
+/// bytes in a component, and eight in native tests.
 const _: () = {
     const WORD: usize = size_of::<usize>();
     assert!(WORD == 4 || cfg!(not(target_family = "wasm")));
@@ -84,7 +86,7 @@ const _: () = {
 ///
 /// # Safety
 ///
-/// The function writes a whole `T`.
+/// `call` must write a whole `T` to the address that it gets.
 unsafe fn result_of<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> T {
     let mut result = MaybeUninit::uninit();
     // SAFETY: the caller promises that the result is written.
@@ -94,9 +96,11 @@ unsafe fn result_of<T>(call: unsafe extern "C" fn(u32, *mut T), handle: u32) -> 
     }
 }
 
-/// A text from the host, inside or outside of the block.
+/// A string or a list of bytes from the host. It lies in the block of gathered results, or in an allocation of its
+/// own.
 struct HostText<'a> {
-    /// Inside the block, which owns its memory, or an allocation that this value alone owns. The host has written all of it.
+    /// The text lies in the block, which owns its memory, or in an allocation that this value alone owns. The host
+    /// has written all of its bytes.
     text: Text,
     block: &'a Bytes,
 }
@@ -104,20 +108,21 @@ struct HostText<'a> {
 impl<'a> HostText<'a> {
     /// # Safety
     ///
-    /// The host returned it within the call of `gather` that made the block, and it has no other owner.
+    /// The host must have returned `text` within the call of `gather` that made the block, and no other value may own
+    /// `text`.
     unsafe fn new(text: Text, block: &'a Bytes) -> Self {
         Self { text, block }
     }
 
     /// # Safety
     ///
-    /// As for `new`.
+    /// If `optional` contains a text, the conditions of `new` must hold for it.
     unsafe fn optional(optional: OptionalText, block: &'a Bytes) -> Option<Self> {
-        // SAFETY: the host writes the text if the option is `some`; the caller promises the rest.
+        // SAFETY: the host has written the text if the option is `some`. The caller promises the conditions of `new`.
         (optional.is_some != 0).then(|| unsafe { Self::new(optional.text.assume_init(), block) })
     }
 
-    /// Returns its offset in the block, if it is inside.
+    /// Returns the offset of the text in the block, if it lies in the block.
     fn offset(&self) -> Option<usize> {
         let offset = self.text.start.addr().wrapping_sub(self.block.as_ptr().addr());
         (offset < self.block.len()).then_some(offset)
@@ -133,16 +138,18 @@ impl<'a> HostText<'a> {
         let this = ManuallyDrop::new(self);
         match this.offset() {
             Some(offset) => (this.block.slice(offset..offset + this.text.length), true),
-            // SAFETY: `this` is not dropped, so this is the only owner.
+            // SAFETY: the text lies outside of the block. `this` is never dropped, so the new vector is the only
+            // owner.
             None => (unsafe { this.owned() }.into(), false),
         }
     }
 
     /// # Safety
     ///
-    /// It is outside of the block, and this is called once.
+    /// The text must lie outside of the block, and this method must be called only once for it.
     unsafe fn owned(&self) -> Vec<u8> {
-        // SAFETY: the host allocated memory of this length, and wrote all of it.
+        // SAFETY: outside of the block, the text is an allocation of this length, and the host has written all of it.
+        // The caller promises that there is no second owner.
         unsafe { Vec::from_raw_parts(self.text.start, self.text.length, self.text.length) }
     }
 }
@@ -151,7 +158,8 @@ impl Deref for HostText<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: the host wrote all of it, and it lives as long as `self` and the block.
+        // SAFETY: the host has written all bytes of the text. They live as long as `self`, which owns them or borrows
+        // the block that does.
         unsafe { slice::from_raw_parts(self.text.start, self.text.length) }
     }
 }
@@ -159,7 +167,7 @@ impl Deref for HostText<'_> {
 impl Drop for HostText<'_> {
     fn drop(&mut self) {
         if self.offset().is_none() {
-            // SAFETY: it has no other owner.
+            // SAFETY: the text lies outside of the block, and only `self` owns it.
             drop(unsafe { self.owned() });
         }
     }
@@ -167,9 +175,10 @@ impl Drop for HostText<'_> {
 
 /// The names and values of a list of headers.
 struct Entries<'a> {
-    /// Inside the block, or an allocation that this value owns. The entries from `next` on own their texts.
+    /// The list lies in the block, or in an allocation that this value owns. The names and values of the entries from
+    /// `next` on have no other owner.
     list: List,
-    /// At most `list.count`.
+    /// The index of the next entry, at most `list.count`.
     next: usize,
     block: &'a Bytes,
 }
@@ -181,7 +190,8 @@ impl<'a> Iterator for Entries<'a> {
         if self.next == self.list.count {
             return None;
         }
-        // SAFETY: the list has this many entries, and each is taken once.
+        // SAFETY: `next` is less than the number of entries. Each entry is read once, so its name and its value get
+        // one owner.
         unsafe {
             let Entry { name, value } = self.list.start.add(self.next).read();
             self.next += 1;
@@ -194,7 +204,8 @@ impl Drop for Entries<'_> {
     fn drop(&mut self) {
         self.for_each(drop);
         if self.offset().is_none() {
-            // SAFETY: the host allocated memory of this length; the entries need no drop.
+            // SAFETY: outside of the block, the list is an allocation with room for this many entries. Its length is
+            // 0, because all entries have been taken.
             drop(unsafe { Vec::from_raw_parts(self.list.start, 0, self.list.count) });
         }
     }
@@ -205,20 +216,20 @@ impl<'a> Entries<'a> {
         Self { list, next: 0, block }
     }
 
-    /// Returns the offset of the list in the block, if it is inside.
+    /// Returns the offset of the list in the block, if it lies in the block.
     fn offset(&self) -> Option<usize> {
         let offset = self.list.start.addr().wrapping_sub(self.block.as_ptr().addr());
         (offset < self.block.len()).then_some(offset)
     }
 
-    /// Whether all texts in the block are valid header values, so that none needs its own check.
+    /// Whether all strings in the block are valid header values, so that no value needs its own check.
     fn are_values(&self) -> bool {
-        // If the list comes first, only texts follow.
+        // If the block starts with the list, all other bytes of the block belong to strings.
         let texts = self.block.get(self.list.count * size_of::<Entry>()..);
         self.offset() == Some(0) && texts.is_some_and(field::is_value)
     }
 
-    /// Reserves space, including one place for `host`.
+    /// Reserves space for the headers of the list and for one more header, `host`.
     fn reserve(&self, headers: &mut HeaderMap) -> Result<(), String> {
         headers.try_reserve(self.list.count + 1).map_err(too_many)
     }
@@ -228,19 +239,19 @@ impl<'a> Entries<'a> {
         let mut declared = Declared::default();
         for (text, value) in self {
             let name = field::name(&*text)?;
-            // Two lengths are compared before two names, because most headers have neither.
+            // The length is compared before the name, because most names are neither 14 nor 4 bytes long.
             match text.len() {
                 14 if name == header::CONTENT_LENGTH => {
                     declared.append_length(headers, value)?;
                     continue;
                 }
-                // A `host` header replaces the authority.
+                // The first `host` header from the list replaces the one that was made from the authority.
                 4 if name == header::HOST && !mem::replace(&mut declared.host, true) => drop(headers.remove(&name)),
                 _ => {}
             }
             let (bytes, is_part) = value.into_bytes_and_origin();
             let value = if is_part && are_values {
-                // SAFETY: a slice of a valid value is valid.
+                // SAFETY: `is_value` is true for all strings in the block together, and so for each slice of them.
                 unsafe { field::value_unchecked(bytes) }
             } else {
                 field::value(&name, bytes)?
@@ -259,7 +270,7 @@ impl<'a> Entries<'a> {
 pub(in crate::sys) struct Declared {
     /// The declared length of the body.
     pub(in crate::sys) length: Option<u64>,
-    /// Whether there is a `host`.
+    /// Whether a `host` header has been read.
     host: bool,
 }
 
@@ -272,7 +283,7 @@ impl Declared {
             Ok(false) => Ok(()),
             Ok(true) => {
                 let mut number = value.into_bytes();
-                // A list of equal numbers becomes the first of them.
+                // A list of equal numbers is cut after its first number.
                 let end = number.iter().position(|byte| !byte.is_ascii_digit());
                 number.truncate(end.unwrap_or(number.len()));
                 let value = field::value(&header::CONTENT_LENGTH, number)?;
@@ -287,16 +298,16 @@ fn too_many(error: MaxSizeReached) -> String {
     error.to_string()
 }
 
-/// Reads the headers of any message.
+/// Reads the headers of a message as the host lists them, without adding a `host` header.
 pub(in crate::sys) fn headers<W: Heads>(fields: &W::Fields) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     append_to::<W>(&mut headers, fields)?;
     Ok(headers)
 }
 
-/// Appends the headers of any message.
+/// Appends the headers of a message to `headers`, and collects the values in [`Declared`].
 pub(in crate::sys) fn append_to<W: Heads>(headers: &mut HeaderMap, fields: &W::Fields) -> Result<Declared, String> {
-    // SAFETY: the called function writes its result, and frees nothing.
+    // SAFETY: `ENTRIES` writes a whole list to its address, and the closure frees no result.
     let (list, block) = unsafe { gather(|| result_of(W::ENTRIES, W::handle_of_fields(fields))) };
     let entries = Entries::new(list, &block);
     entries.reserve(headers)?;
@@ -313,7 +324,8 @@ pub(in crate::sys) fn headers_of_request<W: Heads>(
     Ok((headers, declared))
 }
 
-/// Fills in everything of a request except its body.
+/// Fills in all parts of `request` except its body. Returns the values that were collected while the headers were
+/// read.
 pub(in crate::sys) fn read<W: Heads, B>(
     incoming: &W::IncomingRequest,
     request: &mut Request<B>,
@@ -322,7 +334,7 @@ pub(in crate::sys) fn read<W: Heads, B>(
     *request.method_mut() = method.map_err(RequestError::Invalid)?;
     let empty_path = target::empty_path(*request.method() == Method::OPTIONS);
     let fields = W::headers(incoming);
-    // SAFETY: the called functions write their results, and free nothing.
+    // SAFETY: each called function writes a whole result to its address, and the closure frees no result.
     let ((list, authority, path), block) = unsafe {
         gather(|| {
             let list = result_of(W::ENTRIES, W::handle_of_fields(&fields));
@@ -331,7 +343,8 @@ pub(in crate::sys) fn read<W: Heads, B>(
         })
     };
     let entries = Entries::new(list, &block);
-    // SAFETY: each is a result of the call that made the block, and is taken once.
+    // SAFETY: the host returned both strings within the call of `gather` that made the block, and each gets one
+    // owner.
     let (authority, path) = unsafe { (HostText::optional(authority, &block), HostText::optional(path, &block)) };
     let authority = authority.map(HostText::into_bytes);
     let uri = target::uri(scheme, authority.clone(), path.map(HostText::into_bytes), empty_path);
@@ -355,7 +368,7 @@ fn invalid(reason: String) -> RequestError {
     RequestError::Invalid(Invalid { part: "head", reason })
 }
 
-/// Adds the authority as `host`, which hosts remove from the headers.
+/// Adds the authority as a `host` header, because hosts remove this header from requests.
 fn add_host(headers: &mut HeaderMap, authority: Option<Bytes>) -> Result<(), RequestError> {
     if let Some(authority) = authority {
         let host = field::value(&header::HOST, authority)

@@ -1,8 +1,8 @@
-//! The memory of results of the host.
+//! The memory for results that the host returns.
 //!
-//! The host allocates memory for lists and texts with `cabi_realloc`. Results of the SDK's calls come from its allocator.
-//! Results of other calls must come from C's `malloc`: the C library reads its environment and its directories through this
-//! function too, and frees them with `free`.
+//! The host allocates memory for lists and strings in a result by calling `cabi_realloc`. Results of the SDK's own
+//! calls get memory from the SDK's allocator. Results of all other calls must get memory from C's `malloc`: the C
+//! library also reads environment variables and directories from the host, and releases these results with `free`.
 
 #![allow(unsafe_code, reason = "the canonical ABI asks for memory as `realloc` does")]
 
@@ -24,15 +24,15 @@ pub(super) use tests::{allocate, reallocate};
 #[cfg(test)]
 pub(in crate::sys) use tests::{gather, lists};
 
-/// The size of the block in bytes: enough for the head of most messages.
+/// The size in bytes of the block that holds gathered results: enough for the head of most messages.
 const BLOCK_BYTES: usize = 1024;
 
-/// The places where results of the host get memory.
+/// The state that decides where the next result of the host gets memory.
 struct ResultMemory {
-    /// Whether memory comes from the SDK's allocator, and not from C's.
+    /// Whether results get memory from the SDK's allocator. If not, they get it from C's `malloc`.
     is_ours: Cell<bool>,
-    /// The unused part of the block for the current results, from `next` to `end`. Both are null outside of
-    /// [`gather`](ResultMemory::gather). Between them and the start of the block lie allocations without gaps.
+    /// The unused part of the block for the current results, from `next` to `end`. Both pointers are null outside of
+    /// [`gather`](ResultMemory::gather). The allocations fill the block from its start to `next` without gaps.
     next: Cell<*mut u8>,
     end: Cell<*mut u8>,
 }
@@ -42,7 +42,8 @@ impl ResultMemory {
         Self { is_ours: Cell::new(false), next: Cell::new(ptr::null_mut()), end: Cell::new(ptr::null_mut()) }
     }
 
-    /// Calls a function of the host whose result contains lists or texts. Their memory comes from the SDK's allocator.
+    /// Calls a function of the host whose result contains lists or strings. Their memory comes from the SDK's
+    /// allocator.
     fn lists<R>(&self, call: impl FnOnce() -> R) -> R {
         let before = self.is_ours.replace(true);
         let result = call();
@@ -50,15 +51,15 @@ impl ResultMemory {
         result
     }
 
-    /// Calls functions of the host, and puts the memory of their results into one block, as far as it fits. The rest is
+    /// Calls functions of the host, and puts their results into one block. Results that do not fit into the block are
     /// allocated separately.
     ///
     /// # Safety
     ///
-    /// `call` frees no result, as generated bindings do with lists: the returned block alone owns what lies in it. The
-    /// allocator is the global one.
+    /// `call` must not free the results (as generated bindings do with lists), because the returned block alone owns
+    /// the results in it. `ours` must be the global allocator.
     unsafe fn gather<R>(&self, ours: &impl GlobalAlloc, call: impl FnOnce() -> R) -> (R, Bytes) {
-        // SAFETY: the layout has a size, and an alignment that is a power of two.
+        // SAFETY: the size of the layout is not 0, and its alignment, 1, is a power of two.
         let start = unsafe { ours.alloc(Layout::from_size_align_unchecked(BLOCK_BYTES, 1)) };
         if start.is_null() {
             return (self.lists(call), Bytes::new());
@@ -68,17 +69,17 @@ impl ResultMemory {
         let result = self.lists(call);
         let used = self.next.replace(ptr::null_mut()).addr() - start.addr();
         self.end.set(ptr::null_mut());
-        // SAFETY: the block was allocated with this layout. The allocations in it are contiguous from its start, and the
-        // host has written all of them.
+        // SAFETY: the block comes from the global allocator, with this layout. Its first `used` bytes are
+        // initialized, because they are allocations without gaps, and the host has written all of them.
         let block = unsafe { Vec::from_raw_parts(start, used, BLOCK_BYTES) };
         (result, Bytes::from(block))
     }
 
-    /// Allocates memory for a result of the host: `realloc` in the canonical ABI. Returns null if there is none.
+    /// Allocates memory for a result of the host: `realloc` in the canonical ABI. Returns null if no memory is left.
     ///
     /// # Safety
     ///
-    /// The host calls it as the canonical ABI says: with the result of an earlier call, or with null and 0 as the old size.
+    /// `old` must be as the canonical ABI says: the result of an earlier call, or null with the size 0.
     #[inline(always)]
     unsafe fn realloc(
         &self,
@@ -89,12 +90,13 @@ impl ResultMemory {
         size: usize,
     ) -> *mut u8 {
         let next = self.next.get();
-        // A size of 0 counts as too large. An allocation that would leave a gap before it is separate.
+        // The subtraction wraps for a size of 0, so an empty result counts as too large for the block. A result whose
+        // alignment would leave a gap before it is allocated outside of the block too.
         if size.wrapping_sub(1) < self.end.get().addr() - next.addr() && old.size | next.addr() & (align - 1) == 0 {
             self.next.set(next.wrapping_add(size));
             return next;
         }
-        // SAFETY: the promise is the same.
+        // SAFETY: the called function has the same conditions as this one.
         unsafe { self.realloc_outside(ours, of_c, old, align, size) }
     }
 
@@ -102,7 +104,7 @@ impl ResultMemory {
     ///
     /// # Safety
     ///
-    /// As for [`realloc`](ResultMemory::realloc).
+    /// The conditions are those of [`realloc`](ResultMemory::realloc).
     #[inline(never)]
     unsafe fn realloc_outside(
         &self,
@@ -113,13 +115,15 @@ impl ResultMemory {
         size: usize,
     ) -> *mut u8 {
         if size == 0 && old.size == 0 {
-            // An aligned address that is never read.
+            // An empty result needs no memory: this aligned address is never read.
             return ptr::without_provenance_mut(align);
         }
-        // Allocations never shrink.
+        // An allocation never shrinks to 0 bytes, for which the layout would be invalid.
         let size = size.max(1);
-        // SAFETY: the canonical ABI promises a power of two, and sizes that fit the memory. Both places are at least as
-        // long as the copy, and distinct.
+        // SAFETY: the layouts are valid, because the canonical ABI promises that `align` is a power of two and that
+        // the sizes fit the memory. `old` came from the allocator that is used here, because the host allocates and
+        // reallocates a result within one call. The copy is not longer than the old and the new allocation, which do
+        // not overlap.
         unsafe {
             let (old_layout, layout) =
                 (Layout::from_size_align_unchecked(old.size, align), Layout::from_size_align_unchecked(size, align));
@@ -130,7 +134,8 @@ impl ResultMemory {
                     let moved = ours.alloc(layout);
                     if !moved.is_null() {
                         ptr::copy_nonoverlapping(old.start, moved, old.size.min(size));
-                        // The host may not have written all of it, and it stays in the block.
+                        // The old bytes stay in the block. The host may not have written all of them, so they are
+                        // initialized here.
                         old.start.write_bytes(0, old.size);
                     }
                     moved
@@ -147,7 +152,7 @@ impl ResultMemory {
     }
 }
 
-/// An earlier result of [`ResultMemory::realloc`].
+/// An earlier result of [`ResultMemory::realloc`], or null with the size 0.
 #[derive(Clone, Copy)]
 struct Piece {
     start: *mut u8,

@@ -1,19 +1,21 @@
-//! The memory of a component without the feature `allocator`: everything comes from the standard library.
+//! The memory of a component without the feature `allocator`: all results get memory from the allocator of the
+//! standard library.
 
 #![allow(unsafe_code, reason = "the callers of the other memory have something to promise")]
 
 use bytes::Bytes;
 
-/// Calls a function of the host whose result contains lists or texts.
+/// Calls a function of the host whose result contains lists or strings.
 pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Calls functions of the host; each result has its own memory.
+/// Calls functions of the host. Each result gets an allocation of its own, and the returned block is empty.
 ///
 /// # Safety
 ///
-/// This version has no conditions. The version with the feature `allocator` has some, and callers serve both.
+/// This function has no conditions. Its counterpart for the feature `allocator` has some, and callers must meet them,
+/// because they are compiled with either function.
 pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
     (call(), Bytes::new())
 }

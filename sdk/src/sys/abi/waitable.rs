@@ -1,18 +1,19 @@
 //! The table of waitables: the ends of streams and futures, and calls in progress.
 //!
-//! All of them are handles in one table of the instance, so their states are in one table too, by handle. Operations of the
-//! table run no code of users: they return wakers and callbacks, which the caller runs when the table is not borrowed.
+//! The component model keeps the handles of all waitables in one table of the instance, so this table keeps their
+//! states at the same indexes. Its methods run no code of users: they return wakers and callbacks, which the caller
+//! runs once the table is no longer borrowed.
 
 use std::ffi::c_void;
 use std::mem;
 use std::task::{Poll, Waker};
 
-/// The handle that stands for no set.
+/// The value that is used in place of a set's handle if there is no set.
 const NO_SET: u32 = 0;
 
 /// The functions of the host for waitable sets.
 pub(in crate::sys) trait WaitableSets {
-    /// A write without a waiting future.
+    /// The data of an unattended write: a write whose end no future waits for.
     type Unattended;
 
     /// Moves a waitable into a set, or out of its set if `set` is 0.
@@ -22,12 +23,12 @@ pub(in crate::sys) trait WaitableSets {
 /// The state of every waitable, by its handle.
 pub(in crate::sys) struct Waitables<S: WaitableSets> {
     entries: Vec<Waitable<S::Unattended>>,
-    /// The number of entries whose state is a receiver.
+    /// The number of entries that have a receiver for their next event.
     awaited: u32,
 }
 
 struct Waitable<U> {
-    /// Its waitable set, or `NO_SET`.
+    /// The set that contains the waitable, or `NO_SET`.
     set: u32,
     state: WaitState<U>,
 }
@@ -38,22 +39,23 @@ impl<U> Default for Waitable<U> {
     }
 }
 
-/// The receiver of a waitable's next event.
+/// The state of a waitable: the receiver of its next event, or a state without a receiver.
 pub(in crate::sys) enum WaitState<U> {
     Idle,
     /// A future waits for the event.
     Waiting(Waker),
-    /// The event has come, and the future has not polled again.
+    /// The event with this code has come, and the future has not been polled since.
     Happened(u32),
     /// Code that `wit-bindgen` generated waits for the event.
     Foreign(Foreign),
-    /// An unattended write.
+    /// A write whose end no future waits for.
     Unattended(U),
     /// The reader of an alarm's stream, which wakes a task.
     Alarm,
 }
 
-/// A callback for an event, and its argument. Generated code promises that it may be called until it is removed.
+/// A callback for an event, and its argument. Generated code promises that the callback may be called with this
+/// argument until it is removed.
 #[derive(Clone, Copy)]
 pub(in crate::sys) struct Foreign {
     pub(in crate::sys) callback: unsafe extern "C" fn(*mut c_void, u32),
@@ -65,7 +67,8 @@ impl<S: WaitableSets> Waitables<S> {
         Self { entries: Vec::new(), awaited: 0 }
     }
 
-    /// Polls for the event of an operation in progress. Returns the previous state as well, which the caller drops.
+    /// Polls for the event of an operation in progress. Also returns the previous state, which the caller drops once
+    /// the table is no longer borrowed.
     pub(in crate::sys) fn poll(
         &mut self,
         waitable: u32,
@@ -81,7 +84,7 @@ impl<S: WaitableSets> Waitables<S> {
         (Poll::Pending, entry.replace(&mut self.awaited, WaitState::Waiting(waker())))
     }
 
-    /// Registers a receiver for the next event. Returns the previous one.
+    /// Registers a receiver for the next event of a waitable. Returns the previous state.
     pub(in crate::sys) fn register(
         &mut self,
         waitable: u32,
@@ -93,7 +96,8 @@ impl<S: WaitableSets> Waitables<S> {
         entry.replace(&mut self.awaited, state)
     }
 
-    /// Stops waiting, and leaves the set. Returns the receiver, or the event if it has come already.
+    /// Stops waiting for the event of a waitable, and removes the waitable from its set. Returns the receiver, or the
+    /// event if it has come already.
     pub(in crate::sys) fn withdraw(&mut self, waitable: u32) -> WaitState<S::Unattended> {
         let Some(entry) = self.entries.get_mut(waitable as usize) else {
             return WaitState::Idle;
@@ -102,7 +106,8 @@ impl<S: WaitableSets> Waitables<S> {
         entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
-    /// Notes that a waitable is dropped, and that its handle may be reused. The host has removed it from its set.
+    /// Notes that a waitable is about to be dropped, and that the host may reuse its handle. The host removes a
+    /// dropped waitable from its set.
     pub(in crate::sys) fn forget(&mut self, waitable: u32) -> WaitState<S::Unattended> {
         let Some(entry) = self.entries.get_mut(waitable as usize) else {
             return WaitState::Idle;
@@ -111,7 +116,8 @@ impl<S: WaitableSets> Waitables<S> {
         entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
-    /// Notes an event, and returns its receiver. The caller wakes a waker, calls a callback, or ends a write.
+    /// Notes the event of a waitable, and returns the receiver. The caller then wakes the waker, calls the callback,
+    /// or ends the write that it received.
     pub(in crate::sys) fn deliver(&mut self, waitable: u32, code: u32) -> WaitState<S::Unattended> {
         let entry = entry(&mut self.entries, waitable);
         match entry.state {
@@ -123,7 +129,7 @@ impl<S: WaitableSets> Waitables<S> {
         entry.replace(&mut self.awaited, WaitState::Idle)
     }
 
-    /// Whether any event can come.
+    /// Whether any waitable has a receiver for its next event.
     pub(in crate::sys) fn any_awaited(&self) -> bool {
         self.awaited > 0
     }
@@ -161,7 +167,8 @@ impl<U> Waitable<U> {
         }
     }
 
-    /// Changes the state, and returns the previous one. Counts the waitables whose event has a receiver.
+    /// Changes the state, and returns the previous one. Keeps `awaited`, the number of entries with a receiver, up to
+    /// date.
     fn replace(&mut self, awaited: &mut u32, state: WaitState<U>) -> WaitState<U> {
         *awaited += u32::from(state.is_receiver());
         let old = mem::replace(&mut self.state, state);
@@ -187,7 +194,7 @@ mod tests {
     use super::*;
 
     thread_local! {
-        /// The calls of the host: waitables, and the sets that they joined.
+        /// The calls of `FakeHost::join`: each waitable, and the set that it joined.
         static JOINED: RefCell<Vec<(u32, u32)>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -201,7 +208,7 @@ mod tests {
         }
     }
 
-    /// Returns the host's calls since the last time.
+    /// Returns the calls of `FakeHost::join` since the last call of this function.
     fn joined() -> Vec<(u32, u32)> {
         JOINED.take()
     }

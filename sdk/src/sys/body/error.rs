@@ -23,14 +23,14 @@ use crate::sys::http::reason::sentence;
 /// # Ok::<(), wayside::body::Error>(()) }).unwrap();
 /// ```
 pub struct Error {
-    // Boxed, because the results of reads and writes are moved with every piece and are rarely errors.
+    // Boxed to keep results small: every read and every write of a piece moves a result, which is rarely an error.
     inner: Box<Inner>,
 }
 
 struct Inner {
     kind: BodyErrorKind,
     source: Option<Box<dyn StdError + Send + Sync>>,
-    /// Whether it is the body of a response from an upstream.
+    /// Whether the failed body belongs to a response from an upstream.
     of_response: bool,
 }
 
@@ -44,7 +44,7 @@ enum BodyErrorKind {
     TimedOut {
         received: u64,
     },
-    /// The body that is being sent has another length than its head declares.
+    /// The body that is being sent is longer or shorter than its `content-length`.
     Length(LengthError),
     /// The host rejected the body that is being sent.
     Rejected(String),
@@ -63,7 +63,7 @@ impl Error {
         Self { inner: Box::new(Inner { kind, source, of_response: false }) }
     }
 
-    /// Whether the body broke off before its end: the connection broke, or the writer gave up.
+    /// Whether the body broke off before its end: the connection broke, or the sender did not finish the body.
     #[must_use]
     pub fn is_incomplete(&self) -> bool {
         matches!(self.inner.kind, BodyErrorKind::BrokenOff { .. } | BodyErrorKind::Aborted)
@@ -80,7 +80,7 @@ impl Error {
         self
     }
 
-    /// Whether it is the body of a response from an upstream.
+    /// Whether the failed body belongs to a response from an upstream.
     pub(crate) fn is_of_response(&self) -> bool {
         self.inner.of_response
     }
@@ -97,7 +97,7 @@ impl Error {
         matches!(self.inner.kind, BodyErrorKind::TooLarge(_))
     }
 
-    /// Whether the bytes arrived but are not the requested text or document.
+    /// Whether the body arrived but is not valid UTF-8, or not the expected JSON document.
     #[must_use]
     pub fn is_decode(&self) -> bool {
         match self.inner.kind {
@@ -132,7 +132,7 @@ impl Error {
 
     pub(crate) fn source_failed(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        // A body inside another adapter keeps its own error.
+        // If the source is itself a body of the SDK, its error is returned without another wrapper.
         match source.downcast::<Self>() {
             Ok(error) => *error,
             Err(source) => Self::new(BodyErrorKind::Source, Some(source)),
@@ -191,7 +191,7 @@ impl From<LengthError> for Error {
     }
 }
 
-/// The same as `Display`: a derived one would be a tenth of a small component.
+/// Formats like `Display`, because derived `Debug` code would make up a tenth of a small component.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -17,7 +17,7 @@ pub(crate) trait Blocking: World {
 
     /// Waits for an event that a future of this thread waits for, and wakes that future.
     ///
-    /// May return early.
+    /// May return before there is such an event.
     ///
     /// # Panics
     ///
@@ -26,7 +26,7 @@ pub(crate) trait Blocking: World {
 
     /// Wakes the futures of this thread whose events have come, without waiting.
     ///
-    /// The executor calls it between rounds while a future keeps waking itself.
+    /// The executor calls this function between rounds while a future keeps waking itself.
     fn look();
 
     /// Makes the waker of [`block_on`]'s main future.
@@ -37,7 +37,7 @@ pub(crate) trait Blocking: World {
 pub(crate) trait Root {
     fn waker(&self) -> Waker;
 
-    /// Whether it was woken since the last call.
+    /// Whether the main future has been woken since the last call of this method.
     fn take_woken(&self) -> bool;
 }
 
@@ -81,32 +81,34 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Decides how the executor asks the host for events between two rounds.
 ///
-/// While a future keeps waking itself, the executor never parks. It then polls the host's events without waiting, or timers,
-/// bodies and calls would stand still. The first round after the start and after each wait skips this, so that an exchange
-/// without a busy future does not pay for it.
+/// While a future keeps waking itself, the executor never parks. It then checks for events of the host without
+/// waiting; otherwise timers, bodies and calls would make no progress. It skips this check before the first round
+/// after the start or after a wait, so that an exchange without a busy future does not pay for it.
 #[derive(Default)]
 struct Pace {
     owes_look: bool,
 }
 
 impl Pace {
-    /// Called before a round in which a future is woken.
+    /// Called before the next round if a future has been woken.
     fn go_on(&mut self) {
         if mem::replace(&mut self.owes_look, true) {
             Here::look();
         }
     }
 
-    /// Called before a round in which no future is woken.
+    /// Called before the next round if no future has been woken.
     fn wait(&mut self) {
         Here::park();
         self.owes_look = false;
     }
 }
 
-/// Ends an exchange: polls the woken futures once more, runs those of `wait_until` to their end, and drops the others.
+/// Ends an exchange: polls the woken spawned futures once more, runs the futures of `wait_until` to their end, and
+/// drops the rest.
 ///
-/// So a task that writes a body learns that the client went away, which may be the reason for the end.
+/// In the last poll, a task that writes a body can learn that its reader is gone. The exchange may have ended because
+/// the client disconnected.
 pub(crate) fn end() {
     if let Some(hooks) = hooks() {
         (hooks.end)();
@@ -155,7 +157,8 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(1);
 
-    /// Wakes itself until it is stopped, for ten seconds at most; tells whether it was stopped.
+    /// Returns a future that keeps waking itself until `stop` is set, for ten seconds at most. Its output tells
+    /// whether `stop` was set.
     fn busy(stop: &Arc<AtomicBool>) -> impl Future<Output = bool> + Send + use<> {
         let (stop, start) = (Arc::clone(stop), Instant::now());
         poll_fn(move |cx| {
@@ -200,7 +203,7 @@ mod tests {
                 async move {
                     time::sleep(TICK).await;
                     stop.store(true, Ordering::Relaxed);
-                    // The task ends with the work, or just before.
+                    // The busy task sees `stop` and ends while this future sleeps.
                     time::sleep(TICK).await;
                 }
             });

@@ -1,29 +1,31 @@
-//! Detects executors of other crates that block the only thread, so that they would wait forever.
+//! Detects executors of other crates that block the only thread and would therefore wait forever.
 //!
-//! `futures::executor::block_on(sleep)` in a handler polls the timer once and then blocks the thread, so that the SDK's
-//! executor never wakes it. In a component `std::thread::park` returns at once: such an executor spins silently until
-//! the host ends the instance.
+//! `futures::executor::block_on(sleep)` in a handler polls the timer once and then blocks the thread, so that the
+//! SDK's executor, which would wake the timer, never runs. In a component `std::thread::park` returns at once: such
+//! an executor spins silently until the host ends the instance.
 //!
-//! Its wakers must be told from those of combinators, such as `FuturesUnordered`, which wake the task around them. When
-//! a future of the SDK is polled with an unknown kind of waker, the SDK wakes it once. A combinator passes this on to a
-//! waker of the SDK, and a cooperative executor lets the SDK's executor poll again: then the kind is known. An executor
-//! that blocks polls the same future again and again.
+//! The wakers of such an executor must be distinguished from the wakers of combinators, such as `FuturesUnordered`,
+//! which wake the task around the combinator. When a future of the SDK is polled with an unknown kind of waker, the
+//! SDK calls that waker. A combinator passes the wake-up on to a waker of the SDK, and a cooperative executor lets
+//! the SDK's executor poll again. In either case, the kind of waker counts as harmless from then on. An executor that
+//! blocks polls the same future again and again.
 
 use std::cell::Cell;
 use std::task::Waker;
 
-/// How often a kind of waker may poll without the SDK's executor in between, before the wait counts as endless.
-/// Cooperative executors yield after some hundred polls.
+/// The number of polls with one kind of waker, without a poll by the SDK's executor in between, after which the wait
+/// counts as endless. Cooperative executors yield after some hundred polls.
 const MAX_POLLS: u16 = 10_000;
 
-/// A kind of foreign waker.
+/// A kind of foreign waker: all wakers with the same vtable.
 #[derive(Clone, Copy)]
 struct WakerKind {
-    /// The address of its vtable.
+    /// The address of the vtable.
     address: usize,
-    /// The round of its last poll.
+    /// The round of the last poll with such a waker.
     round: u16,
-    /// The number of its polls in that round; 0 once it is known to lead to the SDK's executor.
+    /// The number of polls with such a waker in that round; 0 once such wakers are known to let the SDK's executor
+    /// run.
     polls: u16,
 }
 
@@ -32,12 +34,12 @@ const NONE: [WakerKind; 6] = [WakerKind { address: 0, round: 0, polls: 0 }; 6];
 thread_local! {
     /// The number of wake-ups of the SDK's wakers on this thread.
     static WAKES: Cell<u32> = const { Cell::new(0) };
-    /// The number of polls by the executor of this thread.
+    /// The number of polls by the SDK's executor on this thread.
     static ROUND: Cell<u16> = const { Cell::new(0) };
-    /// The kinds of the SDK's own wakers: of the main future, and of spawned futures.
+    /// The vtable addresses of the SDK's own wakers: `ROOT` for the main future, `SPAWNED` for spawned futures.
     static ROOT: Cell<usize> = const { Cell::new(0) };
     static SPAWNED: Cell<usize> = const { Cell::new(0) };
-    /// The last kinds of foreign wakers.
+    /// The kinds of foreign wakers that polled last.
     static FOREIGN: Cell<[WakerKind; 6]> = const { Cell::new(NONE) };
 }
 
@@ -59,7 +61,7 @@ pub(crate) fn begin_spawned(waker: &Waker) {
 
 /// Notes a wake-up of one of the SDK's wakers.
 pub(crate) fn count_wake() {
-    // A thread that ends may wake as well.
+    // A future may also be woken while the thread ends, when `WAKES` may be gone.
     let _ = WAKES.try_with(|wakes| wakes.set(wakes.get().wrapping_add(1)));
 }
 
@@ -71,11 +73,11 @@ pub(crate) fn is_own(waker: &Waker) -> bool {
 
 /// Examines a foreign waker of a future that only the SDK's executor can complete.
 ///
-/// Wakes a waker of an unknown kind, so nothing may be borrowed or locked.
+/// Calls the waker if its kind is not known to be harmless, so the caller must hold no borrow and no lock.
 ///
 /// # Panics
 ///
-/// Panics if the SDK's executor cannot run.
+/// Panics if the owner of the waker keeps the SDK's executor from running.
 #[cold]
 #[inline(never)]
 #[expect(clippy::panic, reason = "waiting for ever would be worse, and say nothing")]
@@ -94,7 +96,7 @@ pub(crate) fn examine(waker: &Waker) {
         kind.polls = 0;
     }
     if kind.polls == MAX_POLLS {
-        // A native test may catch the panic and continue.
+        // A native test may catch the panic and continue, so the counts start anew.
         FOREIGN.set(NONE);
         panic!(
             "an executor of another crate, such as `futures::executor::block_on`, keeps the only thread from what it waits \
@@ -109,7 +111,7 @@ fn remember(kind: WakerKind) {
     match kinds.iter_mut().find(|known| known.address == kind.address) {
         Some(known) => *known = kind,
         None => {
-            // Each moves by one place, and the last is dropped.
+            // Inserts the new kind at the front: each known kind moves by one place, and the last one is dropped.
             let mut moved = kind;
             kinds.iter_mut().for_each(|place| std::mem::swap(place, &mut moved));
         }

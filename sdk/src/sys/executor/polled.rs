@@ -10,7 +10,8 @@ use pin_project_lite::pin_project;
 
 use super::{SPAWNED, Spawned, Until, any_until, hooks, run_spawned, take_spawned};
 
-/// Runs an exchange: its future with the spawned futures, and those of `wait_until` to their end.
+/// Runs an exchange: `future` together with the spawned futures. The returned future completes when `future` and all
+/// futures of `wait_until` have ended.
 pub(crate) fn run<F: Future<Output = ()>>(future: F) -> impl Future<Output = ()> {
     PolledExchange { future: Some(future), spawned: VecDeque::new() }
 }
@@ -20,7 +21,8 @@ pin_project! {
     struct PolledExchange<F> {
         #[pin]
         future: Option<F>,
-        // Those of the thread, while the exchange is being polled.
+        // The spawned futures of this exchange. They are swapped into the thread-local `SPAWNED` while the exchange
+        // is polled.
         spawned: VecDeque<Spawned>,
     }
 }
@@ -50,9 +52,10 @@ pub(crate) struct Hooks {
 
 pub(super) static HOOKS: Hooks = Hooks { poll: poll_spawned };
 
-/// Polls the spawned futures of an exchange. Returns whether the exchange is over, if its own future has `ended`.
+/// Polls the spawned futures of an exchange. Returns whether the exchange is over: its own future has `ended`, and no
+/// future of `wait_until` is left.
 fn poll_spawned(ended: bool) -> bool {
-    // Wakers of spawned futures wake the exchange as well.
+    // The waker of a spawned future wakes the exchange too, so this call comes after each wake-up.
     run_spawned();
     let over = ended && !any_until(Until::ItEnds);
     if over {

@@ -20,8 +20,8 @@ pub(crate) enum Kind {
     Host,
 }
 
-/// Explains an error code of a host: its kind, the message, and the detail that it carries. The codes of all WASI
-/// versions have the same names, so each world uses this with its own type.
+/// Turns an error code of a host into its kind, a message, and the detail that the code carries, if there is one. The
+/// codes of all WASI versions have the same names, so each world uses this macro with its own type.
 #[allow(unused_macros, reason = "natively only tests use it")]
 macro_rules! explain {
     ($code:expr, $codes:path) => {{
@@ -146,7 +146,7 @@ macro_rules! explain {
 #[allow(unused_imports, reason = "natively only tests use it")]
 pub(crate) use explain;
 
-/// Returns the kind and the message of an explained code.
+/// Turns the result of `explain!` into the kind and one message, which ends with the detail.
 pub(crate) fn explained((kind, text, detail): (Kind, &'static str, Option<String>)) -> (Kind, String) {
     let message = match detail {
         Some(detail) => format!("{text}: {}", super::reason::sentence(&detail)),
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use wasi::ErrorCode as Code;
 
-    /// The error codes as bindings have them.
+    /// The error codes with the same names as in the generated bindings.
     mod wasi {
         pub(super) enum ErrorCode {
             DnsTimeout,

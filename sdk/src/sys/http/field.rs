@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::InvalidHeaderName;
 use http::{HeaderName, HeaderValue, header};
 
-/// Makes a header name. Most are among a few that every client sends, which need no parsing.
+/// Makes a header name from bytes. Most names are among the few that `known` recognizes, and these need no parsing.
 #[inline]
 pub(crate) fn name(name: impl AsRef<[u8]>) -> Result<HeaderName, String> {
     let name = name.as_ref();
@@ -21,14 +21,14 @@ fn no_name(name: &[u8], error: &InvalidHeaderName) -> String {
     format!("the field name `{}`: {error}", name.escape_ascii())
 }
 
-/// A name without a constant in the `http` crate, made at compile time.
+/// Makes a header name at compile time, for names that have no constant in the `http` crate.
 macro_rules! own {
     ($name:literal) => {
         const { HeaderName::from_static($name) }
     };
 }
 
-/// The names that clients, servers and proxies send most.
+/// Returns the header name if it is one of those that clients, servers and proxies send most.
 #[inline]
 fn known(name: &[u8]) -> Option<HeaderName> {
     const HOST: u64 = short(b"host");
@@ -113,9 +113,11 @@ fn known(name: &[u8]) -> Option<HeaderName> {
     })
 }
 
-// On WebAssembly, comparing texts takes some ten instructions per byte, comparing numbers one.
+// Names are compared as numbers of eight bytes, because on WebAssembly a comparison of byte strings takes about ten
+// instructions per byte.
 
-/// Returns the first and the last four bytes of a name of 4 to 8 bytes, which contain all of it.
+/// Returns the first and the last four bytes of a name as one number. If the name has 4 to 8 bytes, the number
+/// contains all of them.
 const fn short(name: &[u8]) -> u64 {
     match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32,
@@ -123,7 +125,8 @@ const fn short(name: &[u8]) -> u64 {
     }
 }
 
-/// Returns the first and the last eight bytes of a name of 8 to 16 bytes, which contain all of it.
+/// Returns the first and the last eight bytes of a name as two numbers. If the name has 8 to 16 bytes, the numbers
+/// contain all of them.
 const fn long(name: &[u8]) -> (u64, u64) {
     match (name.first_chunk(), name.last_chunk()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
@@ -131,14 +134,14 @@ const fn long(name: &[u8]) -> (u64, u64) {
     }
 }
 
-/// Makes a header value of owned bytes.
+/// Makes a header value from owned bytes.
 #[inline]
 pub(crate) fn value(name: &HeaderName, bytes: impl Into<Bytes>) -> Result<HeaderValue, String> {
     let bytes = bytes.into();
     if !is_value(&bytes) {
         return Err(no_value(name));
     }
-    // SAFETY: the check succeeded.
+    // SAFETY: `is_value` is true for the bytes, as has just been checked.
     Ok(unsafe { value_unchecked(bytes) })
 }
 
@@ -146,10 +149,10 @@ pub(crate) fn value(name: &HeaderName, bytes: impl Into<Bytes>) -> Result<Header
 ///
 /// # Safety
 ///
-/// [`is_value`] is true for the bytes. This is the `http` crate's rule: no control byte except tabs.
+/// [`is_value`] must be true for the bytes. It checks the rule of the `http` crate: no control byte except tabs.
 #[inline]
 pub(crate) unsafe fn value_unchecked(bytes: Bytes) -> HeaderValue {
-    // SAFETY: the caller promises it.
+    // SAFETY: the caller promises that `is_value` is true for the bytes, which is all that the `http` crate requires.
     unsafe { HeaderValue::from_maybe_shared_unchecked(bytes) }
 }
 
@@ -162,12 +165,14 @@ fn no_value(name: &HeaderName) -> String {
 pub(crate) fn is_value(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    // The last eight bytes overlap the ones before, so that none is left over.
+    // The last eight bytes are checked on their own, even if other blocks contain some of them, so that no byte is
+    // left over.
     let Some(last) = bytes.last_chunk() else {
         return bytes.iter().all(is_allowed);
     };
-    // A byte below 0x20 or above 0x9f sets its high bit in the first term, one from 0x7f to 0xfe in the second. A carry
-    // into a neighbour comes only from a byte that is itself suspicious.
+    // The first term sets the high bit of a byte below 0x20 or above 0x9f, the second term that of a byte from 0x7f
+    // to 0xfe. So each forbidden byte shows, and some allowed bytes do too. Only a byte that shows can carry into its
+    // neighbour.
     let suspicious = |found: u64, eight: &[u8; 8]| {
         let word = u64::from_ne_bytes(*eight);
         found | word.wrapping_sub(ONES * 0x20) | word.wrapping_add(ONES)

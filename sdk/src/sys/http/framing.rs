@@ -9,7 +9,7 @@ pub(crate) fn number(digits: &[u8]) -> Option<u64> {
     }
     digits.iter().try_fold(0, |number: u64, digit| {
         let digit = digit.wrapping_sub(b'0');
-        // Above this, another digit may overflow.
+        // From `u64::MAX / 10` on, another digit may overflow.
         (digit < 10 && number < u64::MAX / 10).then(|| number * 10 + u64::from(digit))
     })
 }
@@ -26,8 +26,8 @@ fn of_list(value: &[u8]) -> Option<u64> {
     numbers.all(|number| number == Some(first)).then_some(first)
 }
 
-/// Adds a `content-length` to those of a message. Returns whether it is the first. Fails if it is not a number of
-/// bytes, or contradicts an earlier one.
+/// Stores the value of a `content-length` header in `length`. Returns whether it is the first such value of the
+/// message. Fails if it is not a number of bytes, or contradicts an earlier value.
 pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, InvalidLength> {
     let declared = declared(value).ok_or(InvalidLength)?;
     match length.replace(declared) {
@@ -37,12 +37,12 @@ pub(crate) fn note(length: &mut Option<u64>, value: &[u8]) -> Result<bool, Inval
     }
 }
 
-/// A `content-length` is not valid.
+/// The value of a `content-length` is not a number of bytes, or contradicts an earlier value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidLength;
 
 impl InvalidLength {
-    /// Returns the reason with the value.
+    /// Returns a message that contains the value and the reason why it is not valid.
     #[cold]
     pub(crate) fn reason(self, value: &[u8]) -> String {
         let why = if declared(value).is_some() { "contradicts the one before" } else { "is not a number of bytes" };
@@ -50,7 +50,7 @@ impl InvalidLength {
     }
 }
 
-/// Parses the `content-length` of a message, and leaves one header of it.
+/// Parses the `content-length` of a message, and reduces repeated headers to one.
 #[allow(dead_code, reason = "the worlds that have a host read it with the other headers")]
 pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String> {
     let mut length = None;
@@ -63,7 +63,7 @@ pub(crate) fn of_headers(headers: &mut HeaderMap) -> Result<Option<u64>, String>
     Ok(length)
 }
 
-/// Checks that a status is valid and final (RFC 9110, section 15).
+/// Checks that a status is valid and final, that is, from 200 to 599 (RFC 9110, section 15).
 fn check_status(status: StatusCode) -> Result<(), String> {
     if (200..600).contains(&status.as_u16()) { Ok(()) } else { Err(refused(status)) }
 }
@@ -78,7 +78,7 @@ fn refused(status: StatusCode) -> String {
     }
 }
 
-/// Whether a response never has content, whatever its headers say.
+/// Whether a response with this status never has content, whatever its headers say.
 pub(crate) fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
@@ -86,20 +86,20 @@ pub(crate) fn is_bodiless(status: StatusCode) -> bool {
 /// How a message is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Framing {
-    /// The change of its `content-length`.
+    /// The change to make to the `content-length` of the message.
     pub(crate) header: Header,
-    /// The required length of its body.
+    /// The length that the body must have, if one is declared.
     pub(crate) declared: Option<u64>,
     pub(crate) has_body: bool,
 }
 
-/// A change of the `content-length` of a message.
+/// A change to the `content-length` of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Header {
     Keep,
     Add(u64),
     Remove,
-    /// Replaces another value by 0.
+    /// Replaces a value other than 0 by 0.
     Clear,
 }
 
@@ -117,7 +117,7 @@ impl Known {
     }
 }
 
-/// Returns the framing of a request. `set` is the length that its user set.
+/// Returns the framing of a request. `set` is the `content-length` that the user set.
 pub(crate) fn of_request(method: &Method, set: Option<u64>, body: Known) -> Result<Framing, String> {
     if let (Some(declared), Some(length)) = (set, body.length)
         && declared != length
@@ -131,13 +131,14 @@ pub(crate) fn of_request(method: &Method, set: Option<u64>, body: Known) -> Resu
     Ok(Framing { header, declared: set.or(body.length_for_header()), has_body: body.length_for_header() != Some(0) })
 }
 
-/// Whether a request of this method usually has content, so that an empty one declares its length.
+/// Whether a request of this method usually has content, so that even an empty body is declared, with
+/// `content-length: 0`.
 fn anticipates_content(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// Returns the framing of a response. `set` is the length that the handler set. Fails if the status or the length is
-/// invalid.
+/// Returns the framing of a response. `set` is the `content-length` that the handler set. Fails if the status or the
+/// length is invalid.
 pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, body: Known) -> Result<Framing, String> {
     check_status(status)?;
     let has_content = !is_head && !is_bodiless(status);
@@ -152,7 +153,7 @@ pub(crate) fn of_response(status: StatusCode, is_head: bool, set: Option<u64>, b
         (StatusCode::RESET_CONTENT, None, _) if !is_head => Header::Add(0),
         (StatusCode::RESET_CONTENT, Some(1..), _) => Header::Clear,
         (_, None, Some(length)) if has_content => Header::Add(length),
-        // An empty body does not tell the length of the response to GET.
+        // If the body of a response to HEAD is empty, its length is not added: the response to GET may be longer.
         (_, None, Some(length @ 1..)) if is_head && !is_bodiless(status) => Header::Add(length),
         _ => Header::Keep,
     };

@@ -4,12 +4,14 @@ use http::{HeaderMap, header};
 
 use super::framing::{self, Header};
 
-/// The most bytes of headers that wasmtime accepts, by its own count. Above it, the instance traps.
+/// The most bytes of headers that wasmtime accepts in a message, as wasmtime counts them. With more bytes, the
+/// instance traps.
 const LIMIT_BYTES: usize = 128 * 1024;
 /// wasmtime's overhead for each name and value: the size of the structs that hold them.
 const NAME_OVERHEAD_BYTES: usize = 32;
 const VALUE_OVERHEAD_BYTES: usize = 40;
-/// Reserved for a `content-length`, which is added after the others; 2^64 has 20 digits.
+/// The bytes that are reserved for a `content-length`, which is added after all other headers. Its value has at most
+/// 20 digits.
 const LENGTH_BYTES: usize = "content-length".len() + NAME_OVERHEAD_BYTES + 20 + VALUE_OVERHEAD_BYTES;
 
 /// The headers of a message in the host.
@@ -57,7 +59,7 @@ pub(crate) fn append_all(fields: &impl HostHeaders, headers: &HeaderMap) -> Resu
             if !is_first.map_err(|invalid| invalid.reason(value.as_bytes()))? {
                 continue;
             }
-            // Hosts accept neither a second value nor a list.
+            // Hosts accept neither a second `content-length` nor a list of numbers in one.
             if framing::number(value.as_bytes()).is_none() {
                 append_length(fields, declared.unwrap_or_default())?;
                 continue;
@@ -106,13 +108,15 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn delete_named_by_connection(fields: &impl HostHeaders, headers: &HeaderMap) {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     for option in values.flat_map(|value| value.split(',')) {
-        // An invalid or forbidden name was not added.
+        // Errors are ignored: the host refuses only invalid and forbidden names, and no header with such a name was
+        // added.
         let _ = fields.delete(option.trim());
     }
 }
 
 fn append_length(fields: &impl HostHeaders, length: u64) -> Result<(), String> {
-    // Formatting with the standard library costs more than the rest of a response; 2^64 has 20 digits.
+    // Formats the number by hand, because the standard library's formatting costs more than the rest of a response. A
+    // `u64` has at most 20 digits.
     let mut digits = [0; 20];
     let mut rest = length;
     let mut count = 0;
@@ -190,7 +194,7 @@ mod tests {
         })
     }
 
-    /// Returns the headers in the host, and the length that they declare.
+    /// The headers in the host, and the length that they declare.
     type Sent = (Vec<(String, String)>, Option<u64>);
 
     fn sent(lines: &[(&str, &str)]) -> Result<Sent, String> {

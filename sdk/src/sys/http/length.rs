@@ -1,4 +1,4 @@
-//! Counting a body against its declared length (RFC 9110, section 8.6).
+//! Counts the bytes of a body, and compares them with its declared length (RFC 9110, section 8.6).
 
 use std::fmt;
 
@@ -6,11 +6,12 @@ use http_body::SizeHint;
 
 /// The part of the declared length that has not been sent yet. `None` if no length is declared.
 ///
-/// Hosts accept a body that is longer than declared and cut it to the declared length, so the SDK counts.
+/// Hosts accept a body that is longer than declared and cut it to the declared length, so the SDK counts the bytes
+/// itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remaining(Option<u64>);
 
-/// A body that is sent has another length than its head declares.
+/// The length of a body that is sent differs from the length that its head declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LengthError {
     TooLong,
@@ -29,7 +30,7 @@ impl Remaining {
     ///
     /// # Errors
     ///
-    /// Fails if they exceed the declared length. The count stays as it was.
+    /// Fails if the bytes exceed the rest of the declared length. Then they are not counted.
     pub(crate) fn count(&mut self, bytes: u64) -> Result<(), LengthError> {
         if let Some(left) = &mut self.0 {
             *left = left.checked_sub(bytes).ok_or(LengthError::TooLong)?;
@@ -42,7 +43,8 @@ impl Remaining {
         self.0 == Some(0)
     }
 
-    /// Limits a transfer to one byte more than the declared length, which is enough to notice that the body is longer.
+    /// Limits a transfer of `most` bytes to one byte more than the rest of the declared length. The extra byte is
+    /// enough to notice that the body is longer than declared.
     pub(crate) fn limit(&self, most: u64) -> u64 {
         self.0.map_or(most, |left| most.min(left.saturating_add(1)))
     }
@@ -107,14 +109,16 @@ impl Received {
         self.declared.is_none_or(|declared| declared == self.bytes)
     }
 
-    /// Limits a read to one byte more than expected, so that the end of the stream shows with the last expected byte.
+    /// Limits a read of `most` bytes to one byte more than the rest of the declared length. Thanks to the extra byte,
+    /// the read that returns the last declared byte can also report the end of the stream.
     pub(crate) fn limit(&self, most: usize) -> usize {
         let left = self.declared.map_or(u64::MAX, |declared| declared.saturating_sub(self.bytes));
         usize::try_from(left.saturating_add(1)).map_or(most, |left| most.min(left))
     }
 
-    /// The number of bytes that follow. Unknown while trailers may follow, because a message with trailers is chunked and has no
-    /// `content-length` (RFC 9112, section 6.2).
+    /// Returns the number of bytes that follow. The number is reported as unknown while trailers may follow: a sender
+    /// would turn it into a `content-length`, which a chunked message, and so one with trailers, must not have (RFC
+    /// 9112, section 6.2).
     pub(crate) fn size_hint(&self, stage: Stage) -> SizeHint {
         match (stage, self.declared) {
             (Stage::Data, Some(declared)) => SizeHint::with_exact(declared.saturating_sub(self.bytes)),

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The time limits of an outbound call. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timeouts {
-    /// From the start to the end of the response body, by the component's clock.
+    /// The limit from the start of the call to the end of the response body. The component measures it; the host
+    /// enforces the limits below.
     pub(crate) total: Option<Duration>,
     pub(crate) connect: Option<Duration>,
     pub(crate) first_byte: Option<Duration>,
@@ -27,7 +28,8 @@ impl Unsupported {
     pub(crate) const REASON: &str = "the host cannot keep the time limits of the request";
 }
 
-/// Makes the options for the limits that the host keeps. Returns `None` if there is no such limit.
+/// Makes the options for the limits that the host enforces, which are all but `total`. Returns `None` if none of
+/// these is set.
 pub(crate) fn options<O: HostOptions>(timeouts: &Timeouts, new: impl FnOnce() -> O) -> Result<Option<O>, Unsupported> {
     let Timeouts { connect, first_byte, between_bytes, .. } = timeouts;
     if connect.is_none() && first_byte.is_none() && between_bytes.is_none() {
@@ -40,7 +42,7 @@ pub(crate) fn options<O: HostOptions>(timeouts: &Timeouts, new: impl FnOnce() ->
     Ok(Some(options))
 }
 
-/// A duration in nanoseconds, as WASI has it. Saturates at `u64::MAX`, which is 584 years.
+/// Converts a duration to nanoseconds, the unit of time in WASI. Saturates at `u64::MAX`, which is 584 years.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -51,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    /// A host that records the options, and supports no `between-bytes-timeout` above its limit.
+    /// A host that records the options, and supports no `between-bytes-timeout` above `LIMIT`.
     #[derive(Debug, Default, PartialEq)]
     struct Fake(RefCell<Vec<(&'static str, Option<u64>)>>);
 

@@ -8,7 +8,8 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// The problem document of a status 500 without a detail.
 pub(crate) const INTERNAL: &str = r#"{"title":"Internal Server Error","status":500}"#;
 
-/// A problem document (RFC 9457) of the type `about:blank`, whose title is that of the status.
+/// Returns a problem document (RFC 9457) of the type `about:blank`. Its title is the standard phrase for the status,
+/// such as "Not Found".
 pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> String {
     let mut json = String::with_capacity(64 + detail.map_or(0, str::len));
     json.push_str("{\"title\":\"");
@@ -24,7 +25,8 @@ pub(crate) fn problem(status: StatusCode, detail: Option<&str>) -> String {
     json
 }
 
-/// Escapes a character as RFC 8259, section 7, requires. The SDK has `serde_json` only with the feature `json`.
+/// Appends a character of a JSON string, escaped as RFC 8259, section 7, requires. The SDK depends on `serde_json`
+/// only with the feature `json`, so it escapes by hand.
 fn push_escaped(json: &mut String, c: char) {
     match c {
         '"' => json.push_str("\\\""),

@@ -1,19 +1,20 @@
 //! Shortens a host's description of a failure to one sentence.
 
-/// The longest sentence in bytes.
+/// The most bytes of a sentence. The rest of a longer sentence is cut off.
 const MAX_BYTES: usize = 500;
 
 /// The line before the causes in Rust's error reports.
 const CAUSES: &str = "Caused by:";
 
-/// Makes one sentence of a host's description of a failure: the failure and its causes.
+/// Turns a host's description of a failure into one sentence that contains the failure and its causes.
 ///
-/// Some hosts append a backtrace of their process if an environment variable asks for it. It is useless for a component, and
-/// must not reach its clients.
+/// Some hosts append a backtrace of their process if an environment variable asks for it. Such a backtrace is useless
+/// for a component, and must not reach the component's clients.
 #[cold]
 #[inline(never)]
 pub(crate) fn sentence(text: &str) -> String {
-    // Splits and trims lines by hand: the standard library's functions would be a thirtieth of a small component.
+    // Splits and trims lines by hand: the standard library's functions would make up a thirtieth of a small
+    // component.
     let mut rest = text;
     let mut sentence = String::new();
     let mut in_causes = false;
@@ -43,7 +44,7 @@ fn next_line<'a>(rest: &mut &'a str) -> Option<&'a str> {
     Some(line.trim_ascii())
 }
 
-/// Appends a cause without its number in the list, unless the sentence ends with it already.
+/// Appends a cause without its number in the list, unless the sentence already ends with that cause.
 fn add_cause(sentence: &mut String, line: &str) {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let cause = line.get(digits..).and_then(|rest| rest.strip_prefix(": ")).filter(|_| digits > 0).unwrap_or(line);

@@ -27,11 +27,11 @@ pub(crate) fn write_headers<B>(
     Ok(framing)
 }
 
-/// Writes method and URI of a request. The method of a new request is GET.
+/// Writes method and URI of a request. GET is not written, because it is the method of every new request in the host.
 ///
 /// # Errors
 ///
-/// Fails with the part and the value that the host refuses.
+/// Fails if the host refuses a part. The error names the part and its value.
 pub(crate) fn write_target(host: &impl HostRequest, method: &Method, uri: &Uri) -> Result<(), String> {
     if *method != Method::GET && !host.set_method(method) {
         return Err(refused("method", method.as_str()));

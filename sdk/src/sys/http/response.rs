@@ -7,7 +7,7 @@ use super::headers::{self, HostHeaders};
 
 /// Checks the status and the length of a response, and writes the `content-length` that its framing needs.
 ///
-/// `set_length` is the length that the handler set.
+/// `set_length` is the `content-length` that the handler set.
 pub(crate) fn write_length(
     fields: &impl HostHeaders,
     status: StatusCode,
@@ -29,10 +29,10 @@ pub(crate) fn status(number: u16) -> Result<StatusCode, String> {
     StatusCode::from_u16(number).map_err(|error| error.to_string())
 }
 
-/// The length of the body of a response from an upstream.
+/// Returns the length that an upstream's response declares for its body. `declared` is its `content-length`.
 ///
-/// A response to HEAD and one with the status 204 or 304 have no body; their `content-length` is that of the response to GET
-/// (RFC 9110, section 8.6).
+/// A response to HEAD and one with the status 204 or 304 have no body. Their `content-length` describes the response
+/// that a GET request would get (RFC 9110, section 8.6).
 pub(crate) fn body_length(status: StatusCode, is_head: bool, declared: Option<u64>) -> Option<u64> {
     if is_head || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED { Some(0) } else { declared }
 }

@@ -20,21 +20,21 @@ impl Invalid {
     }
 }
 
-/// Returns the path that an empty one stands for: `*` in an OPTIONS request (RFC 9112, section 3.2.4), otherwise `/`.
+/// Returns the path that replaces an empty path: `*` in an OPTIONS request (RFC 9112, section 3.2.4), otherwise `/`.
 pub(crate) fn empty_path(is_options: bool) -> &'static str {
     if is_options { "*" } else { "/" }
 }
 
-/// Whether a request asks for the options of the whole server, as `OPTIONS *`.
+/// Whether a request asks for the options of the whole server, as `OPTIONS *` does.
 ///
-/// A host may refuse the path `*`, because a URI with an authority has no such path. In absolute form, that URI has an
-/// empty path (RFC 9112, section 3.2.4).
+/// A host may refuse the path `*`, because a URI with an authority has no such path. When the request is written with
+/// an absolute URI, the path of that URI is empty (RFC 9112, section 3.2.4).
 pub(crate) fn is_asterisk(method: &Method, path: &PathAndQuery) -> bool {
     *method == Method::OPTIONS && path == "*"
 }
 
-/// Makes the URI of an incoming request. A URI has scheme and authority together or neither; the default scheme is
-/// `http`.
+/// Makes the URI of an incoming request. The URI has either both scheme and authority or neither. If only the scheme
+/// is missing, it is `http`.
 pub(crate) fn uri(
     scheme: Option<Result<Scheme, Invalid>>,
     authority: Option<Bytes>,
@@ -59,7 +59,7 @@ pub(crate) fn other_scheme(name: &str) -> Result<Scheme, Invalid> {
     Scheme::try_from(name).map_err(|error| Invalid::new("scheme", error))
 }
 
-/// Parses a method without a variant in WIT.
+/// Parses the name of a method that has no variant of its own in WIT.
 pub(crate) fn other_method(name: &str) -> Result<Method, Invalid> {
     Method::from_bytes(name.as_bytes()).map_err(|error| Invalid::new("method", error))
 }

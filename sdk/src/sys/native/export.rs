@@ -1,4 +1,4 @@
-//! The native version of what the macros call: checks without an export.
+//! The native versions of the macros that the attribute macros call. They check the handler but export nothing.
 
 /// Checks a handler without exporting it.
 #[doc(hidden)]
@@ -6,7 +6,7 @@
 macro_rules! __export_native {
     ($request:ident => $answer:expr) => {
         const _: fn($crate::__private::ArrivingRequest) = |$request| {
-            // Never called: it makes the compiler check the handler, and treat it as used.
+            // This closure is never called. It makes the compiler check the handler and treat it as used.
             let _ = $answer;
         };
     };
@@ -14,7 +14,7 @@ macro_rules! __export_native {
 
 pub use crate::__export_native as export;
 
-/// Natively, middleware declares nothing.
+/// Expands to nothing: only in a component does middleware declare that it imports the next handler.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_native_middleware {

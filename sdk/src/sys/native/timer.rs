@@ -14,7 +14,7 @@ thread_local! {
     static TIMERS: RefCell<Timers> = const { RefCell::new(Timers { last: 0, wakers: BTreeMap::new() }) };
 }
 
-/// A stopped clock of this thread: it moves only when a timer is waited for.
+/// The stopped clock of a thread. It moves only when a test calls `advance`, or when the thread waits for a timer.
 #[derive(Clone, Copy)]
 pub(crate) struct Paused {
     now: Instant,
@@ -29,7 +29,7 @@ pub(crate) fn set_paused(paused: bool) -> bool {
     PAUSED.replace(paused.then(|| Paused { now: now() })).is_some()
 }
 
-/// Returns the clock of this thread; `None` is the system's.
+/// Returns the stopped clock of this thread, or `None` if the thread uses the system clock.
 pub(crate) fn clock() -> Option<Paused> {
     PAUSED.get()
 }
@@ -39,14 +39,14 @@ pub(crate) fn set_clock(clock: Option<Paused>) -> Option<Paused> {
     PAUSED.replace(clock)
 }
 
-/// Moves a stopped clock.
+/// Moves the clock of this thread forward if it is stopped.
 pub(crate) fn advance(span: Duration) {
     if let Some(paused) = PAUSED.get() {
         PAUSED.set(Some(Paused { now: later(paused.now, span) }));
     }
 }
 
-/// Returns the time since the first call on this thread.
+/// Returns the time since the first call of this function on this thread.
 pub(crate) fn elapsed() -> Duration {
     thread_local! {
         static START: Instant = now();
@@ -58,7 +58,7 @@ fn now() -> Instant {
     PAUSED.get().map_or_else(Instant::now, |paused| paused.now)
 }
 
-/// Adds a duration to a time. Saturates at 100 years.
+/// Adds a duration to a time. If the sum overflows, adds 100 years instead.
 fn later(moment: Instant, span: Duration) -> Instant {
     const FOR_EVER: Duration = Duration::from_secs(86_400 * 365 * 100);
     moment.checked_add(span).or_else(|| moment.checked_add(FOR_EVER)).unwrap_or(moment)
@@ -66,15 +66,15 @@ fn later(moment: Instant, span: Duration) -> Instant {
 
 /// The timers of a thread.
 struct Timers {
-    /// The last number.
+    /// The number of the newest timer.
     last: u64,
-    /// The wakers, by time and number.
+    /// The wakers, by the deadlines and numbers of their timers.
     wakers: BTreeMap<(Instant, u64), Waker>,
 }
 
 pub(crate) struct Sleep {
     deadline: Instant,
-    /// Its number in `TIMERS`, once it is registered.
+    /// The number of this timer in `TIMERS`, once it is registered there.
     number: Option<u64>,
 }
 
@@ -91,7 +91,8 @@ impl Future for Sleep {
         if now() >= self.deadline {
             return Poll::Ready(());
         }
-        // Cloned before the borrow and dropped after it: both run foreign code, and a waker may own a timer.
+        // The waker is cloned before the borrow, and a replaced waker is dropped after it. Both actions run foreign
+        // code, and a waker may own a timer, which borrows `TIMERS` when it is dropped.
         let waker = cx.waker().clone();
         let _replaced = TIMERS.with_borrow_mut(|timers| {
             let number = *self.number.get_or_insert_with(|| {
@@ -110,15 +111,17 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            // The timers of an ending thread may be dropped before its futures.
+            // When a thread ends, `TIMERS` may be dropped before this future.
             let _waker = TIMERS.try_with(|timers| timers.borrow_mut().wakers.remove(&(self.deadline, number)));
         }
     }
 }
 
-/// Waits for the first timer of this thread or an unpark, and wakes the expired timers.
+/// Waits until the first timer of this thread expires or the thread is unparked. Then wakes the futures of all
+/// expired timers.
 ///
-/// A stopped clock is moved to the first timer instead, because no other event can come before.
+/// If the clock is stopped, moves it to the deadline of the first timer instead of waiting, because no other event
+/// can come before that deadline.
 pub(super) fn park() {
     let first = TIMERS.with_borrow(|timers| timers.wakers.first_key_value().map(|((deadline, _), _)| *deadline));
     let span = first.map(|deadline| deadline.saturating_duration_since(now()));
@@ -131,7 +134,7 @@ pub(super) fn park() {
     wake_due();
 }
 
-/// Wakes the expired timers of this thread.
+/// Wakes the futures of all expired timers of this thread.
 pub(super) fn wake_due() {
     if TIMERS.with_borrow(|timers| timers.wakers.is_empty()) {
         return;

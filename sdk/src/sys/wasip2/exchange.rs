@@ -45,7 +45,7 @@ impl Exchange {
     const NONE: Self = Self { number: 0, request: None, response_out: None, writer: None };
 }
 
-/// Handles one request to its end: the handler, the response with its body, and spawned futures.
+/// Handles one request to its end: runs the handler and the spawned futures, and sends the response with its body.
 pub fn serve<F: Future<Output: HandlerResult>>(
     request: wasi::IncomingRequest,
     response_out: wasi::ResponseOutparam,
@@ -63,7 +63,7 @@ pub fn serve<F: Future<Output: HandlerResult>>(
     EXCHANGE.with_borrow_mut(|exchange| exchange.request = None);
 }
 
-/// The request of an exchange. A token for the global.
+/// The request of an exchange, found through the thread-local `EXCHANGE`.
 pub struct ArrivingRequest {
     number: u32,
     /// The declared length of the body, once the headers have been read.
@@ -106,7 +106,7 @@ impl IncomingRequest for ArrivingRequest {
         let declared = self.declared.get().unwrap_or_else(|| self.with(declared_length).ok().flatten());
         match self.with(wasi::IncomingRequest::consume) {
             Ok(Ok(body)) => B::incoming(ArrivingBody::new(body, declared), Origin::Request),
-            // A body that was taken before has nothing left.
+            // If the body was taken before, this one is empty.
             Ok(Err(())) | Err(_) => B::default(),
         }
     }
@@ -118,7 +118,7 @@ fn declared_length(request: &wasi::IncomingRequest) -> Option<u64> {
     framing::declared(values.first()?)
 }
 
-/// The writer of the response, in the global.
+/// The writer of the response, stored in the thread-local `EXCHANGE`.
 struct ResponseWriter;
 
 impl Slot for ResponseWriter {
@@ -131,7 +131,7 @@ impl Slot for ResponseWriter {
     }
 
     fn may_block(&self) -> bool {
-        // The handler has returned, so only spawned futures remain.
+        // The handler has returned, so only spawned futures could run meanwhile.
         executor::is_alone()
     }
 }
@@ -192,7 +192,7 @@ fn fail(reason: &str) {
     let fields = with_content_type(Some(PROBLEM_JSON));
     let started = fields.and_then(|fields| start_bytes(StatusCode::INTERNAL_SERVER_ERROR, fields, None, body));
     if let Err(reason) = started {
-        // The host refuses even a plain response: it is gone.
+        // The host refuses even the plain response 500, so no response can be sent.
         log(&reason);
     }
 }
@@ -217,7 +217,7 @@ fn start_body<B: MessageBody>(
     Ok(())
 }
 
-/// Sends the head of a response. Returns the writer of its body and the declared length, if it has a body.
+/// Sends the head of a response. If the response has a body, returns the writer of the body and the declared length.
 #[inline(never)]
 fn start(
     status: StatusCode,
@@ -254,7 +254,8 @@ fn send_bytes(writer: Writer, mut bytes: Bytes, declared: Option<u64>) {
     cut_on_error(sent.and_then(|()| writer.finish_plainly()));
 }
 
-/// [`send_body`], for the hooks of the executor.
+/// The function [`send_body`], stored in the hooks of the executor, so that [`send_bytes`] reaches it only in
+/// components with spawned futures.
 pub(crate) struct SendBeside(pub(super) fn(Writer, body::Outgoing, Option<u64>));
 
 /// Sends a body while the spawned futures run.
@@ -307,7 +308,8 @@ impl Exchange {
     }
 }
 
-/// Responds or breaks off after a panic, when no other code runs any more.
+/// Responds with 500 after a panic, or breaks off the body that is being sent. No other code of the component runs
+/// afterwards.
 fn answer_panic() {
     let parts = EXCHANGE.try_with(|exchange| {
         let mut exchange = exchange.try_borrow_mut().ok()?;
@@ -316,11 +318,11 @@ fn answer_panic() {
     let Ok(Some((response_out, writer))) = parts else {
         return;
     };
-    // Dropping it before its end breaks the body off.
+    // Dropping a writer before the end of its body breaks the body off.
     drop(writer);
     if let Some(out) = response_out {
         let fields = wasi::Fields::new();
-        // The media type is optional.
+        // A failure is ignored, because the response is valid without a media type.
         let _ = headers::append(&fields, header::CONTENT_TYPE.as_str(), PROBLEM_JSON.as_bytes());
         let response = wasi::OutgoingResponse::new(fields);
         let (Ok(()), Some(writer)) = (response.set_status_code(500), response.body().ok().and_then(Writer::new)) else {

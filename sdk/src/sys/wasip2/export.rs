@@ -1,4 +1,4 @@
-//! The export of a component, for the macros.
+//! The export of a component, as the attribute macros use it.
 
 pub use super::bindings;
 pub use super::exchange::serve;
@@ -8,7 +8,7 @@ pub use super::exchange::serve;
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        // The user's code can see these names.
+        // The user's code can see these names, so they have a prefix that other names do not have.
         struct __WaysideComponent;
 
         impl $crate::__private::bindings::exports::wasi::http::incoming_handler::Guest for __WaysideComponent {
@@ -26,7 +26,7 @@ macro_rules! __export_handler {
 
 pub use crate::__export_handler as export;
 
-/// Rejects middleware.
+/// Rejects middleware with a compile error.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare_no_middleware {

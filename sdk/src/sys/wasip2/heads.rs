@@ -1,4 +1,4 @@
-//! The functions of this world that read the heads of messages.
+//! The functions of the host in this world that read the heads of messages.
 
 #![allow(unsafe_code, reason = "the answers of the host are addresses in memory that was made for them")]
 
@@ -20,7 +20,7 @@ unsafe extern "C" {
     fn get_path_with_query(request: u32, answer: *mut OptionalText);
 }
 
-/// The heads of messages in this world.
+/// Reads the heads of messages with the functions of this world's host.
 pub(super) enum WorldHeads {}
 
 impl Heads for WorldHeads {

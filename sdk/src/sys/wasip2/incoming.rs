@@ -22,9 +22,10 @@ const READ_BYTES: u64 = 64 * 1024;
 pub struct ArrivingBody {
     state: BodyState,
     received: Received,
-    /// The deadline of the whole exchange.
+    /// The deadline of the outbound call whose response has this body.
     deadline: Option<Ready>,
-    /// Some hosts end the exchange when the response is dropped, so it lives as long as its body.
+    /// The response to which the body belongs. Some hosts end the exchange when the response is dropped, so it lives
+    /// as long as the body.
     _response: Option<wasi::IncomingResponse>,
 }
 
@@ -39,14 +40,16 @@ enum BodyState {
     Done,
 }
 
-/// Dropped in this order: each field is a child of the next one, and another order traps.
+/// The fields are dropped in this order. Each is a child of the next one, and the host traps if a parent is dropped
+/// before its child.
 struct Data {
     ready: Option<Ready>,
     stream: InputStream,
     body: wasi::IncomingBody,
 }
 
-/// Dropped in this order for the same reason.
+/// The fields are dropped in this order. `ready` is a child of `future`, and the host traps if a parent is dropped
+/// before its child.
 struct Trailers {
     ready: Option<Ready>,
     future: wasi::FutureTrailers,
@@ -66,7 +69,7 @@ impl ArrivingBody {
         Self { state: BodyState::Unread(body), received: Received::new(declared), deadline, _response: Some(response) }
     }
 
-    /// Repeats an operation on the stream until it returns something.
+    /// Repeats an operation on the stream of the body until the operation returns a value or the stream ends.
     ///
     /// The operation returns the number of bytes that it took from the stream, and a value for the caller.
     pub(super) fn poll_with<T>(
@@ -101,7 +104,7 @@ impl ArrivingBody {
 
     /// Polls for the trailers as host resources, after all data has been read.
     ///
-    /// Blocks the thread for them if `may_block`.
+    /// Blocks the thread until the trailers arrive if `may_block` is true.
     pub(super) fn poll_fields(
         &mut self,
         may_block: bool,
@@ -133,7 +136,8 @@ impl ArrivingBody {
 
     /// Whether the body has ended without trailers. Asks the host without waiting.
     ///
-    /// A request without content has such a body, and must not get framing when it is sent on (RFC 9112, section 6.3).
+    /// The host gives such a body to a request without content. When this request is sent on, it must not get framing
+    /// headers (RFC 9112, section 6.3).
     pub(super) fn is_over(&mut self) -> bool {
         if let Some(data) = self.open() {
             // A read of zero bytes tells whether the stream is closed, and takes nothing.
@@ -154,7 +158,7 @@ impl ArrivingBody {
         is_over
     }
 
-    /// Requests the trailers, if all data has been read or none is wanted.
+    /// Requests the trailers, if all data has been read or the stream of the data has never been opened.
     fn ask_for_trailers(&mut self) {
         if let BodyState::Read(_) | BodyState::Unread(_) = self.state
             && let BodyState::Read(body) | BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done)
@@ -178,7 +182,7 @@ impl ArrivingBody {
         }
     }
 
-    /// Drops the wakers of earlier readers. They may own anything, so they must not be dropped while the exchange is
+    /// Drops the wakers of earlier readers. A waker may own anything, so it must not be dropped while `EXCHANGE` is
     /// borrowed.
     pub(super) fn forget_wakers(&self) {
         let ready = match &self.state {
@@ -189,7 +193,7 @@ impl ArrivingBody {
         ready.into_iter().chain(&self.deadline).for_each(Ready::forget_waker);
     }
 
-    /// Whether the reader must watch the clock.
+    /// Whether the body must be read before a deadline.
     pub(super) fn has_deadline(&self) -> bool {
         self.deadline.is_some()
     }
@@ -203,7 +207,8 @@ impl ArrivingBody {
             let BodyState::Unread(body) = std::mem::replace(&mut self.state, BodyState::Done) else {
                 return None;
             };
-            // Fails only if the stream was taken before, and this body has one owner.
+            // This fails only if the stream was taken before, which cannot be: the body has one owner, and its state
+            // was `Unread`.
             let stream = body.stream().ok()?;
             self.state = BodyState::Data(Data { ready: None, stream, body });
         }
@@ -213,7 +218,7 @@ impl ArrivingBody {
         }
     }
 
-    /// Handles the end of the stream; an early end is an error.
+    /// Handles the end of the stream. An end before the declared length is an error.
     fn end<T>(&mut self, error: StreamError) -> Option<Result<T, Error>> {
         let BodyState::Data(Data { ready, stream, body }) = std::mem::replace(&mut self.state, BodyState::Done) else {
             return None;
@@ -222,7 +227,8 @@ impl ArrivingBody {
         drop(stream);
         match error {
             StreamError::LastOperationFailed(error) => {
-                // The host would now report that there are no trailers, as if the body were complete.
+                // The trailers are not requested: the host would report that there are none, as if the body were
+                // complete.
                 Some(Err(self.broken_off(error.to_debug_string())))
             }
             StreamError::Closed if !self.received.may_end() => Some(Err(self.broken_off(String::new()))),

@@ -16,12 +16,13 @@ use super::poll::Ready;
 use crate::sys::body::{Error, Outgoing, OutgoingData};
 use crate::sys::http::length::Remaining;
 
-/// The most bytes of one splice.
+/// The most bytes that one splice moves.
 const SPLICE_BYTES: u64 = 1024 * 1024;
 
 /// Writes a body. Dropping it without [`finish`](Writer::finish) breaks the message off.
 ///
-/// Dropped in this order: each field is a child of the next one, and another order traps.
+/// The fields are dropped in this order. Each is a child of the next one, and the host traps if a parent is dropped
+/// before its child.
 pub(super) struct Writer {
     ready: Option<Ready>,
     stream: OutputStream,
@@ -39,7 +40,7 @@ pub(super) trait Slot {
 
     /// Whether the writer may block the thread, because no other future can run.
     ///
-    /// This saves the way through the executor, which is most of the cost of a long body.
+    /// Blocking avoids a return to the executor for each piece, which would be most of the cost of a long body.
     fn may_block(&self) -> bool;
 }
 
@@ -58,7 +59,7 @@ impl Slot for Writer {
 }
 
 impl Writer {
-    /// `None` if the host returns no stream. It returns one for each body.
+    /// Returns `None` if the host returns no stream for the body. This happens only if the stream was taken before.
     pub(super) fn new(body: wasi::OutgoingBody) -> Option<Self> {
         let stream = body.write().ok()?;
         Some(Self { ready: None, stream, body })
@@ -99,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Moves an incoming body inside the host, to its end.
+    /// Moves the rest of an incoming body to this writer, inside the host.
     fn poll_splice(
         &mut self,
         incoming: &mut ArrivingBody,
@@ -114,7 +115,8 @@ impl Writer {
             let moved = incoming.poll_with(cx, |input| match splice(&self.stream, input, limit) {
                 Ok(0) => {
                     blocked = self.is_blocked();
-                    // A blocked output is waited for below; the input does not report it.
+                    // If the output is blocked, a value ends `poll_with`, which would wait for the input. The output
+                    // is waited for below.
                     Ok(blocked.then_some((0, 0)))
                 }
                 Ok(count) => Ok(Some((count, count))),
@@ -123,7 +125,7 @@ impl Writer {
             match ready!(moved) {
                 Some(Ok(_)) if blocked => ready!(self.poll_ready(may_block, cx)),
                 Some(Ok(count)) => left.count(count)?,
-                // The host does not say which of the two streams failed.
+                // The host does not say which of the two streams failed, so `is_open` asks the output first.
                 Some(Err(error)) => return Poll::Ready(self.is_open().and(Err(error))),
                 None => return Poll::Ready(self.is_open()),
             }
@@ -159,8 +161,9 @@ impl Writer {
         self.stream.blocking_write_and_flush(bytes).map_err(write_error)
     }
 
-    /// Ends a message of bytes normally. Gives no reason if the host refuses, because everything was checked before,
-    /// and the texts are a tenth of a small component.
+    /// Ends a message of bytes normally. If the host refuses, the error does not contain the host's reason. A refusal
+    /// is unlikely, because the length was checked before, and the messages for all reasons would make up a tenth of
+    /// a small component.
     pub(super) fn finish_plainly(self) -> Result<(), Error> {
         let Self { ready, stream, body } = self;
         drop(ready);
@@ -194,7 +197,8 @@ pub(super) async fn write(slot: impl Slot, body: Outgoing, declared: Option<u64>
         }
         OutgoingData::Incoming(mut incoming) => {
             output.splice(&mut incoming).await?;
-            // Its trailers pass through as host resources; with added ones it would be a stream.
+            // The trailers of an incoming body pass through as host resources. If the user adds trailers, the body
+            // becomes a `Stream` and does not get here.
             let may_block = output.may_block_for(&incoming);
             let received = poll_fn(|cx| incoming.poll_fields(may_block, cx)).await?;
             return output.finish_with(received);
@@ -227,7 +231,8 @@ impl<S: Slot> Output<S> {
         poll_fn(|cx| slot.with(|writer| writer.poll_splice(incoming, left, may_block, cx))?).await
     }
 
-    /// Writes a body piece by piece, and flushes if the next piece takes a while. Returns the trailers.
+    /// Writes a body piece by piece, and flushes the output whenever the next piece is not ready. Returns the
+    /// trailers of the body.
     async fn stream<B>(&mut self, mut body: Pin<&mut B>) -> Result<Option<Box<HeaderMap>>, Error>
     where
         B: Body<Data = Bytes, Error = Error> + ?Sized,

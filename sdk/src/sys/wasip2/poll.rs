@@ -17,7 +17,8 @@ use crate::sys::http::options::nanos;
 thread_local! {
     /// Every registered pollable, at the index in its [`Ready`].
     static POLLABLES: RefCell<Vec<Option<Entry>>> = const { RefCell::new(Vec::new()) };
-    /// Polls without waiting. Stored with the first pollable, so that a component without any has no code for it.
+    /// The function that polls all pollables without waiting. [`Ready::new`] stores it, so that a component without
+    /// pollables does not contain it.
     static LOOK: Cell<Option<fn()>> = const { Cell::new(None) };
     static ELAPSED: Cell<Option<Elapsed>> = const { Cell::new(None) };
 }
@@ -35,14 +36,16 @@ enum WaitState {
 
 /// A pollable of the host that futures can wait for repeatedly.
 ///
-/// Must be dropped before the pollable's resource: it is a child, and the host traps otherwise.
+/// Must be dropped before the resource that the pollable was made from, because the pollable is a child of that
+/// resource: the host traps if the parent is dropped first.
 pub(super) struct Ready {
     index: usize,
 }
 
 impl Ready {
     pub(super) fn new(pollable: Pollable) -> Self {
-        // The optimizer must not see that this is the only value, or it would inline it at every call.
+        // `black_box` hides from the optimizer that `LOOK` has only this value. Otherwise the optimizer would inline
+        // the function at every call.
         LOOK.set(Some(black_box(look_at_all)));
         POLLABLES.with_borrow_mut(|pollables| {
             let entry = Some(Entry { pollable, state: WaitState::Idle });
@@ -69,11 +72,11 @@ impl Ready {
         });
     }
 
-    /// Ready once after each event; otherwise waits for it.
+    /// Returns `Poll::Ready` once after each event. Otherwise registers the waker for the next event.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let is_own = nested::is_own(cx.waker());
-        // A foreign waker is cloned before the borrow, and others are dropped after it: both run foreign code, and a
-        // waker may own a future that unregisters here.
+        // A foreign waker is cloned before the borrow, and a replaced waker is dropped after it. Both actions run
+        // foreign code, and a waker may own a future that borrows `POLLABLES` when it is dropped.
         let mut foreign = if is_own { None } else { Some(cx.waker().clone()) };
         let (ready, _replaced) = POLLABLES.with_borrow_mut(|pollables| match entry(pollables, self.index) {
             Some(entry) => entry.poll(cx.waker(), &mut foreign),
@@ -100,26 +103,26 @@ fn entry(pollables: &mut [Option<Entry>], index: usize) -> Option<&mut Entry> {
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        // Dropped after the borrow, as in `poll`.
+        // The entry is dropped after the borrow, because dropping its waker runs foreign code.
         let _entry = POLLABLES.with_borrow_mut(|pollables| pollables.get_mut(self.index).and_then(Option::take));
     }
 }
 
-/// Blocks until the host reports an event for a waiting future, and wakes those futures.
+/// Blocks until the host reports events for one or more waiting futures, and wakes these futures.
 ///
 /// # Panics
 ///
 /// Panics if no future waits for the host, because then no event can come.
 #[expect(clippy::panic, reason = "nobody is left who could take an error, and the hook answers for the handler")]
 pub(super) fn park() {
-    // The panic comes after the borrow, because the panic hook drops pollables.
+    // The panic comes after the borrow of `POLLABLES`, because the panic hook drops pollables.
     match POLLABLES.with_borrow_mut(|pollables| wait(pollables)) {
         Woken::None => panic!("the handler waits for something that nothing can bring about any more"),
         woken => woken.wake(),
     }
 }
 
-/// Wakes the futures whose events have come.
+/// Wakes the futures whose events have come, without waiting for other events.
 pub(super) fn look() {
     if let Some(look) = LOOK.get() {
         look();
@@ -136,17 +139,18 @@ fn look_at_all() {
     woken.wake();
 }
 
-/// A timer that has expired: with it, waiting for several pollables returns at once.
+/// A timer that has expired. If it is added to a list of pollables, polling the list returns at once.
 ///
-/// wasmtime yields to its other tasks the first time that such a timer is polled, and never for pollables that are
-/// ready. Without it, its timers stop after some hundred polls. So the timer is replaced regularly.
+/// wasmtime yields to its own other tasks when such a timer is polled for the first time, but never for pollables
+/// that are ready. If wasmtime never yields, its timers stop after some hundred polls. So this timer is replaced
+/// regularly.
 struct Elapsed {
     pollable: Pollable,
     looks: u8,
 }
 
 impl Elapsed {
-    /// How often a timer is used.
+    /// How often a timer is used before it is replaced.
     const LOOKS: u8 = 16;
 
     fn new() -> Self {
@@ -154,7 +158,7 @@ impl Elapsed {
     }
 }
 
-/// The wakers of an event. One is the usual case, and needs no list.
+/// The wakers of the futures whose events have come. Usually there is one, which needs no list.
 enum Woken {
     None,
     One(Waker),
@@ -181,7 +185,8 @@ fn wait(pollables: &mut [Option<Entry>]) -> Woken {
     wait_for_several(pollables, None)
 }
 
-/// Waits for one of the pollables, or for another one without a waker.
+/// Waits for the pollables that have a waker, and for `other`, which has none. Returns the wakers of the pollables
+/// that are ready.
 #[inline(never)]
 fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -> Woken {
     let mut waiting: Vec<&mut Entry> = pollables.iter_mut().flatten().filter(|entry| entry.is_waiting()).collect();
@@ -191,7 +196,8 @@ fn wait_for_several(pollables: &mut [Option<Entry>], other: Option<&Pollable>) -
 }
 
 impl Entry {
-    /// Waits with a waker, which may have been cloned before. Returns also the value that the caller has to drop.
+    /// Polls for the event, and stores the waker if it has not come. `clone` may contain a clone of the waker that
+    /// was made before. Also returns the replaced state, which the caller must drop after the borrow.
     fn poll(&mut self, waker: &Waker, clone: &mut Option<Waker>) -> (Poll<()>, WaitState) {
         match &self.state {
             WaitState::Fired => {

@@ -8,7 +8,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 use crate::sys::executor::blocking::Root;
 use crate::sys::executor::nested;
 
-/// Whether the future was woken. An instance runs one main future at a time, so one flag is enough.
+/// Whether the main future has been woken. An instance runs one main future at a time, so one flag is enough.
 static WOKEN: AtomicBool = AtomicBool::new(false);
 
 const RAW: RawWaker = RawWaker::new(std::ptr::null(), &RawWakerVTable::new(|_| RAW, |_| wake(), |_| wake(), |_| ()));
@@ -18,7 +18,7 @@ fn wake() {
     nested::count_wake();
 }
 
-/// The main future.
+/// The only main future, as the owner of the flag.
 pub(super) struct TheOnly;
 
 impl TheOnly {
@@ -41,7 +41,8 @@ impl Root for TheOnly {
 
 impl Drop for TheOnly {
     fn drop(&mut self) {
-        // If one main future ran within another, the outer one is polled once more in case the wake-up was for it.
+        // If this main future ran within another one, the outer future is polled once more, because a wake-up that
+        // was meant for it may have been taken here.
         WOKEN.store(true, Ordering::Relaxed);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn send<B: MessageBody>(mut request: Box<Request<B>>, timeouts: &Time
     OutboundExchange { request, waiting }
 }
 
-/// A request in flight. Not an `async fn`, because futures are moved, and this is the smallest form.
+/// A request in flight. Implements `Future` by hand to stay small, because futures are moved.
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
@@ -117,12 +117,12 @@ fn invalid(reason: String) -> outbound::Error {
     outbound::Error::new(Kind::Request, reason)
 }
 
-/// Starts the body: sends it at once if the host accepts all of it, otherwise in the background.
+/// Starts to send the body. The part that the host does not accept at once is sent in the background.
 fn start_upload(writer: Writer, mut body: Outgoing, declared: Option<u64>) -> Result<Upload, outbound::Error> {
     let OutgoingData::Bytes(bytes) = &mut body.data else { return Ok(Upload::new(writer, body, declared)) };
     let length = bytes.len() as u64;
     if writer.write_now(bytes).is_err() {
-        // The server may have responded already, and does not want the rest.
+        // This is no failure of the call: the server may have responded already without reading the rest of the body.
         return Ok(Upload::done());
     }
     if !bytes.is_empty() {
@@ -144,11 +144,13 @@ fn body_failed(cause: body::Error) -> outbound::Error {
 
 type Writing = Pin<Box<dyn Future<Output = Result<(), body::Error>> + Send>>;
 
-/// A request body in flight. It continues in the background when the response is no longer waited for.
+/// A request body that is being sent. If this value is dropped before the end of the body, the rest is sent in the
+/// background.
 struct Upload {
     writing: Option<Writing>,
-    /// Whether all bytes are in memory. Such a body is sent to its end, because a handler that has its response assumes
-    /// that the request was sent. A body that streams ends with the exchange, like its source.
+    /// Whether all bytes are in memory. Such a body is sent to its end, because a handler that has received the
+    /// response assumes that the whole request has been sent. A body that streams ends with the exchange, because its
+    /// source ends then too.
     is_at_hand: bool,
     failure: Option<body::Error>,
 }
@@ -193,7 +195,7 @@ impl Drop for Upload {
     }
 }
 
-/// Logs the failure of a request body after the response, or without a caller.
+/// Logs the failure of a request body when no code waits for the response any more.
 #[cold]
 fn log_failure(error: &body::Error) {
     exchange::log(&format!("the request body was cut: {}", Chain(error)));
@@ -201,7 +203,8 @@ fn log_failure(error: &body::Error) {
 
 /// A response that has not arrived.
 ///
-/// Dropped in this order: the first field is a child of the second, and another order traps.
+/// The fields are dropped in this order. `ready` is a child of `response`, and the host traps if a parent is dropped
+/// before its child.
 struct Pending {
     ready: Option<Ready>,
     response: wasi::FutureIncomingResponse,

@@ -14,7 +14,7 @@ pub(super) fn now() -> Duration {
     Duration::from_nanos(monotonic_clock::now())
 }
 
-/// Completes after a duration, which starts when this is made.
+/// A future that completes after a duration. The duration starts when this value is made.
 pub(crate) struct Sleep(Wait);
 
 impl Sleep {

@@ -59,14 +59,14 @@ struct Exchange {
     request: Head,
 }
 
-/// The known parts of the request.
+/// The parts of the request that the exchange still has.
 #[derive(Default)]
 enum Head {
     #[default]
     None,
-    /// The whole request, in the host.
+    /// The whole request, as a resource of the host.
     Whole(wasi::Request),
-    /// The rest for log lines, after the body has been taken.
+    /// The method and the path, kept for log lines once the body has been taken.
     Target(wasi::Method, Option<String>),
 }
 
@@ -80,7 +80,7 @@ impl Head {
     }
 }
 
-/// Handles one request to its end: the handler, the response with its body, and spawned futures.
+/// Handles one request to its end: runs the handler and the spawned futures, and sends the response with its body.
 pub(super) fn serve<F: Future<Output: HandlerResult>>(
     request: wasi::Request,
     handler: impl FnOnce(ArrivingRequest) -> F + 'static,
@@ -127,13 +127,13 @@ fn begin(request: wasi::Request) -> Place {
 }
 
 fn end(place: Place) {
-    // Dropped after the borrow of the table, because dropping it calls the host.
+    // The request is dropped after the borrow of the table, because dropping it calls the host.
     let exchange = EXCHANGES
         .with_borrow_mut(|exchanges| exchanges.get_mut(place.index).map(|exchange| mem::take(&mut exchange.request)));
     drop(exchange);
 }
 
-/// The request of an exchange. A token for the table.
+/// The request of an exchange, found through its place in the table of exchanges.
 pub struct ArrivingRequest {
     place: Place,
     /// The declared length of the body, once the headers have been read.
@@ -152,7 +152,7 @@ impl ArrivingRequest {
         read.ok_or(RequestError::Gone)
     }
 
-    /// Takes the request out of the exchange, and leaves the parts for log lines.
+    /// Takes the request out of the exchange, and leaves its method and path there for log lines.
     fn take(&self) -> Option<wasi::Request> {
         EXCHANGES.with_borrow_mut(|exchanges| {
             let exchange = exchanges.get_mut(self.place.index).filter(|exchange| exchange.number == self.place.number);
@@ -195,7 +195,7 @@ impl IncomingRequest for ArrivingRequest {
                 let body = wasi::Request::consume_body(request, abi::say_ok());
                 B::incoming(ArrivingBody::new(body, declared, None), Origin::Request)
             }
-            // A body that was taken before has nothing left.
+            // If the body was taken before, this one is empty.
             None => B::default(),
         }
     }
@@ -218,14 +218,15 @@ async fn respond<A: HandlerResult>(answer: A, place: Place) {
             {
                 log(&format!("the response was cut: {}", Chain(&error)));
             }
-            // The host takes its own body back at once and sends it later. Spawned futures run meanwhile.
+            // If the body came from the host, the host takes it back at once and sends it later. Spawned futures run
+            // until the body has been sent, so this waits for it.
             if let Some(until_sent) = until_sent
                 && !is_alone()
             {
                 until_sent(sent).await;
             }
         }
-        // The host refuses even a plain response: it is gone.
+        // The host refuses even the plain response 500, so no response can be sent.
         Err(reason) => log(&reason),
     }
 }
@@ -238,14 +239,15 @@ fn fail(reason: &str, is_head: bool) -> Sent {
     start_bytes(StatusCode::INTERNAL_SERVER_ERROR, fields, None, body, is_head)
 }
 
-/// A response whose head was sent, with the rest if there is more; or the reason why it could not be sent.
+/// The result of sending the head of a response: the rest if there is more to send, or the reason why the response
+/// could not be sent.
 type Sent = Result<Option<Begun>, String>;
 
 /// A response whose head has been sent.
 struct Begun {
     rest: Rest,
     sent: UntilSent,
-    /// Waits until the host has sent the response. Present if the host has the body.
+    /// Waits until the host has sent the response. Present if the data of the body is in the host.
     until_sent: Option<WaitUntilSent>,
 }
 
@@ -319,10 +321,11 @@ fn start_body<B: MessageBody>(
 
 type WaitUntilSent = fn(UntilSent) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Reports the end of the transmission of a response.
+/// A future of the host that completes once the host has sent a response or has failed to send it.
 type UntilSent = FutureReader<Result<(), wasi::ErrorCode>>;
 
-/// Sends the head, and the body if the host has it. Returns what remains to be written.
+/// Sends the head of a response, and hands the stream of its body to the host. Returns the unwritten rest of the
+/// body, and a future that reports when the host has sent the response.
 #[inline(never)]
 fn start(status: StatusCode, fields: wasi::Fields, message: Message) -> Result<(Option<Rest>, UntilSent), String> {
     let Message { data, ended, rest } = message;
@@ -334,7 +337,7 @@ fn start(status: StatusCode, fields: wasi::Fields, message: Message) -> Result<(
     Ok((rest, sent))
 }
 
-/// Waits until the host has sent a response. If it fails, it has logged the failure.
+/// Waits until the host has sent a response. A failure is ignored, because the host logs it.
 async fn until_sent(sent: UntilSent) {
     let _ = sent.await;
 }
@@ -362,8 +365,8 @@ fn target() -> Option<String> {
     line.ok().flatten()
 }
 
-/// Breaks off unfinished bodies, through their trailers. The host responds with 500 to a panic before the head, because
-/// a dropped task cannot respond.
+/// Logs the panic and breaks off unfinished bodies, by reporting an error in place of their trailers. If no head has
+/// been sent, the host responds with 500, because the task of a panicked component cannot respond.
 fn on_panic(info: &PanicHookInfo<'_>) {
     log(&info.to_string());
     abi::break_all_off();

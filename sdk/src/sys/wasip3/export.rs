@@ -1,4 +1,4 @@
-//! The export of a component, for the macros.
+//! The export of a component, as the attribute macros use it.
 
 use std::future::Future;
 
@@ -6,7 +6,7 @@ pub use super::bindings;
 use super::exchange::ArrivingRequest;
 use crate::sys::HandlerResult;
 
-/// A handler for the export.
+/// The user's handler, as a type that the export can call.
 #[doc(hidden)]
 pub trait Handler: 'static {
     fn answer(request: ArrivingRequest) -> impl Future<Output: HandlerResult>;
@@ -26,7 +26,7 @@ pub mod component {
 
                     #[allow(unsafe_code, reason = "the host calls it with a request that it hands over")]
                     pub unsafe fn _export_handle_cabi<H: Handler>(request: i32) -> i32 {
-                        // SAFETY: the host transfers the request with this call.
+                        // SAFETY: with this call, the host transfers the ownership of the request's handle.
                         let request = unsafe { bindings::wasi::http::types::Request::from_handle(request as u32) };
                         exchange::serve(request, H::answer) as i32
                     }
@@ -46,7 +46,7 @@ pub mod component {
 #[macro_export]
 macro_rules! __export_handler {
     ($request:ident => $answer:expr) => {
-        // The user's code can see this name.
+        // The user's code can see this name, so it has a prefix that other names do not have.
         struct __WaysideComponent;
 
         impl $crate::__private::Handler for __WaysideComponent {

@@ -29,7 +29,7 @@ pub(super) type Ended = Result<Option<wasi::Trailers>, wasi::ErrorCode>;
 pub struct ArrivingBody {
     state: BodyState,
     received: Received,
-    /// The deadline of the whole exchange.
+    /// The deadline of the outbound call whose response has this body.
     deadline: Option<Sleep>,
 }
 
@@ -50,11 +50,13 @@ impl ArrivingBody {
         Self { state: BodyState::Data(Source::new(data), ended), received: Received::new(declared), deadline }
     }
 
-    /// Returns the stream of the host, so that its bytes need not pass through the component.
+    /// Returns the stream of the host and the future of its end, so that the bytes need not pass through the
+    /// component.
     ///
-    /// Fails if the component has read a part of the body, or must watch the clock while it is read.
+    /// Fails if the component has begun to read the body, or if the body must be read before a deadline.
     pub(super) fn into_parts(mut self: Box<Self>) -> Result<(StreamReader<u8>, FutureReader<Ended>), Box<Self>> {
-        // The host keeps a partly read piece for the same reader, and would lose it.
+        // The host keeps the rest of a partly read piece for the component that read it. This rest would be lost if
+        // another reader took the stream over.
         if self.deadline.is_some() || self.received.bytes > 0 {
             return Err(self);
         }
@@ -84,7 +86,7 @@ impl ArrivingBody {
                         return Poll::Ready(None);
                     }
                 }
-                // A complete body needs no confirmation.
+                // A body that has reached its declared length needs no confirmation of its end.
                 BodyState::Ending(_) if self.received.is_complete() => return Poll::Ready(None),
                 BodyState::Ending(_) => {
                     if let Err(error) = ready!(self.poll_end(cx)) {

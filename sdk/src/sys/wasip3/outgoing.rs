@@ -14,19 +14,20 @@ use super::incoming::{ArrivingBody, Ended};
 use crate::sys::body::{Error, IncomingBody as _, Outgoing, OutgoingData};
 use crate::sys::http::length::Remaining;
 
-/// A new message: the parts for the host, and the rest to write.
+/// A new message: the parts that the host gets, and the rest that the component has yet to write.
 pub(super) struct Message {
     /// `None` if the message has no data.
     pub(super) data: Option<StreamReader<u8>>,
     pub(super) ended: FutureReader<Ended>,
-    /// `None` if the host has everything.
+    /// `None` if the component has nothing left to write.
     pub(super) rest: Option<Rest>,
 }
 
-/// The rest of a message. Dropping it breaks the message off.
+/// The unwritten rest of a message. Dropping it breaks the message off.
 ///
-/// It contains the code that writes it, so that a component has code only for the kinds of bodies that it sends. Boxed
-/// even for bytes, because the futures that wait for it are moved, and would grow by its size.
+/// The value contains the future that writes the rest, so that a component contains code only for the kinds of bodies
+/// that it sends. This future is boxed even for bytes, because the futures that contain a `Rest` are moved, and would
+/// otherwise grow by its size.
 pub(super) struct Rest {
     origin: Origin,
     write: Pin<Box<dyn Future<Output = Result<(), Error>>>>,
@@ -37,7 +38,7 @@ pub(super) struct Rest {
 pub(super) enum Origin {
     /// In memory.
     AtHand,
-    /// The component produces it while it writes.
+    /// Produced by the component while it writes the message.
     Stream,
     /// In the host.
     Host,
@@ -57,7 +58,7 @@ impl Message {
         Self { rest: Some(Rest::new(Origin::AtHand, write_bytes(ending, output, bytes))), ..message }
     }
 
-    /// Makes a message from a body that may have data. The host gets an unread incoming body back.
+    /// Makes a message from a body of any kind. An incoming body that has not been read is handed back to the host.
     pub(super) fn new(body: Outgoing, declared: Option<u64>) -> Self {
         let Outgoing { data, trailers } = body;
         let data = match (data, &trailers) {
@@ -73,11 +74,11 @@ impl Message {
         Self { rest: Some(Rest::new(origin, write(ending, output, data, trailers))), ..message }
     }
 
-    /// Makes a message that may return to the source of its body.
+    /// Makes a message that may go to the component from which its body came.
     ///
-    /// A component must not read a future that it wrote itself: the component model traps. Middleware that sends a
-    /// request body and gets it back as the response body would do that, so the end of the body is reported by a future
-    /// of this component.
+    /// The component model traps if a component reads a future that it wrote itself. This would happen to middleware
+    /// whose next handler returns the request body as the response body, together with the future that reports the
+    /// end of the body. So the next handler reports the end through a new future.
     pub(super) fn returning(body: Outgoing, declared: Option<u64>) -> Self {
         let message = Self::new(body, declared);
         if message.rest.is_some() {
@@ -119,7 +120,7 @@ impl Rest {
     }
 }
 
-/// Ends a message like the body that was passed through.
+/// Ends a message in the same way as the body that it passes on: with the body's trailers, or by breaking off.
 async fn end(ending: Ending, ended: FutureReader<Ended>) -> Result<(), Error> {
     match ended.await {
         Ok(trailers) => ending.finish(trailers),
@@ -129,9 +130,10 @@ async fn end(ending: Ending, ended: FutureReader<Ended>) -> Result<(), Error> {
     Ok(())
 }
 
-// Arguments are dropped from the last to the first: the stream ends before the end of the message is reported.
+// Both functions below have `ending` as their first argument. Rust drops arguments from the last to the first, so the
+// stream ends before the end of the message is reported.
 
-/// Writes bytes whose number is the declared length, if one is declared.
+/// Writes a body of bytes. Their number must be the declared length, if one is declared.
 async fn write_bytes(ending: Ending, mut output: Output, bytes: Bytes) -> Result<(), Error> {
     output.put(bytes).await?;
     drop(output);
@@ -153,7 +155,8 @@ async fn write(
         }
         OutgoingData::Incoming(mut incoming) => {
             output.write_incoming(&mut incoming).await?;
-            // Its trailers pass through as host resources; with added ones it would be a stream.
+            // The trailers of an incoming body pass through as host resources. If the user adds trailers, the body
+            // becomes a `Stream` and does not get here.
             let received = poll_fn(|cx| incoming.poll_fields(cx)).await?;
             output.finish().await?;
             ending.finish(received);
@@ -210,7 +213,7 @@ impl Output {
         Ok(())
     }
 
-    /// Ends the data.
+    /// Checks the length of the data, and writes the last piece if it was held back.
     async fn finish(mut self) -> Result<(), Error> {
         self.left.finish()?;
         if !self.last.is_empty() {

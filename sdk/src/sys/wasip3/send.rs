@@ -21,7 +21,7 @@ use crate::sys::http::{request, response, target};
 use crate::sys::log::Chain;
 use crate::sys::outbound::{self, Kind, Timeouts};
 
-/// The failure of a request body, for the code that waits for the response.
+/// The failure of a request body, shared with the code that waits for the response.
 type UploadError = Arc<Mutex<Option<body::Error>>>;
 
 /// Sends a request; the returned future waits for the response.
@@ -39,8 +39,9 @@ pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExcha
     OutboundExchange::start(request, |request| {
         let (outgoing, rest) = outgoing(request, None)?;
         if request.uri().path_and_query().is_some_and(|path| target::is_asterisk(request.method(), path)) {
-            // The next handler may get the path directly from this component, and hosts show an empty path as `/`. A
-            // missing path is accepted everywhere.
+            // `write_target` writes an empty path where the host refuses `*`. The next handler may get this request
+            // without a network in between, and hosts show it an empty path as `/`. A missing path is accepted
+            // everywhere.
             let _ = outgoing.set_path_with_query(None);
         }
         let upload_error = rest.map(upload_beside);
@@ -48,7 +49,7 @@ pub(super) fn pass_on<B: MessageBody>(request: Box<Request<B>>) -> OutboundExcha
     })
 }
 
-/// A request in flight. Not an `async fn`, because futures are moved, and this is the smallest form.
+/// A request in flight. Implements `Future` by hand to stay small, because futures are moved.
 pub(super) struct OutboundExchange<B> {
     request: Box<Request<B>>,
     /// The error is taken by the first poll.
@@ -116,7 +117,7 @@ impl PendingCall {
     }
 }
 
-/// Makes a request. Returns it with the rest of its body.
+/// Makes a request in the host. Returns it with the unwritten rest of its body.
 fn outgoing<B: MessageBody>(
     request: &mut Request<B>,
     options: Option<wasi::RequestOptions>,
@@ -127,7 +128,8 @@ fn outgoing<B: MessageBody>(
     let framing = request::write_headers(&fields, request, body.known()).map_err(invalid)?;
     let Message { data, ended, rest } =
         if framing.has_body { Message::new(body.into_outgoing(), framing.declared) } else { Message::empty() };
-    // The second value reports the transmission. The response reports it too, and writers learn it from their stream.
+    // The second value is a future that reports a failed transmission. It is not needed: the response reports the
+    // failure too, and writers learn of it from their stream.
     let (outgoing, _) = wasi::Request::new(fields, data, ended, options);
     request::write_target(&outgoing, request.method(), request.uri()).map_err(invalid)?;
     Ok((outgoing, rest))
@@ -137,15 +139,15 @@ fn outgoing<B: MessageBody>(
 fn upload_beside(rest: Rest) -> UploadError {
     let failure = UploadError::default();
     let report = Arc::clone(&failure);
-    // A body in memory is sent to its end, because a handler that has its response assumes that the request was sent. A
-    // body that streams ends with the exchange, like its source.
+    // A body in memory is sent to its end, because a handler that has received the response assumes that the whole
+    // request has been sent. A body that streams ends with the exchange, because its source ends then too.
     let is_at_hand = rest.is_at_hand();
     let upload = async move {
         if let Err(error) = rest.write().await
             && !error.is_closed()
         {
             if Arc::strong_count(&report) == 1 {
-                // The response has arrived, or is no longer waited for.
+                // No code waits for this error any more: the response has arrived, or its future has been dropped.
                 log_failure(&error);
             }
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);

@@ -54,7 +54,7 @@ impl Call {
     /// Expects a method and a URL with its query. Each `*` in the URL matches any text, including slashes and no text.
     ///
     /// Equivalent URLs match (RFC 9110, section 4.2.3): scheme and host are case-insensitive, the default port is
-    /// optional, an empty path is `/`, and `%7E` is `~`. A slash at the end of a path is significant.
+    /// optional, an empty path equals `/`, and `%7E` equals `~`. A slash at the end of a path is significant.
     #[must_use]
     pub fn new(method: Method, url: impl Into<String>) -> Self {
         Self::any().method(method).url(url)
@@ -86,8 +86,8 @@ impl Call {
         self
     }
 
-    /// Expects a query parameter; the query may have other parameters. Write name and value without percent-encoding.
-    /// The URL of this call is then compared without its query.
+    /// Expects a query parameter; the query may contain other parameters too. Write name and value without
+    /// percent-encoding. The expected URL is then compared with the URL of the request without its query.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.push((name.into(), value.into()));
@@ -124,8 +124,8 @@ impl Call {
         self
     }
 
-    /// Expects that a function returns true for the request. `what` describes it in messages, for example `a long
-    /// body`.
+    /// Expects that a function returns true for the request. `what` describes this condition in messages, for example
+    /// `a long body`.
     #[must_use]
     pub fn matches<F>(mut self, what: impl Into<String>, condition: F) -> Self
     where
@@ -137,14 +137,15 @@ impl Call {
 
     /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
     ///
-    /// A call that has come as often as allowed no longer matches, so the later calls of the mock apply.
+    /// Once an expected call has come as often as allowed, it no longer matches, and the expected calls after it are
+    /// tried.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
         self.times = times.into();
         self
     }
 
-    /// Returns a line for each mismatch.
+    /// Returns a line for each property of a request that does not match.
     pub(super) fn mismatches(&self, request: &Request<Bytes>) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(method) = &self.method

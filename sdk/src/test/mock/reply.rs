@@ -13,8 +13,8 @@ use crate::{IntoResponse, Request, Response, time};
 
 type Function = Arc<dyn Fn(Request<Bytes>) -> Response + Send + Sync>;
 
-/// The reply to an expected call of a [`Mock`](super::Mock). Text, a status and a function of the request convert to a
-/// reply.
+/// The reply to an expected call of a [`Mock`](super::Mock). Text, bytes, a status and a function of the request
+/// convert to a reply.
 ///
 /// # Examples
 ///
@@ -90,8 +90,8 @@ impl Reply {
         self
     }
 
-    /// Adds a header. It replaces headers of the same name that the body sets, such as its `content-type`, but not those
-    /// that this method added.
+    /// Adds a header to the response. The new header replaces headers of the same name that come with the body, such
+    /// as `content-type`, but no headers from earlier calls of this method.
     ///
     /// # Panics
     ///

@@ -21,7 +21,7 @@ impl Times {
 }
 
 impl Default for Times {
-    /// Once or more.
+    /// Returns the default: a call is expected once or more.
     fn default() -> Self {
         Self { at_least: 1, at_most: usize::MAX }
     }

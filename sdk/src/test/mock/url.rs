@@ -1,11 +1,11 @@
-//! Compares URLs. Equivalent URLs match (RFC 9110, section 4.2.3).
+//! Compares the URL of a call with an expected URL. Equivalent URLs match (RFC 9110, section 4.2.3).
 
 use http::Uri;
 
 use crate::url;
 
-/// Whether the URL of a call matches an expected URL. Each `*` in the expected URL matches any text. The expected URL may
-/// have the form that is sent, or any form that the client accepts.
+/// Whether the URL of a call matches an expected URL. Each `*` in the expected URL matches any text. The expected URL
+/// may be written as it is sent, for example percent-encoded, or in any form that the client accepts.
 pub(super) fn fits(expected: &str, uri: &Uri, with_query: bool) -> bool {
     is_same(expected, uri, with_query)
         || url::parse(&expected.to_owned().into()).is_ok_and(|url| is_same(&url.uri.to_string(), uri, with_query))
@@ -23,12 +23,12 @@ fn is_same(expected: &str, uri: &Uri, with_query: bool) -> bool {
     }
 }
 
-/// Whether a text matches a pattern in which each `*` stands for any text.
+/// Whether a text matches a pattern. Each `*` in the pattern matches any text.
 fn wildcard_fits(pattern: &str, text: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(start) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
-    // The part after the last `*` must end the text. Each other part matches at its first occurrence.
+    // The text must end with the part after the last `*`. Each other part matches at its first occurrence.
     let last = parts.pop().unwrap_or_default();
     for part in parts {
         let Some((_, after)) = text.split_once(part) else { return false };

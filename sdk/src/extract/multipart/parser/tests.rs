@@ -40,7 +40,8 @@ fn read_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Par
     }
 }
 
-/// Reads a form in one piece, byte by byte, and split in two at each position. Asserts that the results are equal.
+/// Reads a form several times: in one piece, byte by byte, and split in two at each position. Asserts that all results
+/// are equal.
 fn read(form: impl AsRef<[u8]>) -> Result<Vec<Part>, Malformed> {
     let form = form.as_ref();
     let whole = read_pieces([form]);
@@ -51,7 +52,7 @@ fn read(form: impl AsRef<[u8]>) -> Result<Vec<Part>, Malformed> {
     whole
 }
 
-/// Returns the contents of the parts as text.
+/// Returns the content of each part as a string.
 fn contents(form: impl AsRef<[u8]>) -> Vec<String> {
     read(form).unwrap().into_iter().map(|(_, content)| String::from_utf8(content).unwrap()).collect()
 }

@@ -1,4 +1,5 @@
-//! Heads of messages from a host that allocates its results as hosts do: the list before the texts, or after them.
+//! Tests with a fake host, which allocates the list of headers before the names and values in it or after them, as
+//! real hosts do.
 
 use std::cell::{Cell, RefCell};
 
@@ -23,7 +24,8 @@ thread_local! {
 enum Order {
     ListFirst,
     TextsFirst,
-    /// The list first; each text is allocated too short and grows, as in hosts whose strings are UTF-16.
+    /// The list comes first. Each name and value gets an allocation that is too short at first and then grows, as in
+    /// hosts whose strings are UTF-16.
     Growing,
 }
 
@@ -72,7 +74,7 @@ fn text(bytes: &[u8]) -> Text {
         (Order::Growing, 2..) => reallocate(allocate(1, 1), 1, 1, bytes.len()),
         _ => allocate(1, bytes.len()),
     };
-    // SAFETY: the allocation has this size.
+    // SAFETY: `start` is the address of an allocation of `bytes.len()` bytes.
     unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     Text { start, length: bytes.len() }
 }
@@ -90,7 +92,7 @@ unsafe extern "C" fn write_entries(_: u32, result: *mut List) {
         }
         Order::ListFirst | Order::Growing => (list(), entries()),
     };
-    // SAFETY: the list has room for the entries, and the result is an address of the caller.
+    // SAFETY: the list has room for the entries, and `result` is the address of a `List` of the caller.
     unsafe {
         for (index, entry) in entries.into_iter().enumerate() {
             start.add(index).write(entry);
@@ -104,7 +106,7 @@ fn write_optional(content: Option<String>, result: *mut OptionalText) {
         None => OptionalText { is_some: 0, text: MaybeUninit::uninit() },
         Some(content) => OptionalText { is_some: 1, text: MaybeUninit::new(text(content.as_bytes())) },
     };
-    // SAFETY: the result is an address of the caller.
+    // SAFETY: `result` is the address of an `OptionalText` of the caller.
     unsafe { result.write(optional) };
 }
 

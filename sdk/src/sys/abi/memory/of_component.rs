@@ -1,4 +1,4 @@
-//! The memory of a component.
+//! The global allocator of a component, and its memory for results of the host.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::arch::wasm32;
@@ -15,16 +15,16 @@ static ALLOCATOR: SizeClasses<Pages> = SizeClasses::new(Pages { owned: [const { 
 
 /// The size of a page of WebAssembly memory, and of an arena.
 const PAGE_BYTES: usize = 64 * 1024;
-/// A bit for each page of a 32-bit memory.
+/// The number of words that contain a bit for each page of a 32-bit memory.
 const OWNED_WORDS: usize = 65_536 / 32;
 
-/// C's allocator, and arenas that are whole pages.
+/// The allocator below the size classes: C's allocator for blocks, and new pages of memory as arenas.
 struct Pages {
-    /// A bit for each page that is an arena.
+    /// A bit for each page of the memory, which is 1 if the page is an arena.
     owned: [Cell<u32>; OWNED_WORDS],
 }
 
-// SAFETY: everything is left to C's allocator.
+// SAFETY: every method passes its call on to C's allocator, which meets the conditions of the trait.
 unsafe impl GlobalAlloc for Pages {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
@@ -42,7 +42,8 @@ unsafe impl GlobalAlloc for Pages {
     }
 }
 
-// SAFETY: new pages belong to the caller that grew the memory; C's allocator grows the memory for itself.
+// SAFETY: a new page belongs to the code that grew the memory. C's allocator grows the memory for its own pages, so
+// it never uses an arena.
 unsafe impl Underlying for Pages {
     #[cold]
     #[expect(clippy::indexing_slicing, reason = "there is a word for each page that there can be")]
@@ -68,19 +69,20 @@ thread_local! {
     static RESULTS: ResultMemory = const { ResultMemory::new() };
 }
 
-/// Calls a function of the host whose result contains lists or texts. Their memory comes from the SDK's allocator.
+/// Calls a function of the host whose result contains lists or strings. Their memory comes from the SDK's allocator.
 pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     RESULTS.with(|results| results.lists(call))
 }
 
-/// Calls functions of the host, and puts the memory of their results into one block, as far as it fits. The rest is
+/// Calls functions of the host, and puts their results into one block. Results that do not fit into the block are
 /// allocated separately.
 ///
 /// # Safety
 ///
-/// `call` frees no result, as generated bindings do with lists: the returned block alone owns what lies in it.
+/// `call` must not free the results (as generated bindings do with lists), because the returned block alone owns the
+/// results in it.
 pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
-    // SAFETY: the caller's promise is passed on, and this is the global allocator.
+    // SAFETY: the caller makes the same promise, and `ALLOCATOR` is the global allocator.
     RESULTS.with(|results| unsafe { results.gather(&ALLOCATOR, call) })
 }
 
@@ -88,11 +90,11 @@ pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
 ///
 /// # Safety
 ///
-/// The host calls it as the canonical ABI says: with the result of an earlier call, or with null.
+/// The host must call this function as the canonical ABI says: with the result of an earlier call, or with null.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     let old = Piece { start: old, size: old_size };
-    // SAFETY: the promise is the same.
+    // SAFETY: `ResultMemory::realloc` has the same conditions as this function.
     let memory = RESULTS.with(|results| unsafe { results.realloc(&ALLOCATOR, &System, old, align, size) });
     if memory.is_null() {
         wasm32::unreachable();

@@ -1,4 +1,4 @@
-//! The memory of a native test, whose fake host allocates its results here.
+//! The memory for results in native tests. The fake host of a test allocates its results here.
 
 use std::alloc::{self, GlobalAlloc, Layout, System};
 use std::ptr;
@@ -14,7 +14,7 @@ thread_local! {
 /// The global allocator.
 struct Global;
 
-// SAFETY: everything is left to the global allocator.
+// SAFETY: every method passes its call on to the global allocator, which meets the conditions of the trait.
 unsafe impl GlobalAlloc for Global {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise is passed on.
@@ -38,9 +38,9 @@ pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
 
 /// # Safety
 ///
-/// As in a component.
+/// `call` must not free a result that lies in the returned block.
 pub(in crate::sys) unsafe fn gather<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
-    // SAFETY: the caller's promise is passed on, and this is the global allocator.
+    // SAFETY: the caller makes the same promise, and `Global` is the global allocator.
     RESULTS.with(|results| unsafe { results.gather(&Global, call) })
 }
 
@@ -56,9 +56,9 @@ pub(in crate::sys) fn reallocate(old: *mut u8, old_size: usize, align: usize, si
     RESULTS.with(|results| unsafe { results.realloc(&Global, &System, old, align, size) })
 }
 
-/// Frees a result outside of the block.
+/// Frees a result that lies outside of the block.
 fn free(piece: Piece, align: usize) {
-    // SAFETY: it was allocated with this layout.
+    // SAFETY: the result came from the global allocator with this layout.
     unsafe { alloc::dealloc(piece.start, Layout::from_size_align(piece.size, align).unwrap()) }
 }
 
@@ -69,9 +69,9 @@ fn piece(align: usize, size: usize, fill: u8) -> Piece {
     Piece { start, size }
 }
 
-/// Runs a call whose results are gathered. The call frees none that lie in the block.
+/// Runs a call whose results are gathered. The call must not free results that lie in the block.
 fn gathered<R>(call: impl FnOnce() -> R) -> (R, Bytes) {
-    // SAFETY: see above.
+    // SAFETY: no test passes a call that frees a result in the block.
     unsafe { gather(call) }
 }
 

@@ -1,6 +1,7 @@
 //! The alarm of a sleeping task: the end of a stream without data.
 //!
-//! The host calls a sleeping task back for events only. So a waker makes an event: it closes a stream that the task reads.
+//! The host calls a sleeping task back for events only. So a waker makes an event: it closes a stream that the task
+//! reads.
 
 use wit_bindgen::rt::async_support::StreamVtable;
 
@@ -15,10 +16,10 @@ pub(super) fn new() -> (u32, u32) {
     (ends as u32, (ends >> 32) as u32)
 }
 
-/// Starts a read that ends with the stream.
+/// Starts a read that completes only when the stream ends.
 pub(super) fn start(reader: u32) {
     static mut NEVER_WRITTEN: [u8; 1] = [0];
-    // SAFETY: the buffer is static, and no code reads it.
+    // SAFETY: the buffer is static, and no other code uses it.
     unsafe { (VTABLE.start_read)(reader, (&raw mut NEVER_WRITTEN).cast(), 1) };
 }
 
@@ -28,6 +29,6 @@ pub(super) fn drop_reader(reader: u32) {
 }
 
 pub(super) fn drop_writer(writer: u32) {
-    // SAFETY: as for the reader.
+    // SAFETY: the owner of the stream drops this end once, and no operation is in progress on it.
     unsafe { (VTABLE.drop_writable)(writer) }
 }

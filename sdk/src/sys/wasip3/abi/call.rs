@@ -31,16 +31,16 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "wasi:http/handler@0.3.0")]
 unsafe extern "C" {
-    /// Referenced only by components that pass requests on, because unused imports are not linked.
+    /// Only components that pass requests on contain this import, because unused imports are not linked.
     #[link_name = "[async-lower]handle"]
     fn handle(request: u32, result: *mut u8) -> u32;
 }
 
 /// A call in progress.
 struct Call {
-    /// The handle of the call; 0 after its end.
+    /// The handle of the call; 0 once the call has ended.
     subtask: u32,
-    /// Whether the callee has taken its arguments.
+    /// Whether the callee has taken the arguments of the call.
     started: bool,
     returned: bool,
 }
@@ -50,7 +50,7 @@ const RETURNED: u32 = 2;
 const CANCELLED_BEFORE_START: u32 = 3;
 
 impl Call {
-    /// Handles the immediate result of the call.
+    /// Makes a call from the result that the import returns at once: the handle and the status of the call.
     fn new(packed: u32) -> Self {
         let mut call = Self { subtask: packed >> 4, started: false, returned: false };
         call.update(packed & 0xf);
@@ -92,7 +92,7 @@ impl Call {
     }
 }
 
-/// Waits until a time of the monotonic clock.
+/// A future that completes at a given time of the monotonic clock.
 pub(in crate::sys::wasip3) struct Wait(Call);
 
 impl Wait {
@@ -121,33 +121,35 @@ pub(in crate::sys::wasip3) struct OutboundCall {
     call: Call,
     /// The handle of the request. The callee owns it once the call has started.
     request: u32,
-    /// The memory of the result, made by [`value::allocate`]. Freed only after the end of the call; `None` once it is.
+    /// The memory of the result, made by [`value::allocate`]. The memory is freed only after the end of the call, and
+    /// the field is `None` from then on.
     result: Option<NonNull<u8>>,
 }
 
-// SAFETY: the result is on the heap, and only the host uses it meanwhile.
+// SAFETY: the result is on the heap, and only the host uses it until the call is over.
 unsafe impl Send for OutboundCall {}
 
 impl OutboundCall {
     /// Sends a request to a server.
     pub(in crate::sys::wasip3) fn with_server(request: Request) -> Self {
-        // SAFETY: the function is an import with the required signature.
+        // SAFETY: `send` is an import with the signature that `start` requires.
         unsafe { Self::start(request, send) }
     }
 
     /// Passes a request on to the next handler.
     pub(in crate::sys::wasip3) fn with_next(request: Request) -> Self {
-        // SAFETY: as above.
+        // SAFETY: `handle` is an import with the signature that `start` requires.
         unsafe { Self::start(request, handle) }
     }
 
     /// # Safety
     ///
-    /// The function is an import that takes a request and writes its result, a response or an error code.
+    /// `import` must be an imported function that takes a request and writes its result, a response or an error code,
+    /// to the address.
     unsafe fn start(request: Request, import: unsafe extern "C" fn(u32, *mut u8) -> u32) -> Self {
         let request = request.take_handle();
         let result = value::allocate();
-        // SAFETY: the result is large enough, and stays until the end of the call (see `drop`).
+        // SAFETY: the memory at `result` is large enough, and is not freed before the end of the call (see `drop`).
         let packed = unsafe { import(request, result.as_ptr()) };
         Self { call: Call::new(packed), request, result: Some(result) }
     }

@@ -1,4 +1,4 @@
-//! The running task, and the waitables that it waits for.
+//! The running task, and the set of waitables that it waits for.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ unsafe extern "C" {
 thread_local! {
     /// The running task.
     pub(super) static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
-    /// The waitable sets of ended tasks, for the next ones.
+    /// The waitable sets of ended tasks, which later tasks reuse.
     pub(super) static SETS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The state of a task that its wakers share.
+/// The state that a task and its wakers share.
 #[derive(Default)]
 pub(super) struct Shared {
     pub(super) woken: AtomicBool,
-    /// Whether the host calls the task back only for an event.
+    /// Whether the task sleeps, so that the host calls it back only for an event.
     pub(super) asleep: AtomicBool,
-    /// Whether an alarm was set, whose event may not have come yet.
+    /// Whether an alarm has been set for the task. Its event may not have come yet.
     pub(super) alarmed: AtomicBool,
     pub(super) cancelled: AtomicBool,
     /// The waitable set of the task; 0 before the first waitable.
     pub(super) set: AtomicU32,
-    /// The number of unattended writes.
+    /// The number of unattended writes: writes of the task whose end no future waits for.
     pub(super) unattended: AtomicU32,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn set() -> u32 {
     })
 }
 
-/// Keeps the current task alive until an unattended write has ended.
+/// Keeps the current task alive until one more unattended write (a write that no future waits for) has ended.
 pub(super) fn expect_one_more() {
     with_current(|shared| shared.unattended.fetch_add(1, Ordering::Relaxed));
 }

@@ -10,13 +10,13 @@ use super::{BLOCKED, waitable};
 use crate::sys::wasip3::bindings::wasi::http::types::{ErrorCode, Trailers};
 use crate::sys::wasip3::bindings::wit_future::FuturePayload;
 
-/// Whether the reader of a body failed.
+/// The result that the reader of a body reports to its sender.
 type Read = Result<(), ErrorCode>;
 
 const READ: &FutureVtable<Read> = <Read as FuturePayload>::VTABLE;
 
 thread_local! {
-    /// The writers of unfinished bodies.
+    /// The handles of the writers that have yet to report the end of a body.
     static OPEN: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -73,14 +73,14 @@ pub(in crate::sys::wasip3) fn say_ok() -> FutureReader<Read> {
 
 /// Makes a future. Returns the handle of its writer, and the reader.
 fn new<T>(vtable: &'static FutureVtable<T>) -> (u32, FutureReader<T>) {
-    // SAFETY: the call has no conditions; the reader gets its only owner.
+    // SAFETY: the call has no conditions, and `FutureReader` becomes the only owner of the reader's handle.
     unsafe {
         let ends = (vtable.new)();
         ((ends >> 32) as u32, FutureReader::new(ends as u32, vtable))
     }
 }
 
-/// Writes a value, and drops the writer when the value was taken or is no longer wanted.
+/// Starts to write a value. The writer is dropped once the reader has taken the value or has been dropped.
 fn write<T>(vtable: &'static FutureVtable<T>, writer: u32, value: Value) {
     // SAFETY: the value has the layout of the future's type, and stays until the end of the write: in `Unattended`, if
     // the write does not end at once.

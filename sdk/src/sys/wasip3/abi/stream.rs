@@ -12,15 +12,15 @@ use crate::sys::wasip3::bindings::wit_stream::{self, StreamPayload};
 
 const VTABLE: &StreamVtable<u8> = <u8 as StreamPayload>::VTABLE;
 
-/// The most bytes of one operation (limit of the canonical ABI).
+/// The most bytes that one operation can move (a limit of the canonical ABI).
 const MAX_BYTES: usize = (1 << 28) - 1;
 
 /// The reader of a stream.
 pub(in crate::sys::wasip3) struct Source {
-    /// Its handle; 0 after it was given away.
+    /// The handle of the reader; 0 once [`into_reader`](Source::into_reader) has returned the stream.
     reader: u32,
-    /// The read buffer. Its length is 0 from the start of a read to its end. While `reading`, the host writes into its spare
-    /// capacity, and it is neither moved nor freed.
+    /// The read buffer. Its length is 0 from the start of a read to its end. While `reading` is true, the host writes
+    /// into the spare capacity, and the memory is neither moved nor freed.
     buffer: Vec<u8>,
     /// Whether a read is in progress. Then `Drop` cancels it.
     reading: bool,
@@ -32,7 +32,7 @@ impl Source {
         Self { reader: reader.take_handle(), buffer: Vec::new(), reading: false, ended: false }
     }
 
-    /// Reads the next piece, which is never empty, of at most so many bytes. Returns `None` at the end.
+    /// Reads the next piece, which is never empty, of at most `most` bytes. Returns `None` at the end of the stream.
     pub(in crate::sys::wasip3) fn poll_read(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             let code = if self.reading {
@@ -52,24 +52,26 @@ impl Source {
     fn start(&mut self, most: usize) -> u32 {
         self.buffer.reserve_exact(most.saturating_sub(self.buffer.capacity()));
         let room = self.buffer.spare_capacity_mut();
-        // SAFETY: the host writes into the spare capacity of the buffer. The buffer is not touched while `reading`, and
-        // is freed only after the operation was cancelled (see `drop`).
+        // SAFETY: the host writes into the spare capacity of the buffer. The buffer is not touched while `reading` is
+        // true, and `drop` cancels the operation before the buffer is freed.
         unsafe { (VTABLE.start_read)(self.reader, room.as_mut_ptr().cast(), room.len().min(MAX_BYTES)) }
     }
 
-    /// Handles the result of a read.
+    /// Handles the result of a finished read. Returns the number of bytes that the host has written.
     fn take(&mut self, code: u32) -> usize {
         let (status, count) = outcome(code);
         self.ended = status == Status::Dropped;
         assert!(count <= self.buffer.capacity(), "the host has read at most what the buffer holds");
-        // SAFETY: the host has written so many bytes after the buffer's length, which is 0, and they fit.
+        // SAFETY: the length of the buffer was 0, and the host has written `count` bytes from its start. They fit, as
+        // asserted above.
         unsafe { self.buffer.set_len(count) };
         count
     }
 
     fn piece(&mut self) -> Bytes {
         if self.buffer.len() < self.buffer.capacity() / 2 {
-            // A small piece is copied, so that it does not keep a large buffer, which is reused.
+            // A small piece is copied, so that it does not keep a large buffer alive. The buffer is used again for
+            // the next read.
             let piece = Bytes::copy_from_slice(&self.buffer);
             self.buffer.clear();
             return piece;
@@ -77,7 +79,7 @@ impl Source {
         mem::take(&mut self.buffer).into()
     }
 
-    /// Returns the stream. Fails while an operation is in progress.
+    /// Returns the stream. Fails while a read is in progress, or once the stream has ended.
     pub(in crate::sys::wasip3) fn into_reader(mut self) -> Result<StreamReader<u8>, Self> {
         if self.reading || self.ended {
             return Err(self);
@@ -105,14 +107,14 @@ impl Drop for Source {
 /// The writer of a stream. Dropping it ends the stream.
 pub(in crate::sys::wasip3) struct Sink {
     writer: StreamWriter<u8>,
-    /// The rest to write. The host reads it while `writing`; until then it is not replaced.
+    /// The bytes that are left to write. While `writing` is true, the host reads them, and they are not replaced.
     bytes: Bytes,
     /// Whether a write is in progress. Then `Drop` cancels it.
     writing: bool,
     closed: bool,
 }
 
-/// The reader was dropped.
+/// The reader of the stream has been dropped.
 pub(in crate::sys::wasip3) struct Closed;
 
 impl Sink {
@@ -125,14 +127,14 @@ impl Sink {
     ///
     /// # Panics
     ///
-    /// Panics if the previous bytes are being written: freeing them would be unsound.
+    /// Panics while the previous bytes are being written, because it would be unsound to free them.
     pub(in crate::sys::wasip3) fn set(&mut self, bytes: Bytes) {
         assert!(!self.writing, "bytes are replaced only after they were written");
         debug_assert!(self.bytes.is_empty());
         self.bytes = bytes;
     }
 
-    /// Writes all bytes.
+    /// Polls until all bytes from [`set`](Sink::set) have been written.
     pub(in crate::sys::wasip3) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         loop {
             let code = if self.writing {
@@ -154,8 +156,8 @@ impl Sink {
     }
 
     fn start(&mut self) -> u32 {
-        // SAFETY: the host reads the bytes, which do not change, and are freed only after the operation was cancelled
-        // (see `drop`).
+        // SAFETY: the host reads the bytes, which do not change. `drop` cancels the operation before the bytes are
+        // freed.
         unsafe { (VTABLE.start_write)(self.writer.handle(), self.bytes.as_ptr(), self.bytes.len().min(MAX_BYTES)) }
     }
 }

@@ -1,7 +1,7 @@
 //! Tasks: one for each call of the export, from its start until all its work is done.
 //!
-//! A task runs until it waits, and returns the set that it waits for; the host calls it back with the event. Several
-//! tasks of an instance can be in flight, and one of them runs.
+//! A task runs until it has to wait, and then returns its waitable set to the host. The host calls the task back with
+//! an event of that set. Several tasks of an instance can be in flight, but only one runs at a time.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -30,7 +30,7 @@ unsafe extern "C" {
 
 #[link(wasm_import_module = "[export]wasi:http/handler@0.3.0")]
 unsafe extern "C" {
-    /// The flattened result: a response, or an error code, which is never returned.
+    /// Takes the flattened result: a response, or an error code, which the SDK never returns.
     #[link_name = "[task-return]handle"]
     fn task_return(is_error: i32, response: i32, _: i32, _: MaybeUninit<u64>, _: *mut u8, _: *mut u8, _: usize, _: i32);
 }
@@ -41,24 +41,24 @@ unsafe extern "C" {
     fn task_cancel();
 }
 
-/// Events without a waitable.
+/// The events that do not come from a waitable.
 const EVENT_NONE: u32 = 0;
 const EVENT_CANCEL: u32 = 6;
 
-/// The return values of a task.
+/// The values that a task returns to the host when it stops running.
 const EXIT: u32 = 0;
 const YIELD: u32 = 1;
 const WAIT: u32 = 2;
 
 /// A task. The host stores a pointer to it.
 struct Task {
-    /// `None` after its end, while unattended writes continue.
+    /// `None` once the future has completed. The task then lives on for writes that no future waits for.
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     shared: Arc<Shared>,
 }
 
 thread_local! {
-    /// The number of tasks.
+    /// The number of tasks in flight.
     static TASKS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -78,7 +78,7 @@ pub(in crate::sys::wasip3) fn start(future: impl Future<Output = ()> + 'static) 
 pub(in crate::sys::wasip3) fn callback(event: u32, waitable: u32, code: u32) -> u32 {
     // SAFETY: `start` stored the pointer, and the task lives until it returns `EXIT`.
     let task = unsafe { context_get() }.cast::<Task>();
-    // SAFETY: as above; no other reference to a task exists while it does not run.
+    // SAFETY: the pointer is valid, as above, and no other reference to a task exists while the task does not run.
     let shared = unsafe { Arc::clone(&(*task).shared) };
     shared.asleep.store(false, Ordering::Relaxed);
     CURRENT.set(Some(shared));
@@ -90,10 +90,10 @@ pub(in crate::sys::wasip3) fn callback(event: u32, waitable: u32, code: u32) -> 
         }),
         _ => waitable::deliver(waitable, code),
     }
-    // SAFETY: as above.
+    // SAFETY: the pointer is valid, as above, and no code that has run since keeps a reference to the task.
     let Task { future, shared } = unsafe { &*task };
     if future.is_some() && !shared.woken.load(Ordering::Relaxed) {
-        // No future waited for the event, such as that of an unattended write.
+        // The event has woken no future of the task, for example because it ended a write that no future waits for.
         return sleep(shared);
     }
     run(task)
@@ -120,7 +120,7 @@ fn run(task: *mut Task) -> u32 {
     end(task)
 }
 
-/// Handles an event for a task that is awake. Returns whether there was one.
+/// Handles one event for a task that does not sleep. Returns whether there was an event.
 fn deliver_one(shared: &Shared) -> bool {
     let set = shared.set.load(Ordering::Relaxed);
     if set == 0 {
@@ -166,7 +166,7 @@ fn end(task: *mut Task) -> u32 {
     EXIT
 }
 
-/// Returns the response of the current task.
+/// Returns a response to the caller as the result of the current task.
 pub(in crate::sys::wasip3) fn return_response(response: Response) {
     // SAFETY: the signature is that of the export's result, and the response is transferred. The exchange calls this
     // once per task.
@@ -175,11 +175,13 @@ pub(in crate::sys::wasip3) fn return_response(response: Response) {
     }
 }
 
-/// Whether the caller has cancelled the current task. If so, confirms it once.
+/// Whether the caller has cancelled the current task since the last call of this function. If so, confirms the
+/// cancellation to the host.
 pub(in crate::sys::wasip3) fn is_cancelled() -> bool {
     let cancelled = with_current(|shared| shared.cancelled.swap(false, Ordering::Relaxed));
     if cancelled {
-        // SAFETY: the caller asked for it, and the task has not returned: the exchange checks before it does.
+        // SAFETY: the caller has requested the cancellation. The task has not returned a response, because the
+        // exchange checks for a cancellation only before it responds.
         unsafe { task_cancel() };
     }
     cancelled
@@ -193,7 +195,7 @@ impl Wake for Shared {
     fn wake_by_ref(self: &Arc<Self>) {
         self.woken.store(true, Ordering::Relaxed);
         nested::count_wake();
-        // Only an event wakes a sleeping task, so one is made: the end of a stream.
+        // Only an event wakes a sleeping task, so this makes an event: the end of a stream.
         if self.asleep.swap(false, Ordering::Relaxed) {
             self.alarmed.store(true, Ordering::Relaxed);
             let (reader, writer) = alarm::new();

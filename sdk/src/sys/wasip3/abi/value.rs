@@ -14,29 +14,31 @@ pub(super) type Ended = Result<Option<Trailers>, ErrorCode>;
 
 pub(super) const ENDED: &FutureVtable<Ended> = <Ended as FuturePayload>::VTABLE;
 
-/// The offset of a response in a result, which may contain an error code and is aligned to 8 bytes.
+/// The offset of the response in `result<response, error-code>`. It is 8, because an error code is aligned to 8
+/// bytes.
 const RESPONSE_OFFSET: usize = 8;
 
-/// The layout that the canonical ABI prescribes: a tag, then the largest case at its alignment.
+/// Asserts the layout that the canonical ABI prescribes for a result: a tag, then the content at the alignment of the
+/// larger case.
 const _: () = {
     assert!(ENDED.layout.align() == RESPONSE_OFFSET);
     assert!(ENDED.layout.size() >= RESPONSE_OFFSET + size_of::<u32>());
     assert!(ENDED.layout.size() <= size_of::<Zeros>() && ENDED.layout.align() <= align_of::<Zeros>());
 };
 
-/// Zeros are the first case of a variant in the canonical ABI: `ok`, and `none` in it.
+/// Zeros, which are the first case of every variant in the canonical ABI: here `ok`, and `none` inside of it.
 #[repr(align(8))]
 struct Zeros([u8; 64]);
 static OK: Zeros = Zeros([0; 64]);
 
-/// A value that is being written without a waiting future.
+/// A value that is being written, while no future waits for the end of the write.
 pub(super) struct Unattended {
     pub(super) value: Value,
     pub(super) drop_writable: unsafe extern "C" fn(u32),
 }
 
 impl Unattended {
-    /// Ends a finished write.
+    /// Releases the value and the writer after the write has finished.
     pub(super) fn end(self, writer: u32, code: u32) {
         self.value.end(outcome(code).0 == Status::Completed);
         // SAFETY: the write is over, and this is the only user of the writer.
@@ -54,7 +56,7 @@ pub(super) enum Value {
 impl Value {
     pub(super) fn new(ended: Ended) -> Self {
         let address = allocate();
-        // SAFETY: the allocation is large enough.
+        // SAFETY: the allocation has the layout of a lowered `Ended`.
         unsafe { (ENDED.lower)(ended, address.as_ptr()) };
         Self::Lowered(address)
     }
@@ -81,9 +83,9 @@ impl Value {
     }
 }
 
-/// Allocates a value with an error code: the end of a body, or the result of a request.
+/// Allocates memory for a value that may contain an error code: the end of a body, or the result of a request.
 pub(super) fn allocate() -> NonNull<u8> {
-    // SAFETY: the layout has a size.
+    // SAFETY: the size of the layout is not 0.
     let address = unsafe { alloc(ENDED.layout) };
     NonNull::new(address).unwrap_or_else(|| handle_alloc_error(ENDED.layout))
 }
@@ -92,20 +94,20 @@ pub(super) fn allocate() -> NonNull<u8> {
 ///
 /// # Safety
 ///
-/// The address is one of [`allocate`], and no longer used.
+/// The address must come from [`allocate`], and must no longer be used.
 pub(super) unsafe fn free(address: NonNull<u8>) {
     // SAFETY: the caller's promise is passed on.
     unsafe { dealloc(address.as_ptr(), ENDED.layout) }
 }
 
-/// Reads the result of a request, and frees it.
+/// Reads the result of a request, and frees its memory.
 ///
 /// # Safety
 ///
-/// The address is one of [`allocate`], where the host has written a response or an error code.
+/// The address must come from [`allocate`], and the host must have written a response or an error code there.
 pub(super) unsafe fn lift_response(result: NonNull<u8>) -> Result<Response, ErrorCode> {
-    // SAFETY: the first byte is the tag. A response is a handle at its offset; an error code has the same offset as in
-    // the end of a body.
+    // SAFETY: the host has written the result, as the caller promises. The first byte is the tag. A response is a
+    // handle at `RESPONSE_OFFSET`. An error code has the same offset as in `Ended`, so `lift` can read it.
     unsafe {
         let address = result.as_ptr();
         let response = if *address == 0 {
