@@ -193,8 +193,8 @@ impl Body {
     /// Limits the size of this body: reading fails once the body is known to be longer than `limit` bytes.
     ///
     /// [`Error::is_too_large`] is true for this error. If a handler returns the error, the response has the status
-    /// 413, or 502 if the body belongs to a response from an upstream. A body whose known length exceeds the limit fails
-    /// before the first byte is read.
+    /// 413, or 502 if the body belongs to a response from an upstream. A body whose known length exceeds the limit
+    /// fails before the first byte is read.
     ///
     /// # Examples
     ///

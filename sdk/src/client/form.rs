@@ -57,8 +57,8 @@ impl Form {
         self.part(&disposition, None, value.into().into())
     }
 
-    /// Adds a file. `name` is the name of the field. Line breaks in `media_type` are removed, so that it
-    /// cannot end its header line.
+    /// Adds a file. `name` is the name of the field. Line breaks in `media_type` are removed, so that it cannot
+    /// end its header line.
     pub fn file(
         self,
         name: impl AsRef<str>,

@@ -39,8 +39,8 @@ impl Search {
         None
     }
 
-    /// Returns the start of an incomplete match at the end of the text: the first position, not before `from`, where the
-    /// rest of the text is a prefix of the pattern. Returns the length of the text if there is no such position.
+    /// Returns the start of an incomplete match at the end of the text: the first position, not before `from`, where
+    /// the rest of the text is a prefix of the pattern. Returns the length of the text if there is no such position.
     pub(super) fn find_beginning(&self, text: &[u8], from: usize) -> usize {
         let first = from.max((text.len() + 1).saturating_sub(self.pattern.len()));
         let could_begin = |start: &usize| text.get(*start..).is_some_and(|end| self.pattern.starts_with(end));
