@@ -105,7 +105,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails like [`World::generate`], and if the file cannot be written.
+    /// Returns the errors of [`World::generate`], and an error if the file cannot be written.
     pub fn update(&self, root: &Path) -> Result<Update, Error> {
         let file = self.bindings_file(root);
         let wanted = self.generate(root)?;
@@ -120,7 +120,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// Fails like [`World::generate`], and with [`Error::is_stale`] if the file is missing or stale.
+    /// Returns the errors of [`World::generate`], and an error with [`Error::is_stale`] if the file is missing or stale.
     pub fn check(&self, root: &Path) -> Result<(), Error> {
         let file = self.bindings_file(root);
         if is_current(&file, &self.generate(root)?) {

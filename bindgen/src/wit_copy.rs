@@ -1,4 +1,4 @@
-//! Copies of WIT files in the directories of published packages: a package can contain only files of its own
+//! Copies of WIT files in the directories of published packages: a package can contain only files below its own
 //! directory.
 
 use std::fs;

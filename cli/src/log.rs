@@ -70,7 +70,7 @@ fn print(text: impl FnOnce() -> String, json: impl FnOnce() -> serde_json::Resul
     } else if let Ok(mut line) = json() {
         // `json` does not fail: the entries contain only strings, numbers and maps of them.
         line.push('\n');
-        // Ignores an error: the server goes on even if nobody reads its log any more.
+        // Ignores an error: the server keeps running after the reader of its log has closed the pipe.
         let _ = report::json(&line);
     }
 }

@@ -12,7 +12,7 @@ use crate::args;
 use crate::report;
 
 /// The services that record to a file, replay it, or write learned rules to it. Components that name the same file
-/// share one service: with a service of its own, each component would overwrite what the others have written.
+/// share one service: with separate services, each component would overwrite the calls of the others.
 pub(crate) struct Recorders {
     open: HashMap<PathBuf, (&'static str, Outbound)>,
     /// What the recording in each file leaves out as secret: the names that any of the components with this file

@@ -1,6 +1,6 @@
 //! Prints all output of the command.
 //!
-//! Results go to stdout, messages for people go to stderr. It is no error if the reader of stdout has closed its pipe.
+//! Results go to stdout, messages for people go to stderr. A closed stdout pipe is not an error.
 //! Output may contain untrusted text, so control characters are escaped with [`show`]; only [`Raw`] writes exact bytes,
 //! unless stdout is a terminal.
 
@@ -86,7 +86,7 @@ pub(crate) fn misuse(error: &clap::Error) -> ExitCode {
         // Prints without clap's colours: the escaping cannot tell their codes from control characters in an argument.
         lines(show::urls(&error.render().to_string()).trim_end());
     } else {
-        // Ignores an error, because a closed stdout or stderr is no failure of the command.
+        // Ignores an error, because a closed stdout or stderr does not make the command fail.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1))

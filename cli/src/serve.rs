@@ -21,7 +21,8 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
         Some(target) => serve_one(target, args).await?,
         None => serve_settings(args).await?,
     };
-    // Listens for signals before it prints the address, so that whoever reads the address can stop the server.
+    // Listens for signals before it prints the address, so that a program that reads the address can already stop the
+    // server.
     let mut stop = Stop::listen()?;
     report::lines(&format!("listening on {}{components}", server.url("/")));
     stop.told().await;

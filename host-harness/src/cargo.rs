@@ -52,7 +52,7 @@ pub enum Progress {
 ///
 /// # Errors
 ///
-/// Fails like [`build`].
+/// Returns the errors of [`build`].
 pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     type Builds = HashMap<(PathBuf, Vec<String>), Arc<OnceCell<PathBuf>>>;
     static BUILDS: Mutex<Option<Builds>> = Mutex::new(None);
@@ -81,7 +81,7 @@ pub async fn build_once(dir: &Path, features: &[String], progress: Progress) -> 
 ///
 /// Features are written as for cargo, `NAME` or `DEPENDENCY/NAME`, and are added to the default ones. Each set of
 /// features is built in its own directory below the workspace's target directory, so that one component does not
-/// replace another. Two kinds of crates also have directories of their own, in the folder `wayside` of the target
+/// replace another. Two kinds of crates also have separate directories, in the folder `wayside` of the target
 /// directory. If a target directory is configured, each workspace has one, because several workspaces may share the
 /// target directory. A package whose library has the same name as another library of the workspace has one, because
 /// cargo writes both libraries to the same file.
@@ -98,7 +98,7 @@ pub fn build(dir: &Path, profile: Profile, features: &[String], progress: Progre
 ///
 /// # Errors
 ///
-/// Fails like [`build`], and if features are requested for a component file.
+/// Returns the errors of [`build`], and an error if features are requested for a component file.
 pub async fn find_or_build(target: PathBuf, features: &[String], progress: Progress) -> Result<PathBuf, Error> {
     if target.is_dir() { build_once(&target, features, progress).await } else { built_already(target, features) }
 }

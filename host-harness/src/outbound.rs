@@ -10,7 +10,9 @@ pub(crate) mod json;
 mod learn;
 pub mod mock;
 mod network;
+mod permitted;
 mod policy;
+mod rule;
 mod toml_file;
 mod upload;
 mod url;
@@ -37,7 +39,7 @@ use upload::RequestBodyEnd;
 
 pub use cassette::Redaction;
 pub use faults::Fault;
-pub use policy::Rule;
+pub use rule::Rule;
 pub(crate) use upload::shown;
 
 type OutboundFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, ErrorCode>> + Send>>;

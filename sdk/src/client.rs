@@ -72,7 +72,7 @@ pub fn send<B: Into<Body>>(request: Request<B>) -> impl Future<Output = Result<R
 ///
 /// # Errors
 ///
-/// Fails like [`RequestBuilder::send`].
+/// Returns the errors of [`RequestBuilder::send`].
 ///
 /// # Examples
 ///

@@ -161,7 +161,7 @@ async fn cost(subject: &Subject, sample: &Sample) -> Result<Cost, Error> {
         subject.answers(&subject.counting, sample).await?;
         subject.counting.idle().await;
     }
-    // Adds up the usage per request, because middleware in front of the component has a usage of its own.
+    // Adds up the usage per request, because middleware in front of the component has a separate record.
     let mut requests: BTreeMap<u64, Cost> = BTreeMap::new();
     for usage in subject.counting.usage() {
         let cost = requests.entry(usage.request).or_default();
@@ -219,8 +219,7 @@ impl Measured {
         self.latency.len() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
-    /// Compares this component with another one that took turns with it. Returns `None` if there is no round that both
-    /// have measured.
+    /// Compares this component with another one that took turns with it. Returns `None` if no round measured both.
     pub(super) fn compared_with(&self, other: &Self) -> Option<Ratio> {
         let mut ratios: Vec<f64> = self.medians.iter().zip(&other.medians).map(|(one, other)| one / other).collect();
         ratios.sort_by(f64::total_cmp);

@@ -67,7 +67,7 @@ fn readable(value: &str) -> String {
 fn shown(function: &str, value: &str) -> String {
     let value = show::urls(value);
     match (value.find('"'), value.rfind('@')) {
-        // `show::urls` looks for `//`, which does not precede an authority that is a value of its own.
+        // `show::urls` looks for `//`, which does not precede an authority that is logged alone.
         (Some(start), Some(end)) if function.ends_with("authority") && start < end => {
             format!("{}redacted{}", &value[..=start], &value[end..])
         }

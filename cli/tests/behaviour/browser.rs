@@ -19,7 +19,7 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser with a new profile. If there is no Chromium, prints a message and returns `None`; in CI, fails.
+    /// Starts a browser with a new profile. Without Chromium, prints a message and returns `None`; in CI, fails.
     pub(crate) fn start(name: &str) -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match driver {

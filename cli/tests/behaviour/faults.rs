@@ -10,8 +10,8 @@ use wayside_harness::{Body, Fault, Harness, Outbound};
 
 use super::fixture::{example, get, raw, text_of};
 
-/// Answers each path with a text of its own. A text of even length has a `content-length`, one of odd length is
-/// streamed without.
+/// Answers each path with a different text. A text of even length is sent with `content-length`, a text of odd length
+/// is streamed without it.
 fn upstream() -> Outbound {
     Outbound::from_fn(async |request: Request<Body>| {
         let text = answer_to(request.uri().path());

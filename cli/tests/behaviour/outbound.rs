@@ -1,10 +1,12 @@
 //! Outbound calls to real servers on loopback.
 
+mod deadlines;
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wayside_harness::http::{Request, Response};
-use wayside_harness::{Body, ErrorCode, Outbound, Timeouts};
+use wayside_harness::{Body, ErrorCode, Outbound};
 
 use super::fixture::{Upstream, assert_answers_next, example, get, guests, post, read_head};
 
@@ -25,6 +27,20 @@ fn allow(rule: &str) -> Outbound {
 async fn call_upstream(upstream: &Upstream, request: Request<Body>) -> String {
     call(&upstream.url, allow(&upstream.url), request).await
 }
+/// A server that sends these bytes and then nothing more.
+async fn stalling(first: &'static str) -> Upstream {
+    Upstream::with(move |mut stream| async move {
+        stream.write_all(first.as_bytes()).await.unwrap();
+        // Waits until the client hangs up.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    })
+    .await
+}
+
+async fn within(path: &str, url: &str) -> String {
+    call(url, allow(url), get(path)).await
+}
+
 
 #[tokio::test]
 async fn a_call_that_no_rule_allows_is_denied_and_names_the_url() {
@@ -310,87 +326,6 @@ async fn a_body_of_a_response_that_fails_is_incomplete() {
     });
     let text = call("http://made-up.test", outbound, get("/call")).await;
     assert!(text.starts_with("status 200\n4 bytes, then incomplete=true: "), "{text}");
-}
-
-/// A server that sends these bytes and then nothing more.
-async fn stalling(first: &'static str) -> Upstream {
-    Upstream::with(move |mut stream| async move {
-        stream.write_all(first.as_bytes()).await.unwrap();
-        // Waits until the client hangs up.
-        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
-    })
-    .await
-}
-
-async fn within(path: &str, url: &str) -> String {
-    call(url, allow(url), get(path)).await
-}
-
-#[tokio::test]
-async fn a_server_that_stays_silent_runs_into_the_deadline() {
-    let upstream = stalling("").await;
-    let text = within("/deadline/100", &upstream.url).await;
-    assert!(text.starts_with("head: timeout=true"), "{text}");
-    assert!(text.ends_with(": no response in time\n"), "{text}");
-}
-
-#[tokio::test]
-async fn a_tls_handshake_that_hangs_runs_into_the_deadline() {
-    let upstream = stalling("").await;
-    let text = within("/deadline/100", &upstream.url.replace("http:", "https:")).await;
-    assert!(text.starts_with("head: timeout=true"), "{text}");
-}
-
-#[tokio::test]
-async fn a_body_that_stalls_runs_into_the_deadline() {
-    let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
-    let text = within("/deadline/200", &upstream.url).await;
-    assert_eq!(text, "body: timeout=true incomplete=false: the exchange took too long; 5 bytes had arrived\n");
-}
-
-#[tokio::test]
-async fn a_limit_for_connecting_is_kept_by_the_host_and_holds_for_tls() {
-    let upstream = stalling("").await;
-    let text = within("/deadline/100?connect", &upstream.url.replace("http:", "https:")).await;
-    assert!(text.starts_with("head: timeout=true"), "{text}");
-    assert!(text.ends_with(": the connection timed out\n"), "{text}");
-}
-
-#[tokio::test]
-async fn the_limits_of_a_client_reach_whoever_answers_its_calls() {
-    let limit = Some(std::time::Duration::from_millis(250));
-    for (part, limits) in [
-        ("connect", Timeouts { connect: limit, ..Timeouts::default() }),
-        ("first", Timeouts { first_byte: limit, ..Timeouts::default() }),
-        ("pause", Timeouts { between_bytes: limit, ..Timeouts::default() }),
-    ] {
-        let outbound = Outbound::from_fn(move |request: Request<Body>| async move {
-            assert_eq!(request.extensions().get(), Some(&limits));
-            Ok(Response::new("fine".into()))
-        });
-        let text = call("http://made-up.test", outbound, get(&format!("/deadline/250?{part}"))).await;
-        assert_eq!(text, "4 bytes\n");
-    }
-}
-
-#[tokio::test]
-async fn a_limit_for_the_first_byte_is_kept_by_the_host() {
-    let upstream = stalling("").await;
-    let text = within("/deadline/100?first", &upstream.url).await;
-    assert!(text.starts_with("head: timeout=true"), "{text}");
-}
-
-#[tokio::test]
-async fn a_limit_for_pauses_is_kept_by_the_host() {
-    let upstream = stalling("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhello").await;
-    let text = within("/deadline/100?pause", &upstream.url).await;
-    assert!(text.starts_with("body: timeout=false incomplete=true"), "{text}");
-}
-
-#[tokio::test]
-async fn an_exchange_within_its_limit_is_whole() {
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
-    assert_eq!(within("/deadline/60000", &upstream.url).await, "5 bytes\n");
 }
 
 #[tokio::test]

@@ -29,7 +29,9 @@ fn message() -> impl Strategy<Value = Message> {
         Just("OPTIONS".to_owned()),
         Just("PATCH".to_owned()),
         Just("TRACE".to_owned()),
-        "[A-Za-z!#$%&'*+.^_`|~-]{1,20}",
+        // Answers to HEAD have no content, and CONNECT has no path.
+        "[A-Za-z!#$%&'*+.^_`|~-]{1,20}"
+            .prop_filter("the harness treats HEAD and CONNECT specially", |name| name != "HEAD" && name != "CONNECT"),
     ];
     let path = prop_oneof![
         8 => "/[A-Za-z0-9._~!$&'()*+,;=:@/-]{0,40}",
@@ -57,8 +59,6 @@ fn message() -> impl Strategy<Value = Message> {
             (name.parse().unwrap(), HeaderValue::from_bytes(value.trim_ascii()).unwrap())
         });
         Message {
-            // The list above leaves out HEAD and CONNECT, which the harness treats specially. A random method is
-            // unlikely to equal them.
             method: Method::from_bytes(method.as_bytes()).unwrap(),
             uri: format!("http://a.test{target}").parse().unwrap(),
             fields: fields.collect(),

@@ -76,8 +76,8 @@ impl ResponseDelivery {
     pub(super) fn answer(self: &Arc<Self>, answer: Result<Response<WasiBody>, Failure>) {
         self.lock().head_sent = true;
         self.tell();
-        // Created before the head is sent, so that the worker learns that the body is dropped even if nobody receives
-        // the head.
+        // Created before the head is sent, so that the worker learns that the body is dropped even if the head
+        // is never received.
         let reader = BodyEnd { delivery: Arc::clone(self), received: Err(ErrorCode::ConnectionTerminated) };
         self.send(answer.map(|response| {
             response

@@ -56,7 +56,7 @@ impl Wasip2 {
     }
 
     /// Sends a request to the component, and returns as soon as the head of the response is known. The component
-    /// continues in a task of its own.
+    /// continues in a separate task.
     pub(super) async fn handle(
         &self,
         settings: &Settings,

@@ -64,7 +64,7 @@ impl Wasip3 {
     }
 
     /// Sends a request to the component, and returns as soon as the head of the response is known. The component
-    /// continues in a task of its own.
+    /// continues in a separate task.
     pub(super) async fn handle(&self, request: Request<Body>, running: Running) -> GuestResponse {
         let (delivery, answered) = ResponseDelivery::new();
         let waiting = WaitingClient { delivery: Arc::clone(&delivery), answered };

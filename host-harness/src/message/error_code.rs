@@ -89,9 +89,7 @@ macro_rules! codes {
 
         /// Makes a code from its parts. The case of the name does not matter.
         pub(crate) fn from_parts(name: &str, text: Option<String>, number: Option<u64>) -> Result<ErrorCode, String> {
-            let Some(name) = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied() else {
-                return Err(format!("`{name}` is not an error code; the codes are {}", NAMES.join(", ")));
-            };
+            let name = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied().unwrap_or(name);
             let (has_text, has_number) = (text.is_some(), number.is_some());
             let (code, takes_text, takes_number) = match name {
                 $($plain_name => (ErrorCode::$plain, false, false),)*
@@ -102,7 +100,7 @@ macro_rules! codes {
                     true,
                     true,
                 ),)*
-                _ => unreachable!("the name is one of the table"),
+                _ => return Err(format!("`{name}` is not an error code; the codes are {}", NAMES.join(", "))),
             };
             if has_text && !takes_text {
                 return Err(format!("the error code `{name}` carries no text"));

@@ -131,7 +131,7 @@ fn lock(state: &Mutex<Expectations>) -> MutexGuard<'_, Expectations> {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        // A test that panics already fails for a reason of its own, which must stay visible.
+        // A test that panics fails anyway, and its first panic message must stay visible.
         if self.verifies && !std::thread::panicking() {
             self.verify();
         }

@@ -24,7 +24,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tower_service::Service;
 
-use super::policy::{Addresses, Policy, denied};
+use super::permitted::Addresses;
+use super::policy::{Policy, denied};
 use crate::message::body::Body;
 use crate::message::body::BodyError;
 use crate::message::error_code::ErrorCode;
@@ -34,7 +35,7 @@ use again::{Again, Answered, KeptConnection};
 use response::{HEAD_FIELDS, Interim, PARSED_BYTES};
 
 /// The time limit for connecting. A component can only shorten it. [`RESPONSE_TIMEOUT`] applies only if the component
-/// sets no limit of its own.
+/// sets no time limit for the response.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// One header. It has a type of its own so that errors name its position in the file.
+/// One header. It is deserialized as a separate type, so that errors name its position in the file.
 struct Field(HeaderName, HeaderValue);
 
 impl<'de> Deserialize<'de> for Field {

@@ -1,4 +1,4 @@
-//! HTTP/2 streams. Each stream runs as a task of its own.
+//! HTTP/2 streams. Each stream runs as a separate task.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;

@@ -9,7 +9,8 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// Fails like [`bytes`](Body::bytes), and with [`Error::is_decode`] if the body is not JSON that matches `T`.
+    /// Returns the errors of [`bytes`](Body::bytes), and an error with [`Error::is_decode`] if the body is not JSON that
+    /// matches `T`.
     ///
     /// # Examples
     ///

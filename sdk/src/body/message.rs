@@ -49,7 +49,7 @@ pub struct Body {
     /// Whether this is the body of a response from an upstream. If so, a failure to read it is the upstream's fault.
     pub(super) of_response: bool,
     /// The URL of the response, if a [`Client`](crate::client::Client) received it. The URL is stored here, because a
-    /// response extension needs a hash map, which costs several times as much.
+    /// response extension would allocate a hash map for each response.
     url: Option<Box<FinalUrl>>,
 }
 
@@ -304,7 +304,7 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// Fails like [`bytes`](Body::bytes), and if the body is not UTF-8.
+    /// Returns the errors of [`bytes`](Body::bytes), and an error if the body is not UTF-8.
     ///
     /// # Examples
     ///

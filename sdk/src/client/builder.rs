@@ -147,7 +147,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Fails like [`RequestBuilder::send`].
+    /// Returns the errors of [`RequestBuilder::send`].
     ///
     /// # Examples
     ///

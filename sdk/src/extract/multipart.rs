@@ -156,7 +156,7 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Fails like [`next_chunk`](Part::next_chunk), and with 413 if the content exceeds the body limit.
+    /// Returns the errors of [`next_chunk`](Part::next_chunk), and 413 if the content exceeds the body limit.
     ///
     /// # Examples
     ///
@@ -188,7 +188,7 @@ impl Part {
     ///
     /// # Errors
     ///
-    /// Fails like [`bytes`](Part::bytes), and with 400 if the content is not UTF-8.
+    /// Returns the errors of [`bytes`](Part::bytes), and 400 if the content is not UTF-8.
     pub async fn text(self) -> Result<String, Error> {
         String::from_utf8(self.bytes().await?.into()).map_err(|error| {
             Error::new(StatusCode::BAD_REQUEST, "a part of the form is not UTF-8").with_source(error.utf8_error())

@@ -229,7 +229,7 @@ impl IncomingRequest {
     ///
     /// # Errors
     ///
-    /// Fails like [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
+    /// Returns the errors of [`method`](Self::method), [`uri`](Self::uri) and [`headers`](Self::headers).
     pub fn into_request(self) -> Result<Request, Error> {
         // Built in its final place, because a request is expensive to move.
         let mut made = Ok(Request::new(Body::empty()));

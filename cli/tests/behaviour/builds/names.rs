@@ -31,7 +31,7 @@ fn write_crate(dir: &Path, name: &str, library: &str, text: &str) {
     write(&dir.join("dependency/src/lib.rs"), &format!("pub const TEXT: &str = \"dependency of {text}.\";\n"));
 }
 
-/// Makes a library crate named `app`, in a workspace of its own.
+/// Makes a library crate named `app`, in its own workspace.
 fn write_workspace(dir: &Path, text: &str) {
     write_crate(dir, "app", "app", text);
     let manifest = fs::read_to_string(dir.join("Cargo.toml")).unwrap();

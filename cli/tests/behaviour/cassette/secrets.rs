@@ -2,13 +2,12 @@
 
 use std::fs;
 
-use wayside_harness::Body;
-use wayside_harness::Outbound;
 use wayside_harness::http::{Request, Response};
 use wayside_harness::mock::{Call, Reply};
+use wayside_harness::{Body, Outbound, Redaction};
 
 use super::proxy;
-use crate::fixture::{guests, post, temp_dir, text_of};
+use crate::fixture::{example, get, guests, post, temp_dir, text_of};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -86,4 +85,51 @@ async fn a_body_that_is_no_form_is_recorded_as_it_is() {
     assert_eq!(text_of(&app, post("/", "password=plain")).await.0, 200);
     app.idle().await;
     assert!(fs::read_to_string(&path).unwrap().contains("body = \"password=plain\""));
+}
+
+#[tokio::test]
+async fn secrets_are_not_written_and_not_compared() {
+    let path = temp_dir().join("secrets.toml");
+    let mock = Outbound::mock().reply(Call::any(), Reply::from("ok").header("set-cookie", "session=s3cret"));
+    let redaction = Redaction::default().field("x-own").parameter("sig");
+    let app = proxy(Outbound::record_with(&path, &mock, redaction).unwrap()).await;
+    let request = |secret: &str| {
+        let request = Request::get(format!("/?sig={secret}&page=1"));
+        let request = request.header("authorization", secret).header("x-own", secret).header("x-api-key", secret);
+        request.body(Body::empty()).unwrap()
+    };
+    assert_eq!(text_of(&app, request("s3cret")).await.0, 200);
+    app.idle().await;
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("s3cret") && text.contains("sig=redacted&page=1"), "{text}");
+    // The cassette itself says what is redacted, so a replay needs no redaction.
+    let app = proxy(Outbound::replay(&path).unwrap()).await;
+    let response = app.request(request("another")).await;
+    assert_eq!((response.status().as_u16(), &response.headers()["set-cookie"]), (200, &"<redacted>".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_redirect_with_secrets_in_its_url_is_followed_when_it_is_replayed() {
+    let path = temp_dir().join("redirect.toml");
+    let upstream = "http://ada:s3cret@api.test";
+    let mock = Outbound::mock()
+        .reply(Call::get("*/users?*"), Reply::from("{\"name\":\"Ada\"}"))
+        .reply(Call::post("*/users"), Reply::ok().status(201))
+        .reply(
+            Call::post("*/notes"),
+            Reply::ok().status(302).header("location", "/final?x-amz-signature=s3cret&access_token=s3cret"),
+        )
+        .reply(Call::get("*/final?*"), Reply::ok().status(204));
+    let ask = async |outbound: Outbound, upstream: &str| {
+        let app = example("client").env("UPSTREAM", upstream).outbound(outbound).await.unwrap();
+        let answer = text_of(&app, get("/")).await;
+        app.idle().await;
+        answer
+    };
+    assert_eq!(ask(Outbound::record(&path, &mock).unwrap(), upstream).await, (200, "Ada: 201 204\n".to_owned()));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("s3cret") && text.contains("\"host: api.test\""), "{text}");
+    assert!(text.contains("location: /final?x-amz-signature=redacted&access_token=redacted"), "{text}");
+    let another = upstream.replace("s3cret", "another");
+    assert_eq!(ask(Outbound::replay(&path).unwrap(), &another).await, (200, "Ada: 201 204\n".to_owned()));
 }

@@ -18,7 +18,7 @@ pub(super) const HEAD_FIELDS: usize = 1000;
 /// The most bytes of a response's headers. wasmtime lets a component pass on 128 KiB. The remaining 4 KiB are for
 /// headers that the component adds.
 const HEAD_BYTES: usize = 124 * 1024;
-/// The size in bytes above which hyper rejects a head over HTTP/2. Over HTTP/1.1, hyper applies a limit of its own. The
+/// The size in bytes above which hyper rejects a head over HTTP/2. Over HTTP/1.1, hyper applies a fixed limit. The
 /// value is larger than [`HEAD_BYTES`], so that this module can log most excesses with a clear message.
 pub(super) const PARSED_BYTES: u32 = 408 * 1024;
 

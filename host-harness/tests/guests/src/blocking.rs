@@ -28,7 +28,7 @@ pub(crate) async fn handle(request: Request) -> Response {
             futures_executor::block_on(time::sleep(SHORT));
         }
         "spawned" => wayside::spawn(async { futures_executor::block_on(time::sleep(SHORT)) }).await,
-        // These futures poll inner ones with wakers of their own, but do not block the thread.
+        // These futures poll inner futures with separate wakers, but do not block the thread.
         "unordered" => drop(sleeps(40).collect::<Vec<_>>().await),
         "once" => once(10).await,
         "gives-way" => GivesWay::new(time::sleep(SHORT)).await,

@@ -10,7 +10,7 @@ pub(in crate::sys) fn lists<R>(call: impl FnOnce() -> R) -> R {
     call()
 }
 
-/// Calls functions of the host. Each result gets an allocation of its own, and the returned block is empty.
+/// Calls functions of the host. Each result gets a separate allocation, and the returned block is empty.
 ///
 /// # Safety
 ///

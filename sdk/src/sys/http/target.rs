@@ -59,7 +59,7 @@ pub(crate) fn other_scheme(name: &str) -> Result<Scheme, Invalid> {
     Scheme::try_from(name).map_err(|error| Invalid::new("scheme", error))
 }
 
-/// Parses the name of a method that has no variant of its own in WIT.
+/// Parses the name of a method that has no variant in WIT.
 pub(crate) fn other_method(name: &str) -> Result<Method, Invalid> {
     Method::from_bytes(name.as_bytes()).map_err(|error| Invalid::new("method", error))
 }

@@ -122,7 +122,7 @@ fn start_upload(writer: Writer, mut body: Outgoing, declared: Option<u64>) -> Re
     let OutgoingData::Bytes(bytes) = &mut body.data else { return Ok(Upload::new(writer, body, declared)) };
     let length = bytes.len() as u64;
     if writer.write_now(bytes).is_err() {
-        // This is no failure of the call: the server may have responded already without reading the rest of the body.
+        // The call has not failed: the server may have responded already without reading the rest of the body.
         return Ok(Upload::done());
     }
     if !bytes.is_empty() {
@@ -171,7 +171,7 @@ impl Upload {
             && let Poll::Ready(written) = writing.as_mut().poll(cx)
         {
             self.writing = None;
-            // A closed stream is no failure: the server may have responded without reading the rest of the body.
+            // A closed stream is not an error: the server may have responded without reading the rest of the body.
             self.failure = written.err().filter(|error| !error.is_closed());
         }
     }
