@@ -41,7 +41,6 @@ async fn within(path: &str, url: &str) -> String {
     call(url, allow(url), get(path)).await
 }
 
-
 #[tokio::test]
 async fn a_call_that_no_rule_allows_is_denied_and_names_the_url() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
