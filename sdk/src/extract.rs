@@ -9,11 +9,15 @@ pub(crate) mod json;
 mod multipart;
 mod payload;
 pub(crate) mod request;
+#[cfg(feature = "headers")]
+mod typed_header;
 
 #[cfg(feature = "form")]
 pub use form::{Form, Query};
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, Part};
+#[cfg(feature = "headers")]
+pub use typed_header::TypedHeader;
 
 /// The default limit for bodies that an extractor reads into memory: 2 MiB. `#[http_component(max_body = "…")]`
 /// changes it.

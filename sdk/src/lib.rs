@@ -27,6 +27,8 @@ mod url;
 
 #[doc(no_inline)]
 pub use bytes::Bytes;
+#[cfg(feature = "headers")]
+pub use headers;
 #[doc(no_inline)]
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 pub use {bytes, http, http_body};

@@ -11,7 +11,8 @@ use http::header::CONTENT_TYPE;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::sys::{HandlerResult, Responder};
+use crate::sys::body::MessageBody;
+use crate::sys::{HandlerResult, MoreHeaders, Responder};
 use crate::{Body, Response};
 
 pub use parts::{AppendHeaders, IntoResponseParts, ResponseParts};
@@ -84,6 +85,18 @@ impl Responder<Body> for Collect {
         self.body(status, content_type, body.into())
     }
 
+    fn bytes_and_headers(
+        self,
+        status: StatusCode,
+        content_type: &'static str,
+        headers: &dyn MoreHeaders,
+        body: Bytes,
+    ) -> Response {
+        let mut response = self.bytes(status, Some(content_type), body);
+        headers.copy_to(response.headers_mut());
+        response
+    }
+
     fn body(self, status: StatusCode, content_type: Option<&'static str>, body: Body) -> Response {
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -109,6 +122,16 @@ impl<R: Responder<Body>> Responder<Body> for WithStatus<R> {
 
     fn bytes(self, _: StatusCode, content_type: Option<&'static str>, body: Bytes) -> R::Sent {
         self.responder.bytes(self.status, content_type, body)
+    }
+
+    fn bytes_and_headers(
+        self,
+        _: StatusCode,
+        content_type: &'static str,
+        headers: &dyn MoreHeaders,
+        body: Bytes,
+    ) -> R::Sent {
+        self.responder.bytes_and_headers(self.status, content_type, headers, body)
     }
 
     fn body(self, _: StatusCode, content_type: Option<&'static str>, body: Body) -> R::Sent {
@@ -141,18 +164,33 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=utf-8";
 
+/// Returns the media type of a body, and `None` for an empty body: `content-type` describes content (RFC 9110, section
+/// 8.3), and a client may try to decode what it describes.
+fn media_type_of(body: &[u8], media_type: &'static str) -> Option<&'static str> {
+    if body.is_empty() { None } else { Some(media_type) }
+}
+
+// Inlined: where the type of the body is known, the component has code only for that type.
+#[inline(always)]
+fn body_of_type<R: Responder<Body>>(to: R, media_type: &'static str, body: Body) -> R::Sent {
+    match MessageBody::into_bytes(body) {
+        Ok(bytes) => to.bytes(OK, media_type_of(&bytes, media_type), bytes),
+        Err(body) => to.body(OK, Some(media_type), body),
+    }
+}
+
 respond! {
-    [] &'static str, self, to => to.bytes(OK, Some(TEXT), self.into());
-    [] String, self, to => to.bytes(OK, Some(TEXT), self.into());
+    [] &'static str, self, to => to.bytes(OK, media_type_of(self.as_ref(), TEXT), self.into());
+    [] String, self, to => to.bytes(OK, media_type_of(self.as_ref(), TEXT), self.into());
     [] Cow<'static, str>, self, to => match self {
         Cow::Borrowed(text) => text.respond(to),
         Cow::Owned(text) => text.respond(to),
     };
-    [] &'static [u8], self, to => to.bytes(OK, Some(BYTES), self.into());
-    [] Vec<u8>, self, to => to.bytes(OK, Some(BYTES), self.into());
-    [] Bytes, self, to => to.bytes(OK, Some(BYTES), self);
-    [T: Into<Body>] Text<T>, self, to => to.body(OK, Some(TEXT), self.0.into());
-    [T: Into<Body>] Html<T>, self, to => to.body(OK, Some(HTML), self.0.into());
+    [] &'static [u8], self, to => to.bytes(OK, media_type_of(self, BYTES), self.into());
+    [] Vec<u8>, self, to => to.bytes(OK, media_type_of(self.as_ref(), BYTES), self.into());
+    [] Bytes, self, to => to.bytes(OK, media_type_of(self.as_ref(), BYTES), self);
+    [T: Into<Body>] Text<T>, self, to => body_of_type(to, TEXT, self.0.into());
+    [T: Into<Body>] Html<T>, self, to => body_of_type(to, HTML, self.0.into());
     [] (), self, to => to.bytes(OK, None, Bytes::new());
     [] Body, self, to => to.body(OK, None, self);
     [] StatusCode, self, to => to.bytes(self, None, Bytes::new());
@@ -297,5 +335,21 @@ mod tests {
     fn an_error_answers_in_its_own_way() {
         let result: Result<&str, StatusCode> = Err(StatusCode::NOT_FOUND);
         assert_eq!(result.into_response().status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn an_empty_body_has_no_content_type() {
+        let empty = [
+            "".into_response(),
+            String::new().into_response(),
+            Vec::<u8>::new().into_response(),
+            Bytes::new().into_response(),
+            Text("").into_response(),
+            Html(String::new()).into_response(),
+            (StatusCode::NO_CONTENT, "").into_response(),
+        ];
+        for response in empty {
+            assert!(response.headers().is_empty(), "{:?}", response.headers());
+        }
     }
 }

@@ -31,7 +31,8 @@ use crate::{Body, IntoResponse, Response};
 
 /// A response with a stream of events (`text/event-stream`, WHATWG HTML). Each event is sent immediately.
 ///
-/// If the stream fails, the response is broken off. Clients then reconnect automatically.
+/// If the stream fails, the response is broken off. Clients then reconnect automatically. The error of the stream may
+/// have any type that `?` converts to [`wayside::Error`](crate::Error), or be one.
 #[derive(Debug)]
 pub struct Sse {
     body: Body,
@@ -46,13 +47,14 @@ impl Sse {
     pub fn new<S, E>(events: S) -> Self
     where
         S: Stream<Item = Result<Event, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+        E: Into<crate::Error> + 'static,
     {
-        Self::with_keep_alive(events, Some(KEEP_ALIVE))
+        Self::with_keep_alive(events, Some(KEEP_ALIVE), Event::comment(""))
     }
 
-    /// Creates a response from a stream of events. Sends a comment whenever there has been no event for the duration
-    /// `silence`. If `silence` is `None`, sends no comments.
+    /// Creates a response from a stream of events, with its own keep-alive: whenever there has been no event for the
+    /// duration `silence`, sends the event `keep_alive`, for example [`Event::comment`]. If `silence` is `None`, sends
+    /// none.
     ///
     /// # Examples
     ///
@@ -63,15 +65,17 @@ impl Sse {
     /// use wayside::sse::{Event, Sse};
     ///
     /// let events = stream::iter([Ok::<_, Infallible>(Event::new("hello"))]);
-    /// let answer = Sse::with_keep_alive(events, Some(Duration::from_secs(60)));
+    /// let ping = Event::new("").event("ping");
+    /// let answer = Sse::with_keep_alive(events, Some(Duration::from_secs(60)), ping);
     /// # let _: Sse = answer;
     /// ```
-    pub fn with_keep_alive<S, E>(events: S, silence: Option<Duration>) -> Self
+    pub fn with_keep_alive<S, E>(events: S, silence: Option<Duration>, keep_alive: Event) -> Self
     where
         S: Stream<Item = Result<Event, E>> + Send + 'static,
-        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+        E: Into<crate::Error> + 'static,
     {
-        Self { body: Body::from_stream(Lines { events, silence, comment_due: None }) }
+        let keep_alive = keep_alive.into_bytes();
+        Self { body: Body::from_stream(Lines { events, silence, keep_alive, due: None }) }
     }
 }
 
@@ -85,7 +89,7 @@ impl IntoResponse for Sse {
     }
 }
 
-/// A server-sent event.
+/// A server-sent event, or a comment, which clients ignore.
 ///
 /// # Examples
 ///
@@ -105,11 +109,44 @@ impl Event {
     /// Creates an event with data, which may have several lines.
     #[must_use]
     pub fn new(data: impl AsRef<str>) -> Self {
-        let mut event = Self { lines: String::new() };
-        // Clients treat CRLF, LF and CR as line breaks.
-        for line in data.as_ref().replace("\r\n", "\n").split(['\n', '\r']) {
-            event.push("data", line);
-        }
+        let mut event = Self::empty();
+        event.push_lines("data", data.as_ref());
+        event
+    }
+
+    /// Creates an event without data. With only [`id`](Self::id) or [`retry`](Self::retry), clients take over these
+    /// values and dispatch no event (WHATWG HTML, section 9.2.6). Clients also dispatch no event that has a type and no
+    /// data; `Event::new("")` has data, which is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wayside::sse::Event;
+    ///
+    /// let start = Event::empty().id("7").retry(Duration::from_secs(2));
+    /// # let _: Event = start;
+    /// ```
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self { lines: String::new() }
+    }
+
+    /// Creates a comment, which may have several lines. Clients ignore comments. They keep a connection open, and help
+    /// people who read the stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use wayside::sse::Event;
+    ///
+    /// let event = Event::comment("still working");
+    /// # let _: Event = event;
+    /// ```
+    #[must_use]
+    pub fn comment(text: impl AsRef<str>) -> Self {
+        let mut event = Self::empty();
+        event.push_lines("", text.as_ref());
         event
     }
 
@@ -135,8 +172,17 @@ impl Event {
         self
     }
 
+    /// Adds a field for each line of `text`. Clients treat CRLF, LF and CR as line breaks.
+    fn push_lines(&mut self, field: &str, text: &str) {
+        for line in text.replace("\r\n", "\n").split(['\n', '\r']) {
+            self.push(field, line);
+        }
+    }
+
+    /// Adds a field. A field without a name is a comment.
     fn push(&mut self, field: &str, value: &str) {
-        for part in [field, ": ", value, "\n"] {
+        let separator = if value.is_empty() { ":" } else { ": " };
+        for part in [field, separator, value, "\n"] {
             self.lines.push_str(part);
         }
     }
@@ -156,7 +202,8 @@ pin_project! {
         #[pin]
         events: S,
         silence: Option<Duration>,
-        comment_due: Option<Sleep>,
+        keep_alive: Bytes,
+        due: Option<Sleep>,
     }
 }
 
@@ -169,18 +216,18 @@ where
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.project();
         if let Poll::Ready(event) = this.events.poll_next(cx) {
-            *this.comment_due = None;
+            *this.due = None;
             return Poll::Ready(event.map(|event| event.map(Event::into_bytes)));
         }
         let Some(silence) = *this.silence else {
             return Poll::Pending;
         };
-        let due = this.comment_due.get_or_insert_with(|| sleep(silence));
+        let due = this.due.get_or_insert_with(|| sleep(silence));
         if Pin::new(due).poll(cx).is_pending() {
             return Poll::Pending;
         }
-        *this.comment_due = None;
-        Poll::Ready(Some(Ok(Bytes::from_static(b":\n\n"))))
+        *this.due = None;
+        Poll::Ready(Some(Ok(this.keep_alive.clone())))
     }
 }
 
@@ -223,7 +270,43 @@ mod tests {
     #[test]
     fn without_keep_alive_there_are_events_only() {
         let events = stream::iter(1..=2).map(|number| Ok::<_, Infallible>(Event::new(number.to_string())));
-        let body = Sse::with_keep_alive(events, None).into_response().into_body();
+        let body = Sse::with_keep_alive(events, None, Event::empty()).into_response().into_body();
         assert_eq!(block_on(body.text()).unwrap(), "data: 1\n\ndata: 2\n\n");
+    }
+
+    #[test]
+    fn a_comment_has_a_colon_before_each_line() {
+        assert_eq!(Event::comment("one\ntwo").into_bytes(), ": one\n: two\n\n");
+        assert_eq!(Event::comment("").into_bytes(), ":\n\n");
+    }
+
+    #[test]
+    fn an_event_without_data_has_only_its_other_fields() {
+        assert_eq!(Event::empty().id("7").into_bytes(), "id: 7\n\n");
+        assert_eq!(Event::new("").event("ping").into_bytes(), "data:\nevent: ping\n\n");
+    }
+
+    #[test]
+    fn the_keep_alive_may_be_an_event() {
+        let _paused = pause();
+        block_on(async {
+            let silence = Some(Duration::from_secs(5));
+            let events = stream::pending::<Result<Event, Infallible>>();
+            let mut body =
+                Sse::with_keep_alive(events, silence, Event::new("").event("ping")).into_response().into_body();
+            for _ in 0..2 {
+                assert_eq!(body.next_chunk().await.unwrap().unwrap(), "data:\nevent: ping\n\n");
+            }
+        });
+    }
+
+    #[test]
+    fn the_error_of_a_stream_may_be_the_error_of_a_handler() {
+        let events = stream::iter([Ok(Event::new("one")), Err(crate::Error::from("the model is gone"))]);
+        let mut body = Sse::new(events).into_response().into_body();
+        assert_eq!(block_on(body.next_chunk()).unwrap().unwrap(), "data: one\n\n");
+        let error = block_on(body.next_chunk()).unwrap().unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("the model is gone"));
     }
 }

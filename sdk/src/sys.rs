@@ -25,7 +25,7 @@ use outbound::Timeouts;
 use request::IncomingRequest;
 
 pub use respond::HandlerResult;
-pub(crate) use respond::Responder;
+pub(crate) use respond::{MoreHeaders, Responder};
 
 #[cfg(all(target_os = "wasi", target_env = "p2", not(feature = "wasip3")))]
 mod wasip2;

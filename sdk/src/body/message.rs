@@ -83,7 +83,8 @@ impl Body {
 
     /// Makes a body from a stream of pieces. The stream is polled only as fast as the peer reads.
     ///
-    /// An error of the stream breaks the message off, so that the peer notices that the message is incomplete.
+    /// An error of the stream breaks the message off, so that the peer notices that the message is incomplete. It may
+    /// have any type that `?` converts to [`wayside::Error`](crate::Error), or be one.
     ///
     /// # Examples
     ///
@@ -100,7 +101,7 @@ impl Body {
     where
         S: futures_core::Stream<Item = Result<D, E>> + Send + 'static,
         D: Into<Bytes>,
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+        E: Into<crate::Error>,
     {
         Self::boxed(FromStream::new(stream))
     }
@@ -124,7 +125,7 @@ impl Body {
     where
         B: HttpBody + Send + 'static,
         B::Data: Into<Bytes>,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        B::Error: Into<crate::Error>,
     {
         Self::boxed(FromHttpBody::new(body))
     }

@@ -26,14 +26,14 @@ impl<S, D, E> HttpBody for FromStream<S>
 where
     S: futures_core::Stream<Item = Result<D, E>>,
     D: Into<Bytes>,
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: Into<crate::Error>,
 {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let item = ready!(self.project().stream.poll_next(cx));
-        Poll::Ready(item.map(|item| item.map(|data| Frame::data(data.into())).map_err(Error::source_failed)))
+        Poll::Ready(item.map(|item| item.map(|data| Frame::data(data.into())).map_err(failed)))
     }
 }
 
@@ -54,14 +54,14 @@ impl<B> HttpBody for FromHttpBody<B>
 where
     B: HttpBody,
     B::Data: Into<Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<crate::Error>,
 {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(self.project().body.poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Into::into)).map_err(Error::source_failed)))
+        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(Into::into)).map_err(failed)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -71,4 +71,8 @@ where
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+fn failed(error: impl Into<crate::Error>) -> Error {
+    Error::source_failed(error.into().into_std())
 }

@@ -3,8 +3,10 @@
 //! The type of a handler's result decides which methods of [`Responder`] it calls, so a component contains code only
 //! for the kinds of responses that its handler can return.
 
+use std::fmt;
+
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::body::MessageBody;
 
@@ -28,8 +30,45 @@ pub trait Responder<B>: Sized {
 
     /// Takes bytes and their media type.
     fn bytes(self, status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> Self::Sent;
+    /// Takes bytes, their media type, and more headers.
+    fn bytes_and_headers(
+        self,
+        status: StatusCode,
+        content_type: &'static str,
+        headers: &dyn MoreHeaders,
+        body: Bytes,
+    ) -> Self::Sent;
     /// Takes any body and its media type.
     fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) -> Self::Sent;
     /// Takes a whole response. Boxed, because it is expensive to move.
     fn response(self, response: Box<Response<B>>) -> Self::Sent;
+}
+
+/// Writes a header, and says why it could not.
+pub(crate) type WriteHeader<'a> = dyn FnMut(&str, &[u8]) -> Result<(), String> + 'a;
+
+/// Headers in addition to `content-type`.
+///
+/// As a trait object, a header map adds its code to a component only if the component creates the object.
+pub trait MoreHeaders: fmt::Debug + Send + Sync {
+    /// Calls `write` with each name and value, up to the first error.
+    fn each(&self, write: &mut WriteHeader<'_>) -> Result<(), String>;
+    /// Returns the header map.
+    fn map_mut(&mut self) -> &mut HeaderMap;
+    /// Copies the headers to a header map.
+    fn copy_to(&self, headers: &mut HeaderMap);
+}
+
+impl MoreHeaders for HeaderMap {
+    fn each(&self, write: &mut WriteHeader<'_>) -> Result<(), String> {
+        self.iter().try_for_each(|(name, value)| write(name.as_str(), value.as_bytes()))
+    }
+
+    fn map_mut(&mut self) -> &mut HeaderMap {
+        self
+    }
+
+    fn copy_to(&self, headers: &mut HeaderMap) {
+        headers.extend(self.clone());
+    }
 }

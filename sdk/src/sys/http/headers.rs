@@ -3,6 +3,7 @@
 use http::{HeaderMap, header};
 
 use super::framing::{self, Header};
+use crate::sys::MoreHeaders;
 
 /// The most bytes of headers that wasmtime accepts in a message, as wasmtime counts them. With more bytes, the
 /// instance traps.
@@ -88,6 +89,16 @@ pub(crate) fn append(fields: &impl HostHeaders, name: &str, value: &[u8]) -> Res
         Ok(()) | Err(Refused::Forbidden) => Ok(()),
         Err(refused) => Err(format!("the host refused the field `{name}`: {}", refused.reason())),
     }
+}
+
+/// Writes the media type of a body, if it has one.
+pub(crate) fn append_content_type(fields: &impl HostHeaders, content_type: Option<&str>) -> Result<(), String> {
+    content_type.map_or(Ok(()), |value| append(fields, header::CONTENT_TYPE.as_str(), value.as_bytes()))
+}
+
+/// Writes headers, except those that only the host may set.
+pub(crate) fn append_more(fields: &impl HostHeaders, headers: &dyn MoreHeaders) -> Result<(), String> {
+    headers.each(&mut |name, value| if is_hop_by_hop(name) { Ok(()) } else { append(fields, name, value) })
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

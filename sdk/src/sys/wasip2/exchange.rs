@@ -24,7 +24,7 @@ use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
 use crate::sys::http::{headers, response};
 use crate::sys::log::Chain;
 use crate::sys::request::{IncomingRequest, RequestError};
-use crate::sys::{HandlerResult, Responder, panic_hook};
+use crate::sys::{HandlerResult, MoreHeaders, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGE: RefCell<Exchange> = const { RefCell::new(Exchange::NONE) };
@@ -150,6 +150,13 @@ impl<B: MessageBody> Responder<B> for ToHost {
         or_fail(with_content_type(content_type).and_then(|fields| start_bytes(status, fields, None, body)));
     }
 
+    fn bytes_and_headers(self, status: StatusCode, content_type: &'static str, headers: &dyn MoreHeaders, body: Bytes) {
+        or_fail(with_content_type(Some(content_type)).and_then(|fields| {
+            headers::append_more(&fields, headers)?;
+            start_bytes(status, fields, None, body)
+        }));
+    }
+
     #[inline(always)]
     fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) {
         match body.into_bytes() {
@@ -172,9 +179,7 @@ impl<B: MessageBody> Responder<B> for ToHost {
 
 fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
-    if let Some(content_type) = content_type {
-        headers::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
-    }
+    headers::append_content_type(&fields, content_type)?;
     Ok(fields)
 }
 

@@ -26,7 +26,7 @@ use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
 use crate::sys::http::{headers, response};
 use crate::sys::log::Chain;
 use crate::sys::request::{IncomingRequest, RequestError};
-use crate::sys::{HandlerResult, Responder, panic_hook};
+use crate::sys::{HandlerResult, MoreHeaders, Responder, panic_hook};
 
 thread_local! {
     static EXCHANGES: RefCell<Vec<Exchange>> = const { RefCell::new(Vec::new()) };
@@ -264,6 +264,18 @@ impl<B: MessageBody> Responder<B> for ToHost {
         start_bytes(status, with_content_type(content_type)?, None, body, self.is_head)
     }
 
+    fn bytes_and_headers(
+        self,
+        status: StatusCode,
+        content_type: &'static str,
+        headers: &dyn MoreHeaders,
+        body: Bytes,
+    ) -> Sent {
+        let fields = with_content_type(Some(content_type))?;
+        headers::append_more(&fields, headers)?;
+        start_bytes(status, fields, None, body, self.is_head)
+    }
+
     #[inline(always)]
     fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) -> Sent {
         match body.into_bytes() {
@@ -284,9 +296,7 @@ impl<B: MessageBody> Responder<B> for ToHost {
 
 fn with_content_type(content_type: Option<&str>) -> Result<wasi::Fields, String> {
     let fields = wasi::Fields::new();
-    if let Some(content_type) = content_type {
-        headers::append(&fields, header::CONTENT_TYPE.as_str(), content_type.as_bytes())?;
-    }
+    headers::append_content_type(&fields, content_type)?;
     Ok(fields)
 }
 

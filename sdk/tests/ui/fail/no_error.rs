@@ -1,0 +1,8 @@
+struct Broken;
+
+#[wayside::http_component]
+fn handle() -> Result<String, wayside::Error> {
+    Err(Broken)?
+}
+
+fn main() {}
