@@ -40,6 +40,18 @@ async fn an_error_answers_with_its_own_status_and_not_with_an_error_code_of_the_
 }
 
 #[tokio::test]
+async fn an_error_sends_its_headers_with_its_problem_document() {
+    let (wire, app) = wire_get("/error-headers").await;
+    assert_eq!(wire.status, 401);
+    assert_eq!(wire.field("www-authenticate"), ["Basic realm=\"a\"", "Bearer"]);
+    assert_eq!(wire.field("retry-after"), ["30"]);
+    assert_eq!(wire.field("content-type"), ["application/problem+json"]);
+    assert!(wire.field("transfer-encoding").is_empty(), "{wire:?}");
+    assert_eq!(wire.whole_text(), r#"{"title":"Unauthorized","status":401,"detail":"a token is needed"}"#);
+    assert_eq!(app.log_text(), "");
+}
+
+#[tokio::test]
 async fn a_panic_before_the_head_is_500_with_message_and_request_on_stderr() {
     let (wire, app) = wire_get("/panic-before-head/x").await;
     assert_eq!(wire.status, 500);

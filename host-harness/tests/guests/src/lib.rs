@@ -39,6 +39,7 @@ behaviours! {
     early_end
     endless
     error
+    error_headers
     error_status
     field_bytes
     fields
