@@ -11,6 +11,9 @@ mod policy;
 mod redirect;
 mod request;
 mod response;
+#[cfg(feature = "retry")]
+mod retry;
+mod run;
 #[cfg(feature = "tower")]
 mod service;
 
@@ -28,6 +31,8 @@ pub use into_url::IntoUrl;
 pub use policy::{Redirect, RedirectAction};
 pub use request::RequestBuilder;
 pub use response::{FinalUrl, ResponseExt};
+#[cfg(feature = "retry")]
+pub use retry::Retry;
 
 /// Sends a request and returns as soon as the response head has arrived. Follows no redirects, and sets no time
 /// limit: only the host's time limits apply.

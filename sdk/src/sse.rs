@@ -1,4 +1,7 @@
-//! Server-sent events: a response that streams events.
+//! Server-sent events: a response that streams events, and the events of an upstream.
+//!
+//! [`Sse`] is the response of a handler. [`Body::events`] reads the events of one response, and [`EventSource`] those
+//! of an upstream to which it reconnects.
 //!
 //! # Examples
 //!
@@ -16,6 +19,9 @@
 //! # fn main() {}
 //! ```
 
+mod reader;
+mod source;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -28,6 +34,9 @@ use pin_project_lite::pin_project;
 
 use crate::time::{Sleep, sleep};
 use crate::{Body, IntoResponse, Response};
+
+pub use reader::{Events, ReceivedEvent};
+pub use source::EventSource;
 
 /// A response with a stream of events (`text/event-stream`, WHATWG HTML). Each event is sent immediately.
 ///

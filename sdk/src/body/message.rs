@@ -347,7 +347,7 @@ impl Body {
         Self { data: Data::Stream(Box::pin(body)), is_bytes: false, ..Self::empty() }
     }
 
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         let data = ready!(self.poll_data_of_any(cx));
         Poll::Ready(data.map(|data| data.map_err(|error| error.of_response(self.of_response))))
     }

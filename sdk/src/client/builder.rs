@@ -1,17 +1,16 @@
 //! The client and its settings.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::into_url::sealed::{Invalid, Parsed};
 use super::policy::Policy;
-use super::redirect::{self, NextStep};
-use super::{Error, FinalUrl, IntoUrl, Kind, Redirect, RedirectAction, RequestBuilder, Timeouts, check};
-use crate::sys::{Here, World};
-use crate::url::{self, Url};
-use crate::{Body, Request, Response};
+use super::run::{Attempts, Terms};
+use super::{Error, IntoUrl, Kind, Redirect, RedirectAction, RequestBuilder, Timeouts};
+use crate::{Body, Request, Response, url};
 
 /// The default time limit of a request, including its redirects and the response body.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,10 +35,11 @@ const REDIRECTS: u32 = 10;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    timeouts: Timeouts,
-    redirects: u32,
-    policy: Option<Policy>,
-    headers: HeaderMap,
+    pub(super) timeouts: Timeouts,
+    pub(super) redirects: u32,
+    pub(super) policy: Option<Policy>,
+    pub(super) headers: HeaderMap,
+    pub(super) attempts: Option<Arc<dyn Attempts>>,
 }
 
 /// Builds a [`Client`].
@@ -74,7 +74,7 @@ impl Client {
     #[must_use]
     pub fn new() -> Self {
         let timeouts = Timeouts { total: Some(TIMEOUT), ..Timeouts::default() };
-        Self { timeouts, redirects: REDIRECTS, policy: None, headers: HeaderMap::new() }
+        Self { timeouts, redirects: REDIRECTS, policy: None, headers: HeaderMap::new(), attempts: None }
     }
 
     /// Returns a builder with the default settings.
@@ -163,87 +163,9 @@ impl Client {
     pub fn execute<B: Into<Body>>(&self, request: Request<B>) -> impl Future<Output = Result<Response, Error>> + Send {
         let mut request: Box<Request> = Box::new(request.map(Into::into));
         url::encode_fully(request.uri_mut());
-        async move { self.run(request, None, self.timeouts.total).await.map(|response| *response) }
+        let terms = Terms { fragment: None, total: self.timeouts.total, is_retryable: false };
+        async move { self.run(request, terms).await.map(|response| *response) }
     }
-
-    pub(super) fn total(&self) -> Option<Duration> {
-        self.timeouts.total
-    }
-
-    /// Sends a request and follows redirects within the time limit `total`. If the `location` of a redirect has no
-    /// fragment, the final URL keeps the previous fragment.
-    pub(super) async fn run(
-        &self,
-        mut request: Box<Request>,
-        mut fragment: Option<Box<str>>,
-        total: Option<Duration>,
-    ) -> Result<Box<Response>, Error> {
-        self.add_default_headers(&mut request);
-        check(&mut request)?;
-        let start = total.map(|_| Here::now());
-        let mut followed = 0;
-        let mut previous = Vec::new();
-        loop {
-            let spent = match start {
-                // The first exchange gets the whole time limit, so the clock need not be read again.
-                Some(start) if followed > 0 => Here::now().saturating_sub(start),
-                _ => Duration::ZERO,
-            };
-            let timeouts = Timeouts { total: total.map(|total| total.saturating_sub(spent)), ..self.timeouts };
-            let sent = redirect::SentRequest::of(&request, self.redirects > 0);
-            let response = Here::send(request, timeouts).await?;
-            match sent.next(&response)? {
-                NextStep::Request(next) if followed < self.redirects => {
-                    match self.decide(&response, &next, &mut previous) {
-                        RedirectAction::Follow => {}
-                        RedirectAction::Stop => return Ok(with_url(response, next.from, fragment)),
-                        RedirectAction::Refuse => {
-                            let error =
-                                Error::new(Kind::Redirect, "the redirect was refused by the policy of the client");
-                            return Err(error.with_target(next.request.method(), next.request.uri()));
-                        }
-                    }
-                    followed += 1;
-                    fragment = next.fragment.or(fragment);
-                    request = next.request;
-                }
-                NextStep::Request(next) => {
-                    let error = Error::new(Kind::Redirect, format!("more than {} redirects", self.redirects));
-                    return Err(error.with_target(next.request.method(), next.request.uri()));
-                }
-                NextStep::Done(uri) => return Ok(with_url(response, uri, fragment)),
-            }
-        }
-    }
-
-    fn add_default_headers(&self, request: &mut Request) {
-        for name in self.headers.keys() {
-            if !request.headers().contains_key(name) {
-                for value in self.headers.get_all(name) {
-                    request.headers_mut().append(name, value.clone());
-                }
-            }
-        }
-    }
-
-    /// Returns the decision of the redirect policy. Without a policy, every redirect is followed.
-    fn decide(
-        &self,
-        response: &Response,
-        next: &redirect::RedirectedRequest,
-        previous: &mut Vec<Uri>,
-    ) -> RedirectAction {
-        let Some(policy) = &self.policy else { return RedirectAction::Follow };
-        previous.push(next.from.clone());
-        let (method, url) = (next.request.method(), next.request.uri());
-        policy.decide(&Redirect { status: response.status(), method, url, previous })
-    }
-}
-
-/// Stores the URL of a response in the body of the response.
-fn with_url(mut response: Box<Response>, uri: Uri, fragment: Option<Box<str>>) -> Box<Response> {
-    response.body_mut().set_url(FinalUrl(Url { uri, fragment }));
-    response
 }
 
 impl ClientBuilder {
@@ -334,6 +256,30 @@ impl ClientBuilder {
         F: Fn(&Redirect<'_>) -> RedirectAction + Send + Sync + 'static,
     {
         self.client.policy = Some(Policy::new(decide));
+        self
+    }
+
+    /// Sends a request again after a failure that may pass, within the whole [`timeout`](Self::timeout). By default,
+    /// each request is sent once. Needs the feature `retry`.
+    ///
+    /// [`Retry`](super::Retry) describes which requests are sent again, and when.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use wayside::client::{Client, Error, Retry};
+    ///
+    /// async fn deliver(event: String) -> Result<wayside::Response, Error> {
+    ///     let retry = Retry::new(5).attempt_timeout(Duration::from_secs(10));
+    ///     let client = Client::builder().timeout(Duration::from_secs(60)).retry(retry).build();
+    ///     // The receiver discards an event that it has already, so the POST may arrive twice.
+    ///     client.post("https://hooks.example.org/").header("event-id", "7").body(event).retryable().send().await
+    /// }
+    /// ```
+    #[cfg(feature = "retry")]
+    pub fn retry(mut self, retry: super::Retry) -> Self {
+        self.client.attempts = Some(Arc::new(retry));
         self
     }
 

@@ -8,13 +8,13 @@ use crate::{Body, Request, Response};
 
 /// A copy of the parts of a request that the client needs to follow a redirect.
 pub(super) struct SentRequest {
+    method: Method,
     uri: Uri,
     /// `None` if the client follows no redirects.
     request: Option<Resendable>,
 }
 
 struct Resendable {
-    method: Method,
     headers: HeaderMap,
     /// `None` if the body streams, because a stream cannot be sent twice.
     body: Option<Body>,
@@ -22,15 +22,16 @@ struct Resendable {
 
 /// The next step after a response.
 pub(super) enum NextStep {
-    /// Return the response to the caller. Contains the URL of the response.
-    Done(Uri),
+    /// Return the response to the caller. Contains the method and the URL of the last request.
+    Done(Method, Uri),
     /// Follow the redirect.
     Request(RedirectedRequest),
 }
 
 /// The request to the target of a redirect.
 pub(super) struct RedirectedRequest {
-    /// The URL of the redirect response.
+    /// The method and the URL of the request that got the redirect.
+    pub(super) from_method: Method,
     pub(super) from: Uri,
     pub(super) request: Box<Request>,
     /// The fragment of the URL in the `location` header.
@@ -39,25 +40,21 @@ pub(super) struct RedirectedRequest {
 
 impl SentRequest {
     pub(super) fn of(request: &Request, follows: bool) -> Self {
-        let keep = || Resendable {
-            method: request.method().clone(),
-            headers: request.headers().clone(),
-            body: request.body().share(),
-        };
-        Self { uri: request.uri().clone(), request: follows.then(keep) }
+        let keep = || Resendable { headers: request.headers().clone(), body: request.body().share() };
+        Self { method: request.method().clone(), uri: request.uri().clone(), request: follows.then(keep) }
     }
 
     /// Returns the next step after a response.
     pub(super) fn next(self, response: &Response) -> Result<NextStep, Error> {
-        let Self { uri, request } = self;
+        let Self { method, uri, request } = self;
         if !is_redirect(response.status()) {
-            return Ok(NextStep::Done(uri));
+            return Ok(NextStep::Done(method, uri));
         }
-        let Some(Resendable { method, mut headers, body }) = request else { return Ok(NextStep::Done(uri)) };
+        let Some(Resendable { mut headers, body }) = request else { return Ok(NextStep::Done(method, uri)) };
         let is_changed = becomes_get(response.status(), &method);
         let body = if is_changed { Some(Body::empty()) } else { body };
         let (Some(body), Some(location)) = (body, response.headers().get(header::LOCATION)) else {
-            return Ok(NextStep::Done(uri));
+            return Ok(NextStep::Done(method, uri));
         };
         let Url { uri: target, fragment } = url::resolve(&uri, location.as_bytes()).map_err(|reason| {
             let location = url::shown(location.as_bytes());
@@ -71,10 +68,10 @@ impl SentRequest {
             headers = headers_without(headers, describes_content);
         }
         let mut request = Box::new(Request::new(body));
-        *request.method_mut() = if is_changed { Method::GET } else { method };
+        *request.method_mut() = if is_changed { Method::GET } else { method.clone() };
         *request.uri_mut() = target;
         *request.headers_mut() = headers;
-        Ok(NextStep::Request(RedirectedRequest { from: uri, request, fragment }))
+        Ok(NextStep::Request(RedirectedRequest { from_method: method, from: uri, request, fragment }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
+use super::run::Terms;
 use super::{Client, Error, Kind};
 use crate::url::Url;
 use crate::{Body, Request, Response};
@@ -43,10 +44,12 @@ struct Draft {
     /// The fragment of the URL, which is not sent.
     fragment: Option<Box<str>>,
     timeout: Option<Duration>,
+    /// Whether the request may arrive more than once, whatever its method.
+    is_retryable: bool,
 }
 
 /// The media type of a body that the builder encoded.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(dead_code, reason = "each variant needs a feature")]
 enum MediaType {
     /// Applies if the request has no `content-type`.
@@ -65,7 +68,9 @@ impl RequestBuilder {
             fragment = url.fragment;
             request
         });
-        Self { draft: Box::new(Draft { client, request, fragment, media_type: None, timeout: None }) }
+        Self {
+            draft: Box::new(Draft { client, request, fragment, media_type: None, timeout: None, is_retryable: false }),
+        }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Request) -> Result<(), Error>) -> Self {
@@ -230,6 +235,78 @@ impl RequestBuilder {
         self
     }
 
+    /// Declares that the server may get this request more than once, so that [`Retry`](super::Retry) sends it again
+    /// also if its method is not idempotent. An example is a POST with an ID, by which the server recognizes it.
+    ///
+    /// Needs the feature `retry`.
+    #[cfg(feature = "retry")]
+    pub fn retryable(mut self) -> Self {
+        self.draft.is_retryable = true;
+        self
+    }
+
+    /// Copies the builder, to send the same request more than once. Returns `None` if the body streams, because a
+    /// stream cannot be sent twice, and if a part of the request is invalid, which [`send`](Self::send) reports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::client::Client;
+    /// use wayside::test;
+    ///
+    /// let _upstream = test::outbound(async |request: wayside::Request| request.into_body());
+    /// let first = Client::new().post("http://a.test/").body("hello");
+    /// let second = first.try_clone().expect("the body is in memory");
+    /// for request in [first, second] {
+    ///     assert_eq!(request.send().await?.into_body().text().await?, "hello");
+    /// }
+    /// # Ok::<(), wayside::Error>(()) }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn try_clone(&self) -> Option<Self> {
+        self.draft.request.as_ref().ok().and_then(|request| Some(self.with_request(copy(request)?)))
+    }
+
+    /// Fails if the request is invalid, or if its body streams, so that it cannot be sent again.
+    pub(crate) fn into_resendable(self) -> Result<Self, Error> {
+        match self.draft.request {
+            Ok(request) if request.body().share().is_none() => {
+                let reason = "the request cannot be sent again, because its body is a stream";
+                Err(Error::new(Kind::Request, reason).with_target(request.method(), request.uri()))
+            }
+            Err(error) => Err(error),
+            Ok(request) => Ok(Self { draft: Box::new(Draft { request: Ok(request), ..*self.draft }) }),
+        }
+    }
+
+    fn with_request(&self, request: Box<Request>) -> Self {
+        let Draft { client, request: _, fragment, media_type, timeout, is_retryable } = &*self.draft;
+        let draft = Draft {
+            client: client.clone(),
+            request: Ok(request),
+            media_type: media_type.clone(),
+            fragment: fragment.clone(),
+            timeout: *timeout,
+            is_retryable: *is_retryable,
+        };
+        Self { draft: Box::new(draft) }
+    }
+
+    /// Removes the time limit that the client sets.
+    pub(crate) fn without_time_limit_of_client(mut self) -> Self {
+        self.draft.client.timeouts.total = None;
+        self
+    }
+
+    /// Sets a header unless the request has one of that name.
+    pub(crate) fn default_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.change(|request| {
+            request.headers_mut().entry(name).or_insert(value);
+            Ok(())
+        })
+    }
+
     /// Sends the request and returns as soon as the response head has arrived. The request body is sent in the
     /// background; [`client::send`](super::send) describes how long it continues.
     ///
@@ -240,7 +317,7 @@ impl RequestBuilder {
     /// policy refuses it. Fails with [`Error::is_timeout`] once the time limit has passed. A response with a 4xx or 5xx
     /// status is not an error; see [`error_for_status`](super::ResponseExt::error_for_status).
     pub async fn send(self) -> Result<Response, Error> {
-        let Draft { client, request, fragment, media_type, timeout } = *self.draft;
+        let Draft { client, request, fragment, media_type, timeout, is_retryable } = *self.draft;
         let mut request = request?;
         let headers = request.headers_mut();
         match media_type {
@@ -248,9 +325,19 @@ impl RequestBuilder {
             Some(MediaType::Fixed(media_type)) => _ = headers.insert(header::CONTENT_TYPE, media_type),
             None => {}
         }
-        let total = timeout.or(client.total());
-        client.run(request, fragment, total).await.map(|response| *response)
+        let terms = Terms { fragment, total: timeout.or(client.timeouts.total), is_retryable };
+        client.run(request, terms).await.map(|response| *response)
     }
+}
+
+/// Copies a request, unless its body streams.
+pub(super) fn copy(request: &Request) -> Option<Box<Request>> {
+    let mut copy = Box::new(Request::new(request.body().share()?));
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(copy)
 }
 
 fn set_authorization(request: &mut Request, value: &str) -> Result<(), Error> {

@@ -23,7 +23,7 @@ pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
 /// Returns the media type in `content-type`, in lower case and without parameters. Returns an empty string if there is
 /// no `content-type`.
 #[cfg(any(feature = "json", feature = "form"))]
-pub(super) fn media_type(headers: &HeaderMap) -> String {
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -34,12 +34,20 @@ pub struct Error(Box<Failure>);
 
 struct Failure {
     kind: Kind,
-    /// The method and the URL, without credentials.
-    target: Option<String>,
+    target: Option<Target>,
     message: String,
     /// The status of the response, if the call failed because of that status.
     status: Option<StatusCode>,
+    /// How often the request was sent.
+    attempts: u32,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The request that failed.
+struct Target {
+    method: Method,
+    /// Without credentials. May be invalid.
+    url: String,
 }
 
 impl Error {
@@ -111,20 +119,67 @@ impl Error {
         self.0.kind == Kind::Status
     }
 
+    /// Whether another attempt may succeed: a time limit ran out, the server could not be found or reached, the
+    /// response broke off, or its status was 408, 425, 429, 500, 502, 503 or 504.
+    ///
+    /// Says nothing about whether the request can safely be sent again: the server may have acted on it. See
+    /// [`ClientBuilder::retry`](crate::client::ClientBuilder::retry).
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self.0.kind {
+            Kind::Timeout | Kind::Dns | Kind::Connect | Kind::Incomplete => true,
+            _ => self.0.status.is_some_and(is_transient),
+        }
+    }
+
     /// The status of the response, if [`is_status`](Self::is_status).
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
+    /// The method of the request that failed. After a redirect, that is the method of the last request.
+    ///
+    /// `None` only for an error of [`error_for_status`](crate::client::ResponseExt::error_for_status) about a response
+    /// that [`client::send`](crate::client::send) returned, or whose body was replaced.
+    #[must_use]
+    pub fn method(&self) -> Option<&Method> {
+        self.0.target.as_ref().map(|target| &target.method)
+    }
+
+    /// The URL of the request that failed, without credentials. After a redirect, that is the URL of the last request.
+    /// A text, because the URL itself may be what is invalid.
+    ///
+    /// `None` in the same cases as [`method`](Self::method).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// let error = wayside::client::get("http://user:secret@a b.test/").await.unwrap_err();
+    /// assert_eq!(error.url(), Some("http://a b.test/"));
+    /// assert_eq!(error.method(), Some(&wayside::Method::GET));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.0.target.as_ref().map(|target| &*target.url)
+    }
+
     #[cold]
     #[inline(never)]
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Failure { kind, target: None, message: message.into(), status: None, source: None }))
+        Self(Box::new(Failure { kind, target: None, message: message.into(), status: None, attempts: 1, source: None }))
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.0.status = Some(status);
+        self
+    }
+
+    #[cfg(feature = "retry")]
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
         self
     }
 
@@ -136,23 +191,32 @@ impl Error {
     #[cold]
     #[inline(never)]
     pub(crate) fn with_target(mut self, method: &Method, uri: &Uri) -> Self {
-        self.0.target = Some(format!("{method} {}", url::shown_uri(uri)));
+        self.0.target = Some(Target { method: method.clone(), url: url::shown_uri(uri) });
         self
     }
 
     /// Adds the method and the URL, which may be invalid, to the text of the error.
     pub(crate) fn with_url(mut self, method: &Method, url: &[u8]) -> Self {
-        self.0.target = Some(format!("{method} {}", url::shown(url)));
+        self.0.target = Some(Target { method: method.clone(), url: url::shown(url) });
         self
     }
 }
 
+/// Whether the same request may get another status later (RFC 9110, section 15; RFC 8470, section 5.2; RFC 6585).
+pub(crate) fn is_transient(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(target) = &self.0.target {
-            write!(f, "{target}: ")?;
+        if let Some(Target { method, url }) = &self.0.target {
+            write!(f, "{method} {url}: ")?;
         }
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        match self.0.attempts {
+            1 => Ok(()),
+            attempts => write!(f, " (after {attempts} attempts)"),
+        }
     }
 }
 

@@ -51,6 +51,7 @@ enum BodyErrorKind {
     Aborted,
     Closed,
     TooLarge(u64),
+    EventTooLarge(usize),
     Utf8,
     #[cfg(feature = "json")]
     Json,
@@ -91,10 +92,10 @@ impl Error {
         matches!(self.inner.kind, BodyErrorKind::Closed)
     }
 
-    /// Whether the body was longer than its limit.
+    /// Whether the body, or a server-sent event in it, was longer than its limit.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(self.inner.kind, BodyErrorKind::TooLarge(_))
+        matches!(self.inner.kind, BodyErrorKind::TooLarge(_) | BodyErrorKind::EventTooLarge(_))
     }
 
     /// Whether the body arrived but is not valid UTF-8, or not the expected JSON document.
@@ -118,6 +119,10 @@ impl Error {
 
     pub(crate) fn too_large(limit: u64) -> Self {
         Self::new(BodyErrorKind::TooLarge(limit), None)
+    }
+
+    pub(crate) fn event_too_large(limit: usize) -> Self {
+        Self::new(BodyErrorKind::EventTooLarge(limit), None)
     }
 
     pub(crate) fn utf8(source: FromUtf8Error) -> Self {
@@ -177,6 +182,7 @@ impl fmt::Display for Error {
             BodyErrorKind::Aborted => f.write_str("the sender of the body was dropped without `finish`"),
             BodyErrorKind::Closed => f.write_str("nobody reads the body any more"),
             BodyErrorKind::TooLarge(limit) => write!(f, "the body is longer than its limit of {limit} bytes"),
+            BodyErrorKind::EventTooLarge(limit) => write!(f, "an event is longer than its limit of {limit} bytes"),
             BodyErrorKind::Utf8 => f.write_str("the body is not UTF-8"),
             #[cfg(feature = "json")]
             BodyErrorKind::Json => f.write_str("the body is not the expected JSON"),
