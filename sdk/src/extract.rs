@@ -7,7 +7,7 @@ mod form;
 pub(crate) mod json;
 #[cfg(feature = "multipart")]
 mod multipart;
-pub(crate) mod payload;
+mod payload;
 pub(crate) mod request;
 #[cfg(feature = "headers")]
 mod typed_header;

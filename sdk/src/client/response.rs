@@ -1,7 +1,12 @@
 //! Extension methods for responses.
 
+#[cfg(feature = "charset")]
+use encoding_rs::Encoding;
+
 use super::{Error, Kind};
 use crate::Response;
+#[cfg(feature = "charset")]
+use crate::sys::http::media_type::charset;
 pub use crate::url::FinalUrl;
 
 /// Extension methods for responses from an upstream.
@@ -48,6 +53,30 @@ pub trait ResponseExt: Sized {
     /// # Ok::<(), wayside::Error>(()) }).unwrap();
     /// ```
     fn final_url(&self) -> Option<&FinalUrl>;
+
+    /// Reads the body as text in the charset that the `content-type` names (WHATWG Encoding). Without a charset, and
+    /// for a charset of UTF-8, that is UTF-8. A byte order mark takes precedence. Needs the feature `charset`.
+    ///
+    /// [`Body::text`](crate::Body::text) reads UTF-8 only, whatever the `content-type`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the body breaks off, and with [`is_decode`](crate::body::Error::is_decode) if the charset is unknown or
+    /// the body is not valid in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # wayside::test::block_on(async {
+    /// use wayside::client::ResponseExt as _;
+    /// use wayside::IntoResponse as _;
+    ///
+    /// let response = ([("content-type", "text/plain; charset=iso-8859-1")], &b"caf\xe9"[..]).into_response();
+    /// assert_eq!(response.text().await.unwrap(), "caf\u{e9}");
+    /// # });
+    /// ```
+    #[cfg(feature = "charset")]
+    fn text(self) -> impl Future<Output = Result<String, crate::body::Error>> + Send;
 }
 
 impl ResponseExt for Response {
@@ -65,6 +94,18 @@ impl ResponseExt for Response {
 
     fn final_url(&self) -> Option<&FinalUrl> {
         self.body().url()
+    }
+
+    #[cfg(feature = "charset")]
+    async fn text(self) -> Result<String, crate::body::Error> {
+        let charset = charset(self.headers()).unwrap_or_else(|| b"utf-8".to_vec());
+        let name = || String::from_utf8_lossy(&charset).into_owned();
+        let encoding = Encoding::for_label(&charset).ok_or_else(|| crate::body::Error::charset(name(), false))?;
+        let body = self.into_body().bytes().await?;
+        match encoding.decode(&body) {
+            (text, _, false) => Ok(text.into_owned()),
+            (_, read_as, true) => Err(crate::body::Error::charset(read_as.name().to_owned(), true)),
+        }
     }
 }
 
@@ -95,5 +136,28 @@ mod tests {
         let error = crate::IntoResponse::into_response(StatusCode::NOT_FOUND).error_for_status().unwrap_err();
         assert_eq!(error.to_string(), "the server answered 404 Not Found");
         assert!(error.method().is_none() && !error.is_transient());
+    }
+
+    #[cfg(feature = "charset")]
+    #[test]
+    fn text_is_read_in_its_charset() {
+        use crate::IntoResponse as _;
+
+        let read = |content_type: &str, body: &'static [u8]| {
+            let response = ([("content-type", content_type)], body).into_response();
+            test::block_on(response.text()).map_err(|error| {
+                assert!(error.is_decode());
+                error.to_string()
+            })
+        };
+        assert_eq!(read("text/plain", "caf\u{e9}".as_bytes()).unwrap(), "caf\u{e9}");
+        assert_eq!(read("text/plain; charset=Latin1", b"caf\xe9 \x80").unwrap(), "caf\u{e9} \u{20ac}");
+        assert_eq!(read("text/plain; charset=\"Shift_JIS\"", b"\x83\x65").unwrap(), "\u{30c6}");
+        assert_eq!(read("text/plain; charset=latin1", b"\xef\xbb\xbfcaf\xc3\xa9").unwrap(), "caf\u{e9}");
+        assert_eq!(read("text/plain", b"caf\xe9").unwrap_err(), "the body is not valid in its charset `UTF-8`");
+        assert_eq!(
+            read("text/plain; charset=klingon", b"x").unwrap_err(),
+            "the charset `klingon` of the body is unknown"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Method, header};
 
 use super::request::copy;
-use super::run::{Attempts, Sending, Terms};
+use super::run::{Attempts, SendFuture, Terms};
 use super::{Client, Error, Kind};
 use crate::sys::outbound::is_transient;
 use crate::sys::{Here, World};
@@ -132,7 +132,7 @@ impl Retry {
 }
 
 impl Attempts for Retry {
-    fn run<'a>(&'a self, client: &'a Client, request: Box<Request>, terms: Terms) -> Sending<'a> {
+    fn run<'a>(&'a self, client: &'a Client, request: Box<Request>, terms: Terms) -> SendFuture<'a> {
         Box::pin(self.send_repeatedly(client, request, terms))
     }
 }

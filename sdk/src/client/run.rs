@@ -24,13 +24,13 @@ pub(super) struct Terms {
     pub(super) is_retryable: bool,
 }
 
-pub(super) type Sending<'a> = Pin<Box<dyn Future<Output = Result<Box<Response>, Error>> + Send + 'a>>;
+pub(super) type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<Box<Response>, Error>> + Send + 'a>>;
 
 /// Sends a request as often as needed.
 ///
 /// A trait object, so that a component that creates no [`Retry`](super::Retry) does not contain its code.
 pub(super) trait Attempts: fmt::Debug + Send + Sync {
-    fn run<'a>(&'a self, client: &'a Client, request: Box<Request>, terms: Terms) -> Sending<'a>;
+    fn run<'a>(&'a self, client: &'a Client, request: Box<Request>, terms: Terms) -> SendFuture<'a>;
 }
 
 impl Client {

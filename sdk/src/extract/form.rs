@@ -3,7 +3,8 @@
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
-use super::payload::{if_typed, media_type, read_whole};
+use super::payload::{if_typed, read_whole};
+use crate::sys::http::media_type::media_type;
 use crate::{Body, Error, FromRequest, FromRequestParts, IncomingRequest, Request};
 
 /// The query string of the URI, deserialized into `T`. Needs the feature `form`.

@@ -4,9 +4,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::payload::{if_typed, media_type, read_whole};
+use super::payload::{if_typed, read_whole};
 use crate::respond::collect;
 use crate::sys::Responder;
+use crate::sys::http::media_type::media_type;
 use crate::{Body, Error, FromRequest, IncomingRequest, IntoResponse, Request, Response};
 
 /// A JSON document. As an argument of a handler, it is read from the request body; as a result of a handler, it becomes

@@ -2,7 +2,6 @@
 
 mod boundary;
 mod disposition;
-mod parameters;
 mod parser;
 mod search;
 

@@ -1,8 +1,6 @@
 //! Bodies that an extractor reads into memory.
 
 use bytes::Bytes;
-#[cfg(any(feature = "json", feature = "form"))]
-use http::HeaderMap;
 
 use crate::{Body, Error};
 #[cfg(any(feature = "json", feature = "form", feature = "multipart"))]
@@ -18,14 +16,6 @@ pub(super) async fn read_whole(body: Body, limit: u64) -> Result<Bytes, Error> {
         };
         Error::from(error).with_detail(detail)
     })
-}
-
-/// Returns the media type in `content-type`, in lower case and without parameters. Returns an empty string if there is
-/// no `content-type`.
-#[cfg(any(feature = "json", feature = "form"))]
-pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Extracts a value from the body. Returns `None` if the request has no `content-type`.

@@ -70,7 +70,6 @@ impl Body {
     ///     Ok(Sse::new(response.into_body().events().map_ok(Event::from)))
     /// }
     /// ```
-    #[must_use]
     pub fn events(self) -> Events {
         Events { body: Some(self), parser: Parser::default(), failure: None, max_event_size: MAX_EVENT_SIZE }
     }

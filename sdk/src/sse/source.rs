@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::{Events, ReceivedEvent};
 use crate::client::{Error, RequestBuilder, ResponseExt as _};
-use crate::extract::payload::media_type;
+use crate::sys::http::media_type::media_type;
 use crate::sys::outbound::Kind;
 use crate::time::{Sleep, sleep};
 use crate::{Body, Response};
@@ -94,7 +94,7 @@ enum State {
     Invalid(Error),
     Disconnected,
     Connecting(Connecting),
-    Connected(Events),
+    Connected(Box<Events>),
     Waiting(Sleep),
     Ended,
 }
@@ -133,7 +133,7 @@ impl EventSource {
                     Ok(Some(body)) => {
                         let mut events = body.events();
                         events.continue_after(self.last_event_id.clone());
-                        self.state = State::Connected(events);
+                        self.state = State::Connected(Box::new(events));
                         continue;
                     }
                     Ok(None) => {

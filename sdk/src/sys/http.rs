@@ -5,7 +5,10 @@ pub(crate) mod field;
 pub(crate) mod framing;
 pub(crate) mod headers;
 pub(crate) mod length;
+pub(crate) mod media_type;
 pub(crate) mod options;
+#[cfg(any(feature = "charset", feature = "multipart"))]
+pub(crate) mod parameters;
 pub(crate) mod problem;
 pub(crate) mod reason;
 pub(crate) mod request;

@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use super::parameters::Parameters;
 use crate::Error;
+use crate::sys::http::parameters::Parameters;
 
 /// The maximum length of a boundary (RFC 2046, section 5.1.1).
 const MAX_BYTES: usize = 70;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::parameters::Parameters;
+use crate::sys::http::parameters::Parameters;
 
 /// The field name and the file names of a part.
 #[derive(Debug, Default, PartialEq, Eq)]

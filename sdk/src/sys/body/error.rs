@@ -53,6 +53,12 @@ enum BodyErrorKind {
     TooLarge(u64),
     EventTooLarge(usize),
     Utf8,
+    /// The body is not valid in this charset, or the charset is unknown.
+    #[cfg(feature = "charset")]
+    Charset {
+        name: String,
+        is_known: bool,
+    },
     #[cfg(feature = "json")]
     Json,
     Source,
@@ -98,11 +104,13 @@ impl Error {
         matches!(self.inner.kind, BodyErrorKind::TooLarge(_) | BodyErrorKind::EventTooLarge(_))
     }
 
-    /// Whether the body arrived but is not valid UTF-8, or not the expected JSON document.
+    /// Whether the body arrived but is not valid in its charset, or not the expected JSON document.
     #[must_use]
     pub fn is_decode(&self) -> bool {
         match self.inner.kind {
             BodyErrorKind::Utf8 => true,
+            #[cfg(feature = "charset")]
+            BodyErrorKind::Charset { .. } => true,
             #[cfg(feature = "json")]
             BodyErrorKind::Json => true,
             _ => false,
@@ -123,6 +131,11 @@ impl Error {
 
     pub(crate) fn event_too_large(limit: usize) -> Self {
         Self::new(BodyErrorKind::EventTooLarge(limit), None)
+    }
+
+    #[cfg(feature = "charset")]
+    pub(crate) fn charset(name: String, is_known: bool) -> Self {
+        Self::new(BodyErrorKind::Charset { name, is_known }, None)
     }
 
     pub(crate) fn utf8(source: FromUtf8Error) -> Self {
@@ -183,6 +196,12 @@ impl fmt::Display for Error {
             BodyErrorKind::Closed => f.write_str("nobody reads the body any more"),
             BodyErrorKind::TooLarge(limit) => write!(f, "the body is longer than its limit of {limit} bytes"),
             BodyErrorKind::EventTooLarge(limit) => write!(f, "an event is longer than its limit of {limit} bytes"),
+            #[cfg(feature = "charset")]
+            BodyErrorKind::Charset { name, is_known: true } => {
+                write!(f, "the body is not valid in its charset `{name}`")
+            }
+            #[cfg(feature = "charset")]
+            BodyErrorKind::Charset { name, .. } => write!(f, "the charset `{name}` of the body is unknown"),
             BodyErrorKind::Utf8 => f.write_str("the body is not UTF-8"),
             #[cfg(feature = "json")]
             BodyErrorKind::Json => f.write_str("the body is not the expected JSON"),

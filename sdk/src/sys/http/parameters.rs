@@ -2,9 +2,9 @@
 
 /// A value and its parameters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// The text before the first `;`, in lower case.
-    pub(super) value: String,
+    pub(crate) value: String,
     /// The name and the value of each parameter: names in lower case, values without quotes and escapes.
     parameters: Vec<(String, Vec<u8>)>,
 }
@@ -19,7 +19,7 @@ impl Parameters {
     /// In a quoted string, a backslash starts an escape (RFC 9110, section 5.6.4), but browsers do not escape
     /// backslashes (WHATWG HTML, "multipart/form-data encoding algorithm"). So a header that is invalid with escapes is
     /// parsed again with literal backslashes.
-    pub(super) fn read(header: &[u8]) -> Option<Self> {
+    pub(crate) fn read(header: &[u8]) -> Option<Self> {
         Self::read_with(header, ESCAPED).or_else(|| Self::read_with(header, b""))
     }
 
@@ -46,7 +46,7 @@ impl Parameters {
         rest.is_empty().then_some(Self { value, parameters })
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| &value[..])
     }
 }
