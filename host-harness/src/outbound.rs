@@ -117,7 +117,7 @@ impl Outbound {
     /// [call.reply]
     /// status = 201                        # 200, if missing
     /// fields = ["content-type: text/plain"]
-    /// body = "made"                       # or `json`, or `body-base64`
+    /// body = "made"                       # or `json`, or `body-base64`, or `pieces = ["a", "b"]` with `pause-ms`
     /// trailers = ["x-sum: 7"]
     /// delay-ms = 50
     /// truncate-after = 2                  # or `reset-after`, or `stall-after`

@@ -52,7 +52,9 @@ mod native;
 #[cfg(not(target_family = "wasm"))]
 pub use native::ArrivingRequest;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{ArrivingBody, Native as Here, Upstream, calls, export, outbound, set_outbound, timer};
+pub(crate) use native::{
+    ArrivingBody, Native as Here, Upstream, calls, error_code, export, outbound, set_outbound, timer,
+};
 
 #[cfg(all(target_family = "wasm", not(all(target_os = "wasi", any(target_env = "p2", target_env = "p3")))))]
 compile_error!("wayside builds components: pass `--target wasm32-wasip2` to cargo");

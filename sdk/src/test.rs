@@ -33,6 +33,7 @@ use std::rc::Rc;
 use crate::sys::body::{MessageBody, Origin, Outgoing};
 use crate::{Body, IncomingRequest, IntoResponse, Request, Response, sys, url};
 
+pub use crate::sys::error_code::{DnsErrorPayload, ErrorCode, FieldSizePayload, TlsAlertReceivedPayload};
 pub use clock::{Pause, advance, pause};
 pub use mock::{Call, Mock, Reply, Times};
 
@@ -114,6 +115,15 @@ where
 pub fn outbound<U: Upstream + 'static>(upstream: U) -> Outbound {
     scope::note_change();
     Outbound { previous: sys::set_outbound(Some(Rc::new(UpstreamAdapter(upstream)))) }
+}
+
+impl IntoResponse for ErrorCode {
+    /// Makes a response that stands for a failed call. Only an outbound call of a native test understands it.
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
+    }
 }
 
 /// Adapts an [`Upstream`] to the request and response types of `sys`.

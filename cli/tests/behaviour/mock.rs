@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use wayside_harness::http::{Request, StatusCode};
 use wayside_harness::mock::{Call, Mock, Reply};
 use wayside_harness::{Body, ErrorCode, Harness, Outbound};
@@ -160,7 +161,7 @@ async fn a_call_that_came_often_enough_gives_way_to_the_next() {
 async fn calls_in_order_may_not_come_before_their_turn() {
     let mock = || {
         Outbound::mock()
-            .reply(Call::get("http://api.test/one"), "1")
+            .reply(Call::get("http://api.test/one").times(1..), "1")
             .reply(Call::get("http://api.test/maybe").times(..=1), "?")
             .reply(Call::get("http://api.test/two"), "2")
             .in_order()
@@ -177,6 +178,61 @@ async fn calls_in_order_may_not_come_before_their_turn() {
     let complaint = complaint(bad);
     assert!(complaint.contains("no expected call matches GET http://api.test/two"), "{complaint}");
     assert!(complaint.contains("number 1, GET http://api.test/one: expected once or more, never came"), "{complaint}");
+}
+
+#[tokio::test]
+async fn in_order_each_call_is_expected_once_unless_the_test_says_otherwise() {
+    let mock = Outbound::mock().reply(Call::get("*/one"), "1").reply(Call::get("*/two").times(..), "2").in_order();
+    let app = proxy(&mock).await;
+    assert_eq!(text_of(&app, get("/one")).await, (200, "1".to_owned()));
+    assert_eq!(text_of(&app, get("/one")).await.0, 502);
+    let complaint = complaint(mock);
+    assert!(complaint.contains("nearest is number 1"), "{complaint}");
+    assert!(complaint.contains("it matches, but has come as often as expected: once"), "{complaint}");
+}
+
+#[tokio::test]
+async fn the_nearest_call_in_a_failure_is_one_that_can_still_come() {
+    let mock = Outbound::mock()
+        .reply(Call::get("http://api.test/users/7").times(1), "")
+        .reply(Call::post("http://api.test/orders").header("x-key", "1").times(..), "");
+    let app = proxy(&mock).await;
+    assert_eq!(text_of(&app, get("/users/7")).await.0, 200);
+    assert_eq!(text_of(&app, get("/users/8")).await.0, 502);
+    let complaint = complaint(mock);
+    assert!(complaint.contains("nearest is number 2, POST http://api.test/orders"), "{complaint}");
+}
+
+#[tokio::test]
+async fn pieces_of_a_reply_arrive_one_by_one_without_a_declared_length() {
+    let reply = || Reply::ok().pieces(["data: one\n\n", "data: two\n\n"]).header("content-type", "text/event-stream");
+    let path = file("[[call]]\nreply = { pieces = [\"data: one\\n\\n\", \"data: two\\n\\n\"], pause-ms = 1 }");
+    let any = || Call::any().times(..);
+    for outbound in [
+        Outbound::from(&Outbound::mock().reply(any(), reply())),
+        Outbound::from(&Outbound::mock().reply(any(), reply().pause(Duration::from_millis(1)))),
+        Outbound::mock_file(&path).unwrap(),
+    ] {
+        let app = proxy(outbound).await;
+        let response = app.request(get("/")).await;
+        assert!(!response.headers().contains_key("content-length"));
+        let mut body = response.into_body();
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame.unwrap().into_data().ok());
+        }
+        assert_eq!(pieces, ["data: one\n\n", "data: two\n\n"]);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_in_pieces_can_be_cut_and_have_trailers() {
+    let cut = Reply::ok().pieces(["one", "two"]).truncate_after(4);
+    let app = proxy(&Outbound::mock().reply(Call::any().times(..), cut)).await;
+    assert!(app.request(get("/")).await.into_body().bytes().await.is_err());
+    let mock = Outbound::mock().reply(Call::any(), Reply::ok().pieces(["one", "two"]).trailer("x-sum", "7"));
+    let app = guests().env("UPSTREAM", "http://api.test").outbound(&mock).await.unwrap();
+    assert_eq!(text_of(&app, get("/call")).await.1, "status 200\n6 bytes, trailers {\"x-sum\": \"7\"}\n");
 }
 
 #[tokio::test]
@@ -316,6 +372,7 @@ fn a_file_that_says_something_else_is_refused_with_the_place() {
             "`refused` is not an error code; the codes are",
         ),
         ("[[call]]\nreply = { body = 'a', json = '1' }", "line 2, column 9", "more than one of `body`"),
+        ("[[call]]\nreply = { body = 'a', pieces = ['b'] }", "line 2, column 9", "more than one of `body`"),
         ("[[call]]\nreply = { body = 'a', error = 'DNS-timeout' }", "line 2, column 9", "only one of them"),
         ("[[call]]\nreply = { body-base64 = '!' }", "line 2, column 25", "this is no base64"),
         ("[[cal]]", "line 1, column 3", "unknown field `cal`, expected `in-order` or `call`"),

@@ -92,7 +92,8 @@ impl Mock {
         self
     }
 
-    /// Expects the calls in the order of their declaration. By default, any order is accepted.
+    /// Expects the calls in the order of their declaration, each once unless [`Call::times`] says otherwise. By default,
+    /// any order is accepted, and each call is expected once or more.
     pub fn in_order(self) -> Self {
         self.lock().in_order = true;
         self
@@ -197,20 +198,27 @@ impl Expectations {
         }
     }
 
+    /// Returns how often a call is expected: if the test has not set it, once in order, and once or more otherwise.
+    fn times(&self, call: &Call) -> Times {
+        call.times.unwrap_or_else(|| if self.in_order { 1.into() } else { Times::default() })
+    }
+
+    fn takes(&self, Expectation { call, count, .. }: &Expectation, request: &Request<Bytes>) -> bool {
+        self.times(call).allows_another(*count) && call.difference(request).is_empty()
+    }
+
     fn first_that_fits(&self, request: &Request<Bytes>) -> Option<usize> {
-        self.expectations.iter().position(|Expectation { call, count, .. }| {
-            call.times.allows_another(*count) && call.difference(request).is_empty()
-        })
+        self.expectations.iter().position(|expectation| self.takes(expectation, request))
     }
 
     fn next_in_order(&mut self, request: &Request<Bytes>) -> Option<usize> {
         let mut position = self.position;
-        while let Some(Expectation { call, count, .. }) = self.expectations.get(position) {
-            if call.times.allows_another(*count) && call.difference(request).is_empty() {
+        while let Some(expectation) = self.expectations.get(position) {
+            if self.takes(expectation, request) {
                 self.position = position;
                 return Some(position);
             }
-            if !call.times.reached(*count) {
+            if !self.times(&expectation.call).reached(expectation.count) {
                 return None;
             }
             position += 1;
@@ -225,18 +233,23 @@ impl Expectations {
         let from = if self.in_order { self.position.min(self.expectations.len()) } else { 0 };
         let nearest = self.expectations.iter().enumerate().skip(from);
         let nearest = nearest.map(|(index, expectation)| (index, expectation, expectation.call.difference(request)));
-        let Some((index, Expectation { call, .. }, difference)) = nearest.min_by_key(|(.., d)| Difference::distance(d))
-        else {
+        // A call that can still come is nearer than one that cannot, unless the latter matches exactly.
+        let nearest = nearest.min_by_key(|(_, Expectation { call, count, .. }, difference)| {
+            let is_over = !difference.is_empty() && !self.times(call).allows_another(*count);
+            (is_over, Difference::distance(difference))
+        });
+        let Some((index, Expectation { call, count, .. }, difference)) = nearest else {
             text.push_str("\n  the mock expects no further calls");
             return text;
         };
         // Writing to a `String` never fails.
         let _ = write!(text, "\n  nearest is number {}, {call}:", index + 1);
         if difference.is_empty() {
-            let _ = if call.times.allows_another(self.expectations[index].count) {
+            let times = self.times(call);
+            let _ = if times.allows_another(*count) {
                 write!(text, "\n    it matches, but an earlier call is expected first")
             } else {
-                write!(text, "\n    it matches, but has come as often as expected: {}", call.times)
+                write!(text, "\n    it matches, but has come as often as expected: {times}")
             };
         }
         difference.lines.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
@@ -246,13 +259,14 @@ impl Expectations {
     fn unmet(&self) -> String {
         let mut text = String::new();
         for (index, Expectation { call, count, .. }) in self.expectations.iter().enumerate() {
-            if !call.times.reached(*count) {
+            let times = self.times(call);
+            if !times.reached(*count) {
                 let came = match count {
                     0 => "never came".to_owned(),
                     1 => "came once".to_owned(),
                     count => format!("came {count} times"),
                 };
-                let _ = writeln!(text, "number {}, {call}: expected {}, {came}", index + 1, call.times);
+                let _ = writeln!(text, "number {}, {call}: expected {times}, {came}", index + 1);
             }
         }
         self.unexpected.iter().for_each(|unexpected| text.push_str(&format!("{unexpected}\n")));

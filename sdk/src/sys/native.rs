@@ -1,5 +1,6 @@
 //! The native world. It has no host and exports nothing, because tests call handlers as functions.
 
+pub(crate) mod error_code;
 pub(crate) mod export;
 pub(crate) mod timer;
 
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use http_body::SizeHint;
 
+use self::error_code::ErrorCode;
 use super::World;
 use super::body::{self, MessageBody, Origin, Outgoing};
 use super::executor::Job;
@@ -58,7 +60,10 @@ impl World for Native {
             )),
         };
         response
-            .and_then(|response| {
+            .and_then(|mut response| {
+                if let Some(code) = response.extensions_mut().remove::<ErrorCode>() {
+                    return Err(code.into_error());
+                }
                 received(&method, response.map(|body| MessageBody::from_outgoing(body, Origin::Response)))
             })
             .map(Box::new)

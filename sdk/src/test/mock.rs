@@ -2,6 +2,7 @@
 
 mod call;
 mod reply;
+mod reply_body;
 mod times;
 mod url;
 
@@ -84,7 +85,8 @@ impl Mock {
         self
     }
 
-    /// Expects the calls in the order of their declaration. By default, any order is accepted.
+    /// Expects the calls in the order of their declaration, each once unless [`Call::times`] says otherwise. By default,
+    /// any order is accepted, and each call is expected once or more.
     #[must_use]
     pub fn in_order(self) -> Self {
         self.inner.lock().in_order = true;
@@ -159,17 +161,26 @@ impl Expectations {
         }
     }
 
+    /// Returns how often a call is expected: if the test has not set it, once in order, and once or more otherwise.
+    fn times(&self, call: &Call) -> Times {
+        call.times.unwrap_or_else(|| if self.in_order { 1.into() } else { Times::default() })
+    }
+
+    fn takes(&self, Expectation { call, count, .. }: &Expectation, request: &Request<Bytes>) -> bool {
+        self.times(call).allows_another_after(*count) && call.mismatches(request).is_empty()
+    }
+
     fn first_that_fits(&self, request: &Request<Bytes>) -> Option<usize> {
-        self.list.iter().position(|expectation| expectation.takes(request))
+        self.list.iter().position(|expectation| self.takes(expectation, request))
     }
 
     fn next_in_order(&mut self, request: &Request<Bytes>) -> Option<usize> {
         for (index, expectation) in self.list.iter().enumerate().skip(self.position) {
-            if expectation.takes(request) {
+            if self.takes(expectation, request) {
                 self.position = index;
                 return Some(index);
             }
-            if !expectation.call.times.is_reached_by(expectation.count) {
+            if !self.times(&expectation.call).is_reached_by(expectation.count) {
                 return None;
             }
         }
@@ -184,7 +195,7 @@ impl Expectations {
             let mismatches = call.mismatches(request);
             mismatches.iter().for_each(|line| text.push_str(&format!("\n    {line}")));
             if mismatches.is_empty() {
-                let _ = write!(text, "\n    it matches, but it is expected {}, and {}", call.times, came(*count));
+                let _ = write!(text, "\n    it matches, but it is expected {}, and {}", self.times(call), came(*count));
             }
         }
         text
@@ -193,8 +204,9 @@ impl Expectations {
     fn unmet(&self) -> String {
         let mut text = String::new();
         for (number, Expectation { call, count, .. }) in self.list.iter().enumerate() {
-            if !call.times.is_reached_by(*count) {
-                let _ = writeln!(text, "number {}, {call}: expected {}, {}", number + 1, call.times, came(*count));
+            let times = self.times(call);
+            if !times.is_reached_by(*count) {
+                let _ = writeln!(text, "number {}, {call}: expected {times}, {}", number + 1, came(*count));
             }
         }
         text
@@ -206,12 +218,6 @@ fn came(count: usize) -> String {
         0 => "never came".to_owned(),
         1 => "came once".to_owned(),
         count => format!("came {count} times"),
-    }
-}
-
-impl Expectation {
-    fn takes(&self, request: &Request<Bytes>) -> bool {
-        self.call.times.allows_another_after(self.count) && self.call.mismatches(request).is_empty()
     }
 }
 
@@ -308,7 +314,11 @@ mod tests {
     #[test]
     fn calls_may_be_expected_in_order() {
         let mock = || Mock::new().reply(Call::get("*/one"), "").reply(Call::get("*/two"), "").in_order();
-        calls(&mock(), &["http://a.test/one", "http://a.test/one", "http://a.test/two"]);
+        calls(&mock(), &["http://a.test/one", "http://a.test/two"]);
+        let text = panic_of(|| calls(&mock(), &["http://a.test/one", "http://a.test/one"]));
+        assert!(text.contains("it matches, but it is expected once, and came once"), "{text}");
+        let twice = Mock::new().reply(Call::get("*/one").times(1..), "").reply(Call::get("*/two"), "").in_order();
+        calls(&twice, &["http://a.test/one", "http://a.test/one", "http://a.test/two"]);
         let text = panic_of(|| calls(&mock(), &["http://a.test/two"]));
         assert!(text.contains("no expected call matches GET http://a.test/two"), "{text}");
     }

@@ -17,7 +17,7 @@ use crate::{Error, show};
 
 /// The description of the format in error messages.
 const HOW: &str = "write a `[[call]]` with what is expected (`method`, `url`, `query`, `fields`, `body` or `json`, \
-                   `times`), and below it a `[call.reply]` (`status`, `fields`, `body` or `json`, or `error`)";
+                   `times`), and below it a `[call.reply]` (`status`, `fields`, `body`, `json` or `pieces`, or `error`)";
 
 pub(super) fn read(path: &Path) -> Result<Mock, Error> {
     let file: File = toml_file::read(path, "mock", HOW)?;
@@ -92,6 +92,9 @@ struct ReplyText {
     truncate_after: Option<u64>,
     reset_after: Option<u64>,
     stall_after: Option<u64>,
+    #[serde(default)]
+    pieces: Vec<String>,
+    pause_ms: Option<u64>,
 }
 
 /// A JSON document: a string of JSON, or a TOML value.
@@ -185,8 +188,11 @@ impl TryFrom<ReplyText> for ReadReply {
 
     fn try_from(text: ReplyText) -> Result<Self, String> {
         let body = body(text.body, text.body_base64, text.json)?;
-        let is_response =
-            text.status.is_some() || body.is_some() || !text.fields.is_empty() || !text.trailers.is_empty();
+        if body.is_some() && !text.pieces.is_empty() {
+            return Err("there is more than one of `body`, `body-base64`, `json` and `pieces`".to_owned());
+        }
+        let has_body = body.is_some() || !text.pieces.is_empty();
+        let is_response = text.status.is_some() || has_body || !text.fields.is_empty() || !text.trailers.is_empty();
         if usize::from(is_response) + usize::from(text.error.is_some()) + usize::from(text.silence) > 1 {
             return Err("a reply is a response, an `error` or `silence`, and only one of them".to_owned());
         }
@@ -199,6 +205,12 @@ impl TryFrom<ReplyText> for ReadReply {
         };
         if let Some(status) = text.status {
             reply = reply.status(status);
+        }
+        if !text.pieces.is_empty() {
+            reply = reply.pieces(text.pieces);
+        }
+        if let Some(pause) = text.pause_ms {
+            reply = reply.pause(Duration::from_millis(pause));
         }
         for (name, value) in &text.fields.0 {
             reply = reply.header(name.as_str(), value);

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-use crate::message::body::Body;
+use crate::message::body::{Body, BodyError};
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::is_final;
 use crate::message::timeouts::Timeouts;
@@ -48,6 +51,10 @@ struct MockResponse {
     /// The `content-type`, unless `headers` contains one.
     media_type: Option<HeaderValue>,
     body: Bytes,
+    /// If not empty, the body in pieces, in place of `body`.
+    pieces: Vec<Bytes>,
+    /// The wait before each piece but the first.
+    pause: Duration,
     trailers: HeaderMap,
 }
 
@@ -156,6 +163,33 @@ impl Reply {
         self
     }
 
+    /// Sets the body to pieces, which are sent one by one: for example the events of a stream. The response declares no
+    /// length, as usual for a body that a server produces while it is sent.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this reply is not a response.
+    #[must_use]
+    pub fn pieces<I>(mut self, pieces: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<Bytes>,
+    {
+        self.answer().pieces = pieces.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the time to wait before each [piece](Self::pieces) but the first.
+    ///
+    /// # Panics
+    ///
+    /// Panics if this reply is not a response.
+    #[must_use]
+    pub fn pause(mut self, pause: Duration) -> Self {
+        self.answer().pause = pause;
+        self
+    }
+
     /// Sets the time to wait before the reply.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
@@ -235,21 +269,40 @@ impl MockResponse {
         }
         let has_body =
             !matches!(self.status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
-        if has_body && self.trailers.is_empty() {
+        if has_body && self.trailers.is_empty() && self.pieces.is_empty() {
             self.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| self.body.len().into());
         }
-        let body = if !has_body || is_head {
-            Body::empty()
-        } else if self.trailers.is_empty() {
-            Body::from(self.body)
-        } else {
-            Body::from(self.body).with_trailers(self.trailers)
+        let body = match (has_body && !is_head, self.pieces.is_empty()) {
+            (false, _) => Body::empty(),
+            (true, true) => Body::from(self.body),
+            (true, false) => in_pieces(self.pieces, self.pause),
         };
+        let body = if self.trailers.is_empty() { body } else { body.with_trailers(self.trailers) };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         response
     }
+}
+
+/// Makes a body that is sent in pieces, with a wait before each piece but the first.
+pub(crate) fn in_pieces(pieces: Vec<Bytes>, pause: Duration) -> Body {
+    let pieces = pieces
+        .into_iter()
+        .enumerate()
+        .map(move |(index, piece)| (if index == 0 { Duration::ZERO } else { pause }, piece));
+    timed(pieces.collect())
+}
+
+/// Makes a body of pieces, each of which is sent after a wait.
+pub(crate) fn timed(pieces: Vec<(Duration, Bytes)>) -> Body {
+    let frames = stream::iter(pieces).then(|(wait, piece)| async move {
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        Ok::<_, BodyError>(Frame::data(piece))
+    });
+    Body::new(StreamBody::new(frames))
 }
 
 fn field(name: &str, value: &[u8]) -> (HeaderName, HeaderValue) {

@@ -162,67 +162,10 @@ pub(crate) fn bytes_of(size: Option<impl fmt::Display>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wasi::ErrorCode as Code;
+    use crate::sys::error_code::{DnsErrorPayload, ErrorCode as Code, FieldSizePayload, TlsAlertReceivedPayload};
 
-    /// The error codes with the same names as in the generated bindings.
-    mod wasi {
-        pub(super) enum ErrorCode {
-            DnsTimeout,
-            DnsError(Dns),
-            DestinationNotFound,
-            DestinationUnavailable,
-            DestinationIpProhibited,
-            DestinationIpUnroutable,
-            ConnectionRefused,
-            ConnectionTerminated,
-            ConnectionTimeout,
-            ConnectionReadTimeout,
-            ConnectionWriteTimeout,
-            ConnectionLimitReached,
-            TlsProtocolError,
-            TlsCertificateError,
-            TlsAlertReceived(TlsAlert),
-            HttpRequestDenied,
-            HttpRequestLengthRequired,
-            HttpRequestBodySize(Option<u64>),
-            HttpRequestMethodInvalid,
-            HttpRequestUriInvalid,
-            HttpRequestUriTooLong,
-            HttpRequestHeaderSectionSize(Option<u32>),
-            HttpRequestHeaderSize(Option<FieldSize>),
-            HttpRequestTrailerSectionSize(Option<u32>),
-            HttpRequestTrailerSize(FieldSize),
-            HttpResponseIncomplete,
-            HttpResponseHeaderSectionSize(Option<u32>),
-            HttpResponseHeaderSize(FieldSize),
-            HttpResponseBodySize(Option<u64>),
-            HttpResponseTrailerSectionSize(Option<u32>),
-            HttpResponseTrailerSize(FieldSize),
-            HttpResponseTransferCoding(Option<String>),
-            HttpResponseContentCoding(Option<String>),
-            HttpResponseTimeout,
-            HttpUpgradeFailed,
-            HttpProtocolError,
-            LoopDetected,
-            ConfigurationError,
-            InternalError(Option<String>),
-        }
-
-        pub(super) struct Dns {
-            pub(super) rcode: Option<String>,
-        }
-
-        pub(super) struct TlsAlert {
-            pub(super) alert_message: Option<String>,
-        }
-
-        pub(super) struct FieldSize {
-            pub(super) field_name: Option<String>,
-        }
-    }
-
-    fn field(name: &str) -> wasi::FieldSize {
-        wasi::FieldSize { field_name: Some(name.to_owned()) }
+    fn field(name: &str) -> FieldSizePayload {
+        FieldSizePayload { field_name: Some(name.to_owned()), field_size: None }
     }
 
     #[test]
@@ -230,7 +173,7 @@ mod tests {
         for (code, kind, message) in [
             (Code::DnsTimeout, Kind::Timeout, "the name lookup timed out"),
             (
-                Code::DnsError(wasi::Dns { rcode: Some("NXDOMAIN".to_owned()) }),
+                Code::DnsError(DnsErrorPayload { rcode: Some("NXDOMAIN".to_owned()), info_code: None }),
                 Kind::Dns,
                 "the name lookup failed: NXDOMAIN",
             ),
@@ -247,7 +190,7 @@ mod tests {
             (Code::TlsProtocolError, Kind::Tls, "TLS failed"),
             (Code::TlsCertificateError, Kind::Tls, "the server's certificate was refused"),
             (
-                Code::TlsAlertReceived(wasi::TlsAlert { alert_message: None }),
+                Code::TlsAlertReceived(TlsAlertReceivedPayload { alert_id: None, alert_message: None }),
                 Kind::Tls,
                 "the server ended TLS with an alert",
             ),
@@ -303,19 +246,19 @@ mod tests {
             (Code::ConfigurationError, Kind::Host, "the host is not configured for the request"),
             (Code::InternalError(Some("why".to_owned())), Kind::Host, "the host failed: why"),
         ] {
-            assert_eq!(explained(explain!(code, wasi::ErrorCode)), (kind, message.to_owned()));
+            assert_eq!(explained(explain!(code, Code)), (kind, message.to_owned()));
         }
     }
 
     #[test]
     fn a_detail_is_one_sentence_without_the_stack_of_the_host() {
         let detail = "it broke\n\nCaused by:\n    0: the pipe\n\nStack backtrace:\n   0: main";
-        let (_, message) = explained(explain!(Code::InternalError(Some(detail.to_owned())), wasi::ErrorCode));
+        let (_, message) = explained(explain!(Code::InternalError(Some(detail.to_owned())), Code));
         assert_eq!(message, "the host failed: it broke: the pipe");
     }
 
     #[test]
     fn an_empty_detail_leaves_the_sentence() {
-        assert_eq!(explained(explain!(Code::InternalError(None), wasi::ErrorCode)).1, "the host failed");
+        assert_eq!(explained(explain!(Code::InternalError(None), Code)).1, "the host failed");
     }
 }

@@ -34,7 +34,8 @@ pub struct Call {
     headers: Vec<(String, String)>,
     body: Option<Expected>,
     conditions: Vec<(String, Condition)>,
-    pub(super) times: Times,
+    /// `None` if the test has not set it.
+    pub(super) times: Option<Times>,
 }
 
 #[derive(Clone, Debug)]
@@ -135,13 +136,13 @@ impl Call {
         self
     }
 
-    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more.
+    /// Sets how often the call is expected: `2`, `1..=3`, `..` for any number. The default is once or more, and once if the calls come in order ([`Mock::in_order`](super::Mock::in_order)).
     ///
     /// Once an expected call has come as often as allowed, it no longer matches, and the expected calls after it are
     /// tried.
     #[must_use]
     pub fn times(mut self, times: impl Into<Times>) -> Self {
-        self.times = times.into();
+        self.times = Some(times.into());
         self
     }
 
