@@ -37,7 +37,9 @@ impl Recorders {
     pub(crate) fn outbound(&mut self, args: args::Outbound) -> Result<Outbound, Error> {
         let mut outbound = match (args.mock, args.replay) {
             (Some(mock), _) => Outbound::mock_file(mock)?,
-            (_, Some(cassette)) => self.shared("replay", &cassette, || Outbound::replay(&cassette))?,
+            (_, Some(cassette)) => self.shared("replay", &cassette, || {
+                if args.replay_pauses { Outbound::replay_with_pauses(&cassette) } else { Outbound::replay(&cassette) }
+            })?,
             _ if args.learn_outbound.is_some() => {
                 report::note("warning: every outbound call is allowed while --learn-outbound writes them down");
                 Outbound::allow_all()

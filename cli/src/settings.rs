@@ -76,6 +76,8 @@ struct Table {
     #[serde(default, deserialize_with = "secrets")]
     redact: Vec<String>,
     replay: Option<PathBuf>,
+    #[serde(default)]
+    replay_pauses: bool,
     learn_outbound: Option<PathBuf>,
     #[serde(default, deserialize_with = "duration")]
     timeout: Option<Duration>,
@@ -148,6 +150,7 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
         record: table.record.map(within),
         redact: table.redact,
         replay: table.replay.map(within),
+        replay_pauses: table.replay_pauses,
         learn_outbound: table.learn_outbound.map(within),
     };
     if let Some((one, other)) = outbound.conflict() {

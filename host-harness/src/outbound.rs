@@ -32,6 +32,7 @@ use tower_service::Service;
 use crate::Error;
 use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
+use cassette::Pace;
 use mock::Mock;
 use network::Network;
 use policy::Policy;
@@ -165,14 +166,25 @@ impl Outbound {
     ///
     /// A call must equal one in the cassette: method, URL, headers, body and trailers, byte for byte, except for
     /// redacted values. Equal calls get their responses in the order of the cassette, each once; the order of different
-    /// calls does not matter. Any other call fails inside the component with an `internal-error`, and the host's log
+    /// calls does not matter. A streamed body comes in the pieces of the recording, without pauses; see
+    /// [`replay_with_pauses`](Self::replay_with_pauses). Any other call fails inside the component with an `internal-error`, and the host's log
     /// shows the most similar recorded call and the differences.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read or is not a cassette; the error names line and column.
     pub fn replay(path: impl AsRef<Path>) -> Result<Self, Error> {
-        cassette::replay(path.as_ref())
+        cassette::replay(path.as_ref(), Pace::Immediate)
+    }
+
+    /// Responds like [`replay`](Self::replay), and waits before each piece of a body as long as the server did in the
+    /// recording. Bodies with a declared length have one piece.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or is not a cassette; the error names line and column.
+    pub fn replay_with_pauses(path: impl AsRef<Path>) -> Result<Self, Error> {
+        cassette::replay(path.as_ref(), Pace::Recorded)
     }
 
     /// Passes calls to another service, and makes a share of them fail: `rate` is from 0 for none to 1 for all. Each

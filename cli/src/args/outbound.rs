@@ -29,6 +29,10 @@ pub(crate) struct Outbound {
     #[arg(long, value_name = "FILE", conflicts_with = "allow_outbound")]
     pub(crate) replay: Option<PathBuf>,
 
+    /// Wait before each piece of a streamed body as long as the server did when --record recorded it [default: no wait]
+    #[arg(long)]
+    pub(crate) replay_pauses: bool,
+
     /// Write the --allow-outbound rules that the component needs to a file, one per line; every call is allowed
     /// meanwhile, unless --mock or --replay responds to it
     #[arg(long, value_name = "FILE", conflicts_with = "allow_outbound")]
@@ -56,6 +60,7 @@ impl Outbound {
             record: self.record.or(stay("record", file.record)),
             redact: [file.redact, self.redact].concat(),
             replay: self.replay.or(stay("replay", file.replay)),
+            replay_pauses: self.replay_pauses || file.replay_pauses,
             learn_outbound: self.learn_outbound.or(stay("learn-outbound", file.learn_outbound)),
         }
     }
@@ -115,6 +120,7 @@ mod tests {
             record: file("record"),
             redact: vec![by.to_owned()],
             replay: file("replay"),
+            replay_pauses: false,
             learn_outbound: file("learn-outbound"),
         }
     }

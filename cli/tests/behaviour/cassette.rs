@@ -1,6 +1,7 @@
 //! Outbound calls that are recorded over real sockets and replayed without a network.
 
 mod files;
+mod pieces;
 mod secrets;
 
 use std::fs;

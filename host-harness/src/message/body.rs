@@ -8,12 +8,15 @@ use std::fmt;
 use std::future::ready;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, BodyStream, Full, StreamBody};
+use tokio::time::sleep;
 use wasmtime_wasi_http::{Error as HostError, WasiBody};
 
 use super::error_code::ErrorCode;
@@ -51,6 +54,17 @@ impl Body {
         let body = self.0.with_trailers(ready(Some(Ok(trailers))));
         // Hides the length: HTTP/1.1 has trailers only without `content-length`.
         Self::new(StreamBody::new(BodyStream::new(body)))
+    }
+
+    /// Makes a body of pieces, each of which is sent after a wait. The length is unknown in advance.
+    pub(crate) fn in_pieces(pieces: Vec<(Duration, Bytes)>) -> Self {
+        let frames = stream::iter(pieces).then(|(wait, piece)| async move {
+            if !wait.is_zero() {
+                sleep(wait).await;
+            }
+            Ok::<_, BodyError>(Frame::data(piece))
+        });
+        Self::new(StreamBody::new(frames))
     }
 
     /// Reads the whole body into memory.

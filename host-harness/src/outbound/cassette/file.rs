@@ -1,6 +1,7 @@
 //! The format of a cassette file.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -70,6 +71,13 @@ pub(super) struct Answered {
     body: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body_base64: Option<Base64>,
+    /// The lengths in bytes of the pieces in which the body arrived. Empty for a body with a declared length and for one
+    /// that arrived in one piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pieces: Vec<usize>,
+    /// The wait in milliseconds before each piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pauses_ms: Vec<u64>,
     #[serde(default, skip_serializing_if = "Fields::is_empty")]
     pub(super) trailers: Fields,
     /// The reason why there was no response, or why the body of the response failed.
@@ -110,6 +118,23 @@ impl Answered {
 
     pub(super) fn body(&self) -> Bytes {
         read_body(self.body.as_ref(), self.body_base64.as_ref())
+    }
+
+    pub(super) fn set_pieces(&mut self, pieces: &[(Duration, usize)]) {
+        self.pieces = pieces.iter().map(|(_, length)| *length).collect();
+        self.pauses_ms = pieces.iter().map(|(wait, _)| wait.as_millis().try_into().unwrap_or(u64::MAX)).collect();
+    }
+
+    /// Returns the pieces of the body and the wait before each. If the lengths of the pieces do not add up to the body,
+    /// because the body was edited by hand, the body is one piece.
+    pub(super) fn pieces(&self) -> Vec<(Duration, Bytes)> {
+        let mut body = self.body();
+        let total = self.pieces.iter().try_fold(0usize, |sum, length| sum.checked_add(*length));
+        if self.pieces.is_empty() || total != Some(body.len()) {
+            return vec![(Duration::ZERO, body)];
+        }
+        let waits = self.pauses_ms.iter().copied().chain(std::iter::repeat(0)).map(Duration::from_millis);
+        self.pieces.iter().zip(waits).map(|(length, wait)| (wait, body.split_to(*length))).collect()
     }
 
     /// Whether the response has a status, or is empty because there was none.
@@ -203,6 +228,22 @@ mod tests {
         let text = head(&Redaction::default()) + &render(Recorded { request, response });
         let cassette: Cassette = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         (text, cassette.call[0].response.body())
+    }
+
+    #[test]
+    fn pieces_that_do_not_add_up_to_the_body_are_one_piece() {
+        let mut response = Answered::default();
+        response.set_body(Bytes::from_static(b"onetwo"));
+        let second = Duration::from_secs(1);
+        for (lengths, expected) in [
+            (vec![3, 3], vec![(second, Bytes::from_static(b"one")), (second, Bytes::from_static(b"two"))]),
+            (vec![3, 4], vec![(Duration::ZERO, Bytes::from_static(b"onetwo"))]),
+            (vec![usize::MAX, 7], vec![(Duration::ZERO, Bytes::from_static(b"onetwo"))]),
+            (vec![], vec![(Duration::ZERO, Bytes::from_static(b"onetwo"))]),
+        ] {
+            response.set_pieces(&lengths.into_iter().map(|length| (second, length)).collect::<Vec<_>>());
+            assert_eq!(response.pieces(), expected);
+        }
     }
 
     #[test]

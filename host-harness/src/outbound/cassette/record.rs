@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
 use http_body::{Body as _, Frame};
 use tower_service::Service as _;
 
@@ -18,6 +19,9 @@ use crate::message::framing::content_length;
 use crate::outbound::Outbound;
 use crate::outbound::toml_file::{self, Code, Fields};
 use crate::telemetry::declared_bytes;
+
+/// The most pieces of a body whose lengths are recorded. A body in more pieces is replayed in one.
+const PIECES_LIMIT: usize = 10_000;
 
 pub(in crate::outbound) fn record(path: &Path, inner: Outbound, redaction: Redaction) -> Result<Outbound, Error> {
     let tape = Tape::new(path, redaction).map_err(|error| toml_file::unwritable(path, "cassette", error))?;
@@ -38,7 +42,11 @@ async fn exchange(
     let answer = inner.call(request.map(|body| upload.watch(body, expected))).await;
     match answer {
         Ok(response) => {
-            call.lock().answer.head = Some(Ok((response.status().as_u16(), response.headers().clone())));
+            {
+                let answer = &mut call.lock().answer;
+                answer.head = Some(Ok((response.status().as_u16(), response.headers().clone())));
+                answer.download.last = Some(Instant::now());
+            }
             let download = Captured::new(call, Side::Response);
             let expected = declared_bytes(&method, response.headers());
             Ok(response.map(|body| download.watch(body, expected)))
@@ -84,6 +92,10 @@ struct RecordedResponse {
 #[derive(Default)]
 struct Capture {
     bytes: BytesMut,
+    /// The length of each piece, and the wait before it.
+    pieces: Vec<(Duration, usize)>,
+    /// The arrival of the head or of the last piece, of a response.
+    last: Option<Instant>,
     trailers: HeaderMap,
     missing: Option<Missing>,
     error: Option<ErrorCode>,
@@ -117,8 +129,12 @@ impl Drop for Ongoing {
             Some(Ok((status, fields))) => {
                 response.status = Some(status);
                 response.fields = Fields(redaction.redact_fields(&fields));
+                let pieces = std::mem::take(&mut exchange.answer.download.pieces);
                 let (body, trailers, error) = exchange.answer.download.take(&mut response.missing, redaction);
                 response.set_body(redaction.redact_body(&fields, body));
+                if !fields.contains_key(header::CONTENT_LENGTH) && (2..=PIECES_LIMIT).contains(&pieces.len()) {
+                    response.set_pieces(&pieces);
+                }
                 response.trailers = trailers;
                 response.error = error.map(Code);
             }
@@ -135,8 +151,11 @@ impl Capture {
             if self.bytes.len() + data.len() > BODY_LIMIT {
                 self.missing = Some(Missing::TooLarge);
                 self.bytes = BytesMut::new();
+                self.pieces = Vec::new();
             }
             if self.missing.is_none() {
+                let wait = self.last.replace(Instant::now()).map_or(Duration::ZERO, |last| last.elapsed());
+                self.pieces.push((wait, data.len()));
                 self.bytes.extend_from_slice(data);
             }
         } else if let Some(trailers) = frame.trailers_ref() {

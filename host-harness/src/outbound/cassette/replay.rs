@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header, request};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 
 use super::file::{self, Answered, Missing, Recorded, Sent};
 use super::redaction::is_form;
@@ -21,7 +23,15 @@ use crate::outbound::difference::Difference;
 use crate::outbound::toml_file::Code;
 use crate::outbound::{Outbound, url};
 
-pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
+/// Whether a replay waits between the pieces of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::outbound) enum Pace {
+    Immediate,
+    /// As long as the server waited in the recording.
+    Recorded,
+}
+
+pub(in crate::outbound) fn replay(path: &Path, pace: Pace) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;
     // Redacts the recorded calls again, because names may have been added to the redaction by hand.
     for Recorded { request, .. } in &mut calls {
@@ -30,7 +40,8 @@ pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
         request.trailers.0 = redaction.redact_fields(&request.trailers.0);
         request.set_body(redaction.redact_body(&request.fields.0, request.body()));
     }
-    let tape = Arc::new(Tape { path: path.to_owned(), redaction, played: Mutex::new(vec![false; calls.len()]), calls });
+    let tape =
+        Arc::new(Tape { path: path.to_owned(), redaction, pace, played: Mutex::new(vec![false; calls.len()]), calls });
     Ok(Outbound::from_fn(move |request| Arc::clone(&tape).answer(request)))
 }
 
@@ -38,6 +49,7 @@ pub(in crate::outbound) fn replay(path: &Path) -> Result<Outbound, Error> {
 struct Tape {
     path: PathBuf,
     redaction: Redaction,
+    pace: Pace,
     calls: Vec<Recorded>,
     /// For each call, whether it has been replayed.
     played: Mutex<Vec<bool>>,
@@ -62,7 +74,7 @@ impl Tape {
         let is_head = request.method() == Method::HEAD;
         let heard = self.hear(request).await.map_err(|error| code_of(&error))?;
         match self.find(&heard) {
-            Ok(index) => respond(&self.calls[index].response, is_head, timeouts).await,
+            Ok(index) => respond(&self.calls[index].response, is_head, self.pace, timeouts).await,
             Err(unrecorded) => {
                 tracing::error!("{unrecorded}");
                 let line = unrecorded.lines().next().unwrap_or_default().to_owned();
@@ -223,7 +235,12 @@ fn with_normal_host(mut fields: HeaderMap, url: &str) -> HeaderMap {
     fields
 }
 
-async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Result<Response<Body>, ErrorCode> {
+async fn respond(
+    answered: &Answered,
+    is_head: bool,
+    pace: Pace,
+    timeouts: Timeouts,
+) -> Result<Response<Body>, ErrorCode> {
     let status = answered.status.and_then(|status| StatusCode::from_u16(status).ok());
     let Some(status) = status else {
         return Err(match &answered.error {
@@ -258,18 +275,24 @@ async fn respond(answered: &Answered, is_head: bool, timeouts: Timeouts) -> Resu
     {
         headers.insert(header::CONTENT_LENGTH, body.len().into());
     }
-    let mut response = Response::new(body_of(body, answered.trailers.0.clone(), broken));
+    let mut pieces = answered.pieces();
+    if pace == Pace::Immediate {
+        pieces.iter_mut().for_each(|(wait, _)| *wait = Duration::ZERO);
+    }
+    let body = if pieces.len() == 1 { Body::from(body) } else { Body::in_pieces(pieces) };
+    let mut response = Response::new(with_end(body, answered.trailers.0.clone(), broken));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
 }
 
-fn body_of(body: Bytes, trailers: HeaderMap, broken: Option<ErrorCode>) -> Body {
+/// Adds trailers to a body, or the error that breaks it off.
+fn with_end(body: Body, trailers: HeaderMap, broken: Option<ErrorCode>) -> Body {
     if trailers.is_empty() && broken.is_none() {
-        return body.into();
+        return body;
     }
-    let data = (!body.is_empty()).then(|| Ok(Frame::data(body)));
     let trailers = (!trailers.is_empty()).then(|| Ok(Frame::trailers(trailers)));
-    let frames = data.into_iter().chain(trailers).chain(broken.map(Err));
-    Body::new(StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>())))
+    let end = trailers.into_iter().chain(broken.map(|code| Err(code.into())));
+    let end = futures_util::stream::iter(end.collect::<Vec<_>>());
+    Body::new(StreamBody::new(BodyStream::new(body).chain(end)))
 }

@@ -1,18 +1,16 @@
 //! Replies of a mock.
 
 use std::fmt;
+use std::iter::{once, repeat};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
-use crate::message::body::{Body, BodyError};
+use crate::message::body::Body;
 use crate::message::error_code::ErrorCode;
 use crate::message::framing::is_final;
 use crate::message::timeouts::Timeouts;
@@ -275,7 +273,10 @@ impl MockResponse {
         let body = match (has_body && !is_head, self.pieces.is_empty()) {
             (false, _) => Body::empty(),
             (true, true) => Body::from(self.body),
-            (true, false) => in_pieces(self.pieces, self.pause),
+            (true, false) => {
+                let waits = once(Duration::ZERO).chain(repeat(self.pause));
+                Body::in_pieces(waits.zip(self.pieces).collect())
+            }
         };
         let body = if self.trailers.is_empty() { body } else { body.with_trailers(self.trailers) };
         let mut response = Response::new(body);
@@ -283,26 +284,6 @@ impl MockResponse {
         *response.headers_mut() = self.headers;
         response
     }
-}
-
-/// Makes a body that is sent in pieces, with a wait before each piece but the first.
-pub(crate) fn in_pieces(pieces: Vec<Bytes>, pause: Duration) -> Body {
-    let pieces = pieces
-        .into_iter()
-        .enumerate()
-        .map(move |(index, piece)| (if index == 0 { Duration::ZERO } else { pause }, piece));
-    timed(pieces.collect())
-}
-
-/// Makes a body of pieces, each of which is sent after a wait.
-pub(crate) fn timed(pieces: Vec<(Duration, Bytes)>) -> Body {
-    let frames = stream::iter(pieces).then(|(wait, piece)| async move {
-        if !wait.is_zero() {
-            sleep(wait).await;
-        }
-        Ok::<_, BodyError>(Frame::data(piece))
-    });
-    Body::new(StreamBody::new(frames))
 }
 
 fn field(name: &str, value: &[u8]) -> (HeaderName, HeaderValue) {
