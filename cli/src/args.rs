@@ -73,7 +73,7 @@ impl Command {
     pub(crate) fn trace_wasi(&self) -> bool {
         match self {
             Self::Serve(args) => args.guest.trace_wasi,
-            Self::Dev(args) => args.guest.trace_wasi,
+            Self::Dev(args) => args.serve.guest.trace_wasi,
             Self::Request(args) => args.guest.trace_wasi,
             Self::Bench(args) => args.guest.trace_wasi,
             _ => false,

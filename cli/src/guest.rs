@@ -1,5 +1,7 @@
 //! Opens a component from the arguments of a sub-command.
 
+use std::path::PathBuf;
+
 use wayside_harness::{Error, Harness, HarnessBuilder, KeyValue, Limits};
 
 use crate::args::{Guest, Serving, Store, Target};
@@ -54,15 +56,40 @@ pub(crate) async fn open_for_serving(
     Ok(builder)
 }
 
+/// A part of the environment: files, and variables that override those of the files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+impl Environment {
+    /// Moves the environment out of the settings. Reads files that cannot be read twice, such as pipes.
+    pub(crate) fn take(guest: &mut Guest) -> Result<Self, Error> {
+        let mut environment = Self { files: std::mem::take(&mut guest.env_file), variables: Vec::new() };
+        if !environment.files.iter().all(|file| file.is_file()) {
+            environment.variables = environment.read()?;
+            environment.files.clear();
+        }
+        environment.variables.append(&mut guest.env);
+        Ok(environment)
+    }
+
+    pub(crate) fn read(&self) -> Result<Vec<(String, String)>, Error> {
+        let mut variables = Vec::new();
+        for file in &self.files {
+            variables.append(&mut env_file::read(file)?);
+        }
+        variables.extend_from_slice(&self.variables);
+        Ok(variables)
+    }
+}
+
 /// Reads the environment files, and puts their variables before those of `--env`, which override them. Then removes the
 /// files from the settings: a file may be a pipe, which cannot be read twice.
 pub(crate) fn read_env_files(mut guest: Guest) -> Result<Guest, Error> {
-    let mut env = Vec::new();
-    for file in std::mem::take(&mut guest.env_file) {
-        env.append(&mut env_file::read(&file)?);
-    }
-    env.append(&mut guest.env);
-    guest.env = env;
+    let files = std::mem::take(&mut guest.env_file);
+    guest.env = Environment { files, variables: guest.env }.read()?;
     Ok(guest)
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wayside_harness::{Error, Harness, Routes, Server, ServerBuilder, show};
+use wayside_harness::{Error, HarnessBuilder, Routes, Server, ServerBuilder, show};
 
 use crate::args::{Serve, Target};
 use crate::exit_code::ExitCode;
@@ -14,7 +14,7 @@ use crate::stop::Stop;
 use crate::{guest, report};
 
 /// The default address of a server.
-const ADDR: &str = "127.0.0.1:3000";
+pub(crate) const ADDR: &str = "127.0.0.1:3000";
 
 pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
     let (server, components) = match target(&args) {
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: Serve) -> Result<ExitCode, Error> {
 
 /// Returns the target of the command line, or else the crate in the working directory. Returns `None` if a settings
 /// file lists the components.
-fn target(args: &Serve) -> Option<PathBuf> {
+pub(crate) fn target(args: &Serve) -> Option<PathBuf> {
     let at_hand = args.settings.is_none() && !Path::new(settings::FILE).exists() && Path::new("Cargo.toml").exists();
     args.target.clone().or_else(|| at_hand.then(|| ".".into()))
 }
@@ -44,12 +44,16 @@ async fn serve_one(target: PathBuf, args: Serve) -> Result<(Server, String), Err
     let target = Target { target, features: args.features };
     let mut recorders = Recorders::of([&args.guest.outbound]);
     let builder = guest::open_for_serving(target, args.guest, &args.serving, &mut recorders).await?;
-    let server = logged(builder, args.log, None).await?.serve(addr);
+    let server = observed(builder, args.log, None).await?.serve(addr);
     Ok((timed(server, args.client_timeout, args.drain_timeout).await?, String::new()))
 }
 
 /// Sets those time limits of a server that are given.
-fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<Duration>) -> ServerBuilder<'_> {
+pub(crate) fn timed(
+    mut server: ServerBuilder<'_>,
+    client: Option<Duration>,
+    drain: Option<Duration>,
+) -> ServerBuilder<'_> {
     if let Some(timeout) = client {
         server = server.client_timeout(timeout);
     }
@@ -62,10 +66,7 @@ fn timed(mut server: ServerBuilder<'_>, client: Option<Duration>, drain: Option<
 /// Serves the components of a settings file. Returns a text with a line for each component, which is printed at the
 /// start.
 async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
-    if !args.features.is_empty() {
-        return Err(Error::new("--features is for a TARGET, and there is none")
-            .with_help("name the crate, or write `features` below its component in the file of settings"));
-    }
+    check_no_features(&args.features)?;
     let Settings { addr, log, client_timeout, drain_timeout, components } =
         settings::read(args.settings.as_deref().unwrap_or(Path::new(settings::FILE)))?;
     let addr = args.addr.or(addr).unwrap_or_else(|| ADDR.to_owned());
@@ -82,7 +83,7 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
         lines.push(format!("\n  {}", show::line(&line)));
         let (target, guest, serving) = (component.target, component.guest, &component.serving);
         let builder = guest::open_for_serving(target, guest, serving, &mut recorders).await?;
-        routes = routes.add(&component.route, &logged(builder, log, Some(component.name)).await?)?;
+        routes = routes.add(&component.route, &observed(builder, log, Some(component.name)).await?)?;
     }
     if log.is_some() {
         let log = AccessLog::new(None);
@@ -94,19 +95,24 @@ async fn serve_settings(args: Serve) -> Result<(Server, String), Error> {
     Ok((server, lines.concat()))
 }
 
-/// Opens a component, with an access log if requested.
-async fn logged(
-    builder: wayside_harness::HarnessBuilder,
-    format: Option<Format>,
-    component: Option<String>,
-) -> Result<Harness, Error> {
+/// Rejects features without a target that they could belong to.
+pub(crate) fn check_no_features(features: &[String]) -> Result<(), Error> {
+    if features.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new("--features is for a TARGET, and there is none")
+        .with_help("name the crate, or write `features` below its component in the file of settings"))
+}
+
+/// Adds an access log to a component if requested. Otherwise passes on its output.
+pub(crate) fn observed(builder: HarnessBuilder, format: Option<Format>, component: Option<String>) -> HarnessBuilder {
     match format {
         Some(format) => {
             log::set_format(format);
             let log = AccessLog::new(component);
-            builder.observe(move |event| log.observe(event)).await
+            builder.observe(move |event| log.observe(event))
         }
-        None => builder.pass_on_output().await,
+        None => builder.pass_on_output(),
     }
 }
 

@@ -36,6 +36,9 @@ pub enum Profile {
     Release,
     /// `dev`: builds faster, runs slower, with debug information.
     Debug,
+    /// `release` with changes that make the next build after an edit fast: incremental, without link-time optimization,
+    /// with little other optimization. For live reload. Has its own target directory.
+    Quick,
 }
 
 /// Whether cargo's progress is shown.

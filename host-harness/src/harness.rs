@@ -15,6 +15,8 @@ use crate::message::body::Body;
 use crate::telemetry::Recorder;
 use crate::{Description, Event, LogEntry, OutboundCall, ServerBuilder, Trap, Usage};
 
+#[cfg(feature = "live")]
+pub(crate) use builder::EnvFiles;
 pub use builder::HarnessBuilder;
 use builder::Source;
 

@@ -22,7 +22,8 @@ use tokio::task::JoinHandle;
 use crate::builds::{Build, Builds, Outcome};
 use crate::cargo::{self, Interrupt, Progress, Rebuilt};
 use crate::engine::Purpose;
-use crate::harness::Origin;
+use crate::environment::check_variable;
+use crate::harness::{EnvFiles, Origin};
 use crate::inbound::Inbound;
 use crate::message::body::Body;
 use crate::message::problem::problem;
@@ -62,6 +63,17 @@ struct LiveState {
 }
 
 impl HarnessBuilder {
+    /// Under live reload, takes the environment of the component from a function, in place of the variables that
+    /// [`env`](Self::env) set. It is called at the start, after each build, and when one of these files changes. If it
+    /// fails, the component of the last build keeps running, and [`Live::builds`] reports the error.
+    pub fn live_env<F>(mut self, files: Vec<PathBuf>, read: F) -> Self
+    where
+        F: Fn() -> Result<Vec<(String, String)>, Error> + Send + Sync + 'static,
+    {
+        self.set_env_files(EnvFiles { files, read: Arc::new(read) });
+        self
+    }
+
     /// Builds the crate now and at each change of its sources, and serves the newest component. Builds middleware
     /// crates as well. Component files are not built.
     ///
@@ -91,6 +103,7 @@ impl HarnessBuilder {
             builds,
             states,
             running: Vec::new(),
+            env: None,
             interrupt: interrupt.clone(),
         };
         Ok(Live { inbound, recorder, builds: build, origin, worker: tokio::spawn(worker.run(sources)), interrupt })
@@ -123,6 +136,10 @@ impl Live {
     /// Fails if the address is not a loopback address, or if the harness cannot listen on it.
     pub async fn inspector(&self, addr: &str) -> Result<Inspector, Error> {
         Inspector::start(addr, self.inbound.clone(), &self.recorder, self.origin.clone(), Some(self.builds())).await
+    }
+
+    pub(crate) fn inbound(&self) -> Inbound {
+        self.inbound.clone()
     }
 
     /// Follows the newest build and those after it.
@@ -159,6 +176,8 @@ struct BuildWorker {
     states: watch::Sender<LiveState>,
     /// The components that respond now, in the order of `parts`.
     running: Vec<Part>,
+    /// The environment of the components that respond now, if it comes from files.
+    env: Option<Vec<(String, String)>>,
     interrupt: Interrupt,
 }
 
@@ -247,7 +266,8 @@ impl BuildWorker {
         let build = started.elapsed();
         let started = Instant::now();
         let (files, inputs): (_, Vec<_>) = built.into_iter().map(|built| (built.component, built.inputs)).unzip();
-        let inputs = Some(inputs.concat());
+        let env_files = self.builder.env_files().map(|env| env.files.clone()).unwrap_or_default();
+        let inputs = Some([inputs.concat(), env_files].concat());
         match self.open(files).await {
             Ok(Some(harness)) => {
                 let description = Box::new(harness.description().clone());
@@ -282,15 +302,24 @@ impl BuildWorker {
         Ok(built)
     }
 
-    /// Compiles and links the components. Returns `None` if none of them changed.
+    /// Compiles and links the components. Returns `None` if none of them changed, nor the environment.
     async fn open(&mut self, files: Vec<PathBuf>) -> Result<Option<Harness>, Error> {
         let (running, purpose) = (self.running.clone(), self.builder.purpose());
-        let Some(parts) = blocking(move || compile(&files, &running, purpose)).await? else {
-            return Ok(None);
+        let env = match self.builder.env_files().cloned() {
+            Some(env) => Some(blocking(move || read_env(&env)).await?),
+            None => None,
+        };
+        let parts = match blocking(move || compile(&files, &running, purpose)).await? {
+            Some(parts) => parts,
+            None if env != self.env => self.running.clone(),
+            None => return Ok(None),
         };
         let components: Vec<Component> = parts.iter().map(|Part(_, component)| component.clone()).collect();
-        let harness = self.builder.clone().open(&components, self.recorder.clone())?;
+        let builder = self.builder.clone();
+        let builder = if let Some(env) = &env { builder.with_env(env) } else { builder };
+        let harness = builder.open(&components, self.recorder.clone())?;
         self.running = parts;
+        self.env = env;
         Ok(Some(harness))
     }
 }
@@ -313,6 +342,12 @@ fn compile(files: &[PathBuf], running: &[Part], purpose: Purpose) -> Result<Opti
         });
     }
     Ok(is_new.then_some(parts))
+}
+
+fn read_env(env: &EnvFiles) -> Result<Vec<(String, String)>, Error> {
+    let variables = (env.read)()?;
+    variables.iter().try_for_each(|(name, value)| check_variable(name, value))?;
+    Ok(variables)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {

@@ -49,7 +49,21 @@ impl Routes {
     /// # Errors
     ///
     /// Fails if the prefix does not start with a slash, contains `?`, `#` or a space, or belongs to another component.
-    pub fn add(mut self, prefix: &str, app: &Harness) -> Result<Self, Error> {
+    pub fn add(self, prefix: &str, app: &Harness) -> Result<Self, Error> {
+        self.add_inbound(prefix, app.inbound())
+    }
+
+    /// Adds a crate that is served while it is edited.
+    ///
+    /// # Errors
+    ///
+    /// Fails in the same cases as [`add`](Self::add).
+    #[cfg(feature = "live")]
+    pub fn add_live(self, prefix: &str, app: &crate::Live) -> Result<Self, Error> {
+        self.add_inbound(prefix, app.inbound())
+    }
+
+    fn add_inbound(mut self, prefix: &str, inbound: Inbound) -> Result<Self, Error> {
         let trimmed = prefix.trim_end_matches('/');
         if !prefix.starts_with('/') || trimmed.contains(['?', '#', ' ']) {
             return Err(Error::new(format!("`{prefix}` is no route"))
@@ -59,7 +73,7 @@ impl Routes {
             return Err(Error::new(format!("two components have the route `{prefix}`"))
                 .with_help("give each component a route of its own"));
         }
-        self.routes.push((trimmed.to_owned(), app.inbound()));
+        self.routes.push((trimmed.to_owned(), inbound));
         self.routes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         Ok(self)
     }

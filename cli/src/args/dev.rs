@@ -1,27 +1,21 @@
 //! The arguments of `wayside dev`.
 
-use std::path::PathBuf;
+use super::Serve;
 
-use super::{Guest, Instances};
-
-/// Serves a crate while you edit it: builds it at each change, and replaces the component without losing a request.
+/// Serves crates like `serve` while you edit them: builds a crate at each change, and replaces the component without
+/// losing a request.
 ///
-/// Middleware that is a crate is built as well. A build starts when a file changes that cargo lists as an input of the
-/// component; after a failed build, when any file of the crate changes that git does not ignore, except logs (*.log).
+/// Without a TARGET, ./wayside.toml lists the components, as for `serve`. Middleware that is a crate is built as well.
+/// Builds have quick settings in place of those for deployment: incremental, with little optimization.
+///
+/// A build starts when a file changes that cargo lists as an input of the component; after a failed build, when any file
+/// of the crate changes that git does not ignore, except logs (*.log). A change of an --env-file restarts the component.
 ///
 /// If the crate does not compile, the last component keeps running. Browsers get the compiler's messages instead.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Dev {
-    /// Directory of the crate [default: .]
-    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
-    pub(crate) dir: PathBuf,
-
-    /// Address and port to listen on; port 0 selects a free one [default: 127.0.0.1:3000]
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000", hide_default_value = true)]
-    pub(crate) addr: String,
-
-    /// Loopback address and port of the request inspector, a page that shows requests as they happen; port 0 selects a
-    /// free one [default: 127.0.0.1:3001]
+    /// Loopback address and port of the request inspector, a page that shows requests as they happen; each further
+    /// component has the next port; port 0 selects a free one [default: 127.0.0.1:3001]
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001", hide_default_value = true)]
     pub(crate) inspector: String,
 
@@ -29,13 +23,6 @@ pub(crate) struct Dev {
     #[arg(long, conflicts_with = "inspector")]
     pub(crate) no_inspector: bool,
 
-    /// Cargo features to build the crate with, as `NAME` or `DEPENDENCY/NAME`, separated by commas [default: none]
-    #[arg(long, value_name = "FEATURES", value_delimiter = ',')]
-    pub(crate) features: Vec<String>,
-
     #[command(flatten)]
-    pub(crate) instances: Instances,
-
-    #[command(flatten)]
-    pub(crate) guest: Guest,
+    pub(crate) serve: Serve,
 }

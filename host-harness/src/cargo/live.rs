@@ -28,7 +28,7 @@ pub(crate) fn rebuild(
     interrupt: &Interrupt,
 ) -> Result<Rebuilt, Error> {
     let this = Crate::read(dir)?;
-    let artifact = this.build(Profile::Release, features, progress, Some(interrupt))?;
+    let artifact = this.build(Profile::Quick, features, progress, Some(interrupt))?;
     Ok(Rebuilt { component: this.keep(&artifact)?, inputs: inputs::of(&artifact) })
 }
 
@@ -48,7 +48,7 @@ impl Crate {
         // A package without a manifest has been deleted. Cargo notices that by itself.
         let Ok(other) = manifest_in(package).and_then(|manifest| metadata(&manifest)) else { return Ok(()) };
         let Some(id) = find(&other, package).map(|package| &package.id.repr) else { return Ok(()) };
-        let mut cargo = self.cargo("clean", Profile::Release, &sorted(features));
+        let mut cargo = self.cargo("clean", Profile::Quick, &sorted(features));
         cargo.args(["--quiet", "--package", id]).stdout(Stdio::null());
         // `cargo clean` fails if the crate does not depend on the package. Then there are no artifacts to remove, so
         // its exit status is ignored.

@@ -20,6 +20,12 @@ pub(super) struct Crate {
     package: Package,
 }
 
+/// The settings of [`Profile::Quick`]. They override those of the workspace.
+const QUICK: [&str; 5] = ["incremental=true", "lto=false", "codegen-units=16", "opt-level=1", "debug=false"];
+
+/// The folder of [`Profile::Quick`] below the target directory.
+const QUICK_FOLDER: &str = "quick";
+
 impl Crate {
     /// Reads the manifest of the crate in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self, Error> {
@@ -81,10 +87,16 @@ impl Crate {
         let mut cargo = Command::new(cargo());
         // Runs in the directory of the crate, so that its cargo configuration and toolchain apply.
         cargo.current_dir(&self.dir).args([command, "--target", TARGET]).stdin(Stdio::null());
-        if profile == Profile::Release {
+        if profile != Profile::Debug {
             cargo.arg("--release");
         }
-        if let Some(target_dir) = place::target_dir(&self.metadata, &self.package, features) {
+        if profile == Profile::Quick {
+            for setting in QUICK {
+                cargo.arg("--config").arg(format!("profile.release.{setting}"));
+            }
+        }
+        let quick = (profile == Profile::Quick).then_some(QUICK_FOLDER);
+        if let Some(target_dir) = place::target_dir(&self.metadata, &self.package, features, quick) {
             // Sets the build directory as well, because cargo's configuration may put intermediate artifacts elsewhere.
             cargo.arg("--target-dir").arg(&target_dir).env("CARGO_BUILD_BUILD_DIR", &target_dir);
         }

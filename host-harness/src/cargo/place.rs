@@ -16,13 +16,26 @@ use cargo_metadata::{CrateType, Metadata, Package, Target, TargetKind};
 const FOLDER: &str = "wayside";
 
 /// Returns the target directory to build a package in, or `None` for cargo's default.
-pub(super) fn target_dir(metadata: &Metadata, package: &Package, features: &[String]) -> Option<PathBuf> {
+///
+/// `folder` is an additional folder, for builds with other settings.
+pub(super) fn target_dir(
+    metadata: &Metadata,
+    package: &Package,
+    features: &[String],
+    folder: Option<&str>,
+) -> Option<PathBuf> {
     let shared = ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"];
     let is_shared = shared.iter().any(|name| env::var_os(name).is_some()) || !is_default(metadata);
-    choose(metadata, package, features, is_shared)
+    choose(metadata, package, features, folder, is_shared)
 }
 
-fn choose(metadata: &Metadata, package: &Package, features: &[String], is_shared: bool) -> Option<PathBuf> {
+fn choose(
+    metadata: &Metadata,
+    package: &Package,
+    features: &[String],
+    folder: Option<&str>,
+    is_shared: bool,
+) -> Option<PathBuf> {
     let default = metadata.target_directory.as_std_path();
     let mut dir = default.to_owned();
     if is_shared {
@@ -30,6 +43,9 @@ fn choose(metadata: &Metadata, package: &Package, features: &[String], is_shared
     }
     if has_a_namesake(metadata, package) {
         dir = dir.join(FOLDER).join(package.name.as_str());
+    }
+    if let Some(folder) = folder {
+        dir = dir.join(folder);
     }
     if !features.is_empty() {
         dir = dir.join("features").join(features_folder(features));
@@ -122,7 +138,7 @@ mod tests {
     }
 
     fn place(metadata: &Metadata, package: usize, is_shared: bool) -> Option<PathBuf> {
-        choose(metadata, &metadata.packages[package], &[], is_shared || !is_default(metadata))
+        choose(metadata, &metadata.packages[package], &[], None, is_shared || !is_default(metadata))
     }
 
     #[test]
@@ -130,9 +146,10 @@ mod tests {
         let one = workspace("/a", "/a/target", &[("app", "app"), ("other", "other")]);
         assert_eq!(place(&one, 0, false), None);
         assert_eq!(
-            choose(&one, &one.packages[0], &["b/c".to_owned()], false).unwrap(),
+            choose(&one, &one.packages[0], &["b/c".to_owned()], None, false).unwrap(),
             Path::new("/a/target/features/b@c")
         );
+        assert_eq!(choose(&one, &one.packages[0], &[], Some("quick"), false).unwrap(), Path::new("/a/target/quick"));
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct HarnessBuilder {
     features: Vec<String>,
     middleware: Vec<PathBuf>,
     env: Vec<(String, String)>,
+    #[cfg(feature = "live")]
+    env_files: Option<EnvFiles>,
     config: Vec<(String, String)>,
     keyvalue: KeyValue,
     outbound: Outbound,
@@ -39,6 +41,24 @@ pub struct HarnessBuilder {
     progress: Progress,
 }
 
+/// Files that determine the environment of a component under live reload.
+#[cfg(feature = "live")]
+#[derive(Clone)]
+pub(crate) struct EnvFiles {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) read: Arc<ReadEnv>,
+}
+
+#[cfg(feature = "live")]
+type ReadEnv = dyn Fn() -> Result<Vec<(String, String)>, Error> + Send + Sync;
+
+#[cfg(feature = "live")]
+impl std::fmt::Debug for EnvFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnvFiles").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Source {
     Crate(PathBuf),
@@ -52,6 +72,8 @@ impl HarnessBuilder {
             features: Vec::new(),
             middleware: Vec::new(),
             env: Vec::new(),
+            #[cfg(feature = "live")]
+            env_files: None,
             config: Vec::new(),
             keyvalue: KeyValue::memory(),
             outbound: Outbound::deny(),
@@ -240,6 +262,23 @@ impl HarnessBuilder {
             env: self.env.clone(),
             config: self.config.clone(),
         }
+    }
+
+    #[cfg(feature = "live")]
+    pub(crate) fn env_files(&self) -> Option<&EnvFiles> {
+        self.env_files.as_ref()
+    }
+
+    #[cfg(feature = "live")]
+    pub(crate) fn set_env_files(&mut self, env_files: EnvFiles) {
+        self.env_files = Some(env_files);
+    }
+
+    /// Replaces the environment.
+    #[cfg(feature = "live")]
+    pub(crate) fn with_env(mut self, env: &[(String, String)]) -> Self {
+        self.env = env.to_vec();
+        self
     }
 
     #[cfg(feature = "live")]
