@@ -142,3 +142,67 @@ async fn every_command_ends_with_its_build_at_the_first_signal() {
         has_ended(&process).await;
     }
 }
+
+/// Starts `dev` and returns its output on stderr, line by line, and its address.
+fn start(command: &mut Command) -> (Ended, std::io::Lines<BufReader<std::process::ChildStderr>>, std::net::SocketAddr) {
+    let mut dev = Ended(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut lines = BufReader::new(dev.0.stderr.take().unwrap()).lines();
+    let line = lines.find(|line| line.as_ref().unwrap().starts_with("listening on ")).unwrap().unwrap();
+    (dev, lines, line.trim_start_matches("listening on http://").trim_end_matches('/').parse().unwrap())
+}
+
+async fn text_at(addr: std::net::SocketAddr, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    Wire::exchange_with(addr, &request).await.whole_text()
+}
+
+#[tokio::test]
+async fn a_changed_environment_file_restarts_the_component_and_a_broken_one_does_not() {
+    let files = Crate::new("environment");
+    files.write(
+        "src/lib.rs",
+        "#[wayside::http_component]\nfn handle() -> String { std::env::var(\"WORD\").unwrap() }\n",
+    );
+    files.write("local.env", "WORD=one\n");
+    let (_dev, mut lines, addr) = start(dev(&files).arg("--env-file").arg(files.0.join("local.env")));
+    assert_eq!(text_at(addr, "/").await, "one");
+    files.write("local.env", "WORD=two\n");
+    lines.find(|line| line.as_ref().unwrap().contains("the new component answers")).unwrap().unwrap();
+    assert_eq!(text_at(addr, "/").await, "two");
+    files.write("local.env", "WORD");
+    lines.find(|line| line.as_ref().unwrap().contains("local.env` line 1")).unwrap().unwrap();
+    assert_eq!(text_at(addr, "/").await, "two");
+    files.write("local.env", "WORD=three\n");
+    lines.find(|line| line.as_ref().unwrap().contains("the new component answers")).unwrap().unwrap();
+    assert_eq!(text_at(addr, "/").await, "three");
+}
+
+#[tokio::test]
+async fn the_components_of_a_settings_file_are_served_and_each_is_built_at_its_change() {
+    let (one, other) = (Crate::new("settings-one"), Crate::new("settings-other"));
+    let source = |text: &str| format!("#[wayside::http_component]\nfn handle() -> &'static str {{ \"{text}\" }}\n");
+    one.write("src/lib.rs", &source("one"));
+    other.write("src/lib.rs", &source("other"));
+    let settings = format!(
+        "log = \"text\"\n[component.one]\npath = {:?}\nroute = \"/\"\n[component.other]\npath = {:?}\nroute = \"/other\"\n",
+        one.0, other.0
+    );
+    one.write("wayside.toml", &settings);
+    let mut command = wayside();
+    command.arg("dev").arg("--settings").arg(one.0.join("wayside.toml"));
+    command.args(["--no-inspector", "--addr", "127.0.0.1:0"]);
+    let (_dev, mut lines, addr) = start(&mut command);
+    assert_eq!((text_at(addr, "/").await, text_at(addr, "/other/x").await), ("one".into(), "other".into()));
+    other.write("src/lib.rs", &source("edited"));
+    let mut seen = Vec::new();
+    let is_built = |line: &str| line.starts_with("other: the new component answers");
+    loop {
+        let line = lines.next().unwrap().unwrap();
+        if is_built(&line) {
+            break;
+        }
+        seen.push(line);
+    }
+    assert!(seen.iter().any(|line| line.contains("/other/x") && line.contains("200")), "{seen:?}");
+    assert_eq!((text_at(addr, "/").await, text_at(addr, "/other").await), ("one".into(), "edited".into()));
+}
