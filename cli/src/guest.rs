@@ -47,9 +47,11 @@ pub(crate) async fn open_for_serving(
     for (name, value) in guest.config {
         builder = builder.config(name, value);
     }
-    if let Some(Store::Redis(url)) = guest.keyvalue {
-        builder = builder.keyvalue(KeyValue::redis(&url).await?);
-    }
+    builder = match guest.keyvalue {
+        Some(Store::Redis(url)) => builder.keyvalue(KeyValue::redis(&url).await?),
+        Some(Store::File(path)) => builder.keyvalue(recorders.store(&path)?),
+        Some(Store::Memory) | None => builder,
+    };
     if serving.count_fuel {
         builder = builder.count_fuel();
     }

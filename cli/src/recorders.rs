@@ -1,4 +1,5 @@
-//! Makes the services that answer the outbound calls of components. Components that name the same file share a service.
+//! Makes the services that answer the outbound calls of components, and their key-value stores in files. Components that
+//! name the same file share a service or a store.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tower_service::Service as _;
 use wayside_harness::http::Request;
-use wayside_harness::{Body, Error, Outbound, Redaction};
+use wayside_harness::{Body, Error, KeyValue, Outbound, Redaction};
 
 use crate::args;
 use crate::report;
@@ -18,6 +19,8 @@ pub(crate) struct Recorders {
     /// What the recording in each file leaves out as secret: the names that any of the components with this file
     /// redacts.
     redactions: HashMap<PathBuf, Redaction>,
+    /// The key-value stores in files.
+    stores: HashMap<PathBuf, KeyValue>,
 }
 
 impl Recorders {
@@ -30,7 +33,7 @@ impl Recorders {
                 *redaction = args.redact.iter().fold(redaction.clone(), |all, name| all.field(name).parameter(name));
             }
         }
-        Self { open: HashMap::new(), redactions }
+        Self { open: HashMap::new(), redactions, stores: HashMap::new() }
     }
 
     /// Returns the outbound service of a component.
@@ -57,6 +60,15 @@ impl Recorders {
             outbound = through(learner, outbound);
         }
         Ok(outbound)
+    }
+
+    /// Returns the key-value store in a file. Components that name the same file share it.
+    pub(crate) fn store(&mut self, file: &Path) -> Result<KeyValue, Error> {
+        let place = place(file);
+        if let Some(store) = self.stores.get(&place) {
+            return Ok(store.clone());
+        }
+        Ok(self.stores.entry(place).insert_entry(KeyValue::file(file)?).get().clone())
     }
 
     /// Forgets the services that replay, so that the next component replays its file from the beginning.

@@ -169,7 +169,10 @@ fn component(file: &Path, dir: &Path, name: String, table: Table) -> Result<Comp
             env: table.env.into_iter().collect(),
             env_file: table.env_file.into_iter().map(within).collect(),
             config: table.config.into_iter().collect(),
-            keyvalue: table.keyvalue,
+            keyvalue: table.keyvalue.map(|store| match store {
+                Store::File(path) => Store::File(within(path)),
+                store => store,
+            }),
             outbound,
             timeout: table.timeout,
             max_memory: table.max_memory,

@@ -1,16 +1,19 @@
 //! `wasi:keyvalue`: a key-value store. All instances of a component share it, and so do components that are given the
 //! same store.
 
+mod file;
 mod host;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 
 use std::fmt;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::Error;
+use file::FileStore;
 use memory::Memory;
 
 pub(crate) use host::KeyValueView;
@@ -66,6 +69,20 @@ impl KeyValue {
     #[must_use]
     pub fn memory() -> Self {
         Self(Arc::new(Memory::default()))
+    }
+
+    /// Opens a store in a file, for at most 64 MiB of keys and values. The file is created if it does not exist, and
+    /// keeps the data after the last clone is dropped. Only one process can have it open.
+    ///
+    /// Each change is in the file before the component gets the result. The system may still hold it in memory, so a
+    /// power failure can lose the last changes; the end of the process cannot. The file has a line of JSON for each
+    /// change.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read or written, is in use, or is not such a store; the error names the line.
+    pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self(Arc::new(FileStore::open(path.as_ref())?)))
     }
 
     /// Returns the value of a key, if it exists.

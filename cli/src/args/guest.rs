@@ -28,9 +28,9 @@ pub(crate) struct Guest {
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     pub(crate) config: Vec<(String, String)>,
 
-    /// Store for `wasi:keyvalue`: `memory`, which ends with the command, or a Redis server as
+    /// Store for `wasi:keyvalue`: `memory`, which ends with the command, `file:PATH`, which stays, or a Redis server as
     /// `redis://[user:password@]host[:port]` [default: memory]
-    #[arg(long, value_name = "memory|URL", value_parser = parse_store)]
+    #[arg(long, value_name = "STORE", value_parser = parse_store)]
     pub(crate) keyvalue: Option<Store>,
 
     #[command(flatten)]
@@ -60,14 +60,18 @@ pub(crate) struct Guest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
     Memory,
+    File(PathBuf),
     Redis(String),
 }
 
 pub(crate) fn parse_store(text: &str) -> Result<Store, String> {
     match text {
         "memory" => Ok(Store::Memory),
+        path if path.len() > "file:".len() && path.starts_with("file:") => {
+            Ok(Store::File(path.trim_start_matches("file:").into()))
+        }
         url if url.starts_with("redis://") => Ok(Store::Redis(url.to_owned())),
-        _ => Err("write `memory`, or `redis://host:port`".to_owned()),
+        _ => Err("write `memory`, `file:PATH`, or `redis://host:port`".to_owned()),
     }
 }
 

@@ -126,9 +126,67 @@ fn a_store_that_cannot_be_reached_or_understood_is_named() {
     assert_message(&output, &[&format!("cannot reach the Redis server `{free}`: "), "help: start the server"]);
     assert!(!stderr(&output).contains("secret"), "{}", stderr(&output));
     let output = run(&["serve", RAW, "--keyvalue", "disk"]);
-    assert!(stderr(&output).contains("write `memory`, or `redis://host:port`"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("write `memory`, `file:PATH`, or `redis://host:port`"), "{}", stderr(&output));
     let output = run(&["serve", RAW, "--keyvalue", "redis://nobody:x"]);
     assert_message(&output, &["`redis://nobody:x` names no Redis server", "help: write `redis://host:port`"]);
+}
+
+#[tokio::test]
+async fn a_store_in_a_file_does_what_the_interface_promises_and_outlives_the_host() {
+    let file = temporary("store-file").join("store.jsonl");
+    let open = || KeyValue::file(&file);
+    let app = raw().keyvalue(open().unwrap()).await.unwrap();
+    assert_store(&app).await;
+    assert_eq!(ask(&app, "/set/b/kept?value").await, (200, "done".to_owned()));
+    let error = open().unwrap_err();
+    assert!(error.to_string().ends_with("store.jsonl` is in use"), "{error}");
+    drop(app);
+    let store = open().unwrap();
+    store.set("b", "bytes", [0xff, 0]).await.unwrap();
+    drop(store);
+    let app = raw().keyvalue(open().unwrap()).await.unwrap();
+    assert_eq!(ask(&app, "/get/b/kept").await, (200, "value".to_owned()));
+    assert_eq!(ask(&app, "/increment/b/n?1").await, (200, "13".to_owned()));
+    drop(app);
+    assert_eq!(open().unwrap().get("b", "bytes").await.unwrap(), Some(vec![0xff, 0]));
+}
+
+#[tokio::test]
+async fn a_store_in_a_file_is_written_anew_once_most_lines_are_out_of_date() {
+    let file = temporary("store-rewritten").join("store.jsonl");
+    let lines = || std::fs::read_to_string(&file).unwrap().lines().count();
+    let store = KeyValue::file(&file).unwrap();
+    for number in 0..10 {
+        store.set("b", "k", number.to_string()).await.unwrap();
+    }
+    drop(store);
+    assert_eq!(lines(), 10);
+    let store = KeyValue::file(&file).unwrap();
+    assert_eq!((lines(), store.get("b", "k").await.unwrap()), (1, Some(b"9".to_vec())));
+    drop(store);
+    // The process ended while it wrote the last line.
+    let mut text = std::fs::read_to_string(&file).unwrap();
+    text.push_str("{\"bucket\":\"b\",\"ke");
+    std::fs::write(&file, text).unwrap();
+    let store = KeyValue::file(&file).unwrap();
+    store.set("b", "l", "new").await.unwrap();
+    drop(store);
+    let store = KeyValue::file(&file).unwrap();
+    assert_eq!(store.get("b", "k").await.unwrap(), Some(b"9".to_vec()));
+    assert_eq!(store.get("b", "l").await.unwrap(), Some(b"new".to_vec()));
+}
+
+#[test]
+fn the_command_keeps_a_store_in_a_file_across_restarts() {
+    let store = format!("file:{}", temporary("store-command").join("store.jsonl").display());
+    for expected in ["41", "82"] {
+        let output = run(&["request", RAW, "/increment/b/n?41", "--keyvalue", &store]);
+        assert!(stdout(&output).contains(expected), "{}", stdout(&output));
+    }
+    let output = run(&["request", RAW, "/get/b/n", "--keyvalue", "file:no/such/dir/store"]);
+    assert_message(&output, &["cannot open the key-value store `no/such/dir/store`", "help: name a file"]);
+    let output = run(&["request", RAW, "/get/b/n", "--keyvalue", "file:Cargo.toml"]);
+    assert_message(&output, &["the key-value store `Cargo.toml` cannot be understood, line 1: "]);
 }
 
 /// A Redis server for one test.

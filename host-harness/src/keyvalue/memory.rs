@@ -26,20 +26,34 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get_many(&self, bucket: &str, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+    pub(super) fn get_many(&self, bucket: &str, keys: &[String]) -> Vec<Option<Vec<u8>>> {
         let buckets = self.lock();
         let bucket = buckets.buckets.get(bucket);
         keys.iter().map(|key| bucket.and_then(|bucket| bucket.get(key)).cloned()).collect()
     }
 
-    fn set_many(&self, bucket: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+    pub(super) fn set_many(&self, bucket: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
         let mut buckets = self.lock();
         pairs.into_iter().try_for_each(|(key, value)| buckets.set(bucket, key, value))
     }
 
-    fn delete_many(&self, bucket: &str, keys: &[String]) {
+    pub(super) fn delete_many(&self, bucket: &str, keys: &[String]) {
         let mut buckets = self.lock();
         keys.iter().for_each(|key| buckets.delete(bucket, key));
+    }
+
+    /// Returns the number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.lock().buckets.values().map(BTreeMap::len).sum()
+    }
+
+    /// Copies all entries: bucket, key and value.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (String, String, Vec<u8>)> {
+        let buckets = self.lock();
+        let entries = buckets.buckets.iter().flat_map(|(bucket, entries)| {
+            entries.iter().map(move |(key, value)| (bucket.clone(), key.clone(), value.clone()))
+        });
+        entries.collect::<Vec<_>>().into_iter()
     }
 
     fn exists(&self, bucket: &str, key: &str) -> bool {
@@ -57,7 +71,7 @@ impl Memory {
         (keys, next)
     }
 
-    fn increment(&self, bucket: &str, key: &str, delta: u64) -> Result<u64, Failure> {
+    pub(super) fn increment(&self, bucket: &str, key: &str, delta: u64) -> Result<u64, Failure> {
         let mut buckets = self.lock();
         let value = buckets.buckets.get(bucket).and_then(|bucket| bucket.get(key));
         let number = match value {
