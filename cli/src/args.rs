@@ -20,7 +20,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit_code;
 
-pub(crate) use bench::{Bench, Case};
+pub(crate) use bench::{Bench, Case, Expected};
 pub(crate) use bindgen::Bindgen;
 pub(crate) use build::Build;
 pub(crate) use check::Check;

@@ -34,7 +34,7 @@ struct CaseFigures {
 struct Figures {
     component: String,
     requests: u64,
-    /// The number of responses with 5xx, and of responses that broke off.
+    /// The number of responses that broke off or had an unexpected status; by default, those are the 5xx.
     failed: u64,
     /// The number of responses with a status outside of 2xx.
     non_2xx: u64,
@@ -59,8 +59,6 @@ struct Compared {
 }
 
 pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
-    let body = body(args.data.as_deref())?;
-    let has_body = args.data.is_some();
     let extent = Extent { requests: args.requests, concurrency: args.concurrency as usize, max_time: args.max_time };
     if cfg!(debug_assertions) {
         report::note("note: this is a debug build of wayside, whose own share of the times is far too large");
@@ -72,19 +70,27 @@ pub(crate) async fn run(args: Bench) -> Result<ExitCode, Error> {
         let other = Target { target: other, features: Vec::new() };
         subjects.push(subject(other, &settings, args.reuse, &mut recorders).await?);
     }
-    let cases =
-        if args.case.is_empty() { vec![Case { method: None, path: http::Uri::from_static("/") }] } else { args.case };
+    let cases = if args.case.is_empty() { vec![Case::default()] } else { args.case };
+    let samples = cases.into_iter().map(|case| {
+        let data = case.own.data.as_deref().or(args.data.as_deref());
+        Ok(Sample {
+            method: case.method.unwrap_or(if data.is_some() { Method::POST } else { Method::GET }),
+            path: case.path,
+            headers: [args.headers.clone(), case.own.headers].concat(),
+            body: body(data)?,
+            expected: if case.own.expect.is_empty() { args.expect.clone() } else { case.own.expect },
+        })
+    });
+    let samples = samples.collect::<Result<Vec<_>, Error>>()?;
     let (mut results, mut codes) = (Vec::new(), Vec::new());
-    for case in cases {
-        let method = case.method.unwrap_or(if has_body { Method::POST } else { Method::GET });
-        let sample = Sample { method, path: case.path, headers: args.headers.clone(), body: body.clone() };
+    for sample in samples {
         let measured = measure::measure(&subjects, &sample, extent).await?;
         let ratio = measured.get(1).and_then(|other| measured[0].compared_with(other));
         if !args.json {
             report::text(&text(&subjects, &sample, extent, &measured, ratio))?;
         }
         codes.extend(failures(&subjects, &sample, &measured));
-        refusals(&subjects, &sample, &measured);
+        codes.extend(refusals(&subjects, &sample, &measured));
         codes.extend(differing(&subjects, &sample, &measured, args.fail_above.is_some()));
         codes.extend(args.fail_above.map(|allowed| judge(&sample, ratio, allowed)));
         results.push(result(&subjects, &sample, &measured, ratio));
@@ -111,13 +117,26 @@ fn failures(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Opt
     code
 }
 
-/// Warns about components that answer no request with 2xx. This may be intended, or the requests may lack a header.
-fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) {
-    for (subject, measured) in subjects.iter().zip(measured).filter(|(_, measured)| measured.answers.none_is_2xx()) {
+/// Reports components most of whose responses are errors, and warns about those that answer no request with 2xx, unless
+/// the user has said what to expect. Returns the exit code.
+fn refusals(subjects: &[Subject], sample: &Sample, measured: &[Measured]) -> Option<ExitCode> {
+    let Sample { method, path, expected, .. } = sample;
+    let mut code = None;
+    for (subject, measured) in subjects.iter().zip(measured).filter(|_| expected.is_empty()) {
         let (name, answers) = (&subject.name, &measured.answers);
-        let Sample { method, path, .. } = sample;
-        report::note(&format!("warning: `{name}` answers no request of {method} {path} with 2xx ({})", answers.text()));
+        let text = answers.text();
+        if let Some(errors) = answers.most_are_errors().filter(|_| answers.failed == 0) {
+            let all = measured.latency.len();
+            let what = format!("`{name}` answers {errors} of {all} requests of {method} {path} with errors ({text})");
+            let help = "give the requests what they lack, with `-H`, `-d` or `--case`; to measure these responses, name \
+                        their status with `--expect`";
+            report::error(&Error::new(what).with_help(help));
+            code = Some(ExitCode::Failure);
+        } else if answers.none_is_2xx() && answers.failed == 0 {
+            report::note(&format!("warning: `{name}` answers no request of {method} {path} with 2xx ({text})"));
+        }
     }
+    code
 }
 
 /// Warns if two components answer with different statuses, because rejecting a request is not comparable with handling
@@ -197,11 +216,9 @@ fn text(subjects: &[Subject], sample: &Sample, extent: Extent, measured: &[Measu
         let short =
             if count < extent.requests { format!(" of {}, for want of time", extent.requests) } else { String::new() };
         let _ = writeln!(text, "  {count} requests{short}, {} at once", extent.concurrency);
-        if measured.answers.non_2xx() > 0 {
-            let _ = writeln!(text, "  non-2xx responses: {} ({})", measured.answers.non_2xx(), measured.answers.text());
-        }
+        let _ = writeln!(text, "  responses: {}", measured.answers.distribution());
         if measured.answers.failed > 0 {
-            let _ = writeln!(text, "  failed, with 5xx or cut: {}", measured.answers.failed);
+            let _ = writeln!(text, "  failed: {}", measured.answers.failed);
         }
         let _ = writeln!(text, "  {}", picture::quantiles(&measured.latency));
         text.push_str(&picture::bars(&measured.latency));

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use http::StatusCode;
 
+use crate::args::Expected;
+
 /// What is counted of one response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
@@ -14,9 +16,15 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    /// Whether the component failed: with 5xx, or with a response that broke off.
-    pub(super) fn has_failed(self) -> bool {
-        self.status.is_server_error() || !self.is_whole
+    /// Whether the component failed: with a response that broke off, or with a status that is not expected. If none is,
+    /// those are the 5xx.
+    pub(super) fn has_failed(self, expected: &[Expected]) -> bool {
+        let status = self.status.as_u16();
+        let is_expected = match expected {
+            [] => !self.status.is_server_error(),
+            expected => expected.iter().any(|expected| expected.allows(status)),
+        };
+        !is_expected || !self.is_whole
     }
 }
 
@@ -24,14 +32,25 @@ impl Answered {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
     pub(super) statuses: BTreeMap<u16, u64>,
-    /// The number of failures: responses with 5xx, and responses that broke off.
+    /// The number of failures; see [`Answered::has_failed`].
     pub(super) failed: u64,
 }
 
 impl Answers {
-    pub(super) fn add(&mut self, answer: Answered) {
+    pub(super) fn add(&mut self, answer: Answered, expected: &[Expected]) {
         *self.statuses.entry(answer.status.as_u16()).or_default() += 1;
-        self.failed += u64::from(answer.has_failed());
+        self.failed += u64::from(answer.has_failed(expected));
+    }
+
+    /// Returns the number of responses with 4xx or 5xx if they are more than half of all.
+    pub(super) fn most_are_errors(&self) -> Option<u64> {
+        let errors: u64 = self.statuses.range(400..).map(|(_, count)| count).sum();
+        (errors * 2 > self.statuses.values().sum()).then_some(errors)
+    }
+
+    /// Formats the number of responses with each status: `980 with 200, 20 with 404`.
+    pub(super) fn distribution(&self) -> String {
+        self.statuses.iter().map(|(status, count)| format!("{count} with {status}")).collect::<Vec<_>>().join(", ")
     }
 
     /// Returns the number of responses with a status outside of 2xx.
@@ -85,7 +104,7 @@ mod tests {
     fn answers(all: &[(u16, bool)]) -> Answers {
         let mut answers = Answers::default();
         for (status, is_whole) in all {
-            answers.add(Answered { status: (*status).try_into().unwrap(), is_whole: *is_whole });
+            answers.add(Answered { status: (*status).try_into().unwrap(), is_whole: *is_whole }, &[]);
         }
         answers
     }
@@ -103,6 +122,23 @@ mod tests {
     fn a_response_that_breaks_off_fails_and_has_its_status() {
         let answers = answers(&[(200, false), (500, false)]);
         assert_eq!((answers.failed, answers.non_2xx()), (2, 1));
+    }
+
+    #[test]
+    fn responses_are_mostly_errors_above_one_half() {
+        assert_eq!(answers(&[(200, true), (404, true)]).most_are_errors(), None);
+        assert_eq!(answers(&[(200, true), (404, true), (503, true)]).most_are_errors(), Some(2));
+        assert_eq!(answers(&[(302, true), (304, true)]).most_are_errors(), None);
+        assert_eq!(answers(&[(404, true), (200, true), (404, true)]).distribution(), "1 with 200, 2 with 404");
+    }
+
+    #[test]
+    fn exactly_the_expected_statuses_are_no_failures() {
+        let answered = |status: u16, is_whole| Answered { status: status.try_into().unwrap(), is_whole };
+        let expected = [Expected::Status(404), Expected::Class(5)];
+        assert!(!answered(404, true).has_failed(&expected) && !answered(503, true).has_failed(&expected));
+        assert!(answered(200, true).has_failed(&expected) && answered(404, false).has_failed(&expected));
+        assert!(answered(503, true).has_failed(&[]) && !answered(404, true).has_failed(&[]));
     }
 
     #[test]

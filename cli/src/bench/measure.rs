@@ -11,6 +11,7 @@ use http_body_util::BodyExt as _;
 use wayside_harness::{Body, Error, Harness};
 
 use super::answers::{Answered, Answers};
+use crate::args::Expected;
 
 /// The number of requests that are sent before the measurement, to warm up code and memory.
 const WARM_UP: u64 = 20;
@@ -28,6 +29,7 @@ pub(super) struct Sample {
     pub(super) path: Uri,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) body: Bytes,
+    pub(super) expected: Vec<Expected>,
 }
 
 /// How many requests are measured, how many of them run at once, and for how long.
@@ -99,13 +101,15 @@ impl Sample {
 }
 
 impl Subject {
-    /// Sends a request, and returns an error if the response is a 5xx or breaks off.
+    /// Sends a request, and returns an error if the component fails.
     async fn answers(&self, app: &Harness, sample: &Sample) -> Result<(), Error> {
-        if !sample.send(app).await.has_failed() {
+        let answered = sample.send(app).await;
+        if !answered.has_failed(&sample.expected) {
             return Ok(());
         }
-        let (method, path) = (&sample.method, &sample.path);
-        let what = format!("`{}` fails at {method} {path}, so that there is nothing to measure", self.name);
+        let (method, path, status) = (&sample.method, &sample.path, answered.status.as_u16());
+        let how = if answered.is_whole { format!("with {status}") } else { format!("with {status} and a cut body") };
+        let what = format!("`{}` fails at {method} {path} {how}, so that there is nothing to measure", self.name);
         Err(Error::new(what).with_help(SEE_ANSWER))
     }
 }
@@ -204,7 +208,7 @@ impl Measured {
         while let Some(answer) = answers.next().await {
             let Some((took, answer)) = answer else { continue };
             latency.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(LONGEST));
-            self.answers.add(answer);
+            self.answers.add(answer, &sample.expected);
         }
         drop(answers);
         self.took += begin.elapsed();

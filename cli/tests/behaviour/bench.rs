@@ -117,7 +117,10 @@ fn requests_that_fail_are_told_by_the_exit_code() {
 #[test]
 fn what_fails_is_not_measured() {
     let output = run(&["bench", "host-harness/tests/guests", "--case", "/status/503"]);
-    assert_message(&output, &["`guests` fails at GET /status/503", "help: `wayside request` shows the answer"]);
+    assert_message(
+        &output,
+        &["`guests` fails at GET /status/503 with 503", "help: `wayside request` shows the answer"],
+    );
     let output = run(&["bench", HELLO, "-d", "@no/such/file"]);
     assert_message(&output, &["cannot read the data file `no/such/file`: ", "help: check the path"]);
     let output = run(&["bench", HELLO, "--fail-above", "5"]);
@@ -132,12 +135,49 @@ const GUESTS: &str = "host-harness/tests/guests";
 #[test]
 fn statuses_other_than_2xx_are_told_as_text() {
     let output = run(&["bench", GUESTS, "--case", "/status/401", "--requests", "5"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\n  responses: 5 with 401\n"), "{}", stdout(&output));
+    let error = "`guests` answers 5 of 5 requests of GET /status/401 with errors (4xx: 5 of 401)";
+    assert_message(&output, &[error, "name their status with `--expect`"]);
+    let output = run(&["bench", GUESTS, "--case", "/status/302", "--requests", "5"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("\n  non-2xx responses: 5 (4xx: 5 of 401)\n"), "{}", stdout(&output));
-    let warning = "warning: `guests` answers no request of GET /status/401 with 2xx (4xx: 5 of 401)\n";
+    let warning = "warning: `guests` answers no request of GET /status/302 with 2xx (3xx: 5 of 302)\n";
     assert!(stderr(&output).contains(warning), "{}", stderr(&output));
     let output = run(&["bench", HELLO, "--requests", "5"]);
-    assert!(!stdout(&output).contains("non-2xx") && !stderr(&output).contains("2xx"), "{}", stdout(&output));
+    assert!(stdout(&output).contains("  responses: 5 with 200\n"), "{}", stdout(&output));
+    assert!(!stderr(&output).contains("2xx"), "{}", stderr(&output));
+}
+
+#[test]
+fn expected_statuses_are_no_failures_and_others_are() {
+    for (flags, case, code) in [
+        (&["--expect", "401"][..], "/status/401", 0),
+        (&["--expect", "4xx"], "/status/404", 0),
+        (&["--expect", "503"], "/status/503", 0),
+        (&["--expect", "200"], "/status/404", 1),
+        (&["--expect", "404"], "/status/200", 1),
+        (&["--expect", "404", "--expect", "2xx"], "/status/200", 0),
+        (&[], "/status/401 --expect 401", 0),
+        (&["--expect", "200"], "/status/401 --expect 401", 0),
+    ] {
+        let output = run(&[&["bench", GUESTS, "--requests", "5", "--case", case], flags].concat());
+        assert_eq!(output.status.code(), Some(code), "{flags:?} {case}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_case_has_its_own_body_and_headers() {
+    let dir = temporary("bench-cases");
+    let mock = dir.join("mock.toml");
+    let calls = "[[call]]\nmethod = \"PUT\"\nurl = \"http://up.test/a\"\nfields = [\"x-key: a b\", \"x-all: 1\"]\n\
+                 body = \"own\"\ntimes = \"any\"\n\n[[call]]\nmethod = \"POST\"\nurl = \"http://up.test/b\"\n\
+                 fields = [\"x-all: 1\"]\nbody = \"shared\"\ntimes = \"any\"\n";
+    std::fs::write(&mock, calls).unwrap();
+    let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "3"];
+    let cases = ["-H", "x-all: 1", "-d", "shared", "--case", "PUT /a -H 'x-key: a b' -d own", "--case", "/b"];
+    let output = run(&[&["bench", "examples/proxy"], &args[..], &cases[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).matches("  responses: 3 with 200\n").count(), 2, "{}", stdout(&output));
 }
 
 #[test]
@@ -162,7 +202,7 @@ fn statuses_that_change_are_counted_each() {
     std::fs::write(&mock, calls).unwrap();
     let args = ["--env", "UPSTREAM=http://up.test", "--mock", &mock.to_string_lossy(), "--requests", "10", "--json"];
     let output = run(&[&["bench", "examples/proxy"], &args[..]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     let figures = &json[0]["components"][0];
     assert_eq!(figures["statuses"], serde_json::json!({ "200": 2, "404": 8 }));
@@ -176,10 +216,10 @@ fn components_that_answer_differently_are_not_judged() {
         run(&[&["bench", HELLO, "--vs", GUESTS, "--case", "/status/401", "--requests", "5"], more].concat())
     };
     let differ = "GET /status/401 is answered differently: `hello` with 200, `guests` with 401\n";
-    let output = compare(&[]);
+    let output = compare(&["--expect", "200", "--expect", "401"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains(&format!("warning: {differ}")), "{}", stderr(&output));
-    let output = compare(&["--fail-above", "1000000"]);
+    let output = compare(&["--fail-above", "1000000", "--expect", "200", "--expect", "401"]);
     assert_message(&output, &[differ, "help: `wayside request` shows the answer"]);
     assert_eq!(output.status.code(), Some(1));
 }
