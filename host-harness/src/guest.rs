@@ -207,7 +207,8 @@ fn overdue(running: &Running, delivery: &ResponseDelivery, limit: Duration) {
     if !delivery.is_answered() && running.tracked.blame_slow_upload(limit) {
         delivery.fail(Failure::ClientTooSlow);
     } else {
-        running.trapped(format!("it took longer than its limit of {limit:?}"));
+        let what = if delivery.is_answered() { "its work after the response" } else { "it" };
+        running.trapped(format!("{what} took longer than the limit of {limit:?} (`--timeout`, `Limits::timeout`)"));
         delivery.fail(Failure::TimedOut);
     }
 }

@@ -152,6 +152,7 @@ impl Recorder {
             response_headers: HeaderMap::new(),
             response_body: Capture::up_to(self.capture_bytes),
             head_after: None,
+            end_after: None,
             duration: Duration::ZERO,
             response_bytes: 0,
             end: None,

@@ -15,6 +15,9 @@ use crate::units;
 /// The length in bytes beyond which an unfinished line of a component's output is logged in parts.
 const LINE_BYTES: usize = 64 * 1024;
 
+/// The shortest work after a response that the log shows as text. Every component takes a moment to end.
+const SHOWN_WORK: Duration = Duration::from_millis(1);
+
 /// Logs the requests of one component.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
@@ -39,6 +42,10 @@ struct RequestLine<'a> {
     status: Option<u16>,
     duration_ms: f64,
     head_ms: Option<f64>,
+    /// The time to the end of the response.
+    response_ms: Option<f64>,
+    /// The time that the component went on working after the response.
+    work_ms: Option<f64>,
     busy_ms: f64,
     memory_bytes: Option<usize>,
     calls: u32,
@@ -150,6 +157,8 @@ impl AccessLog {
                 status: exchange.status.map(|status| status.as_u16()),
                 duration_ms: millis(exchange.duration),
                 head_ms: exchange.head_after.map(millis),
+                response_ms: exchange.end_after.map(millis),
+                work_ms: exchange.end_after.map(|end| millis(exchange.duration.saturating_sub(end))),
                 busy_ms: millis(exchange.busy),
                 memory_bytes: usage.map(|usage| usage.memory_bytes),
                 calls: exchange.calls,
@@ -165,7 +174,7 @@ impl AccessLog {
     }
 }
 
-/// Formats a line such as `#1 GET /a 200 in 1.23 ms, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
+/// Formats a line such as `#1 GET /a 200 in 1.23 ms, then 2.05 s of work, busy 420 us, 1.1 MiB, 2 calls in 800 us`.
 fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
     let mut text = format!("{mark}{} {path} ", exchange.method);
     // Writing to a `String` never fails.
@@ -173,7 +182,13 @@ fn text(exchange: &Exchange, mark: &str, path: &str) -> String {
         Some(status) => write!(text, "{}", status.as_u16()),
         None => write!(text, "no answer"),
     };
-    let _ = write!(text, " in {}, busy {}", units::duration(exchange.duration), units::duration(exchange.busy));
+    let response = exchange.end_after.unwrap_or(exchange.duration);
+    let work = exchange.duration.saturating_sub(response);
+    let _ = write!(text, " in {}", units::duration(response));
+    if work >= SHOWN_WORK {
+        let _ = write!(text, ", then {} of work", units::duration(work));
+    }
+    let _ = write!(text, ", busy {}", units::duration(exchange.busy));
     if let Some(usage) = &exchange.usage {
         let _ = write!(text, ", {}", units::size(usage.memory_bytes as u64));
     }

@@ -53,6 +53,37 @@ fn a_request_is_a_line_behind_its_output() {
     assert_eq!(stdout(&output), "");
 }
 
+/// Serves the component whose work after the response makes a call, with this reply to it, and returns the log.
+fn log_of_work_after(reply: &str, flags: &[&str]) -> std::process::Output {
+    let mock = super::command::temporary("log-work-after").join("mock.toml");
+    std::fs::write(&mock, format!("[[call]]\nreply = {reply}\n")).unwrap();
+    let mock = mock.to_string_lossy();
+    let args = [GUESTS, "--env", "UPSTREAM=http://up.test", "--mock", &mock];
+    let server = Serving::start(&[&args[..], flags].concat());
+    server.get("/work-after");
+    server.stop()
+}
+
+#[test]
+fn the_time_of_the_response_and_that_of_the_work_after_it_are_told_apart() {
+    let output = log_of_work_after("{ body = \"\", delay-ms = 50 }", &["--log", "text"]);
+    assert_lines(&stderr(&output), &["#1 GET /work-after 200 in * *s, then * ms of work, busy * *s, *"]);
+    let output = log_of_work_after("{ body = \"\", delay-ms = 50 }", &["--log", "json"]);
+    let text = stdout(&output);
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let request = lines.into_iter().find(|line| line["kind"] == "request").unwrap();
+    let [duration, response, work] =
+        ["duration_ms", "response_ms", "work_ms"].map(|key| request[key].as_f64().unwrap());
+    assert!(work >= 1.0 && (response + work - duration).abs() < 0.01, "{request}");
+}
+
+#[test]
+fn a_limit_that_ends_work_after_the_response_says_so_and_names_its_flag() {
+    let output = log_of_work_after("{ silence = true }", &["--timeout", "100ms"]);
+    let expected = "its work after the response took longer than the limit of 100ms (`--timeout`, `Limits::timeout`)";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+}
+
 #[test]
 fn what_no_component_is_shown_has_its_line_as_well() {
     let server = Serving::start(&["examples/hello", "--log", "text"]);

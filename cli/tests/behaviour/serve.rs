@@ -41,7 +41,7 @@ fn a_timeout_ends_a_component_with_504() {
     let output = run(&["request", GUESTS, "/spin", "-i", "--timeout", "200ms"]);
     assert_eq!(output.status.code(), Some(5));
     assert!(stdout(&output).starts_with("504 Gateway Timeout\n"), "{}", stdout(&output));
-    assert!(stderr(&output).contains("longer than its limit of 200ms"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("longer than the limit of 200ms (`--timeout`, "), "{}", stderr(&output));
 }
 
 #[test]

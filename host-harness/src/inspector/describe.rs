@@ -68,6 +68,7 @@ pub(super) fn whole(entry: &Entry) -> Value {
         "url": show::url(&exchange.uri),
         "started": exchange.started.duration_since(UNIX_EPOCH).map_or(0.0, milliseconds),
         "head": exchange.head_after.map(milliseconds),
+        "ended": exchange.end_after.map(milliseconds),
         "busy": milliseconds(exchange.busy),
         "end": exchange.end.as_ref().map(ToString::to_string),
         "memory": exchange.usage.map(|usage| usage.memory_bytes),

@@ -151,6 +151,11 @@ function message(name, message, note) {
   return [element("h3", {}, name, note ? element("small", {}, note) : null), fields(message.headers), ...body(message), ...trailers];
 }
 
+/** Whether the component worked after the end of the response, for longer than it takes to end. */
+function worked(one) {
+  return one.finished && one.ended !== null && one.duration - one.ended >= 1;
+}
+
 /** When what happened: the request, and below it its calls. */
 function times(one) {
   const calls = one.made.map((call) => call.after + call.duration);
@@ -171,12 +176,16 @@ function times(one) {
     return svg;
   };
   const head = one.head ?? one.duration;
-  const rows = [["this request", bar(["head-time", 0, head], ["body-time", head, one.duration - head]), one.duration],
+  const end = one.ended ?? one.duration;
+  const parts = [["head-time", 0, head], ["body-time", head, end - head]];
+  if (worked(one)) parts.push(["work-time", end, one.duration - end]);
+  const rows = [["this request", bar(...parts), one.duration],
     ...one.made.map((call) => [`${call.method} ${call.url}`, bar(["call-time", call.after, call.duration]), call.duration])];
   return element("div", { class: "times" },
     ...rows.flatMap(([name, svg, took]) => [
       element("span", { class: "name", title: name }, name), svg, element("span", { class: "time" }, time(took))]),
     element("div", { class: "legend" }, element("span", {}, "until the head"), element("span", { class: "b" }, "until the end"),
+      worked(one) ? element("span", { class: "w" }, "work after it") : null,
       one.made.length ? element("span", { class: "c" }, "calls") : null));
 }
 
@@ -209,7 +218,8 @@ function whole(one) {
       element("div", { class: "tools" }, resend, save)),
     facts([
       ["Status", status(one)],
-      ["Took", one.finished ? time(one.duration) : "…"],
+      ["Took", one.finished ? time(one.ended ?? one.duration) : "…"],
+      ["Work after", worked(one) ? time(one.duration - one.ended) : null],
       ["Busy", one.finished ? time(one.busy) : null],
       ["Memory", one.memory === null ? null : size(one.memory)],
       ["Fuel", one.fuel === null ? null : String(one.fuel)],

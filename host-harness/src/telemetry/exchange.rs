@@ -59,6 +59,9 @@ pub struct Exchange {
     pub response_body: Capture,
     /// The time from the arrival of the request to the head of the response.
     pub head_after: Option<Duration>,
+    /// The time from the arrival of the request to the end of the response body, once it has ended. The component may
+    /// go on working after it.
+    pub end_after: Option<Duration>,
     /// The time from the arrival of the request to this event.
     pub duration: Duration,
     /// The number of body bytes that were sent to the client.

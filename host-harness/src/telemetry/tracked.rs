@@ -77,6 +77,7 @@ impl Tracked {
                 let mut exchange = tracked.lock();
                 exchange.response_bytes = bytes;
                 exchange.end = Some(end);
+                exchange.end_after = Some(tracked.started.elapsed());
             });
             observe(capture.watch(body), declared, at_end)
         })
