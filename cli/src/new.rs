@@ -5,6 +5,7 @@ mod name;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use wayside_harness::{Error, show};
 
@@ -24,6 +25,9 @@ pub(crate) fn run(args: New) -> Result<ExitCode, Error> {
     let checkout = checkout(args.wayside)?;
     let lock_file = fs::read_to_string(checkout.join("Cargo.lock")).ok();
     make(&dir, &args.template.files(&name, &checkout, lock_file))?;
+    if !args.no_git {
+        init_git(&dir);
+    }
     report::lines(&next_steps(&dir, args.template));
     Ok(ExitCode::Success)
 }
@@ -54,6 +58,18 @@ fn make(dir: &Path, files: &[(&str, String)]) -> Result<(), Error> {
         let _ = fs::remove_dir_all(dir);
         failed(error)
     })
+}
+
+/// Makes a git repository, unless the directory is within one already. Does nothing if git is not installed, because the
+/// crate works without it.
+fn init_git(dir: &Path) {
+    let full = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+    if !full.ancestors().any(|dir| dir.join(".git").exists()) {
+        let git = Command::new("git").args(["init", "--quiet"]).current_dir(dir).stdin(Stdio::null()).status();
+        if git.is_ok_and(|status| !status.success()) {
+            report::note("warning: `git init` failed, so the crate is in no repository");
+        }
+    }
 }
 
 /// Returns the checkout of Wayside that a new crate names as a path dependency. Wayside is not in a registry yet.

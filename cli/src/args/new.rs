@@ -19,6 +19,10 @@ pub(crate) struct New {
     #[arg(long)]
     pub(crate) list: bool,
 
+    /// Do not make a git repository; inside of one, none is made anyway
+    #[arg(long)]
+    pub(crate) no_git: bool,
+
     /// Checkout of Wayside that the crate depends on [default: the one that this command was built from]
     #[arg(long, value_name = "DIR")]
     pub(crate) wayside: Option<PathBuf>,

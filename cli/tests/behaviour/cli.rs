@@ -289,3 +289,23 @@ fn crate_in(dir: &Path, source: &str) {
     fs::write(dir.join("Cargo.toml"), manifest).unwrap();
     fs::write(dir.join("src/lib.rs"), source).unwrap();
 }
+
+#[test]
+fn a_new_crate_is_a_git_repository_unless_it_is_within_one() {
+    if std::process::Command::new("git").arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "git must be installed");
+        eprintln!("SKIPPED: there is no git");
+        return;
+    }
+    // Not below the target directory, which is within the repository of this project.
+    let dir = std::env::temp_dir().join(format!("wayside-new-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let made = |flags: &[&str], name: &str| {
+        let output = wayside().current_dir(&dir).arg("new").args(flags).arg(name).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        dir.join(name).join(".git").exists()
+    };
+    let found = [made(&[], "one"), made(&["--no-git"], "two"), made(&[], "one/three")];
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert_eq!(found, [true, false, false]);
+}

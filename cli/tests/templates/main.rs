@@ -74,7 +74,8 @@ impl HarnessBuilder {
         self
     }
 
-    /// Adds middleware. `target` is a path as the component tests of the made crate see it.
+    /// Adds middleware. `target` is a path relative to the directory of the component tests, in the crate that the
+    /// template made.
     #[must_use]
     pub fn middleware(mut self, target: &str) -> Self {
         self.real = self.real.middleware(seen_from(&self.made, target));

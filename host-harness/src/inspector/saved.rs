@@ -168,7 +168,7 @@ fn request(exchange: &Exchange) -> String {
     out
 }
 
-/// Whether the test would contain data that [`Redaction`] considers secret, or settings of the component, which may be
+/// Whether the test that is made from this entry would contain data that [`Redaction`] considers secret, or settings of the component, which may be
 /// secret.
 fn carries_secrets(entry: &Entry, origin: &Origin) -> bool {
     let redaction = Redaction::default();

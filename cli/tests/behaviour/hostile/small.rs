@@ -39,7 +39,8 @@ fn component(sections: &[Vec<u8>]) -> Vec<u8> {
 
 /// Nests components to this depth.
 fn nested(levels: usize) -> Vec<u8> {
-    // Built from the inside out and reversed at the end: copying each level would take quadratic time.
+    // Makes the header of the innermost component first, and reverses all headers at the end. Putting each header in
+    // front of the others at once would take quadratic time.
     let (mut heads, mut size) = (Vec::new(), COMPONENT.len());
     for _ in 0..levels {
         let head = [COMPONENT, &[NESTED], &number(size)].concat();
