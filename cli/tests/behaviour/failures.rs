@@ -129,7 +129,7 @@ async fn a_full_stack_is_500() {
 async fn a_handler_over_its_time_is_504() {
     let app = guests().limits(Limits::default().timeout(Duration::from_millis(100))).await.unwrap();
     assert_eq!(status_of(&app, "/spin").await, 504);
-    assert!(app.traps()[0].reason.contains("longer than its limit"), "{:?}", app.traps());
+    assert!(app.traps()[0].reason.contains("longer than the limit"), "{:?}", app.traps());
 }
 
 /// The engine interrupts a busy component every few milliseconds; these interrupts are no host calls.

@@ -174,7 +174,7 @@ async fn a_handler_over_its_time_is_504_whether_it_waits_or_works() {
         app.idle().await;
     }
     assert_eq!(app.traps().len(), 2);
-    assert!(app.traps()[0].reason.contains("longer than its limit"), "{:?}", app.traps());
+    assert!(app.traps()[0].reason.contains("longer than the limit"), "{:?}", app.traps());
 }
 
 #[tokio::test]
@@ -359,4 +359,50 @@ async fn fuel_and_calls_to_the_host_are_counted_for_each_request() {
     assert!(first.fuel > second.fuel && second.fuel > Some(0), "{:?}", app.usage());
     assert_eq!((first.fuel, first.host_calls), (third.fuel, third.host_calls));
     assert_eq!((second.fuel, second.host_calls), (fourth.fuel, fourth.host_calls));
+}
+
+/// Sets a flag when it is dropped.
+struct SaysDropped(Arc<std::sync::atomic::AtomicBool>);
+
+impl Drop for SaysDropped {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+#[tokio::test]
+async fn the_call_of_a_relay_ends_when_its_client_hangs_up_while_nothing_is_written() {
+    use futures_util::{StreamExt as _, stream};
+    use http_body_util::StreamBody;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use wayside_harness::bytes::Bytes;
+
+    let ended = Arc::new(std::sync::atomic::AtomicBool::default());
+    let flag = Arc::clone(&ended);
+    let upstream = Outbound::from_fn(move |_| {
+        let owned = SaysDropped(Arc::clone(&flag));
+        async move {
+            let first = stream::iter([Bytes::from_static(b"data: one\n\n")]);
+            let body = first.chain(stream::pending()).map(move |piece| {
+                let _owned_by_the_body = &owned;
+                Ok::<_, std::io::Error>(http_body::Frame::data(piece))
+            });
+            Ok(Response::new(Body::new(StreamBody::new(body))))
+        }
+    });
+    let guests = Harness::build(root().join("host-harness/tests/guests")).features(["wayside/wasip3"]);
+    let app = guests.outbound(upstream).env("UPSTREAM", "http://api.test").await.unwrap();
+    let server = app.serve("127.0.0.1:0").await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
+    stream.write_all(b"GET /relay HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"data: one\n\n\r\n") {
+        seen.push(stream.read_u8().await.unwrap());
+    }
+    assert!(!ended.load(std::sync::atomic::Ordering::Acquire));
+    drop(stream);
+    eventually("the call ends", || ended.load(std::sync::atomic::Ordering::Acquire)).await;
+    app.idle().await;
+    assert_eq!(app.log_text(), "");
+    assert!(app.traps().is_empty(), "{:?}", app.traps());
 }

@@ -58,6 +58,7 @@ behaviours! {
     panic_before_head
     print
     recursion
+    relay
     repeated
     rest_of_body
     self_waking

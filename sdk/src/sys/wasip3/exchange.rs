@@ -3,7 +3,7 @@
 //! An instance can have several exchanges in flight. Each has a place in a table, where log lines find its request.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, IntoFuture as _, poll_fn};
 use std::mem;
 use std::panic::PanicHookInfo;
 use std::pin::{Pin, pin};
@@ -16,10 +16,10 @@ use wit_bindgen::rt::async_support::FutureReader;
 use super::bindings::wasi::http::types as wasi;
 use super::heads::WorldHeads;
 use super::incoming::ArrivingBody;
-use super::outgoing::{Message, Rest};
+use super::outgoing::{Message, Origin as DataOrigin, Rest};
 use super::{abi, convert, lists};
 use crate::sys::abi::head;
-use crate::sys::body::{MessageBody, Origin};
+use crate::sys::body::{Error, MessageBody, Origin};
 use crate::sys::executor::{is_alone, polled};
 use crate::sys::http::framing::{self, Known};
 use crate::sys::http::problem::{INTERNAL, PROBLEM_JSON};
@@ -212,22 +212,18 @@ async fn respond<A: HandlerResult>(answer: A, place: Place) {
     let is_head = place.is_head();
     match answer.send(ToHost { is_head }).or_else(|reason| fail(&reason, is_head)) {
         Ok(None) => {}
-        Ok(Some(Begun { rest, sent, until_sent })) => {
-            if let Err(error) = rest.write().await
-                && !error.is_closed()
-            {
-                log(&format!("the response was cut: {}", Chain(&error)));
-            }
-            // If the body came from the host, the host takes it back at once and sends it later. Spawned futures run
-            // until the body has been sent, so this waits for it.
-            if let Some(until_sent) = until_sent
-                && !is_alone()
-            {
-                until_sent(sent).await;
-            }
-        }
+        Ok(Some(Begun { rest, sent, finish: Some(finish) })) => finish(rest, sent).await,
+        Ok(Some(Begun { rest, finish: None, .. })) => say_if_cut(rest.write().await),
         // The host refuses even the plain response 500, so no response can be sent.
         Err(reason) => log(&reason),
+    }
+}
+
+fn say_if_cut(written: Result<(), Error>) {
+    if let Err(error) = written
+        && !error.is_closed()
+    {
+        log(&format!("the response was cut: {}", Chain(&error)));
     }
 }
 
@@ -247,8 +243,8 @@ type Sent = Result<Option<Begun>, String>;
 struct Begun {
     rest: Rest,
     sent: UntilSent,
-    /// Waits until the host has sent the response. Present if the data of the body is in the host.
-    until_sent: Option<WaitUntilSent>,
+    /// Writes the rest of a body that is not in memory.
+    finish: Option<Finish>,
 }
 
 /// Sends the head of a response to the host.
@@ -305,7 +301,7 @@ fn start_bytes(status: StatusCode, fields: wasi::Fields, set_length: Option<u64>
     let framing = response::write_length(&fields, status, is_head, set_length, known)?;
     let message = if framing.has_body { Message::of_bytes(body, framing.declared) } else { Message::empty() };
     let (rest, sent) = start(status, fields, message)?;
-    Ok(rest.map(|rest| Begun { rest, sent, until_sent: None }))
+    Ok(rest.map(|rest| Begun { rest, sent, finish: None }))
 }
 
 fn start_body<B: MessageBody>(
@@ -324,12 +320,16 @@ fn start_body<B: MessageBody>(
     };
     let (rest, sent) = start(status, fields, message)?;
     Ok(rest.map(|rest| {
-        let is_handed_on = rest.is_handed_on();
-        Begun { rest, sent, until_sent: is_handed_on.then_some(|sent| Box::pin(until_sent(sent))) }
+        let finish: Option<Finish> = match rest.origin() {
+            DataOrigin::AtHand => None,
+            DataOrigin::Stream => Some(|rest, sent| Box::pin(write_until_gone(rest, sent))),
+            DataOrigin::Host => Some(|rest, sent| Box::pin(write_until_sent(rest, sent))),
+        };
+        Begun { rest, sent, finish }
     }))
 }
 
-type WaitUntilSent = fn(UntilSent) -> Pin<Box<dyn Future<Output = ()>>>;
+type Finish = fn(Rest, UntilSent) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// A future of the host that completes once the host has sent a response or has failed to send it.
 type UntilSent = FutureReader<Result<(), wasi::ErrorCode>>;
@@ -347,9 +347,37 @@ fn start(status: StatusCode, fields: wasi::Fields, message: Message) -> Result<(
     Ok((rest, sent))
 }
 
-/// Waits until the host has sent a response. A failure is ignored, because the host logs it.
-async fn until_sent(sent: UntilSent) {
-    let _ = sent.await;
+/// Writes a body that came from the host. The host takes it back at once and sends it later. Spawned futures run until
+/// the body has been sent, so this waits for it. A failure is ignored, because the host logs it.
+async fn write_until_sent(rest: Rest, sent: UntilSent) {
+    say_if_cut(rest.write().await);
+    if !is_alone() {
+        let _ = sent.await;
+    }
+}
+
+/// Writes a body that the component produces, until the client is gone. Then drops the body, which ends what it waits
+/// for, such as the response of an upstream. Without this, the component would notice only at its next write.
+async fn write_until_gone(rest: Rest, sent: UntilSent) {
+    let mut write = pin!(rest.write());
+    // Boxed, because a future of the host must not be moved while it is polled.
+    let mut sent = Box::pin(sent.into_future());
+    let mut is_sent = false;
+    let written = poll_fn(|cx| {
+        if let Poll::Ready(written) = write.as_mut().poll(cx) {
+            return Poll::Ready(Some(written));
+        }
+        if !is_sent && let Poll::Ready(result) = sent.as_mut().poll(cx) {
+            is_sent = true;
+            if result.is_err() {
+                return Poll::Ready(None);
+            }
+        }
+        Poll::Pending
+    });
+    if let Some(written) = written.await {
+        say_if_cut(written);
+    }
 }
 
 /// Logs a line about the current exchange on stderr.

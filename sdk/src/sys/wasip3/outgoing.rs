@@ -109,9 +109,8 @@ impl Rest {
         self.origin == Origin::AtHand
     }
 
-    /// Whether the data is in the host.
-    pub(super) fn is_handed_on(&self) -> bool {
-        self.origin == Origin::Host
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// Writes the rest of the body and ends the message.
