@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use wayside_harness::bytes::Bytes;
 use wayside_harness::http::Request;
-use wayside_harness::{Body, http_body};
+use wayside_harness::mock::{Call, Reply};
+use wayside_harness::{Body, ErrorCode, Outbound, http_body};
 
 use super::fixture::{Upstream, example, get, post, root, text_of};
 
@@ -323,4 +325,52 @@ async fn background_work_goes_on_after_the_answer() {
     assert_eq!(app.log_text(), "", "the answer waited for the work");
     app.idle().await;
     assert_eq!(app.log_text(), "counted, after the answer\n");
+}
+
+#[tokio::test]
+async fn webhook_accepts_what_is_signed_and_delivers_it_with_retries() {
+    let event = r#"{"id": "e7", "kind": "paid"}"#;
+    let call = || Call::post("http://shop.test/events").header("event-id", "e7").body(event);
+    let mock = Outbound::mock()
+        .reply(call(), ErrorCode::ConnectionRefused)
+        .reply(call(), Reply::ok().status(503))
+        .reply(call(), "got it")
+        .in_order();
+    let app = example("webhook").env("SECRET", "s3cret").env("TARGET", "http://shop.test/events").outbound(&mock);
+    let app = app.await.unwrap();
+    let ask = async |signature: &str| {
+        let request = Request::post("/").header("x-signature-256", signature).body(Body::from(event)).unwrap();
+        text_of(&app, request).await
+    };
+    assert_eq!(ask("sha256=00").await.0, 401);
+    let signature = "sha256=e6806a9d183715d3db1ae8670a9e030bd76f4403e7cecedfa82545cb5d26a6d9";
+    assert_eq!(ask(signature).await, (202, r#"{"id":"e7"}"#.to_owned()));
+    app.idle().await;
+    mock.verify();
+    assert_eq!(app.log_text(), "delivered e7: 200 OK\n");
+}
+
+#[tokio::test]
+async fn gateway_relays_each_event_of_the_model() {
+    let ask = r#"{"user":"ada","prompt":"hi","stream":true}"#;
+    let call = || Call::post("http://model.test/chat").header("authorization", "Bearer s3cret").body(ask);
+    let reply = Reply::ok().pieces(["data: Hel", "lo\n\ndata: there\n\n"]).pause(Duration::from_millis(1));
+    let mock = Outbound::mock().reply(call(), reply).reply(call(), Reply::ok().status(429)).in_order();
+    let app = example("gateway").env("TOKENS", "ada:t1").env("MODEL_KEY", "s3cret").outbound(&mock);
+    let app = app.env("MODEL_URL", "http://model.test/chat").await.unwrap();
+    let ask = async |token: &str| {
+        let request = Request::post("/").header("authorization", token).header("content-type", "application/json");
+        app.request(request.body(Body::from(r#"{"prompt": "hi"}"#)).unwrap()).await
+    };
+    let refused = ask("Bearer t2").await;
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["www-authenticate"]),
+        (401, &"Bearer realm=\"chat\"".parse().unwrap())
+    );
+    let response = ask("Bearer t1").await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    assert_eq!(response.into_body().text().await.unwrap(), "data: Hello\n\ndata: there\n\n");
+    let busy = ask("Bearer t1").await;
+    assert_eq!((busy.status().as_u16(), &busy.headers()["retry-after"]), (429, &"5".parse().unwrap()));
+    mock.verify();
 }
