@@ -26,6 +26,7 @@ mod live;
 mod log;
 mod middleware;
 mod mock;
+mod other_crates;
 mod readme;
 mod recorded;
 mod request;
