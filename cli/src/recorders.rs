@@ -36,7 +36,7 @@ impl Recorders {
         Self { open: HashMap::new(), redactions, stores: HashMap::new() }
     }
 
-    /// Returns the outbound service of a component.
+    /// Returns the service that answers the outbound calls of a component.
     pub(crate) fn outbound(&mut self, args: args::Outbound) -> Result<Outbound, Error> {
         let mut outbound = match (args.mock, args.replay) {
             (Some(mock), _) => Outbound::mock_file(mock)?,

@@ -1,5 +1,5 @@
-//! The functions that the code of the attribute macros calls: they extract the arguments of a handler or middleware,
-//! and call its function.
+//! The attribute macros generate code that calls these functions. They extract the arguments of a handler or of
+//! middleware, and call the user's function.
 
 use std::future::Future;
 

@@ -202,11 +202,12 @@ fn status_of(error: &(dyn StdError + 'static)) -> Option<StatusCode> {
     Some(if error.is_timeout() { StatusCode::GATEWAY_TIMEOUT } else { StatusCode::BAD_GATEWAY })
 }
 
-// `Error` itself does not implement `std::error::Error`. Otherwise this would also be `From<Error> for Error`, which
-// the standard library has.
+// `Error` itself does not implement `std::error::Error`. Otherwise this implementation would overlap with the
+// implementation of `From<T> for T` in the standard library.
 impl<E: Into<Box<dyn StdError + Send + Sync>> + 'static> From<E> for Error {
     fn from(source: E) -> Self {
-        // The box that `anyhow` makes does not tell the type of the error, so it is read from the chain before.
+        // The conversion of an `anyhow::Error` to a box hides the type of the error inside. So the status is
+        // determined before the conversion, from the chain of the `anyhow::Error`.
         #[cfg(feature = "anyhow")]
         let status =
             (&source as &dyn Any).downcast_ref::<anyhow::Error>().and_then(|error| error.chain().find_map(status_of));

@@ -164,13 +164,13 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
 const HTML: &str = "text/html; charset=utf-8";
 
-/// Returns the media type of a body, and `None` for an empty body: `content-type` describes content (RFC 9110, section
-/// 8.3), and a client may try to decode what it describes.
+/// Returns the media type of a body, and `None` for an empty body. A `content-type` describes content (RFC 9110,
+/// section 8.3), so a client that gets this header may try to decode the empty body.
 fn media_type_of(body: &[u8], media_type: &'static str) -> Option<&'static str> {
     if body.is_empty() { None } else { Some(media_type) }
 }
 
-// Inlined: where the type of the body is known, the component has code only for that type.
+// Inlined: if the caller's code determines whether the body is in memory, the component contains only that branch.
 #[inline(always)]
 fn body_of_type<R: Responder<Body>>(to: R, media_type: &'static str, body: Body) -> R::Sent {
     match MessageBody::into_bytes(body) {

@@ -28,7 +28,7 @@ use crate::{Error, show};
 /// Responds to each call with the reply to the first expected call that matches; see [`Outbound::mock`].
 ///
 /// An unexpected call fails inside the component with an `internal-error`. [`verify`](Self::verify) reports unexpected
-/// and missing calls. Dropping the mock calls it as well.
+/// and missing calls. Dropping the mock verifies the calls as well.
 ///
 /// # Examples
 ///

@@ -13,7 +13,7 @@ pub(super) struct Inputs {
     artifacts: Vec<PathBuf>,
 }
 
-/// The inputs at one moment: all single files and directories.
+/// The inputs of the build that exist at one moment: each file, and each directory.
 #[derive(Debug, Default)]
 pub(super) struct Present {
     /// The listed files, the files below listed directories, and the manifests of the packages that contain them.

@@ -109,7 +109,7 @@ impl Sources {
         let locks: Vec<PathBuf> = self.trees.iter().map(|tree| tree.lock_file.clone()).collect();
         let (inputs, mut known) = (self.inputs.clone(), mem::take(snapshot));
         let adopt = move || {
-            // Leaves out a file that was written since the start of the build, because it may differ from the file that
+            // Does not add a file to the snapshot that was written since the start of the build, because it may differ from the file that
             // was built.
             let is_new = |file: &PathBuf| !known.contains(file) && modified(file).is_some_and(|time| time < started);
             let new: Vec<PathBuf> = inputs.present().files.into_iter().filter(is_new).chain(locks).collect();

@@ -87,8 +87,8 @@ impl Walk {
     }
 
     /// Whether to follow a link. Its target must not have been read yet, and must be neither a package nor a target
-    /// directory. It must not contain a crate either, because a directory around a crate may contain anything else as
-    /// well.
+    /// directory. It must not contain a crate either, because a directory around a crate may contain any
+    /// number of unrelated files.
     fn may_follow(&self, link: &Path) -> bool {
         let Ok(target) = fs::canonicalize(link) else { return false };
         !self.seen.contains(&target)

@@ -48,8 +48,8 @@ impl Connections {
     pub(super) fn new(inbound: Inbound, client_timeout: Duration, requests: Arc<Unfinished>) -> Self {
         let mut http = auto::Builder::new(Streams { limit: client_timeout });
         // The module `head` enforces the limits for heads, and responds with an error message; the limits of hyper are
-        // higher. `Activity` limits the time for a head as part of the time without a request, also in HTTP/2, so hyper
-        // does not.
+        // higher. `Activity` limits the time for a head as part of the time without a request, also in HTTP/2, so
+        // hyper gets no time limit of its own.
         let http1 = &mut http.http1();
         http1.timer(TokioTimer::new()).half_close(true).header_read_timeout(None).max_headers(head::PARSED_FIELDS);
         // An extended CONNECT reaches the harness, which responds with 501 (RFC 9220, section 3). By default, hyper

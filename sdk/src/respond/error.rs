@@ -27,7 +27,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// With the feature `axum`. The response is the same as that of a handler.
+/// Needs the feature `axum`. The response is the same as when a handler of this crate returns the error.
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for Error {
     fn into_response(self) -> axum_core::response::Response {

@@ -93,8 +93,8 @@ thread_local! {
 
 /// Adds a future to those that run beside the handler.
 pub(crate) fn spawn(future: Pin<Box<dyn Future<Output = ()>>>, until: Until) -> Arc<Job> {
-    // `black_box` hides from the optimizer that `HOOKS` has only this value. Otherwise the optimizer would call the
-    // functions directly, and every component would contain them.
+    // `black_box` hides from the optimizer that `HOOKS` has only this value. Otherwise the optimizer would replace
+    // the calls through `HOOKS` by direct calls, and every component would contain the called functions.
     HOOKS.set(Some(black_box(&model::HOOKS)));
     let job = Job::new();
     let spawned = Spawned { job: Arc::clone(&job), future, until };

@@ -19,8 +19,8 @@ pub trait HandlerResult {
     fn send<R: Responder<Self::Body>>(self, responder: R) -> R::Sent;
 }
 
-/// Takes the response of a handler. In a component, the implementation sends the response to the host; in a native
-/// test, it collects the response.
+/// Sends the response of a handler. In a component, the implementation sends the response to the host; in a native
+/// test, it returns the response to the test.
 ///
 /// Most responses consist of a body and its media type. A header map for the one header `content-type` would cost
 /// more than the rest of such a response, so `bytes` and `body` work without a header map.
@@ -28,9 +28,9 @@ pub trait Responder<B>: Sized {
     /// The result of sending.
     type Sent;
 
-    /// Takes bytes and their media type.
+    /// Makes a response of a status, a media type and a body of bytes, and sends it.
     fn bytes(self, status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> Self::Sent;
-    /// Takes bytes, their media type, and more headers.
+    /// Does the same as `bytes`, and adds more headers.
     fn bytes_and_headers(
         self,
         status: StatusCode,
@@ -38,9 +38,9 @@ pub trait Responder<B>: Sized {
         headers: &dyn MoreHeaders,
         body: Bytes,
     ) -> Self::Sent;
-    /// Takes any body and its media type.
+    /// Makes a response of a status, a media type and any body, and sends it.
     fn body(self, status: StatusCode, content_type: Option<&'static str>, body: B) -> Self::Sent;
-    /// Takes a whole response. Boxed, because it is expensive to move.
+    /// Sends a whole response. It is boxed, because it is expensive to move.
     fn response(self, response: Box<Response<B>>) -> Self::Sent;
 }
 

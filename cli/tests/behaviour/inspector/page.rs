@@ -1,4 +1,4 @@
-//! The inspector's page with hostile text, and after a pause.
+//! The inspector's page: hostile text is shown as text, and the user can pause the list of requests.
 
 use wayside_harness::Body;
 use wayside_harness::http::{HeaderValue, Request};

@@ -15,7 +15,7 @@ pub(super) fn checks(exchange: &Exchange) -> String {
     status + &fields("response.headers()", &exchange.response_headers) + &body(exchange)
 }
 
-/// Writes the checks of headers. `map` is the expression for the header map.
+/// Writes the source code of the assertions about headers. `map` is the expression for the header map.
 fn fields(map: &str, expected: &HeaderMap) -> String {
     let names = expected.keys().filter(|name| !LEFT_OUT.contains(&name.as_str()));
     let check = |name: &http::HeaderName| {

@@ -33,7 +33,8 @@ pub(in crate::outbound) enum Pace {
 
 pub(in crate::outbound) fn replay(path: &Path, pace: Pace) -> Result<Outbound, Error> {
     let (redaction, mut calls) = file::read(path)?;
-    // Redacts the recorded calls again, because names may have been added to the redaction by hand.
+    // Redacts the recorded calls again, because a user may have added the names of more headers or parameters to the
+    // lists `redacted-fields` and `redacted-parameters` of the file.
     for Recorded { request, .. } in &mut calls {
         request.url = url::normal(&redaction.redact_url(&request.url));
         request.fields.0 = with_normal_host(redaction.redact_fields(&request.fields.0), &request.url);

@@ -239,7 +239,7 @@ impl Parser {
             _ if padding > MAX_PADDING_BYTES => LineEnd::Other,
             [b'\r', b'\n', ..] => LineEnd::Delimiter { length: length + 2, is_last },
             [] | [b'\r'] if !self.is_complete => LineEnd::Incomplete,
-            // The last delimiter needs no line break after it, because that one belongs to the optional epilogue.
+            // The last delimiter needs no line break after it: such a line break belongs to the optional epilogue.
             [] if is_last => LineEnd::Delimiter { length, is_last },
             _ => LineEnd::Other,
         }

@@ -56,8 +56,8 @@ mod tests {
     fn every_match_is_found_and_nothing_else() {
         for pattern in ["\r\n--cut", "a", "aa", "aba", "abcab", "\r\n--\r\r"] {
             let search = Search::new(pattern.as_bytes().to_vec());
-            // All strings of eight letters over an alphabet of `x` and the first letters of the pattern, at
-            // most three.
+            // The texts are made from all strings of eight letters of an alphabet: `x` and the first letters of the
+            // pattern (up to three letters).
             let letters: Vec<char> = "x".chars().chain(pattern.chars()).take(4).collect();
             for number in 0..letters.len().pow(8) {
                 let mut digits = number;

@@ -216,7 +216,7 @@ impl<'a> Entries<'a> {
         Self { list, next: 0, block }
     }
 
-    /// Returns the offset of the list in the block, if it lies in the block.
+    /// Returns the offset of `list` from the start of `block`, if `list` lies in `block`.
     fn offset(&self) -> Option<usize> {
         let offset = self.list.start.addr().wrapping_sub(self.block.as_ptr().addr());
         (offset < self.block.len()).then_some(offset)

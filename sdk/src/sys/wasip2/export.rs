@@ -1,4 +1,4 @@
-//! The export of a component, as the attribute macros use it.
+//! The function `handle` that a component exports, and what the attribute macros need to define it.
 
 pub use super::bindings;
 pub use super::exchange::serve;
