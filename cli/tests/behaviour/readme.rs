@@ -26,13 +26,16 @@ fn every_crate_that_the_page_of_the_sdk_names_is_built_into_a_component() {
     let outside = rows.flat_map(|row| row.split('(').map(|part| part.split_once(')').map_or(part, |(_, rest)| rest)));
     let named: BTreeSet<&str> = outside.flat_map(|text| text.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 13, "{named:?}");
-    let metadata = cargo_metadata::MetadataCommand::new().current_dir(root()).no_deps().exec().unwrap();
+    let workspaces = ["", "host-harness/tests/other-crates"].map(|dir| root().join(dir));
+    let packages = workspaces
+        .iter()
+        .flat_map(|dir| cargo_metadata::MetadataCommand::new().current_dir(dir).no_deps().exec().unwrap().packages);
+    let packages: Vec<_> = packages.collect();
     let component = |package: &&cargo_metadata::Package| {
         package.name.as_str() == "wayside"
             || package.targets.iter().any(|target| target.crate_types.contains(&cargo_metadata::CrateType::CDyLib))
     };
-    let built: BTreeSet<&str> = metadata
-        .packages
+    let built: BTreeSet<&str> = packages
         .iter()
         .filter(component)
         .flat_map(|package| &package.dependencies)
