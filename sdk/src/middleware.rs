@@ -7,7 +7,7 @@
 //!
 //! Middleware needs WASI 0.3 (the world `wasi:http/middleware`), and so the feature `wasip3`: in WASI 0.2 a component
 //! cannot create a request for the next handler. The next handler is an application or more middleware. The host
-//! links that handler at start, or the handler is composed with the middleware into one component.
+//! links that handler when the host starts, or the handler is composed with the middleware into one component.
 //!
 //! # Examples
 //!

@@ -121,7 +121,7 @@ impl Retry {
         })
     }
 
-    /// Returns the wait after an attempt, without what the server asks for.
+    /// Returns the wait after an attempt. A `retry-after` header, which can make the wait longer, is not considered here.
     fn wait(&self, attempt: u32) -> Duration {
         let doubled = 2u32.saturating_pow(attempt - 1);
         let longest = self.first_wait.saturating_mul(doubled).min(self.longest_wait);

@@ -13,7 +13,7 @@ use crate::sys::{Here, World};
 use crate::url::Url;
 use crate::{Request, Response};
 
-/// What applies to one request, and is not a part of it.
+/// The settings of one request that are not sent: its fragment, its time limit, and whether it may be repeated.
 pub(super) struct Terms {
     /// The fragment of the URL, which is not sent.
     pub(super) fragment: Option<Box<str>>,
