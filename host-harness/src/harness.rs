@@ -180,7 +180,7 @@ impl Harness {
     }
 }
 
-/// The paths and settings of a harness. A saved test opens the harness again from them.
+/// The paths and settings of a harness. A test that the inspector saves opens a harness with the same values.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) target: PathBuf,

@@ -74,13 +74,13 @@ impl KeyValue {
     /// Opens a store in a file, for at most 64 MiB of keys and values. The file is created if it does not exist, and
     /// keeps the data after the last clone is dropped. Only one process can have it open.
     ///
-    /// Each change is in the file before the component gets the result. The system may still hold it in memory, so a
-    /// power failure can lose the last changes; the end of the process cannot. The file has a line of JSON for each
-    /// change.
+    /// Each change is written to the file before the component gets the result, so no change is lost when the process
+    /// ends. A power failure can lose the last changes, because the system may write them to the disk later. The file
+    /// has a line of JSON for each change.
     ///
     /// # Errors
     ///
-    /// Fails if the file cannot be read or written, is in use, or is not such a store; the error names the line.
+    /// Fails if the file cannot be read or written, is in use, or has an invalid line; the error then names the line.
     pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
         Ok(Self(Arc::new(FileStore::open(path.as_ref())?)))
     }

@@ -88,7 +88,7 @@ impl Outbound {
     /// Passes calls to another service, and writes the rules that would have allowed them to a file: a sorted list with
     /// one line per server.
     ///
-    /// An existing file is overwritten. Each new rule replaces the file atomically. [`Rule`] parses each line.
+    /// An existing file is overwritten. The file is replaced atomically for each new rule. [`Rule`] parses each line.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Outbound {
     /// ```
     ///
     /// [`Call::new`](mock::Call::new) describes how URLs are compared, and [`Call::json`](mock::Call::json) how JSON
-    /// is. If a table gives the JSON, its dates become strings, and the numbers `nan` and `inf` are errors.
+    /// is. If `json` is a table, dates in the table become strings, and the numbers `nan` and `inf` are errors.
     ///
     /// # Errors
     ///

@@ -384,7 +384,7 @@ async fn targets_and_middleware_that_do_not_fit_are_named() {
         refused(FAILED, wayside().current_dir(&dir).args(args), &[what]);
     }
     for (args, what) in [
-        (&["--keyvalue", "nonsense"][..], "write `memory`, or `redis://host:port`"),
+        (&["--keyvalue", "nonsense"][..], "write `memory`, `file:PATH`, or `redis://host:port`"),
         (&["--config", "A"], "write `NAME=VALUE`"),
         (&["--mock", "a", "--replay", "b"], "cannot be used with"),
         (&["--mock", "a", "--allow-outbound", "a.test"], "cannot be used with"),

@@ -138,8 +138,8 @@ impl RequestWorker {
         self.instance.store.data_mut().done();
         if !ended_well {
             self.instance.store.data_mut().cut_uploads();
-            // Keeps the store for the reader of the response body: once the store is dropped, and with it the writer, a
-            // truncated body seems complete.
+            // Keeps the store until the response body has been read. Dropping the store drops the component's end of
+            // the body as well, and a truncated body then seems complete.
             let kept: response::KeptStore = Arc::new(Mutex::new(self.instance.store));
             self.delivery.end(Some(&kept));
         } else if self.instance.left > 0 {

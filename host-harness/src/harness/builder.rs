@@ -160,8 +160,8 @@ impl HarnessBuilder {
         self
     }
 
-    /// Seeds the random numbers of the component (`wasi:random`). The numbers of an instance depend only on the seed
-    /// and on which request is the first of the instance. The numbers may differ between versions of this crate.
+    /// Seeds the random numbers of the component (`wasi:random`). The random numbers of an instance depend only on the
+    /// seed and on the number of its first request. The random numbers may differ between versions of this crate.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -22,7 +22,7 @@ pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
 }
 
 fn check_codings(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
-    // RFC 9112, section 6.1, and RFC 9113, section 8.2.2.
+    // Only HTTP/1.1 has `Transfer-Encoding` (RFC 9112, section 6.1; RFC 9113, section 8.2.2).
     if version != Version::HTTP_11 {
         return Err(Refusal::bad_request(format!("{version:?} has no Transfer-Encoding")));
     }

@@ -9,7 +9,7 @@ use super::Refusal;
 
 /// The most headers of a head besides `Host`, and the most trailers.
 const FIELDS: usize = 100;
-/// The most bytes of a head's headers: half of what wasmtime lets a component pass on.
+/// The most bytes of the headers in a request head: half of wasmtime's limit for headers that a component creates.
 const HEAD_BYTES: usize = 64 * 1024;
 /// The most bytes of trailers: hyper's limit for HTTP/1.1.
 pub(crate) const TRAILER_BYTES: u32 = 16 * 1024;

@@ -44,7 +44,7 @@ pub(super) fn complete<B>(request: &mut Request<B>) -> Result<(), Refusal> {
 fn host_field<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let Some(host) = hosts.next() else { return Ok(None) };
-    // RFC 9112, section 3.2.
+    // A request must not have more than one `Host` header (RFC 9112, section 3.2).
     if hosts.next().is_some() {
         return Err(Refusal::bad_request("the request has more than one Host field"));
     }

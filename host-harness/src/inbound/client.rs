@@ -21,8 +21,8 @@ impl Client {
         Self { request: requests.begin(), is_awaited: AtomicBool::new(false), fault: OnceLock::new() }
     }
 
-    /// Sets how messages name the request. Only the first call has an effect, because middleware and the component
-    /// behind it share one request.
+    /// Sets the name of the request in log messages. Only the first call has an effect, because middleware and the
+    /// component behind it share one request.
     pub(crate) fn named_by(&self, name: impl Fn() -> Option<String> + Send + Sync + 'static) {
         self.request.named_by(name);
     }

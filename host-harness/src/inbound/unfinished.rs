@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many requests a message names at most. Of the rest it gives only the number.
+/// The most requests that one log message names. The message only counts the others.
 const NAMED: usize = 10;
 
 /// Tracks the requests of one server to their end, including work after the response.

@@ -41,7 +41,7 @@ fn build_state(build: &Build) -> Value {
     json!({ "number": build.number, "state": state, "message": text })
 }
 
-/// Describes a request by the data for its line in the list.
+/// Describes a request with the data that the list on the page shows in one line.
 fn line(entry: &Entry) -> Value {
     let exchange = &entry.exchange;
     json!({

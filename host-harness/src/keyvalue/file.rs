@@ -17,9 +17,9 @@ use super::{Backend, BackendFuture, Failure, Page};
 use crate::Error;
 use crate::file::{read, replace};
 
-/// The largest journal, in bytes. A journal at its largest is written anew when it is opened.
+/// The largest journal that can be opened, in bytes. Opening a journal of this size writes it anew.
 const LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
-/// The journal is written anew if it has this many times as many lines as entries.
+/// Opening a journal writes it anew if it has more than this many lines per entry.
 const STALE: usize = 2;
 
 #[derive(Debug)]
@@ -101,11 +101,13 @@ impl FileStore {
         Ok(store)
     }
 
-    /// Writes the journal anew, with one line per entry. The file stays the same file, because it is locked.
+    /// Writes the journal anew, with one line per entry. Overwrites the file instead of replacing it, because a new
+    /// file would not be locked.
     fn rewrite(&self) -> io::Result<()> {
         let changes = self.memory.entries().map(|(bucket, key, value)| Change::set(&bucket, &key, &value));
         let text: String = changes.map(|change| line(&change)).collect();
-        // A copy beside the file keeps the entries if the process ends between the two steps.
+        // A copy beside the journal keeps the entries if the process ends after emptying the journal and before writing
+        // it.
         let beside = self.path.with_extension("rewritten");
         replace(&beside, &text)?;
         let mut journal = self.lock();
@@ -118,7 +120,8 @@ impl FileStore {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes changes in memory and then writes them to the file, in the same order as other changes.
+    /// Makes changes in memory and then writes them to the file. Concurrent calls run one after the other, so that the
+    /// order of changes is the same in memory and in the file.
     fn change<T>(
         &self,
         make: impl FnOnce(&Memory) -> Result<T, Failure>,

@@ -154,12 +154,13 @@ impl HttpBody for Body {
 }
 
 thread_local! {
-    /// Whether a body of the host has been polled since this flag was last cleared.
+    /// Whether a body that the host created has been polled since this flag was last cleared.
     static HOST_ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Polls the body of a component. Also returns whether this polled a body of the host in turn. If so, the component
-/// passes the host's body through unchanged, and its data no longer flows through the instance.
+/// Polls a body that a component sends. Also returns whether this poll in turn polled a body that the host created. If
+/// so, the component passes the host's body through unchanged, and the data of the body no longer flows through the
+/// instance.
 pub(crate) fn asks_host<R>(poll: impl FnOnce() -> R) -> (R, bool) {
     let before = HOST_ASKED.replace(false);
     let polled = poll();

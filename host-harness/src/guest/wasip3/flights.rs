@@ -31,7 +31,7 @@ struct Lists {
     /// The requests that the component may still work on.
     flying: Vec<Flight>,
     /// The requests that the component has finished, but whose response bodies have not been read to the end. The store
-    /// must run on, because it may have to move these bodies.
+    /// must keep running, because it may still have to transfer these bodies to their readers.
     unread: Vec<Unread>,
     /// Whether a request exceeded its time limit. The instance then gets no more requests.
     retired: bool,
@@ -128,7 +128,7 @@ impl Flights {
         self.with(number, |flight| flight.task = Some(task));
     }
 
-    /// Attributes the work that follows to the request that a task handles.
+    /// Attributes the output and the outbound calls that follow to the request that a task handles.
     pub(super) fn turn_to(&self, task: GuestTaskId, state: &mut InstanceState) {
         if let Some(flight) = self.lock().flying.iter().find(|flight| flight.task == Some(task)) {
             state.turn_to(&flight.running);
@@ -237,8 +237,8 @@ impl Flights {
         if now < last + self.timeout {
             return Verdict::Wait(Some(last + self.timeout));
         }
-        // Reports the exceeded time limit only if no request was given up. Otherwise it is unknown which request the
-        // component still works on.
+        // Reports the exceeded time limit only if the host has received all response heads. If the host gave up waiting
+        // for one, it is unknown which request the component still works on.
         if let Some(flight) = lists.flying.last()
             && lists.flying.iter().all(|flight| !flight.given_up)
         {
@@ -247,8 +247,8 @@ impl Flights {
         Verdict::End
     }
 
-    /// Frees the places of requests whose response is complete, while the instance works on other requests. Their usage
-    /// is not recorded, because the component may still work on them.
+    /// Frees the places of requests whose response is complete, while the instance works on other requests. The usage
+    /// of the completed requests is not recorded, because the component may still work on them.
     fn release(&self, flying: &mut Vec<Flight>) {
         let before = flying.len();
         flying.retain(|flight| flight.over.is_none());
@@ -281,7 +281,8 @@ impl Flights {
         }
     }
 
-    /// Ends the remaining requests, because the instance has ended. The readers of unfinished responses keep its store.
+    /// Ends the remaining requests, because the instance has ended. The store of the instance is kept until the
+    /// unfinished response bodies have been read or dropped.
     pub(super) fn end(&self, busy: Duration, took: Took, kept: &KeptStore) {
         let mut lists = self.lock();
         let lists = &mut *lists;

@@ -135,15 +135,15 @@ async fn serve(
             else => return Ok(()),
         }
         if !open && calls.is_empty() && flights.is_empty() {
-            // Waits for the readers of responses, because the store may still have to move bodies that the component
-            // passes through.
+            // Waits until the responses have been read, because the store may still have to transfer a body that the
+            // component passes through to its reader.
             flights.drained().await;
             return Ok(());
         }
     }
 }
 
-/// Attributes the work of the store to this request alone.
+/// Attributes the output, the outbound calls and the fuel of the instance to this request from now on.
 fn turn_to(mut store: impl wasmtime::AsContextMut<Data = InstanceState>, running: &Running) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     store.data_mut().next(running);
