@@ -167,8 +167,8 @@ impl Outbound {
     /// A call must equal one in the cassette: method, URL, headers, body and trailers, byte for byte, except for
     /// redacted values. Equal calls get their responses in the order of the cassette, each once; the order of different
     /// calls does not matter. A streamed body comes in the pieces of the recording, without pauses; see
-    /// [`replay_with_pauses`](Self::replay_with_pauses). Any other call fails inside the component with an `internal-error`, and the host's log
-    /// shows the most similar recorded call and the differences.
+    /// [`replay_with_pauses`](Self::replay_with_pauses). Any other call fails inside the component with an
+    /// `internal-error`, and the host's log shows the most similar recorded call and the differences.
     ///
     /// # Errors
     ///

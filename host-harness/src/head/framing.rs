@@ -6,8 +6,8 @@ use super::{Refusal, is_token};
 use crate::message::framing::number_of;
 use crate::message::headers::{elements, quoted};
 
-/// Rejects a body whose end is ambiguous. An HTTP/1.1 connection is then closed, because the server cannot tell where the
-/// next request begins.
+/// Rejects a body whose end is ambiguous. An HTTP/1.1 connection is then closed, because the server cannot tell where
+/// the next request begins.
 pub(super) fn check<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let version = request.version();
     let headers = request.headers_mut();

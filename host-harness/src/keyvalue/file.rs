@@ -17,7 +17,7 @@ use super::{Backend, BackendFuture, Failure, Page};
 use crate::Error;
 use crate::file::{read, replace};
 
-/// The largest journal that can be opened, in bytes. Opening a journal of this size writes it anew.
+/// The largest journal that can be opened, in bytes.
 const LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
 /// Opening a journal writes it anew if it has more than this many lines per entry.
 const STALE: usize = 2;
@@ -143,8 +143,8 @@ fn line(change: &Change) -> String {
     line
 }
 
-/// Applies the lines of a journal, and returns their number. The last line may be cut, because the process ended while it
-/// was written; it is then left out. An invalid line fails with its number and the reason.
+/// Applies the lines of a journal, and returns their number. The last line may be cut, because the process ended while
+/// it was written; it is then left out. An invalid line fails with its number and the reason.
 fn load(bytes: &[u8], memory: &Memory) -> Result<usize, (usize, String)> {
     let mut lines = 0;
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
